@@ -1,0 +1,96 @@
+"""Audio as voicepipe carries it: interleaved 16-bit PCM, and what is converted to it.
+
+One *sample* here is one instant of all channels (2 bytes for each channel); rates,
+positions and counts are all in these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.checks import check_count
+from voicepipe.errors import AudioFormatError
+
+__all__ = ["AudioFormat", "pcm_bytes", "samples_in"]
+
+SAMPLE_BYTES = 2
+FULL_SCALE = 32767
+"""The scale between float audio (-1 to 1) and int16."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """Sampling rate and channels; the sample format is always int16.
+
+    Raises:
+        TypeError, ValueError: a field is no whole number in its bounds.
+    """
+
+    rate: int = 16_000
+    """Samples a second, 1,000 to 384,000."""
+    channels: int = 1
+    """1 to 32."""
+
+    def __post_init__(self) -> None:
+        check_count("rate", self.rate, at_least=1_000, at_most=384_000)
+        check_count("channels", self.channels, at_least=1, at_most=32)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return SAMPLE_BYTES * self.channels
+
+    def samples(self, seconds: float) -> int:
+        """How many samples last that long, rounded."""
+        return round(seconds * self.rate)
+
+    def seconds(self, samples: int) -> float:
+        """How long so many samples last."""
+        return samples / self.rate
+
+    def __str__(self) -> str:
+        return f"{self.rate} Hz, {self.channels} channel{'s' if self.channels != 1 else ''}"
+
+
+def samples_in(data: bytes, channels: int) -> int:
+    """How many samples the bytes hold.
+
+    Raises:
+        AudioFormatError: the bytes end within a sample.
+    """
+    count, rest = divmod(len(data), SAMPLE_BYTES * channels)
+    if rest:
+        raise AudioFormatError(
+            f"{len(data)} bytes are no whole number of samples: "
+            f"{channels} channel(s) of int16 take {SAMPLE_BYTES * channels} bytes a sample"
+        )
+    return count
+
+
+def pcm_bytes(audio: npt.NDArray[Any], channels: int = 1) -> bytes:
+    """An array as interleaved int16 bytes.
+
+    Takes int16 as it is, and floats where -1 to 1 is full scale: NaN becomes 0, what is
+    beyond full scale is clipped. The shape is (samples,) for one channel, or
+    (samples, channels).
+
+    Raises:
+        AudioFormatError: another dtype, or a shape that is not `channels` wide.
+    """
+    array = np.asarray(audio)
+    width = array.shape[1] if array.ndim == 2 else 1
+    if array.ndim not in (1, 2) or width != channels:
+        raise AudioFormatError(
+            f"audio of shape {array.shape} is not {channels} channel(s): (samples, {channels}) is"
+        )
+    if array.dtype == np.int16:
+        return array.tobytes()
+    if not np.issubdtype(array.dtype, np.floating):
+        raise AudioFormatError(f"audio of dtype {array.dtype}: int16, or floats from -1 to 1, would be right")
+    # NaN is silence; the clip comes before the cast, which would wrap 1.5 to -16386.
+    finite = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.rint(np.clip(finite, -1.0, 1.0) * FULL_SCALE).astype(np.int16).tobytes()

@@ -1,0 +1,183 @@
+"""A census of what a process has open: what a run must leave nothing of.
+
+    before = census()
+    await task.run()
+    print(census().since(before) or "nothing left")
+
+Counts are by name: what was there before is taken off, name by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+from voicepipe.element import where
+from voicepipe.errors import printable
+
+__all__ = ["Census", "abandon", "assert_nothing_left", "census", "register_stream", "unregister_stream"]
+
+_abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
+_streams: WeakSet[Any] = WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What there is, by kind; each a line that names the thing. False where there is nothing."""
+
+    tasks: tuple[str, ...] = ()
+    """asyncio tasks of the running loop that are not done, without the current one."""
+    timers: tuple[str, ...] = ()
+    """Scheduled callbacks of the running loop that are not cancelled."""
+    threads: tuple[str, ...] = ()
+    """Threads, without the main one."""
+    children: tuple[str, ...] = ()
+    """Child processes, zombies too. Linux only; empty elsewhere."""
+    streams: tuple[str, ...] = ()
+    """Open device streams."""
+    descriptors: tuple[str, ...] = ()
+    """File descriptors, with what they refer to. Linux only; empty elsewhere."""
+    signals: tuple[str, ...] = ()
+    """Signals with a handler other than Python's own."""
+    async_generators: tuple[str, ...] = ()
+    """Async generators of the running loop that were begun and not finished."""
+    abandoned: tuple[str, ...] = ()
+    """Tasks that refused to stop, and were given up by the run that made them. Counted apart."""
+
+    def since(self, before: Census) -> Census:
+        """What there is now and was not then."""
+        return Census(
+            *(tuple((Counter(getattr(self, f.name)) - Counter(getattr(before, f.name))).elements()) for f in fields(self))
+        )
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, f.name) for f in fields(self))
+
+    def counts(self) -> dict[str, int]:
+        """How many of each kind."""
+        return {f.name: len(getattr(self, f.name)) for f in fields(self)}
+
+    def __str__(self) -> str:
+        lines = [f"{f.name.replace('_', ' ')}: {item}" for f in fields(self) for item in getattr(self, f.name)]
+        return "\n".join(lines) or "nothing"
+
+
+def census() -> Census:
+    """Count what this process has open now.
+
+    From any thread; tasks, timers and async generators are those of the running loop of
+    the calling thread, if there is one.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    given_up = [task for task in _abandoned if not task.done()]
+    return Census(
+        tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
+        timers=_sorted(_timers(loop)) if loop else (),
+        threads=_sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
+        children=_sorted(_children()),
+        streams=_sorted(str(stream) for stream in _streams),
+        descriptors=_sorted(_descriptors()),
+        signals=_sorted(_signals()),
+        async_generators=_sorted(_async_generators(loop)) if loop else (),
+        abandoned=_sorted(_describe(task) for task in given_up),
+    )
+
+
+def assert_nothing_left(before: Census, now: Census | None = None) -> None:
+    """Compare the present with an earlier census.
+
+    Raises:
+        AssertionError: something is left; names each thing.
+    """
+    left = (now or census()).since(before)
+    if left:
+        raise AssertionError(f"left behind:\n{left}")
+
+
+def abandon(task: asyncio.Task[Any]) -> None:
+    """From now on count this task as abandoned."""
+    _abandoned.add(task)
+
+
+def register_stream(stream: object) -> None:
+    """A back end has opened a stream; `str(stream)` names it. From any thread."""
+    _streams.add(stream)
+
+
+def unregister_stream(stream: object) -> None:
+    """The stream is closed. From any thread."""
+    _streams.discard(stream)
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(printable(name) for name in names))
+
+
+def _tasks(loop: asyncio.AbstractEventLoop, given_up: set[asyncio.Task[Any]]) -> Iterator[str]:
+    current = asyncio.current_task(loop)
+    for task in asyncio.all_tasks(loop):
+        if task is not current and task not in given_up:
+            yield _describe(task)
+
+
+def _describe(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', coroutine)}) at {where(task)}"
+
+
+def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
+    # asyncio has no public list of its timers; another loop implementation may have none at all.
+    for handle in getattr(loop, "_scheduled", ()):
+        if not handle.cancelled():
+            callback = getattr(handle, "_callback", None)
+            yield f"{getattr(callback, '__qualname__', callback)}"
+
+
+def _async_generators(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
+    for generator in getattr(loop, "_asyncgens", ()):
+        if generator.ag_frame is not None:
+            yield f"{generator.__qualname__} at {generator.ag_code.co_filename}:{generator.ag_frame.f_lineno}"
+
+
+def _children() -> Iterator[str]:
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for pid in listing.read_text().split():
+                yield f"{pid} {_command_of(pid)}"
+
+
+def _command_of(pid: str) -> str:
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return command or "(ended, not reaped)"
+    return "(gone)"
+
+
+def _descriptors() -> Iterator[str]:
+    if sys.platform != "linux":
+        return
+    for number in os.listdir("/proc/self/fd"):
+        # The one that listdir itself used is gone by now.
+        with contextlib.suppress(OSError):
+            yield f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}"
+
+
+def _signals() -> Iterator[str]:
+    usual = {signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None}
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if handler not in usual:
+            yield f"{signal.Signals(number).name} -> {getattr(handler, '__qualname__', handler)}"

@@ -1,0 +1,57 @@
+"""Checks of a caller's numbers: one line that says what is wrong and what would be right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
+
+
+def check_number(name: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
+    """A finite number within its bounds, as a float.
+
+    Raises:
+        TypeError: it is no number; a bool is none.
+        ValueError: NaN, infinite, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or not at_least <= number <= at_most:
+        raise ValueError(f"{name} must be {_bounds('a finite number', at_least, at_most)}, not {value!r}")
+    return number
+
+
+def check_seconds(name: str, value: object, *, at_most: float = 86_400 * 366) -> float:
+    """A time in seconds: a finite number, zero or more. Raises as `check_number`."""
+    return check_number(name, value, at_least=0.0, at_most=at_most)
+
+
+def check_count(name: str, value: object, *, at_least: int = 0, at_most: int = 2**62) -> int:
+    """A whole number within its bounds.
+
+    Raises:
+        TypeError: it is no int; a bool is none.
+        ValueError: out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if not at_least <= value <= at_most:
+        raise ValueError(f"{name} must be {_bounds('a whole number', at_least, at_most)}, not {value!r}")
+    return value
+
+
+def check_callable(name: str, value: Callable[..., Any]) -> None:
+    """Something that can be called. Raises: TypeError."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, not {value!r}")
+
+
+def _bounds(what: str, at_least: float, at_most: float) -> str:
+    if at_least == -math.inf:
+        return what if at_most == math.inf else f"{what} up to {at_most:g}"
+    if at_most >= 2**62:
+        return f"{what} from {at_least:g}"
+    return f"{what} from {at_least:g} to {at_most:g}"

@@ -1,0 +1,98 @@
+"""What a run's chain is made of, and what its elements may ask of the run.
+
+For one run a pipeline is laid out as a chain of elements: a node for every stage, and
+the framework's own ends and junctions between them. Data takes the routes that are
+compiled from the chain; StartFrame and EndFrame go through it element by element.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.mailbox import Congestion
+
+if TYPE_CHECKING:
+    from voicepipe.node import InlineNode, Node
+
+__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "link"]
+
+Flow = StartFrame | EndFrame
+Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
+Receive = Callable[[Frame], Congestion | None]
+
+
+class RunHandle(Protocol):
+    """What the mechanism asks of the run it belongs to. All for the loop's thread."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def asked(self, frame: Frame, stage: str) -> None:
+        """A stage pushed an EndFrame, CancelFrame or InterruptionFrame of its own."""
+
+    def is_passing(self, frame: Frame) -> bool:
+        """The frame is one that the task itself sent on its way (an InterruptionFrame)."""
+        ...
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """An exception escaped a stage whose policy is to fail."""
+
+    def stage_reported(self, node: Node, error: BaseException) -> None:
+        """An exception escaped a stage whose policy is to report."""
+
+    def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
+        """A frame left the pipeline at one of its outer ends."""
+
+    def task_name(self, label: str, what: str) -> str:
+        """A name for a task that says whose it is."""
+        ...
+
+
+class Element:
+    """One link of the chain."""
+
+    after: Element | None = None
+    """The element towards the speaker."""
+    before: Element | None = None
+    """The element towards the microphone."""
+
+    def take_flow(self, frame: Flow) -> None:
+        """StartFrame or EndFrame arrives, in its turn behind the data. Passes it on by default."""
+        self.pass_flow(frame)
+
+    def pass_flow(self, frame: Flow) -> None:
+        """Hand StartFrame or EndFrame to the next element."""
+        if self.after is not None:
+            self.after.take_flow(frame)
+
+    def inline(self) -> InlineNode | None:
+        """The synchronous stage that a route runs here, if this is one."""
+        return None
+
+    def receiver(self, direction: FrameDirection) -> Receive | None:
+        """Where a route in this direction ends; None where data passes through."""
+        return None
+
+    def connect(self) -> None:
+        """The chain is complete: compile the routes that begin here."""
+
+
+def link(*elements: Element) -> None:
+    """Make the elements neighbours, in this order."""
+    for first, second in zip(elements, elements[1:], strict=False):
+        first.after, second.before = second, first
+
+
+def where(awaitable: Any) -> str:
+    """Where a suspended task or coroutine stands: the innermost line of it, as file:line in function."""
+    inner = awaitable.get_coro() if isinstance(awaitable, asyncio.Task) else awaitable
+    place = "not started"
+    while inner is not None:
+        frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None)
+        if frame is None:
+            break
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)
+    return place

@@ -1,0 +1,335 @@
+"""One run of one pipeline, driven from its opening to its close by one task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from voicepipe.chain import Chain
+from voicepipe.closing import Closing
+from voicepipe.element import Flow
+from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.frames import (
+    CancelFrame,
+    DataFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    FrameDirection,
+    InterruptionFrame,
+    StartFrame,
+)
+from voicepipe.ledger import DropReason
+from voicepipe.lifecycle import Event, Request, RunState, next_state
+from voicepipe.limitedlog import LimitedLog
+from voicepipe.node import Node
+from voicepipe.params import Limits, StartParams
+from voicepipe.processor import Processor, overrides
+from voicepipe.report import RunReport, SlowStage, StageError
+from voicepipe.stall import StallWatch
+
+__all__ = ["Observer", "Run"]
+
+Observer = Callable[[Frame, FrameDirection], None]
+_DOWN = FrameDirection.DOWNSTREAM
+_MOST_ERRORS = 100
+
+
+class Run:
+    """The engine behind `PipelineTask`. Everything here happens in the loop's thread.
+
+    The driver is a task of its own, so that an outer cancellation of `run()` is one more
+    request, and closing cannot be cut short by a second one.
+    """
+
+    def __init__(
+        self,
+        pipeline: Processor,
+        params: StartParams,
+        limits: Limits,
+        observers: list[Observer],
+        early: deque[Frame],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.params = params
+        self.limits = limits
+        self.state = RunState.CREATED
+        self.request = Request.NONE
+        self.reason = ""
+        self.failure: tuple[str, BaseException] | None = None
+        """The stage and the exception that make the run a failure."""
+        self.errors: list[StageError] = []
+        self.slow: list[SlowStage] = []
+        self.discarded: Counter[str] = Counter()
+        self.cancelled_at = 0.0
+        self.began = self.loop.time()
+        self._observers = observers
+        self._early = early
+        self._never_started = 0
+        self._log = LimitedLog(logging.getLogger("voicepipe"), self.loop.time)
+        self._started = self._drained = self._interrupting = False
+        self._interruption: InterruptionFrame | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.chain = Chain(pipeline, self, self._reached_sink)
+        self._closing = Closing(self)
+
+    # -- requests ------------------------------------------------------------
+
+    def ask(self, request: Request, reason: str) -> None:
+        """End or cancel; the harsher wins, and the first of each kind gives the reason."""
+        if request > self.request and not self.state.is_final:
+            if request is Request.CANCEL:
+                self.cancelled_at = self.loop.time()
+            self.request, self.reason = request, reason
+            self.wake()
+
+    def interrupt(self) -> None:
+        """Drop what is queued to be said."""
+        self._interrupting = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the driver look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- what the mechanism tells (RunHandle) ----------------------------------
+
+    def asked(self, frame: Frame, stage: str) -> None:
+        """A stage pushed a request of its own."""
+        if isinstance(frame, InterruptionFrame):
+            self.interrupt()
+        elif isinstance(frame, (EndFrame, CancelFrame)):
+            cancel = isinstance(frame, CancelFrame)
+            self.ask(Request.CANCEL if cancel else Request.END, frame.reason or f"asked by {stage}")
+
+    def is_passing(self, frame: Frame) -> bool:
+        """The InterruptionFrame that the task sent is passed on like any other frame."""
+        return frame is self._interruption
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """The run fails: End goes to the other stages, and `run()` will raise."""
+        self._record(node.label, error)
+        if self.failure is None and self.request < Request.CANCEL:
+            self.failure = (node.label, error)
+            self.ask(Request.END, f"{node.label} failed")
+        self.wake()
+
+    def stage_reported(self, node: Node, error: BaseException) -> None:
+        """The stage's policy is to report, and to go on."""
+        self._record(node.label, error)
+
+    def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
+        """A frame left the pipeline: shown to subscribers, or counted and discarded."""
+        if isinstance(frame, ErrorFrame) and frame.exception is None:
+            self._remember(StageError(frame.stage, frame.message))
+        if self._observers:
+            self.observe(frame, direction)
+        elif isinstance(frame, DataFrame):
+            self.discarded[direction.value] += 1
+
+    def task_name(self, label: str, what: str) -> str:
+        """Names of a run's tasks begin with its id."""
+        return f"{self.params.run_id}:{label}:{what}"
+
+    def observe(self, frame: Frame, direction: FrameDirection) -> None:
+        """Show a frame to the subscribers."""
+        for observer in tuple(self._observers):
+            try:
+                observer(frame, direction)
+            except BaseException as error:  # a subscriber's failure becomes a PipelineError
+                name = getattr(observer, "__qualname__", repr(observer))
+                self._fail(f"subscriber {name}", error)
+
+    def _fail(self, stage: str, error: BaseException) -> None:
+        self._record(stage, error)
+        if self.failure is None and self.request < Request.CANCEL:
+            self.failure = (stage, error)
+            self.ask(Request.END, f"{stage} failed")
+
+    def _record(self, stage: str, error: BaseException) -> None:
+        message = printable(f"{type(error).__name__}: {error}")
+        self._remember(StageError(stage, message, error))
+        self._log.warning(stage, "%s: %s: %s", self.params.run_id, stage, message)
+
+    def _remember(self, error: StageError) -> None:
+        if len(self.errors) < _MOST_ERRORS:
+            self.errors.append(error)
+
+    def _reached_sink(self, frame: Flow) -> None:
+        """The task's down queue: StartFrame or EndFrame has gone all the way."""
+        if isinstance(frame, EndFrame):
+            self._drained = True
+        else:
+            self._started = True
+        self.observe(frame, _DOWN)
+        self.wake()
+
+    # -- frames from outside ---------------------------------------------------
+
+    def send(self, frame: Frame) -> Any:
+        """A frame from the program; returns where it should wait for room."""
+        return self.chain.source.down.send(frame)
+
+    # -- the drive -------------------------------------------------------------
+
+    async def drive(self) -> None:
+        """From the opening to the close. Never raises for what a stage does."""
+        self._move(Event.RUN)
+        if await self._open():
+            self._move(Event.STARTED)
+            while self._early:
+                self.send(self._early.popleft())
+            await self._until(lambda: self.request > Request.NONE)
+            if self.request is Request.END:
+                self._move(Event.END)
+                await self._drain()
+        self._never_started = len(self._early)
+        self._early.clear()
+        self._move(Event.STOP)
+        if self.request is Request.CANCEL:
+            self.observe(CancelFrame(self.reason), _DOWN)
+        await self._closing.close(self._drop_reason(), drained=self._drained)
+        self._move(self._outcome())
+
+    def _move(self, event: Event) -> None:
+        self.state = next_state(self.state, event)
+
+    def _outcome(self) -> Event:
+        if self.failure is not None:
+            return Event.FAILED
+        return Event.CANCELLED if self.request is Request.CANCEL and not self._drained else Event.ENDED
+
+    def _drop_reason(self) -> str:
+        if self.request is Request.CANCEL:
+            return DropReason.CANCELLED
+        return DropReason.SHUTDOWN if self._started else DropReason.NEVER_STARTED
+
+    async def _open(self) -> bool:
+        """Open the stages, send StartFrame, begin capture; False where that was cut short."""
+        deadline = self.began + self.limits.start_s
+        if not await self._within(deadline, self._open_stages(), "open"):
+            return False
+        self.chain.source.take_flow(StartFrame(self.params))
+        await self._until(lambda: self._started or self._broken, deadline)
+        if not self._started and not self._broken:
+            holder = next((w.label for w in self.chain.workers if w.current or w.box.data), "the pipeline")
+            self._start_failed(holder, TimeoutError(f"StartFrame did not pass within {self.limits.start_s:g} s"))
+        if self._broken:
+            return False
+        sources = [n for n in self.chain.nodes if overrides(n.processor, "on_running")]
+        return not sources or await self._within(deadline, self._begin(sources), "begin")
+
+    @property
+    def _broken(self) -> bool:
+        """It makes no sense to go on opening."""
+        return self.request is Request.CANCEL or self.failure is not None
+
+    async def _open_stages(self) -> None:
+        for node in reversed(self.chain.nodes):
+            self._opening = node
+            node.open()
+            await node.processor.on_start(self.params)
+
+    async def _begin(self, sources: Iterable[Node]) -> None:
+        for node in sources:
+            self._opening = node
+            await node.processor.on_running()
+
+    async def _within(self, deadline: float, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
+        """Run a part of the opening in a task that can be left behind."""
+        task = self._closing.adopt(coroutine, f"{self.params.run_id}:{what}")
+        task.add_done_callback(lambda _: self.wake())
+        await self._until(lambda: task.done() or self._broken, deadline)
+        if not task.done():
+            if not self._broken:
+                limit = f"it took longer than the start limit of {self.limits.start_s:g} s"
+                self._start_failed(self._opening.label, TimeoutError(limit))
+            return False
+        if task.cancelled() or task.exception() is not None:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            assert error is not None
+            self._start_failed(self._opening.label, error)
+        return not self._broken
+
+    def _start_failed(self, stage: str, error: BaseException) -> None:
+        self._record(stage, error)
+        if not self._broken:
+            cause = PipelineStartError(f"{stage} did not start: {_brief(error)}", stage=stage)
+            cause.__cause__ = error
+            self.failure = (stage, cause)
+            self.reason = f"{stage} did not start"
+
+    async def _drain(self) -> None:
+        """Send the End, and see it through: whoever stands still is passed by."""
+        self.chain.source.take_flow(EndFrame(self.reason))
+        watch = StallWatch(self.chain.workers, self.limits.stall_s, self.loop.time())
+
+        def over() -> bool:
+            return self._drained or self.request is Request.CANCEL
+
+        while not over():
+            stuck, due = watch.look(self.loop.time())
+            for worker, slow in stuck:
+                self.slow.append(slow)
+                self._log.warning(worker.label, "%s: %s", self.params.run_id, slow)
+                worker.disable(DropReason.SHUTDOWN)
+                worker.stop()
+            if watch.lost(self.loop.time()):
+                self._closing.forced.append("the End was lost")
+                return
+            await self._until(over, due)
+
+    async def _until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
+        """Wait for a condition, or for a time; interruptions are acted on meanwhile."""
+        while not condition() and (deadline is None or self.loop.time() < deadline):
+            if self._interrupting:
+                self._interrupt()
+                continue
+            self._waiter = waiter = self.loop.create_future()
+            timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
+            try:
+                await waiter
+            except asyncio.CancelledError:  # somebody cancels every task of the loop, the driver too
+                self.ask(Request.CANCEL, "the run's own task was cancelled")
+            finally:
+                if timer is not None:
+                    timer.cancel()
+
+    def _interrupt(self) -> None:
+        self._interrupting = False
+        if self.state not in (RunState.RUNNING, RunState.DRAINING):
+            return
+        for node in self.chain.nodes:
+            node.interrupt()
+        self._interruption = InterruptionFrame()
+        self.send(self._interruption)
+
+    # -- the end ---------------------------------------------------------------
+
+    def report(self) -> RunReport:
+        """The run as it stands."""
+        return RunReport(
+            run_id=self.params.run_id,
+            state=self.state,
+            reason=self.reason,
+            seconds=self.loop.time() - self.began,
+            seams=tuple(seam for node in self.chain.nodes for seam in node.seams()),
+            discarded=dict(self.discarded),
+            never_started=self._never_started,
+            errors=tuple(self.errors),
+            slow=tuple(self.slow),
+            forced=tuple(self._closing.forced),
+            abandoned=tuple(self._closing.abandoned),
+        )
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error) if isinstance(error, (VoicepipeError, TimeoutError)) else f"{type(error).__name__}: {error}"
+    return printable(text)
+
+

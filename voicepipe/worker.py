@@ -1,0 +1,291 @@
+"""The seat of a stage that may wait: its mailbox, its one task, and how that task is cut short."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+
+from voicepipe.element import Flow, Receive, RunHandle
+from voicepipe.frames import DataFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.ledger import DropReason, SeamReport
+from voicepipe.mailbox import Congestion, Mailbox
+from voicepipe.node import Held, Node, Sealed, ask, audio_samples
+from voicepipe.processor import FrameProcessor
+
+__all__ = ["Worker"]
+
+_DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+
+
+class _Cut(enum.Enum):
+    """Why the framework cancelled the stage's task."""
+
+    FRAME = "an interruption: only the frame in progress"
+    STOP = "the stage is to stop"
+
+
+class Worker(Node):
+    """One mailbox and one task. The run starts the task when it opens the stage."""
+
+    processor: FrameProcessor
+
+    def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
+        super().__init__(processor, label, run)
+        self.box = Mailbox(self.ledger, processor.mailbox_size)
+        self.task: asyncio.Task[None] | None = None
+        self.current: Frame | None = None
+        """The frame in progress."""
+        self.progress = 0
+        """Counts handled and pushed frames: what stands still is stuck."""
+        self.blocked = 0
+        """Pushes that wait for room downstream."""
+        self._cut: _Cut | None = None
+        self._outer: Frame | None = None
+        """The frame whose push waits while a system frame is handled."""
+        self._cut_outer = False
+
+    # -- the chain -----------------------------------------------------------
+
+    def receiver(self, direction: FrameDirection) -> Receive:
+        """Routes end in the mailbox."""
+        return self.box.put_down if direction is _DOWN else self.box.put_up
+
+    def connect(self) -> None:
+        """Until StartFrame has passed, what the stage pushes is held back."""
+        super().connect()
+        self.down, self.up = Held(self.label), Held(self.label)
+
+    def take_flow(self, frame: Flow) -> None:
+        """Into the mailbox, behind the data; past it where the stage takes no more."""
+        if self.box.bypass is None:
+            self.box.put_down(frame)
+        elif not self.ended:
+            self._pass(frame)
+
+    def _pass(self, frame: Flow) -> None:
+        if isinstance(frame, EndFrame):
+            if self.ended:
+                return
+            self.ended = True
+        self.pass_flow(frame)
+
+    def _release(self) -> None:
+        """StartFrame has passed: what was pushed before it follows."""
+        held = [(self.past_down, self.down), (self.past_up, self.up)]
+        self.down, self.up = self.past_down, self.past_up
+        for route, pushed in held:
+            if isinstance(pushed, Held):
+                route.send_all(pushed.frames)
+
+    def _seal(self, reason: str) -> None:
+        """What the stage pushes from now on, or pushed before StartFrame passed, is dropped."""
+        early = [f for route in (self.down, self.up) if isinstance(route, Held) for f in route.frames]
+        for frame in early:
+            self.ledger.refuse(frame, reason)
+        self.down, self.up = Sealed(self, reason), Sealed(self, reason)
+
+    # -- the task ------------------------------------------------------------
+
+    def open(self) -> None:
+        """Make the stage's task."""
+        super().open()
+        self.task = self.run.loop.create_task(self._work(), name=self.run.task_name(self.label, "stage"))
+        self.task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        """No stage dies in silence, whatever ended its task."""
+        error = None if task.cancelled() else task.exception()
+        if self.box.bypass is None:
+            self.raised(error or RuntimeError(f"the task of {self.label} ended before its time"))
+
+    async def _work(self) -> None:
+        box, loop = self.box, self.run.loop
+        process = self.processor.process_frame
+        idle = self.processor.work_when_idle if self.processor.works_when_idle else None
+        while box.bypass is None:
+            entry = box.take()
+            try:
+                if entry is not None:
+                    frame, direction = entry
+                    self.current = frame
+                    if frame.is_request and direction is _DOWN and isinstance(frame, (StartFrame, EndFrame)):
+                        await self._take_life_cycle(frame)
+                        continue
+                    await process(frame, direction)
+                elif idle is not None and await idle():
+                    pass
+                elif box.is_empty:
+                    await box.wait(loop)
+                    continue
+            except GeneratorExit:  # the loop is gone, and the task with it
+                raise
+            except BaseException as error:  # a stage's failure becomes a PipelineError
+                self._escaped(error)
+                continue
+            self.progress += 1
+            self._done_with_current()
+
+    async def _take_life_cycle(self, frame: Flow) -> None:
+        try:
+            if isinstance(frame, EndFrame):
+                await self.processor.on_end()
+        finally:
+            if self._cut is not _Cut.STOP:
+                self.current = None
+                if isinstance(frame, EndFrame):
+                    self._close(DropReason.SHUTDOWN)
+                self._pass(frame)
+                if isinstance(frame, StartFrame):
+                    self._release()
+
+    def _done_with_current(self) -> None:
+        frame, self.current = self.current, None
+        if frame is not None:
+            self.ledger.given += audio_samples(frame)
+        if self._cut is _Cut.FRAME:  # the stage kept the cancellation to itself
+            self._forget_cut()
+
+    def _escaped(self, error: BaseException) -> None:
+        """Something was raised where the stage's code runs."""
+        frame, self.current = self.current, None
+        interrupted = isinstance(error, asyncio.CancelledError)
+        if isinstance(error, _FrameCutError):
+            self._drop(frame, DropReason.INTERRUPTED)
+        elif interrupted and self._cut is _Cut.FRAME:
+            self._forget_cut()
+            self._drop(frame, DropReason.INTERRUPTED)
+        elif not (interrupted and self._cut is _Cut.STOP):
+            self._drop(frame, DropReason.PROCESSOR_ERROR)
+            self.raised(error)
+
+    def _drop(self, frame: Frame | None, reason: str) -> None:
+        if frame is not None and frame is not _HANDED_OVER:
+            self.ledger.drop(frame, reason)
+
+    def _forget_cut(self) -> None:
+        self._cut = None
+        assert self.task is not None
+        self.task.uncancel()
+
+    def handed_over(self) -> None:
+        """The frame in progress is in the stage's own books now; cutting its handling drops nothing here."""
+        if self.current is not None:
+            self.ledger.given += audio_samples(self.current)
+            self.current = _HANDED_OVER
+
+    # -- pushing -------------------------------------------------------------
+
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+        """A push of something that is a request, or no frame at all. Raises as `push_frame`."""
+        if not ask(self.run, frame, self.label):
+            (self.down if direction is _DOWN else self.up).send(frame)
+
+    async def wait_for_room(self, full: Congestion) -> None:
+        """Wait until there is room, handling the system frames that arrive meanwhile."""
+        own = asyncio.current_task() is self.task and self._outer is None
+        self.blocked += 1
+        try:
+            while full.congested:
+                entry = self.box.take_system() if own else None
+                if entry is not None:
+                    await self._handle_meanwhile(*entry)
+                    continue
+                waiter = self.run.loop.create_future()
+                full.add_waiter(waiter)
+                if own:
+                    self.box.expect_system(waiter)
+                await waiter
+        finally:
+            self.blocked -= 1
+            if own:
+                self.box.expect_system(None)
+
+    async def _handle_meanwhile(self, frame: Frame, direction: FrameDirection) -> None:
+        self._outer, self.current = self.current, frame
+        try:
+            await self.processor.process_frame(frame, direction)
+        finally:
+            self.current, self._outer = self._outer, None
+        if self._cut_outer:
+            self._cut_outer = False
+            raise _FrameCutError
+
+    # -- cutting short -------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Drop what may be dropped, and cancel the frame in progress where it may be."""
+        for frame in self.box.purge(lambda frame: frame.interruptible):
+            self.ledger.drop(frame, DropReason.INTERRUPTED)
+        super().interrupt()
+        self._cut_current()
+
+    def _cut_current(self) -> None:
+        task = self.task
+        if task is None or self._cut is not None or task is asyncio.current_task():
+            return  # a stage that asks for the interruption itself goes on
+        if self._outer is not None:
+            self._cut_outer = self._may_cut(self._outer)
+        elif self.current is not None and self._may_cut(self.current):
+            self._cut = _Cut.FRAME
+            task.cancel()
+
+    def _may_cut(self, frame: Frame) -> bool:
+        data = isinstance(frame, DataFrame)
+        return frame.interruptible or (data and self.processor.cut_on_interruption)
+
+    def disable(self, reason: str, *, forward: bool = True) -> None:
+        """Take nothing more; what waits is dropped and counted, End passes by."""
+        if self.box.bypass is not None:
+            return
+        waiting = self._close(reason)
+        for frame in waiting:
+            if forward:
+                self._pass(frame)
+
+    def stop(self) -> None:
+        """Cancel the stage's task; again, if it did not listen."""
+        self._cut = _Cut.STOP
+        if self.task is not None:
+            self.task.cancel()
+
+    def _close(self, reason: str) -> list[Flow]:
+        """Take nothing more. Returns the life-cycle frames that waited."""
+
+        def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
+            if direction is _UP:
+                return self.past_up.send(frame)
+            if frame.is_system:
+                return self.past_down.send(frame)
+            self.ledger.refuse(frame, reason)
+            return None
+
+        self.box.bypass = bypass
+        self._seal(reason)
+        self._drop(self.current, reason)
+        self.current = None
+        flow: list[Flow] = []
+        for frame, direction in self.box.empty():
+            if isinstance(frame, (StartFrame, EndFrame)):
+                flow.append(frame)
+            elif direction is _UP or frame.is_system:
+                self._hand_past(frame, direction)
+            else:
+                self.ledger.drop(frame, reason)
+        self.box.wake()
+        return flow
+
+    def _hand_past(self, frame: Frame, direction: FrameDirection) -> None:
+        self.ledger.given += audio_samples(frame)
+        (self.past_down if direction is _DOWN else self.past_up).send(frame)
+
+    def seams(self) -> list[SeamReport]:
+        """The mailbox, and the seams that the stage itself keeps."""
+        held = self.box.held + sum(audio_samples(f) for f in (self.current, self._outer) if f is not None)
+        return [self.ledger.report(self.label, held), *self.processor.seams()]
+
+
+class _FrameCutError(asyncio.CancelledError):
+    """An interruption came while a system frame was handled within the frame it cuts."""
+
+
+_HANDED_OVER = Frame()
