@@ -179,6 +179,18 @@ class FrameProcessor(Processor):
         """Called when no frame waits; returns whether there was work. Must not wait where there was none."""
         return False
 
+    def wake_up(self) -> None:
+        """Call `work_when_idle` again. In the loop's thread."""
+        worker: Worker | None = self._node  # type: ignore[assignment]
+        if worker is not None:
+            worker.box.wake()
+
+    def take_charge(self) -> None:
+        """The frame in progress is in the stage's own books now: to cut its handling drops nothing."""
+        worker: Worker | None = self._node  # type: ignore[assignment]
+        if worker is not None:
+            worker.handed_over()
+
     def seams(self) -> list[SeamReport]:
         """The seams that the stage keeps itself, besides its mailbox."""
         return []

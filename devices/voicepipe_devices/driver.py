@@ -1,0 +1,76 @@
+"""The lowest seam there is: what a library with audio callbacks offers, and nothing more.
+
+A driver opens a handle that calls back from a context of its own, once for every block.
+`streams` makes the port's streams of it; everything above a driver is the same code for
+every library, and for the simulated card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.errors import DeviceError
+
+__all__ = ["CaptureCallback", "Driver", "Finished", "Handle", "RenderCallback"]
+
+
+class CaptureCallback(Protocol):
+    """Called with every captured block. Never waits, never raises."""
+
+    def __call__(self, data: bytes, captured_s: float, missed: int) -> None:
+        """`captured_s`: when its first sample was captured. `missed`: samples lost before it."""
+
+
+class RenderCallback(Protocol):
+    """Called for every block to be played. Never waits, never raises."""
+
+    def __call__(self, samples: int) -> bytes:
+        """Exactly so many samples."""
+        ...
+
+
+Finished = Callable[[DeviceError | None], None]
+"""Called once when the callbacks have ended by themselves: with the reason, or None where the input ran out."""
+
+
+class Handle(Protocol):
+    """One open stream of the library."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What was opened."""
+        ...
+
+    async def start(self) -> None:
+        """Let the callbacks begin."""
+        ...
+
+    async def close(self) -> None:
+        """Abort the callbacks and close. No callback comes after it has returned.
+
+        May take its time, and then refuses to be cancelled: it returns when the library does.
+        """
+        ...
+
+
+class Driver(Protocol):
+    """What a library can do.
+
+    An awaited call may take its time, as a call into C does. Cancelled, it goes on until the
+    library returns, closes what arrived late, and only then raises CancelledError; so
+    whoever waits for it knows, and names it, when it does not come back.
+    """
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The devices there are now."""
+        ...
+
+    async def open_capture(self, request: StreamRequest, callback: CaptureCallback, finished: Finished) -> Handle:
+        """Open for capture; no callback yet. Raises: DeviceError."""
+        ...
+
+    async def open_render(self, request: StreamRequest, callback: RenderCallback, finished: Finished) -> Handle:
+        """Open for playing; no callback yet. Raises: DeviceError."""
+        ...

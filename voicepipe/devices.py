@@ -1,0 +1,245 @@
+"""The port: what the pipeline asks of a back end, whatever is behind it.
+
+A back end opens streams. A stream is asked by messages (start, read, write, flush, close)
+and answers by numbers (position, queued); no audio callback crosses this line, so a stream
+may as well live in another process. Awaited calls may take their time; whoever calls them
+sets the limit. The others never wait.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from voicepipe.audio import AudioFormat
+from voicepipe.checks import check_count, check_seconds
+from voicepipe.errors import BackendMissingError, DeviceError
+from voicepipe.ledger import SeamReport
+from voicepipe.ring import Block
+
+__all__ = ["Backend", "Block", "DeviceInfo", "InputStream", "OutputStream", "StreamInfo", "StreamRequest", "open_backend"]
+
+_BACKENDS = ("fake",)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """What a stream should be.
+
+    Raises:
+        TypeError, ValueError: a number is out of its bounds.
+    """
+
+    format: AudioFormat = field(default_factory=AudioFormat)
+    """What is read from it or written to it; the back end converts."""
+    device: str = ""
+    """A device's name, or a unique part of it; empty: the default one."""
+    block_s: float = 0.02
+    """Seconds of audio in a block."""
+    latency: str | float = "low"
+    """What to ask of the device: "low", "high", or seconds."""
+
+    def __post_init__(self) -> None:
+        check_seconds("block_s", self.block_s, at_most=1.0)
+        check_count("samples in a block", self.block, at_least=1)
+        if isinstance(self.latency, str):
+            if self.latency not in ("low", "high"):
+                raise ValueError(f"latency must be 'low', 'high' or seconds, not {self.latency!r}")
+        else:
+            check_seconds("latency", self.latency, at_most=10.0)
+
+    @property
+    def block(self) -> int:
+        """Samples in a block."""
+        return self.format.samples(self.block_s)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a stream is."""
+
+    device: str
+    format: AudioFormat
+    """What is read from it or written to it."""
+    block: int
+    """Samples in a block."""
+    latency_s: float
+    """From the callback to the air, or from the air to the callback, as the device reports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One device of a back end."""
+
+    name: str
+    inputs: int
+    """Channels it can capture; 0: it is no microphone."""
+    outputs: int
+    """Channels it can play; 0: it is no speaker."""
+    default_rate: int
+
+
+class InputStream(Protocol):
+    """A microphone's stream, open."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What was opened."""
+        ...
+
+    @property
+    def error(self) -> DeviceError | None:
+        """Why nothing more will come; None while the device is well."""
+        ...
+
+    @property
+    def exhausted(self) -> bool:
+        """The input has run out (a file ended), and everything was read."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to capture.
+
+        Raises:
+            DeviceError: it does not begin.
+        """
+        ...
+
+    def read(self) -> Block | None:
+        """The oldest block that waits, or None."""
+        ...
+
+    def stop(self) -> None:
+        """Close the intake, at once. What was captured before can still be read."""
+        ...
+
+    def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
+        """The stream's ledger; `dropped`: what its reader dropped after reading it, by reason."""
+        ...
+
+    async def close(self) -> None:
+        """Give the device back. A second call waits for the first."""
+        ...
+
+
+class OutputStream(Protocol):
+    """A speaker's stream, open. It plays zeros where nothing is written."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What was opened."""
+        ...
+
+    @property
+    def error(self) -> DeviceError | None:
+        """Why nothing more will be heard; None while the device is well."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Samples handed to the device so far, of those written."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Samples written that the device has not taken."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Samples written that flushes took, so far."""
+        ...
+
+    @property
+    def flushing(self) -> bool:
+        """A flush has not taken effect yet; `position` still moves."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to play.
+
+        Raises:
+            DeviceError: it does not begin.
+        """
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
+        ...
+
+    def notify_at(self, queued: int) -> None:
+        """Make the wake-up call once, when so few samples wait, or fewer."""
+        ...
+
+    def flush(self) -> None:
+        """Fade out within the next block, and forget the rest of what was written."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when everything written has been heard.
+
+        Raises:
+            DeviceLostError: the device is gone, or makes no sign.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Return when no flush is waiting to take effect. Raises as `drain`."""
+        ...
+
+    async def close(self) -> None:
+        """Give the device back; what it still holds is not heard. A second call waits for the first."""
+        ...
+
+
+class Backend(Protocol):
+    """Opens streams. `wake` is called in the loop's thread when a stream has news."""
+
+    @property
+    def name(self) -> str:
+        """As in `open_backend`."""
+        ...
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The devices there are now."""
+        ...
+
+    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
+        """Open a microphone; it does not capture yet.
+
+        Raises:
+            DeviceError: it cannot be opened; the class says why.
+        """
+        ...
+
+    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
+        """Open a speaker; it does not play yet.
+
+        Raises:
+            DeviceError: it cannot be opened; the class says why.
+        """
+        ...
+
+
+def open_backend(name: str) -> Backend:
+    """The back end of that name, from the package `voicepipe_devices`.
+
+    Raises:
+        ValueError: there is none of that name.
+        BackendMissingError: the package is not installed.
+    """
+    if name not in _BACKENDS:
+        raise ValueError(f"there is no back end {name!r}: {', '.join(map(repr, _BACKENDS))} would be right")
+    try:
+        module = importlib.import_module(f"voicepipe_devices.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("voicepipe_devices", f"voicepipe_devices.{name}"):
+            raise
+        raise BackendMissingError(
+            "the package voicepipe_devices is not installed: in a checkout, run `pip install -e .`, "
+            "or put its folder `devices` on PYTHONPATH"
+        ) from error
+    backend: Backend = module.open_backend()
+    return backend

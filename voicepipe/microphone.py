@@ -1,0 +1,119 @@
+"""The processor over a microphone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from voicepipe.audio import AudioFormat
+from voicepipe.devices import Backend, InputStream, StreamRequest, open_backend
+from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.ledger import DropReason, SeamReport
+from voicepipe.params import StartParams
+from voicepipe.processor import FrameProcessor
+
+__all__ = ["MicrophoneInput"]
+
+
+class MicrophoneInput(FrameProcessor):
+    """Captures, and pushes an `InputAudioFrame` for every block. Passes other frames on.
+
+    Capture begins when StartFrame has reached the Sink. At the End it closes its intake,
+    pushes everything that was captured before, and the End follows. Where the input runs
+    out, it asks for the End. It never blocks the device: while the pipeline is slow, a
+    ring of 2 s absorbs, then the oldest audio goes, is counted as `mic_overflow`, and
+    shows as a jump of `position`.
+
+    Args:
+        backend: a back end, or the name of one.
+        device: a device's name, or a unique part of it; empty: the default one.
+        block_s: seconds of audio in a frame.
+        latency: "low", "high", or seconds.
+
+    Raises:
+        TypeError, ValueError: an argument is out of its bounds.
+        BackendMissingError: as `open_backend`.
+    """
+
+    works_when_idle = True
+
+    def __init__(
+        self,
+        backend: Backend | str,
+        *,
+        device: str = "",
+        block_s: float = 0.02,
+        latency: str | float = "low",
+        name: str = "",
+    ) -> None:
+        super().__init__(name=name)
+        self._backend = open_backend(backend) if isinstance(backend, str) else backend
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        self._stream: InputStream | None = None
+        self._last_seam: SeamReport | None = None
+        self._dropped: Counter[str] = Counter()
+        self._exhausted = False
+
+    async def on_start(self, params: StartParams) -> None:
+        """Open the device. Raises: DeviceError."""
+        wish = self._wish
+        request = StreamRequest(params.input, wish.device, wish.block_s, wish.latency)
+        self._dropped.clear()
+        self._last_seam = None
+        self._exhausted = False
+        self._stream = await self._backend.open_input(request, self.wake_up)
+
+    async def on_running(self) -> None:
+        """Begin to capture. Raises: DeviceError."""
+        if self._stream is not None:
+            await self._stream.start()
+
+    async def work_when_idle(self) -> bool:
+        """Push one captured block."""
+        stream = self._stream
+        if stream is None:
+            return False
+        if await self._push_block(stream):
+            return True
+        if stream.error is not None:
+            raise stream.error
+        if stream.exhausted and not self._exhausted:
+            self._exhausted = True
+            await self.push_frame(EndFrame(f"{stream.info.device} has run out"))
+        return False
+
+    async def _push_block(self, stream: InputStream) -> bool:
+        block = stream.read()
+        if block is None:
+            return False
+        audio = stream.info.format
+        await self.push_frame(
+            InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
+        )
+        return True
+
+    async def on_end(self) -> None:
+        """Close the intake, and push what was captured before."""
+        stream = self._stream
+        if stream is not None:
+            stream.stop()
+            while await self._push_block(stream):
+                pass
+
+    async def cleanup(self) -> None:
+        """Give the device back."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
+            left = 0
+            while (block := stream.read()) is not None:
+                left += len(block.data) // stream.info.format.sample_bytes
+            if left:
+                self._dropped[DropReason.CANCELLED] += left
+            self._last_seam = stream.seam(f"{self.name} device", dict(self._dropped))
+            await stream.close()
+
+    def seams(self) -> list[SeamReport]:
+        """The device's own seam, besides the mailbox."""
+        if self._stream is not None:
+            return [self._stream.seam(f"{self.name} device", dict(self._dropped))]
+        return [self._last_seam] if self._last_seam else []

@@ -1,0 +1,247 @@
+"""Where audio crosses between the device's callback and the event loop.
+
+One writer and one reader each, on either side of the crossing. There is no lock: a deque's
+append and popleft are atomic, and every counter has one writer. The callback never waits,
+never raises, and wakes the loop at most once for each time that the loop looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from voicepipe.audio import AudioFormat
+from voicepipe.ledger import DropReason, SeamReport
+
+__all__ = ["Block", "CaptureRing", "Doorbell", "PlaybackRing"]
+
+RAMP_S = 0.005
+"""How long a flush takes to fade out."""
+
+
+class Block(NamedTuple):
+    """Captured audio."""
+
+    data: bytes
+    """Interleaved int16."""
+    position: int
+    """The first sample's place since the stream began; a jump is a loss."""
+    captured_s: float
+    """When the first sample was captured, by the loop's clock."""
+
+
+class Doorbell:
+    """Calls a function in the loop's thread, once for however many rings before it is answered."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, answer: Callable[[], None]) -> None:
+        self._loop = loop
+        self._answer = answer
+        self._rung = False
+
+    def ring(self) -> None:
+        """From any thread; never raises, never waits."""
+        if self._rung:
+            return
+        self._rung = True
+        try:
+            self._loop.call_soon_threadsafe(self._open)
+        except RuntimeError:
+            pass  # the loop is closed: nobody is at home
+
+    def _open(self) -> None:
+        self._rung = False
+        self._answer()
+
+
+class CaptureRing:
+    """From a microphone's callback to the loop. When it is full, the oldest block goes."""
+
+    def __init__(self, format: AudioFormat, seconds: float, notify: Callable[[], None]) -> None:  # noqa: A002
+        self.format = format
+        self._limit = format.samples(seconds)
+        self._notify = notify
+        self._blocks: deque[Block] = deque()
+        self._stored = self._lost = self._taken = 0
+        self._open = True
+
+    def store(self, data: bytes, captured_s: float) -> None:
+        """The callback's: a block was captured. Ignored once the intake is closed."""
+        if not self._open:
+            return
+        samples = len(data) // self.format.sample_bytes
+        self._blocks.append(Block(data, self._stored, captured_s))
+        self._stored += samples
+        while self.held > self._limit:
+            try:
+                oldest = self._blocks.popleft()
+            except IndexError:  # the loop took it just now
+                break
+            self._lost += len(oldest.data) // self.format.sample_bytes
+        self._notify()
+
+    def skip(self, samples: int) -> None:
+        """The callback's: the device lost so many samples before it called; positions jump."""
+        self._stored += samples
+        self._lost += samples
+
+    def close_intake(self) -> None:
+        """The loop's: what the callback brings from now on is not wanted; what is here stays."""
+        self._open = False
+
+    def take(self) -> Block | None:
+        """The loop's: the oldest block, or None."""
+        try:
+            block = self._blocks.popleft()
+        except IndexError:
+            return None
+        self._taken += len(block.data) // self.format.sample_bytes
+        return block
+
+    @property
+    def held(self) -> int:
+        """Samples that wait."""
+        return self._stored - self._lost - self._taken
+
+    def report(self, name: str, dropped: dict[str, int]) -> SeamReport:
+        """The seam as it stands; `dropped`: what the reader dropped after taking it."""
+        lost = dict(dropped)
+        if self._lost:
+            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._lost
+        return SeamReport(name, self._stored, self._taken - sum(dropped.values()), self.held, lost)
+
+
+class _Flush:
+    """Stands in the queue: everything before it was written before the flush."""
+
+
+_Chunk = memoryview | _Flush
+
+
+class PlaybackRing:
+    """From the loop to a speaker's callback. The callback always gets what it asks for; zeros where there is nothing."""
+
+    def __init__(self, format: AudioFormat, notify: Callable[[], None]) -> None:  # noqa: A002
+        self.format = format
+        self._notify = notify
+        self._notify_at = -1
+        self._chunks: deque[_Chunk] = deque()
+        self._rest: memoryview | None = None
+        self._flushes_asked = self._flushes_done = 0
+        self.written = 0
+        """Samples that came in. The loop's."""
+        self.played = 0
+        """Samples handed to the device. The callback's."""
+        self.dropped = 0
+        """Samples that a flush or a loss took. The callback's."""
+
+    # -- the loop's side -------------------------------------------------------
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
+        view = memoryview(data)
+        if view.nbytes:
+            self.written += view.nbytes // self.format.sample_bytes
+            self._chunks.append(view)
+
+    def flush(self) -> None:
+        """Fade out within the next block and forget the rest of what was written until now."""
+        self._flushes_asked += 1
+        self._chunks.append(_Flush())
+
+    def notify_at(self, queued: int) -> None:
+        """Call `notify` once, when so few samples wait, or fewer."""
+        self._notify_at = queued
+        if self.queued <= queued:
+            self._notify_at = -1
+            self._notify()
+
+    @property
+    def flushing(self) -> bool:
+        """A flush has been asked for that the callback has not seen."""
+        return self._flushes_asked != self._flushes_done
+
+    @property
+    def queued(self) -> int:
+        """Samples that wait to be handed to the device."""
+        return self.written - self.played - self.dropped
+
+    def discard(self) -> int:
+        """Forget everything. Only when no callback can come any more. Returns the samples dropped."""
+        before = self.dropped
+        self._chunks.clear()
+        self._rest = None
+        self.dropped = self.written - self.played
+        self._flushes_done = self._flushes_asked
+        return self.dropped - before
+
+    # -- the callback's side -----------------------------------------------------
+
+    def pull(self, samples: int) -> bytes:
+        """The next samples for the device, zeros behind them where there are too few."""
+        size = self.format.sample_bytes
+        parts = [self._fade()] if self._flushes_asked != self._flushes_done else []
+        wanted = samples * size - sum(len(part) for part in parts)
+        parts += self._next(wanted)
+        data = b"".join(parts)[: samples * size]
+        if self.queued <= self._notify_at:
+            self._notify_at = -1
+            self._notify()
+        return data + bytes(samples * size - len(data))
+
+    def _next(self, wanted: int) -> list[bytes | memoryview]:
+        """Up to so many bytes from the queue, counted as played."""
+        parts: list[bytes | memoryview] = []
+        while wanted > 0:
+            chunk = self._take()
+            if chunk is None:
+                break
+            part = chunk[:wanted]
+            self._rest = chunk[wanted:] if chunk.nbytes > wanted else None
+            wanted -= part.nbytes
+            self.played += part.nbytes // self.format.sample_bytes
+            parts.append(part)
+        return parts
+
+    def _take(self) -> memoryview | None:
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            return rest
+        while self._chunks:
+            if isinstance(self._chunks[0], _Flush):
+                if self._flushes_asked == self._flushes_done:
+                    self._chunks.popleft()
+                    continue
+                return None  # asked for within this block: the next one fades
+            chunk = self._chunks.popleft()
+            assert isinstance(chunk, memoryview)
+            return chunk
+        return None
+
+    def _fade(self) -> bytes:
+        """The next 5 ms of what was to be played, fading to nothing; the rest up to the flush is dropped."""
+        ramp = self.format.samples(RAMP_S)
+        parts = self._next(ramp * self.format.sample_bytes)
+        self._drop_to_flush()
+        return _faded(b"".join(parts), self.format.channels)
+
+    def _drop_to_flush(self) -> None:
+        if self._rest is not None:
+            self.dropped += self._rest.nbytes // self.format.sample_bytes
+            self._rest = None
+        while self._flushes_done != self._flushes_asked and self._chunks:
+            chunk = self._chunks.popleft()
+            if isinstance(chunk, _Flush):
+                self._flushes_done += 1
+            else:
+                self.dropped += chunk.nbytes // self.format.sample_bytes
+        self._notify()
+
+
+def _faded(data: bytes, channels: int) -> bytes:
+    audio = np.frombuffer(data, np.int16).reshape(-1, channels)
+    gain = np.linspace(1.0, 0.0, len(audio), endpoint=False)[:, None]
+    return (audio * gain).astype(np.int16).tobytes()
