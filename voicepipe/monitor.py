@@ -1,0 +1,60 @@
+"""A census now and then, for the log of a program that runs for months."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from voicepipe.census import Census, census
+from voicepipe.checks import check_seconds
+
+__all__ = ["CensusMonitor"]
+
+
+class CensusMonitor:
+    """Logs what has grown since the first census, as long as it is entered.
+
+        async with CensusMonitor(every_s=300):
+            await task.run()
+
+    The first census is taken after one interval, when the program has settled. After that
+    a line at INFO says how many of each kind there are, and one at WARNING names what is
+    more than any census before had.
+
+    Raises:
+        TypeError, ValueError: the interval is no time.
+    """
+
+    def __init__(self, every_s: float = 300.0, logger: logging.Logger | None = None) -> None:
+        self._every_s = check_seconds("every_s", every_s)
+        self._log = logger or logging.getLogger("voicepipe.census")
+        self._most: Census | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> CensusMonitor:
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="voicepipe:census monitor")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            self.look()
+
+    def look(self) -> None:
+        """Take a census now, and log it."""
+        now = census()
+        counts = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in now.counts().items() if count)
+        self._log.info("census: %s", counts or "nothing")
+        if self._most is not None:
+            for kind, count in now.counts().items():
+                if count > self._most.counts()[kind]:
+                    new = ", ".join(getattr(now.since(self._most), kind)[:5])
+                    self._log.warning("census: %s grew to %d: %s", kind.replace("_", " "), count, new)
+        if self._most is None or sum(now.counts().values()) >= sum(self._most.counts().values()):
+            self._most = now
