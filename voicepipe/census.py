@@ -48,7 +48,7 @@ class Census:
     descriptors: tuple[str, ...] = ()
     """File descriptors, with what they refer to. Linux only; empty elsewhere."""
     signals: tuple[str, ...] = ()
-    """Signals with a handler other than Python's own."""
+    """Signals with a handler other than Python's own, or asyncio's."""
     async_generators: tuple[str, ...] = ()
     """Async generators of the running loop that were begun and not finished."""
     abandoned: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
 def _async_generators(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
     for generator in getattr(loop, "_asyncgens", ()):
         if generator.ag_frame is not None:
-            yield f"{generator.__qualname__} at {generator.ag_code.co_filename}:{generator.ag_frame.f_lineno}"
+            yield f"{generator.__qualname__} at {generator.ag_code.co_filename}:{generator.ag_code.co_firstlineno}"
 
 
 def _children() -> Iterator[str]:
@@ -179,5 +179,7 @@ def _signals() -> Iterator[str]:
     usual = {signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None}
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        if handler not in usual:
+        # asyncio.run has a handler of its own for SIGINT while it runs.
+        own = getattr(getattr(handler, "func", None), "__self__", None)
+        if handler not in usual and not isinstance(own, asyncio.Runner):
             yield f"{signal.Signals(number).name} -> {getattr(handler, '__qualname__', handler)}"
