@@ -1,0 +1,78 @@
+"""How loud it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicepipe.frames import AudioFrame, Frame, FrameDirection
+from voicepipe.processor import InlineProcessor
+
+__all__ = ["Level", "LevelMeter"]
+
+FLOOR_DB = -96.0
+"""What a meter shows for digital silence: the range of 16 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The level of a stretch of audio, in dB below full scale (a square wave at full scale has 0)."""
+
+    rms_db: float = FLOOR_DB
+    """Root mean square: how loud it is."""
+    peak_db: float = FLOOR_DB
+    """The largest sample: how near to clipping."""
+    clipped: int = 0
+    """Samples at full scale."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Level:
+        """The level of int16 audio; of nothing, the floor."""
+        audio = np.frombuffer(data, np.int16).astype(np.float64) / 32768
+        if not audio.size:
+            return cls()
+        peak = np.abs(audio)
+        rms = math.sqrt(float(np.mean(audio * audio)))
+        return cls(_db(rms), _db(float(peak.max())), int(np.count_nonzero(peak >= 32767 / 32768)))
+
+
+class LevelMeter(InlineProcessor):
+    """Measures the audio that passes downstream, and passes everything on unchanged.
+
+    Args:
+        kind: measure only audio of this class.
+
+    Raises:
+        TypeError: `kind` is no class of audio frames.
+    """
+
+    def __init__(self, kind: type[AudioFrame] = AudioFrame, *, name: str = "") -> None:
+        super().__init__(name=name)
+        if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
+            raise TypeError(f"a LevelMeter measures a class of audio frames, not {kind!r}")
+        self._kind = kind
+        self.level = Level()
+        """The level of the last frame that was measured."""
+        self.loudest_db = FLOOR_DB
+        """The highest peak since `reset()`."""
+        self.num_samples = 0
+        """Samples measured since `reset()`."""
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.level, self.loudest_db, self.num_samples = Level(), FLOOR_DB, 0
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """Measure, and pass on."""
+        if isinstance(frame, self._kind) and direction is FrameDirection.DOWNSTREAM and frame.num_samples:
+            self.level = Level.of(frame.data)
+            self.loudest_db = max(self.loudest_db, self.level.peak_db)
+            self.num_samples += frame.num_samples
+        return (frame,)
+
+
+def _db(amplitude: float) -> float:
+    return max(FLOOR_DB, 20 * math.log10(amplitude)) if amplitude > 0 else FLOOR_DB
