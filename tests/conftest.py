@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 
 import pytest
 
-from voicepipe.census import assert_nothing_left, census
+from voicepipe.census import assert_nothing_left, take_census
 from voicepipe.testing import VirtualLoop
 
 
@@ -35,14 +35,14 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("nothing_is_left_in_the_loop")
         yield
         return
-    before = census()
+    before = take_census()
     yield
     assert_nothing_left(before)
 
 
 @pytest.fixture
 async def nothing_is_left_in_the_loop() -> AsyncIterator[None]:
-    before = census()
+    before = take_census()
     yield
     await asyncio.sleep(0)  # callbacks of tasks that are done
     assert_nothing_left(before)

@@ -91,7 +91,9 @@ class Loopback(InlineProcessor):
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         if isinstance(frame, InputAudioFrame):
-            return (OutputAudioFrame(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s),)
+            return (
+                OutputAudioFrame(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s),
+            )
         return (frame,)
 
 
@@ -129,4 +131,15 @@ async def stubborn(seconds: float) -> None:
             pass
 
 
-__all__ = ["DOWN", "UP", "Does", "Ends", "InlineRecorder", "Loopback", "Processor", "Recorder", "forever", "stubborn"]
+__all__ = [
+    "DOWN",
+    "UP",
+    "Does",
+    "Ends",
+    "InlineRecorder",
+    "Loopback",
+    "Processor",
+    "Recorder",
+    "forever",
+    "stubborn",
+]

@@ -8,7 +8,7 @@ What each word means is in its own module's docstring: `frames` has the table of
 """
 
 from voicepipe.audio import AudioFormat
-from voicepipe.census import Census, assert_nothing_left, census
+from voicepipe.census import Census, assert_nothing_left, take_census
 from voicepipe.devices import open_backend
 from voicepipe.errors import (
     AudioFormatError,
@@ -117,7 +117,7 @@ __all__ = [
     "Census",
     "CensusMonitor",
     "assert_nothing_left",
-    "census",
+    "take_census",
     # devices
     "open_backend",
     # errors

@@ -1,8 +1,8 @@
 """A census of what a process has open: what a run must leave nothing of.
 
-    before = census()
+    before = take_census()
     await task.run()
-    print(census().since(before) or "nothing left")
+    print(take_census().since(before) or "nothing left")
 
 Counts are by name: what was there before is taken off, name by name.
 """
@@ -25,7 +25,7 @@ from weakref import WeakSet
 from voicepipe.element import where
 from voicepipe.errors import printable
 
-__all__ = ["Census", "abandon", "assert_nothing_left", "census", "register_stream", "unregister_stream"]
+__all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "unregister_stream"]
 
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 _streams: WeakSet[Any] = WeakSet()
@@ -57,7 +57,10 @@ class Census:
     def since(self, before: Census) -> Census:
         """What there is now and was not then."""
         return Census(
-            *(tuple((Counter(getattr(self, f.name)) - Counter(getattr(before, f.name))).elements()) for f in fields(self))
+            *(
+                tuple((Counter(getattr(self, f.name)) - Counter(getattr(before, f.name))).elements())
+                for f in fields(self)
+            )
         )
 
     def __bool__(self) -> bool:
@@ -68,11 +71,13 @@ class Census:
         return {f.name: len(getattr(self, f.name)) for f in fields(self)}
 
     def __str__(self) -> str:
-        lines = [f"{f.name.replace('_', ' ')}: {item}" for f in fields(self) for item in getattr(self, f.name)]
+        lines = [
+            f"{f.name.replace('_', ' ')}: {item}" for f in fields(self) for item in getattr(self, f.name)
+        ]
         return "\n".join(lines) or "nothing"
 
 
-def census() -> Census:
+def take_census() -> Census:
     """Count what this process has open now.
 
     From any thread; tasks, timers and async generators are those of the running loop of
@@ -102,7 +107,7 @@ def assert_nothing_left(before: Census, now: Census | None = None) -> None:
     Raises:
         AssertionError: something is left; names each thing.
     """
-    left = (now or census()).since(before)
+    left = (now or take_census()).since(before)
     if left:
         raise AssertionError(f"left behind:\n{left}")
 
@@ -161,7 +166,9 @@ def _children() -> Iterator[str]:
 
 def _command_of(pid: str) -> str:
     with contextlib.suppress(OSError):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        command = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        )
         return command or "(ended, not reaped)"
     return "(gone)"
 

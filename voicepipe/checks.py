@@ -9,7 +9,9 @@ from typing import Any
 __all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
 
 
-def check_number(name: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
+def check_number(
+    name: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf
+) -> float:
     """A finite number within its bounds, as a float.
 
     Raises:

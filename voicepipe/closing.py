@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from voicepipe import census
+from voicepipe.census import abandon
 from voicepipe.element import where
 from voicepipe.lifecycle import Request
 from voicepipe.node import Node
@@ -113,7 +113,7 @@ class Closing:
     def _abandon(self, tasks: _Tasks) -> None:
         for task in tasks:
             self.abandoned.append(Abandoned(task.get_name(), where(task)))
-            census.abandon(task)
+            abandon(task)
 
     def _take_errors(self, hooks: _Tasks) -> None:
         for task, node in hooks.items():

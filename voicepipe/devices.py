@@ -19,7 +19,16 @@ from voicepipe.errors import BackendMissingError, DeviceError
 from voicepipe.ledger import SeamReport
 from voicepipe.ring import Block
 
-__all__ = ["Backend", "Block", "DeviceInfo", "InputStream", "OutputStream", "StreamInfo", "StreamRequest", "open_backend"]
+__all__ = [
+    "Backend",
+    "Block",
+    "DeviceInfo",
+    "InputStream",
+    "OutputStream",
+    "StreamInfo",
+    "StreamRequest",
+    "open_backend",
+]
 
 _BACKENDS = ("fake",)
 

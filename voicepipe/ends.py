@@ -52,7 +52,9 @@ class Sink(Element):
     its pipeline.
     """
 
-    def __init__(self, run: RunHandle | None = None, down_queue: Callable[[Flow], None] | None = None) -> None:
+    def __init__(
+        self, run: RunHandle | None = None, down_queue: Callable[[Flow], None] | None = None
+    ) -> None:
         self._run = run
         self._down_queue = down_queue
 

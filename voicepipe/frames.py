@@ -188,7 +188,9 @@ class AudioFrame(DataFrame):
     def __post_init__(self) -> None:
         # A bytearray or memoryview would let a frame change after it was sent.
         if not isinstance(self.data, bytes):
-            raise TypeError(f"data must be bytes, not {type(self.data).__name__}: use from_array or bytes(...)")
+            raise TypeError(
+                f"data must be bytes, not {type(self.data).__name__}: use from_array or bytes(...)"
+            )
         AudioFormat(self.rate, self.channels)
         check_count("position", self.position)
         count = samples_in(self.data, self.channels)

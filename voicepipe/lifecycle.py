@@ -87,4 +87,6 @@ def next_state(state: RunState, event: Event) -> RunState:
         return TRANSITIONS[state, event]
     except KeyError:
         legal = ", ".join(e.value for s, e in TRANSITIONS if s is state) or "nothing more"
-        raise LifecycleError(f"a run that is {state.value} cannot take {event.value!r}: legal is {legal}") from None
+        raise LifecycleError(
+            f"a run that is {state.value} cannot take {event.value!r}: legal is {legal}"
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from voicepipe.census import Census, census
+from voicepipe.census import Census, take_census
 from voicepipe.checks import check_seconds
 
 __all__ = ["CensusMonitor"]
@@ -48,8 +48,10 @@ class CensusMonitor:
 
     def look(self) -> None:
         """Take a census now, and log it."""
-        now = census()
-        counts = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in now.counts().items() if count)
+        now = take_census()
+        counts = ", ".join(
+            f"{count} {kind.replace('_', ' ')}" for kind, count in now.counts().items() if count
+        )
         self._log.info("census: %s", counts or "nothing")
         if self._most is not None:
             for kind, count in now.counts().items():

@@ -174,7 +174,9 @@ def ask(run: RunHandle, frame: Frame, label: str) -> bool:
         ValueError: a StartFrame; only the task starts.
     """
     if not isinstance(frame, Frame):
-        raise TypeError(f"{label} pushed {frame!r}, which is no frame: push objects of a class derived from Frame")
+        raise TypeError(
+            f"{label} pushed {frame!r}, which is no frame: push objects of a class derived from Frame"
+        )
     if not frame.is_request or run.is_passing(frame):
         return False
     if isinstance(frame, StartFrame):
@@ -212,7 +214,9 @@ class Held:
             RuntimeError: more than 256 frames before the start.
         """
         if len(self.frames) >= self.limit:
-            raise RuntimeError(f"{self._label} pushed over {self.limit} frames before the start: use on_running()")
+            raise RuntimeError(
+                f"{self._label} pushed over {self.limit} frames before the start: use on_running()"
+            )
         self.frames.append(frame)
         return None
 

@@ -84,10 +84,15 @@ class RunReport:
         return dict(total)
 
     def __str__(self) -> str:
-        lines = [f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason given'}"]
+        lines = [
+            f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason given'}"
+        ]
         lines += [f"  dropped {count} samples: {reason}" for reason, count in self.dropped.items()]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
-        lines += [f"  {s.stage} stood still for {s.seconds:.1f} s at {s.where}, holding {s.holding}" for s in self.slow]
+        lines += [
+            f"  {s.stage} stood still for {s.seconds:.1f} s at {s.where}, holding {s.holding}"
+            for s in self.slow
+        ]
         lines += [f"  had to be stopped: {name}" for name in self.forced]
         lines += [f"  refused to stop: {a.name} at {a.where}" for a in self.abandoned]
         return "\n".join(lines)

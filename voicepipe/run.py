@@ -218,7 +218,9 @@ class Run:
         await self._until(lambda: self._started or self._broken, deadline)
         if not self._started and not self._broken:
             holder = next((w.label for w in self.chain.workers if w.current or w.box.data), "the pipeline")
-            self._start_failed(holder, TimeoutError(f"StartFrame did not pass within {self.limits.start_s:g} s"))
+            self._start_failed(
+                holder, TimeoutError(f"StartFrame did not pass within {self.limits.start_s:g} s")
+            )
         if self._broken:
             return False
         sources = [n for n in self.chain.nodes if overrides(n.processor, "on_running")]
@@ -329,7 +331,9 @@ class Run:
 
 
 def _brief(error: BaseException) -> str:
-    text = str(error) if isinstance(error, (VoicepipeError, TimeoutError)) else f"{type(error).__name__}: {error}"
+    text = (
+        str(error)
+        if isinstance(error, (VoicepipeError, TimeoutError))
+        else f"{type(error).__name__}: {error}"
+    )
     return printable(text)
-
-

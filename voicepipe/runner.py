@@ -28,7 +28,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
-from voicepipe.census import Census, census
+from voicepipe.census import Census, take_census
 from voicepipe.checks import check_seconds
 from voicepipe.lifecycle import RunState
 from voicepipe.monitor import CensusMonitor
@@ -77,7 +77,6 @@ class PipelineRunner:
         self.left = Census()
         """What `run()` left behind. Empty, unless a stage or a driver is broken."""
 
-
     def run(self, *tasks: PipelineTask) -> int:
         """Run the tasks in an event loop of their own; returns the exit status.
 
@@ -86,7 +85,7 @@ class PipelineRunner:
         Raises:
             RuntimeError: called where an event loop runs; `await serve(...)` there.
         """
-        before = census()
+        before = take_census()
         loop = asyncio.new_event_loop()
         executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
         loop.set_default_executor(executor)
@@ -98,7 +97,7 @@ class PipelineRunner:
             executor.shutdown(wait=False, cancel_futures=True)
             _join_new_threads(before)
             loop.close()
-        self.left = census().since(before)
+        self.left = take_census().since(before)
         if self.left:
             _log.warning("left behind: %s", str(self.left).replace("\n", "; "))
         return status
@@ -106,7 +105,9 @@ class PipelineRunner:
     def main(self, *tasks: PipelineTask) -> NoReturn:
         """As `run()`, and then end the process with its status, even if a thread refuses to end."""
         status = self.run(*tasks)
-        held_by = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()]
+        held_by = [
+            t.name for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()
+        ]
         _flush_output()
         if held_by:
             _log.warning("the process ends in spite of %s", ", ".join(held_by))
@@ -155,7 +156,9 @@ class PipelineRunner:
     @contextlib.asynccontextmanager
     async def _watching(self, tasks: tuple[PipelineTask, ...]) -> AsyncIterator[None]:
         def blocked(stage: str, seconds: float, stack: str) -> None:
-            _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "something", seconds, stack)
+            _log.warning(
+                "%s has blocked the event loop for %.1f s at %s", stage or "something", seconds, stack
+            )
             for task in tasks:
                 task.note_blocked_loop(stage, seconds, stack)
 
@@ -265,7 +268,9 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
             error_of_run = None if run.cancelled() else run.exception()
             if error_of_run is not None:
                 errors.append(error_of_run)
-                _log.error("%s", error_of_run, exc_info=error_of_run if _log.isEnabledFor(logging.DEBUG) else None)
+                _log.error(
+                    "%s", error_of_run, exc_info=error_of_run if _log.isEnabledFor(logging.DEBUG) else None
+                )
                 for task in tasks:
                     task.end(f"{running[run].name} failed")
     if cancelled is not None:
@@ -293,7 +298,7 @@ def _tidy(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _tidy_up() -> None:
-    left = census()
+    left = take_census()
     for kind in ("tasks", "async_generators", "abandoned"):
         for name in getattr(left, kind):
             _log.warning("a stage left behind: %s", name)
@@ -331,4 +336,3 @@ def _flush_output() -> None:
         except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-

@@ -107,7 +107,9 @@ class SpeakerOutput(FrameProcessor):
 
     async def _play(self, frame: OutputAudioFrame, stream: OutputStream) -> None:
         if frame.format != stream.info.format:
-            raise AudioFormatError(f"{self.name} plays {stream.info.format}, and got {frame!r}: convert it before")
+            raise AudioFormatError(
+                f"{self.name} plays {stream.info.format}, and got {frame!r}: convert it before"
+            )
         await self._tell_if_cut(stream)
         self._pending = memoryview(frame.data)
         self._taken += frame.num_samples

@@ -58,7 +58,11 @@ class PipelineTask:
     ) -> None:
         if not isinstance(pipeline, Processor):
             raise TypeError(f"a task runs a pipeline, not {pipeline!r}")
-        for what, value, kind in (("input", input, AudioFormat), ("output", output, AudioFormat), ("limits", limits, Limits)):
+        for what, value, kind in (
+            ("input", input, AudioFormat),
+            ("output", output, AudioFormat),
+            ("limits", limits, Limits),
+        ):
             if value is not None and not isinstance(value, kind):
                 raise TypeError(f"{what} must be {kind.__name__}, not {value!r}")
         self.name = name or f"run-{next(_numbers)}"
@@ -101,7 +105,9 @@ class PipelineTask:
             RuntimeError: the task ran before, or one of its processors is in a running pipeline.
         """
         if self._ran:
-            raise RuntimeError(f"{self.name} has run: make a new PipelineTask (its processors may be used again)")
+            raise RuntimeError(
+                f"{self.name} has run: make a new PipelineTask (its processors may be used again)"
+            )
         run = self._make_run()
         driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None
@@ -206,7 +212,9 @@ class PipelineTask:
         if run.state is not RunState.RUNNING or run.request is not Request.NONE:
             return False
         if _running_loop() is not run.loop:
-            raise RuntimeError(f"{self.name} runs in another event loop: use asyncio.run_coroutine_threadsafe")
+            raise RuntimeError(
+                f"{self.name} runs in another event loop: use asyncio.run_coroutine_threadsafe"
+            )
         await self._wait_for_room(run, run.send(frame))
         return True
 
@@ -225,7 +233,9 @@ class PipelineTask:
         if self._run is not None and self._run.request is not Request.NONE:
             return False
         if len(self._early) >= _MOST_EARLY:
-            raise RuntimeError(f"{_MOST_EARLY} frames wait for the start: queue more when run() has been called")
+            raise RuntimeError(
+                f"{_MOST_EARLY} frames wait for the start: queue more when run() has been called"
+            )
         self._early.append(frame)
         return True
 
@@ -273,7 +283,9 @@ class PipelineTask:
         """Where each stage's task stands, for a log; empty when none runs."""
         if self._run is None:
             return []
-        return [f"{w.label} at {where(w.task)}" for w in self._run.chain.workers if w.task and not w.task.done()]
+        return [
+            f"{w.label} at {where(w.task)}" for w in self._run.chain.workers if w.task and not w.task.done()
+        ]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -288,6 +300,8 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
     if isinstance(error, PipelineStartError):
         error.report = report
         return error
-    failure = PipelineError(f"{stage} failed: {report.errors[0].message if report.errors else error}", stage=stage, report=report)
+    failure = PipelineError(
+        f"{stage} failed: {report.errors[0].message if report.errors else error}", stage=stage, report=report
+    )
     failure.__cause__ = error
     return failure

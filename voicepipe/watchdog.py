@@ -75,7 +75,11 @@ class LoopWatchdog:
 
     def _hear_signals(self) -> int | None:
         # On Windows the loop itself needs the wake-up descriptor.
-        if self._heard is None or sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        if (
+            self._heard is None
+            or sys.platform == "win32"
+            or threading.current_thread() is not threading.main_thread()
+        ):
             return None
         return signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
 
@@ -123,7 +127,10 @@ class LoopWatchdog:
 
     def _culprit(self, seconds: float) -> tuple[str, float, str]:
         frame = sys._current_frames().get(self._watched)
-        lines = [f"{os.path.basename(f.filename)}:{f.lineno} in {f.name}" for f in traceback.extract_stack(frame)[-4:]]
+        lines = [
+            f"{os.path.basename(f.filename)}:{f.lineno} in {f.name}"
+            for f in traceback.extract_stack(frame)[-4:]
+        ]
         return _stage_in(frame), seconds, " < ".join(reversed(lines))
 
 

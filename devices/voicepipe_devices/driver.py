@@ -67,10 +67,14 @@ class Driver(Protocol):
         """The devices there are now."""
         ...
 
-    async def open_capture(self, request: StreamRequest, callback: CaptureCallback, finished: Finished) -> Handle:
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> Handle:
         """Open for capture; no callback yet. Raises: DeviceError."""
         ...
 
-    async def open_render(self, request: StreamRequest, callback: RenderCallback, finished: Finished) -> Handle:
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> Handle:
         """Open for playing; no callback yet. Raises: DeviceError."""
         ...

@@ -102,7 +102,9 @@ class _Side:
         """A program has it open."""
         return self._handle is not None
 
-    async def open(self, request: StreamRequest, tick: Callable[[_Handle], bool], finished: Finished) -> _Handle:
+    async def open(
+        self, request: StreamRequest, tick: Callable[[_Handle], bool], finished: Finished
+    ) -> _Handle:
         hardware = hardware_of(asyncio.get_running_loop())
         await _call_of(self._open_s)
         self._admit(request)
@@ -111,7 +113,9 @@ class _Side:
 
     def _admit(self, request: StreamRequest) -> None:
         if not self._present or (request.device and request.device not in self.name):
-            raise DeviceNotFoundError(f"there is no device {request.device or self.name!r}: there is {self.name!r}")
+            raise DeviceNotFoundError(
+                f"there is no device {request.device or self.name!r}: there is {self.name!r}"
+            )
         if self._busy or self._handle is not None:
             raise DeviceBusyError(f"{self.name} is in use by another stream: close that first")
         if self._rates is not None and request.format.rate not in self._rates:
@@ -223,7 +227,9 @@ class SimulatedMicrophone(_Side):
 
     def hear(self, audio: bytes | npt.NDArray[np.int16]) -> None:
         """This is heard next, behind what was given before; silence follows. At the stream's own rate and channels."""
-        self._heard += audio if isinstance(audio, bytes) else pcm_bytes(audio, 1 if audio.ndim == 1 else audio.shape[1])
+        self._heard += (
+            audio if isinstance(audio, bytes) else pcm_bytes(audio, 1 if audio.ndim == 1 else audio.shape[1])
+        )
 
     def run_out(self) -> None:
         """When all was heard, the input is at its end, as a file would be."""
@@ -330,12 +336,16 @@ class FakeBackend:
 
     # -- the driver's side
 
-    async def open_capture(self, request: StreamRequest, callback: CaptureCallback, finished: Finished) -> _Handle:
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> _Handle:
         """The microphone's handle."""
         mic = self.card.mic
         return await mic.open(request, lambda handle: mic.tick(handle, callback), finished)
 
-    async def open_render(self, request: StreamRequest, callback: RenderCallback, finished: Finished) -> _Handle:
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> _Handle:
         """The speaker's handle."""
         speaker = self.card.speaker
         return await speaker.open(request, lambda handle: speaker.tick(handle, callback), finished)

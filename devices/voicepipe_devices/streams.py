@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from voicepipe import census
+from voicepipe.census import register_stream, unregister_stream
 from voicepipe.devices import Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.ledger import SeamReport
@@ -60,7 +60,7 @@ class _Stream:
 
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
-        census.register_stream(self)
+        register_stream(self)
 
     async def start(self) -> None:
         await self._handle.start()
@@ -93,7 +93,7 @@ class _Stream:
         try:
             await self._handle.close()
         finally:
-            census.unregister_stream(self)
+            unregister_stream(self)
             self._closing.set_result(None)
 
 

@@ -141,14 +141,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Nothing is ready: jump to what happens next. Returns how long to wait in real time, None for ever."""
         self._steps += 1
         if self._steps > MOST_STEPS:
-            raise VirtualClockError(f"the loop goes in circles: {MOST_STEPS} steps took no time\n{self._standing()}")
+            raise VirtualClockError(
+                f"the loop goes in circles: {MOST_STEPS} steps took no time\n{self._standing()}"
+            )
         if timeout is not None and timeout <= 0:
             self.hardware.run_until(self._now)
             return 0.0
         if self._jobs:
             return _JOB_POLL_S
         timers = getattr(self, "_scheduled", None)
-        times = [when for when in (timers[0].when() if timers else None, self.hardware.next_time()) if when is not None]
+        times = [
+            when
+            for when in (timers[0].when() if timers else None, self.hardware.next_time())
+            if when is not None
+        ]
         if times:
             now = max(self._now, min(times))
             self.hardware.run_until(now)
@@ -156,10 +162,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return 0.0
         if len(self._virtual_selector.get_map()) > self._own_descriptors:
             return None
-        raise VirtualClockError(f"nothing can ever happen again: no timer, no tick, no job\n{self._standing()}")
+        raise VirtualClockError(
+            f"nothing can ever happen again: no timer, no tick, no job\n{self._standing()}"
+        )
 
     def _standing(self) -> str:
-        return "\n".join(f"{task.get_name()} waits at {where(task)}" for task in asyncio.all_tasks(self)) or "no task"
+        return (
+            "\n".join(f"{task.get_name()} waits at {where(task)}" for task in asyncio.all_tasks(self))
+            or "no task"
+        )
 
 
 class _VirtualSelector(selectors.BaseSelector):
