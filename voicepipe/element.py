@@ -8,6 +8,7 @@ compiled from the chain; StartFrame and EndFrame go through it element by elemen
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +18,7 @@ from voicepipe.mailbox import Congestion
 if TYPE_CHECKING:
     from voicepipe.node import InlineNode, Node
 
-__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "link"]
+__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "link", "where"]
 
 Flow = StartFrame | EndFrame
 Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
@@ -86,13 +87,18 @@ def link(*elements: Element) -> None:
 
 
 def where(awaitable: Any) -> str:
-    """Where a suspended task or coroutine stands: the innermost line of it, as file:line in function."""
+    """Where a suspended task or coroutine stands: its innermost line outside asyncio, as file:line in function."""
     inner = awaitable.get_coro() if isinstance(awaitable, asyncio.Task) else awaitable
     place = "not started"
     while inner is not None:
         frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None)
         if frame is None:
             break
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        code = frame.f_code
+        if not code.co_filename.startswith(_ASYNCIO) or place == "not started":
+            place = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
         inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)
     return place
+
+
+_ASYNCIO = os.path.dirname(asyncio.__file__)

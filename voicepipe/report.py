@@ -34,6 +34,9 @@ class SlowStage:
     holding: str
     """The frame it held."""
 
+    def __str__(self) -> str:
+        return f"{self.stage} stood still for {self.seconds:.1f} s at {self.where}, holding {self.holding}"
+
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
@@ -89,10 +92,7 @@ class RunReport:
         ]
         lines += [f"  dropped {count} samples: {reason}" for reason, count in self.dropped.items()]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
-        lines += [
-            f"  {s.stage} stood still for {s.seconds:.1f} s at {s.where}, holding {s.holding}"
-            for s in self.slow
-        ]
+        lines += [f"  {slow}" for slow in self.slow]
         lines += [f"  had to be stopped: {name}" for name in self.forced]
         lines += [f"  refused to stop: {a.name} at {a.where}" for a in self.abandoned]
         return "\n".join(lines)

@@ -26,7 +26,7 @@ class StallWatch:
     def look(self, now: float) -> tuple[list[tuple[Worker, SlowStage]], float]:
         """Those stuck for the limit, and when to look again."""
         stuck: list[tuple[Worker, SlowStage]] = []
-        due = now + self._limit_s
+        due = now + max(self._limit_s / 20, 0.01)
         busy = False
         for worker in self._workers:
             since = self._still_since(worker, now)
@@ -47,10 +47,10 @@ class StallWatch:
 
     def _still_since(self, worker: Worker, now: float) -> float | None:
         """Since when a stage has made no progress; None where it holds nothing."""
+        if worker.blocked or not worker.box.is_empty:
+            self._all_idle_since = now
         if worker.box.bypass is not None or worker.current is None or worker.blocked:
             self._seen.pop(worker, None)
-            if worker.blocked:
-                self._all_idle_since = now
             return None
         mark = (worker.progress, worker.processor.progress(), worker.current)
         seen, since = self._seen.get(worker, (None, now))
