@@ -74,7 +74,7 @@ class InlineRecorder(InlineProcessor):
 
 
 class Does(FrameProcessor):
-    """Does as it is told with every frame: `Does(handler)`, where `await handler(stage, frame, direction)`."""
+    """Does with every frame as it is told: `await handler(stage, frame, direction)`."""
 
     def __init__(
         self, handler: Callable[[FrameProcessor, Frame, FrameDirection], Awaitable[None]], name: str = "does"

@@ -13,9 +13,10 @@ import voicepipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What `from voicepipe import ...` is to offer, by home module: the words of the design first. They are
-# expected from the day their home module is there.
+# What `from voicepipe import ...` offers, by home module. Each name is expected from the day its home module
+# is there.
 WORDS = {
+    # The words of the design.
     "voicepipe.frames": (
         *("Frame", "SystemFrame", "DataFrame", "ControlFrame"),
         *("StartFrame", "EndFrame", "CancelFrame", "ErrorFrame", "InterruptionFrame"),
@@ -26,16 +27,30 @@ WORDS = {
         "FrameDirection",
     ),
     "voicepipe.processor": ("FrameProcessor", "InlineProcessor", "Processor"),
-    "voicepipe.ends": ("Source", "Sink"),
     "voicepipe.pipeline": ("Pipeline", "ParallelPipeline"),
     "voicepipe.task": ("PipelineTask",),
     "voicepipe.runner": ("PipelineRunner",),
     "voicepipe.microphone": ("MicrophoneInput",),
     "voicepipe.speaker": ("SpeakerOutput",),
     "voicepipe.vad": ("VADProcessor",),
-    # Beside the words: what their signatures take.
+    # Beside them: small stages, and what the words' signatures take, return and raise.
+    "voicepipe.filter": ("FrameFilter",),
+    "voicepipe.gain": ("Gain",),
+    "voicepipe.meter": ("Level", "LevelMeter"),
+    "voicepipe.tap": ("Tap",),
     "voicepipe.audio": ("AudioFormat",),
     "voicepipe.params": ("Limits", "StartParams"),
+    "voicepipe.lifecycle": ("RunState",),
+    "voicepipe.report": ("Abandoned", "RunReport", "SlowStage", "StageError"),
+    "voicepipe.ledger": ("DropReason", "SeamReport"),
+    "voicepipe.census": ("Census", "assert_nothing_left", "take_census"),
+    "voicepipe.monitor": ("CensusMonitor",),
+    "voicepipe.devices": ("open_backend",),
+    "voicepipe.errors": (
+        *("VoicepipeError", "PipelineError", "PipelineStartError", "LifecycleError", "AudioFormatError"),
+        *("DeviceError", "BackendMissingError", "DeviceNotFoundError", "DeviceBusyError"),
+        *("DevicePermissionError", "DeviceFormatError", "DeviceLostError", "DeviceTimeoutError"),
+    ),
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -55,7 +70,10 @@ class Module:
         """What `__all__` lists; None where there is no plain list of strings."""
         for node in self.tree.body:
             match node:
-                case ast.Assign(targets=[ast.Name("__all__")], value=ast.List(elts=names)):
+                case (
+                    ast.Assign(targets=[ast.Name("__all__")], value=ast.List(elts=names))
+                    | ast.AnnAssign(target=ast.Name("__all__"), value=ast.List(elts=names))
+                ):
                     texts = [name.value for name in names if isinstance(name, ast.Constant)]
                     return [str(text) for text in texts] if len(texts) == len(names) else None
         return None

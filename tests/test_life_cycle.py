@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
-from stages_for_tests import DOWN, UP, Does, Ends, InlineRecorder, Recorder, forever, stubborn
 
+from stages_for_tests import DOWN, UP, Does, Ends, InlineRecorder, Recorder, forever, stubborn
 from voicepipe import (
     CancelFrame,
     EndFrame,
@@ -172,7 +172,9 @@ class Notes(FrameProcessor):
 
 async def test_stages_open_from_the_last_to_the_first_and_close_in_reverse() -> None:
     diary: list[str] = []
-    task = PipelineTask(Pipeline([Notes(diary, "a", 0.1), Pipeline([Notes(diary, "b", 0.1)]), Notes(diary, "c", 0.1)]))
+    task = PipelineTask(
+        Pipeline([Notes(diary, "a", 0.1), Pipeline([Notes(diary, "b", 0.1)]), Notes(diary, "c", 0.1)])
+    )
     later(1, task.end)
     await task.run()
     assert diary == [
@@ -219,7 +221,7 @@ async def test_a_stage_that_fails_to_open_closes_what_was_opened_and_the_next_ru
     diary: list[str] = []
     stage = Fails("on_start")
     stages = [Notes(diary, "never"), stage, Notes(diary, "b"), Notes(diary, "c")]
-    with pytest.raises(PipelineStartError, match="fails did not start: ValueError: in on_start"):
+    with pytest.raises(PipelineStartError, match=r"fails did not start: ValueError: in on_start"):
         await PipelineTask(Pipeline(stages)).run()
     assert diary == ["open c", "open b", "close b", "close c"]
 
@@ -229,15 +231,19 @@ async def test_a_stage_that_fails_to_open_closes_what_was_opened_and_the_next_ru
     assert (await task.run()).state is RunState.ENDED
 
 
-@pytest.mark.parametrize("opening", [forever(), stubborn(9)], ids=["hangs", "takes 9 s, whoever cancels it"])
-async def test_an_opening_that_takes_too_long_fails_at_the_start_limit(opening: asyncio.Future[None]) -> None:
+@pytest.mark.parametrize(
+    "opening", [forever, lambda: stubborn(9)], ids=["hangs", "takes 9 s, whoever cancels it"]
+)
+async def test_an_opening_that_takes_too_long_fails_at_the_start_limit(
+    opening: Callable[[], Awaitable[None]],
+) -> None:
     class Slow(FrameProcessor):
         async def on_start(self, params: StartParams) -> None:
-            await opening
+            await opening()
 
     clock = asyncio.get_running_loop().time
     task = PipelineTask(Pipeline([Recorder("never"), Slow(), Recorder("opened")]))
-    with pytest.raises(PipelineStartError, match="Slow did not start.*start limit of 5 s") as caught:
+    with pytest.raises(PipelineStartError, match=r"Slow did not start.*start limit of 5 s") as caught:
         await task.run()
     assert 5 <= clock() <= 5 + 2 + 0.2
     assert caught.value.report is not None
@@ -288,7 +294,7 @@ async def test_what_a_stage_pushes_before_the_start_cannot_hold_start_frame_up()
 
 
 async def test_end_comes_behind_all_data_exactly_once_and_nothing_after_it() -> None:
-    recorders = [Recorder(), InlineRecorder(), Recorder()]
+    recorders: list[Recorder | InlineRecorder] = [Recorder(), InlineRecorder(), Recorder()]
     task = PipelineTask(Pipeline(recorders))
     ends = Ends(task)
     for n in range(200):
@@ -304,7 +310,7 @@ async def test_end_comes_behind_all_data_exactly_once_and_nothing_after_it() -> 
 
 
 async def test_life_cycle_frames_never_reach_a_stage() -> None:
-    recorders = [Recorder(), InlineRecorder()]
+    recorders: list[Recorder | InlineRecorder] = [Recorder(), InlineRecorder()]
     task = PipelineTask(Pipeline(recorders))
     later(1, task.end)
     await task.run()
@@ -441,17 +447,17 @@ async def test_cancel_before_the_start_opens_nothing_and_counts_what_was_queued(
 
 
 @pytest.mark.parametrize(
-    ("frame", "state"), [(EndFrame("enough"), RunState.ENDED), (CancelFrame("enough"), RunState.CANCELLED)]
+    ("terminal", "state"), [(EndFrame("enough"), RunState.ENDED), (CancelFrame("enough"), RunState.CANCELLED)]
 )
 @pytest.mark.parametrize("who", ["queue_frame", "mailbox stage", "inline stage", "upstream"])
-async def test_pushing_a_terminal_frame_is_a_request(frame: Frame, state: RunState, who: str) -> None:
-    async def ask(stage: FrameProcessor, got: Frame, direction: FrameDirection) -> None:
-        await stage.push_frame(got, direction)
-        await stage.push_frame(frame, UP if who == "upstream" else DOWN)
+async def test_pushing_a_terminal_frame_is_a_request(terminal: Frame, state: RunState, who: str) -> None:
+    async def ask(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        await stage.push_frame(frame, direction)
+        await stage.push_frame(terminal, UP if who == "upstream" else DOWN)
 
     class Inline(InlineProcessor):
-        def process(self, got: Frame, direction: FrameDirection) -> Iterable[Frame]:
-            return (got, frame)
+        def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+            return (frame, terminal)
 
     asking: Processor = Inline() if who == "inline stage" else Does(ask)
     recorder = Recorder()
@@ -459,7 +465,7 @@ async def test_pushing_a_terminal_frame_is_a_request(frame: Frame, state: RunSta
     ends = Ends(task)
     await task.queue_frame(TextFrame("goes before"))
     if who == "queue_frame":
-        later(1, lambda: asyncio.ensure_future(task.queue_frame(frame)))
+        later(1, lambda: asyncio.ensure_future(task.queue_frame(terminal)))
     report = await task.run()
     assert report.state is state
     assert report.reason == "enough"
@@ -651,7 +657,9 @@ async def test_a_stage_that_swallows_its_cancellation_for_ever_is_abandoned_and_
     await asyncio.sleep(60)  # until it has let go
 
 
-@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, KeyboardInterrupt, SystemExit, TimeoutError])
+@pytest.mark.parametrize(
+    "error", [ValueError, asyncio.CancelledError, KeyboardInterrupt, SystemExit, TimeoutError]
+)
 @pytest.mark.parametrize("where", ["process_frame", "on_end"])
 async def test_an_exception_that_escapes_a_stage_ends_the_run_and_end_reaches_the_others(
     where: str, error: type[BaseException]
@@ -686,16 +694,23 @@ async def test_an_error_is_one_whatever_part_of_a_stage_raises_it(kind: str) -> 
         async def _break(self) -> None:
             raise ValueError("broken")
 
-    stage: Processor = {"mailbox": lambda: Fails("process_frame"), "inline": Inline, "child task": Child}[kind]()
+    kinds: dict[str, Processor] = {
+        "mailbox": Fails("process_frame"),
+        "inline": Inline(),
+        "child task": Child(),
+    }
+    stage = kinds[kind]
     task = PipelineTask(Pipeline([Recorder(), stage, Recorder()]))
     await task.queue_frame(TextFrame("x"))
-    with pytest.raises(PipelineError, match="broken|in process_frame"):
+    with pytest.raises(PipelineError, match=r"broken|in process_frame"):
         await task.run()
     assert only_the_caller()
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["mailbox", "inline"])
-async def test_on_error_report_drops_the_frame_and_goes_on(inline: bool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_on_error_report_drops_the_frame_and_goes_on(
+    inline: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     class Mailbox(FrameProcessor):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
             if isinstance(frame, TextFrame) and frame.text.startswith("bad"):
@@ -762,7 +777,7 @@ async def test_an_exception_in_a_subscriber_fails_the_run_and_names_it() -> None
     task = PipelineTask(Pipeline([Recorder()]))
     task.subscribe(look)
     await task.queue_frame(TextFrame("x"))
-    with pytest.raises(PipelineError, match="subscriber.*look.*cannot look"):
+    with pytest.raises(PipelineError, match=r"subscriber.*look.*cannot look"):
         await task.run()
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from stages_for_tests import Does, InlineRecorder, Recorder, forever
 
+from stages_for_tests import Does, InlineRecorder, Recorder, forever
 from voicepipe import (
     EndFrame,
     Frame,
@@ -64,7 +64,7 @@ async def test_end_travels_through_the_sink_of_a_nested_pipeline() -> None:
     chain = Chain(Pipeline([Pipeline([inside]), behind]), NoRun(), down_queue.append)
     end = EndFrame()
 
-    chain.source.take_flow(end)
+    chain.source.pass_flow(end)
 
     assert inside.events == ["end"]
     assert behind.events == ["end"]
@@ -78,8 +78,8 @@ async def test_start_and_end_travel_through_branches_and_whatever_stands_behind_
     pipeline = Pipeline([ParallelPipeline([a, Pipeline([b])], [], [c]), behind])
     chain = Chain(pipeline, NoRun(), down_queue.append)
 
-    chain.source.take_flow(StartFrame(StartParams()))
-    chain.source.take_flow(EndFrame())
+    chain.source.pass_flow(StartFrame(StartParams()))
+    chain.source.pass_flow(EndFrame())
 
     assert [recorder.events for recorder in recorders] == [["end"]] * 4
     assert [type(frame) for frame in down_queue] == [StartFrame, EndFrame]
@@ -101,7 +101,9 @@ def pipelines() -> list[tuple[str, list[Processor]]]:
     ]
 
 
-@pytest.mark.parametrize(("name", "stages"), pipelines(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "stages"), pipelines(), ids=lambda value: value if isinstance(value, str) else ""
+)
 async def test_everything_is_cleaned_up_though_no_frame_arrives(name: str, stages: list[Processor]) -> None:
     task = PipelineTask(Pipeline(stages))
     await task.queue_frame(TextFrame("never passed on"))
@@ -138,7 +140,12 @@ async def test_every_opening_has_its_cleanup(stop: str) -> None:
     names = iter("abcdefgh")
     stages = [Opens(opened, next(names)) for _ in range(8)]
     pipeline = Pipeline(
-        [stages[0], Pipeline([stages[1], stages[2]]), ParallelPipeline([stages[3]], [stages[4], stages[5]]), *stages[6:]]
+        [
+            stages[0],
+            Pipeline([stages[1], stages[2]]),
+            ParallelPipeline([stages[3]], [stages[4], stages[5]]),
+            *stages[6:],
+        ]
     )
     task = PipelineTask(pipeline)
     asyncio.get_running_loop().call_later(1, getattr(task, stop))

@@ -25,7 +25,7 @@ from weakref import WeakSet
 from voicepipe.element import where
 from voicepipe.errors import printable
 
-__all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "unregister_stream"]
+__all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "take_census", "unregister_stream"]
 
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 _streams: WeakSet[Any] = WeakSet()
@@ -154,7 +154,8 @@ def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
 def _async_generators(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
     for generator in getattr(loop, "_asyncgens", ()):
         if generator.ag_frame is not None:
-            yield f"{generator.__qualname__} at {generator.ag_code.co_filename}:{generator.ag_code.co_firstlineno}"
+            code = generator.ag_code
+            yield f"{generator.__qualname__} at {code.co_filename}:{code.co_firstlineno}"
 
 
 def _children() -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from voicepipe.element import Element, Flow, RunHandle, link
 from voicepipe.ends import Junction, Sink, Source
@@ -62,7 +63,7 @@ class Chain:
     def _string(self, *parts: Element | Processor) -> tuple[Element, Element]:
         """Lay parts out one behind the other; returns the first and the last element."""
         laid = [self._lay(part) for part in parts]
-        for (_, last), (first, _) in zip(laid, laid[1:], strict=False):
+        for (_, last), (first, _) in pairwise(laid):
             link(last, first)
         return laid[0][0], laid[-1][1]
 

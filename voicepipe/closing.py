@@ -61,7 +61,7 @@ class Closing:
 
     async def _stop_tasks(self, cancelled: bool, deadline: float) -> None:
         nodes = self._run.chain.nodes
-        tasks: _Tasks = {task: None for task in self._adopted}
+        tasks: _Tasks = dict.fromkeys(self._adopted)
         for node in nodes:
             tasks.update(dict.fromkeys(node.children, node))
             if isinstance(node, Worker) and node.task is not None:

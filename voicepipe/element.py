@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
@@ -59,14 +60,15 @@ class Element:
     before: Element | None = None
     """The element towards the microphone."""
 
-    def take_flow(self, frame: Flow) -> None:
-        """StartFrame or EndFrame arrives, in its turn behind the data. Passes it on by default."""
-        self.pass_flow(frame)
+    def take_flow(self, frame: Flow) -> bool:
+        """StartFrame or EndFrame arrives, in its turn behind the data; whether it goes on at once."""
+        return True
 
     def pass_flow(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame to the next element."""
-        if self.after is not None:
-            self.after.take_flow(frame)
+        """Hand StartFrame or EndFrame to the elements behind this one, as far as it goes at once."""
+        element = self.after
+        while element is not None and element.take_flow(frame):
+            element = element.after
 
     def inline(self) -> InlineNode | None:
         """The synchronous stage that a route runs here, if this is one."""
@@ -82,12 +84,12 @@ class Element:
 
 def link(*elements: Element) -> None:
     """Make the elements neighbours, in this order."""
-    for first, second in zip(elements, elements[1:], strict=False):
+    for first, second in pairwise(elements):
         first.after, second.before = second, first
 
 
 def where(awaitable: Any) -> str:
-    """Where a suspended task or coroutine stands: its innermost line outside asyncio, as file:line in function."""
+    """Where a suspended task stands: its innermost line outside asyncio, as file:line in function."""
     inner = awaitable.get_coro() if isinstance(awaitable, asyncio.Task) else awaitable
     place = "not started"
     while inner is not None:

@@ -58,11 +58,11 @@ class Sink(Element):
         self._run = run
         self._down_queue = down_queue
 
-    def take_flow(self, frame: Flow) -> None:
+    def take_flow(self, frame: Flow) -> bool:
         """Tell the task, and pass it on: terminal frames travel through everything, the Sink included."""
         if self._down_queue is not None:
             self._down_queue(frame)
-        self.pass_flow(frame)
+        return True
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Downstream frames leave the outermost Sink."""
@@ -132,12 +132,10 @@ class Port(Element):
             return None
         return lambda frame: self._junction.merge(frame, self._branch)
 
-    def take_flow(self, frame: Flow) -> None:
-        """Into the branch at its head; counted where it comes out."""
-        if self._junction.is_head:
-            self.pass_flow(frame)
-        else:
-            self._junction.flow_returned(frame)
+    def take_flow(self, frame: Flow) -> bool:
+        """Counted where it comes out of the branch; the last branch lets it out."""
+        self._junction.flow_returned(frame)
+        return False
 
 
 class Junction(Element):
@@ -185,10 +183,11 @@ class Junction(Element):
         """A frame came out of a branch."""
         return self._out.send(frame) if self._leaving.may_leave(frame, branch) else None
 
-    def take_flow(self, frame: Flow) -> None:
+    def take_flow(self, frame: Flow) -> bool:
         """Into every branch."""
         for port in self.ports:
-            port.take_flow(frame)
+            port.pass_flow(frame)
+        return False
 
     def flow_returned(self, frame: Flow) -> None:
         """One branch has returned it; the last one lets it out."""

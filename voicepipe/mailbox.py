@@ -41,6 +41,10 @@ class Congestion(Protocol):
         """Set this future's result when there may be room."""
         ...
 
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """The future is not waited for any more."""
+        ...
+
 
 def wake(waiter: Waiter | None) -> None:
     """Complete a future that somebody may wait for."""
@@ -163,7 +167,7 @@ class Mailbox:
         """Take out, in order, the waiting data for which `drop` says so."""
         gone: list[Frame] = []
         for queue in (self.data, self._upstream):
-            kept = []
+            kept: list[Frame] = []
             for frame in queue:
                 (gone if drop(frame) else kept).append(frame)
             queue.clear()
@@ -199,6 +203,11 @@ class Mailbox:
     def add_waiter(self, waiter: Waiter) -> None:
         """Set this future's result when half of the room is free."""
         self._pushers.append(waiter)
+
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """The future is not waited for any more."""
+        if waiter in self._pushers:
+            self._pushers.remove(waiter)
 
     def _wake_pushers(self) -> None:
         pushers, self._pushers = self._pushers, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Self
 
 from voicepipe.census import Census, take_census
 from voicepipe.checks import check_seconds
@@ -31,7 +32,7 @@ class CensusMonitor:
         self._most: Census | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> CensusMonitor:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="voicepipe:census monitor")
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 
 from voicepipe.element import Call, Element, Flow, RunHandle
@@ -32,17 +33,16 @@ class Node(Element):
         self.ended = False
         """EndFrame has passed."""
         self.children: set[asyncio.Task[Any]] = set()
-        self.down: Route | Sealed | Held
-        """Where the stage's own frames go downstream."""
-        self.up: Route | Sealed | Held
-        self.past_down: Route
-        """Where frames go that pass by the stage."""
-        self.past_up: Route
 
-    def connect(self) -> None:
-        """Compile the routes that begin at this stage."""
-        self.past_down = self.down = Route(self, _DOWN)
-        self.past_up = self.up = Route(self, _UP)
+    @cached_property
+    def past_down(self) -> Route:
+        """The way downstream from here."""
+        return Route(self, _DOWN)
+
+    @cached_property
+    def past_up(self) -> Route:
+        """The way upstream from here."""
+        return Route(self, _UP)
 
     def open(self) -> None:
         """The stage is about to be opened."""
@@ -96,23 +96,24 @@ class InlineNode(Node):
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
         self.call: Call = processor.process
-        self.routes: list[Route] = []
+        self.routes: list[tuple[Route, int]] = []
+        """The routes that lead through here, each with this stage's place in it."""
         self.disabled = False
 
     def inline(self) -> InlineNode:
         """This one."""
         return self
 
-    def take_flow(self, frame: Flow) -> None:
+    def take_flow(self, frame: Flow) -> bool:
         """At the End, give out what the stage holds, and then the End."""
         if self.ended:
-            return
+            return False
         if isinstance(frame, EndFrame):
             if not self.disabled:
                 self._give_out()
             self.ended = True
             self._set_call(_pass_by)
-        self.pass_flow(frame)
+        return True
 
     def _give_out(self) -> None:
         try:
@@ -120,7 +121,8 @@ class InlineNode(Node):
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.raised(error)
         else:
-            self.past_down.send_all(held)
+            if held:
+                self.past_down.send_all(held)
 
     def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
         """What the stage made, checked; its requests are taken out and passed to the task.
@@ -158,8 +160,8 @@ class InlineNode(Node):
 
     def _set_call(self, call: Call) -> None:
         self.call = call
-        for route in self.routes:
-            route.replace(self)
+        for route, place in self.routes:
+            route.calls[place] = call
 
 
 def _pass_by(frame: Frame, direction: FrameDirection) -> Iterable[Frame]:

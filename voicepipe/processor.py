@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from voicepipe.checks import check_count
 from voicepipe.errors import printable
 from voicepipe.frames import Frame, FrameDirection
+from voicepipe.mailbox import CAPACITY
 
 if TYPE_CHECKING:
     from voicepipe.ledger import SeamReport
@@ -77,7 +78,7 @@ class Processor:
         """The run is cancelled. Runs beside the cancellation of this stage's own task."""
 
     async def cleanup(self) -> None:
-        """Close what was opened. Called exactly once for every `on_start` that began, however the run ended."""
+        """Close what was opened. Called exactly once for every `on_start` that began, however the run ends."""
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """A task that belongs to this stage: cancelled and awaited when the run closes.
@@ -119,13 +120,13 @@ class FrameProcessor(Processor):
         TypeError, ValueError: `mailbox` is no whole number in its bounds.
     """
 
-    mailbox_size: int = 32
+    mailbox_size: int = CAPACITY
     cut_on_interruption: ClassVar[bool] = False
     """Whether an interruption cancels the handling of *any* data frame here, not only of an
     interruptible one: right for a stage that makes the program's answer. The frame is then
     counted as interrupted; data that waits stays."""
 
-    def __init__(self, *, name: str = "", on_error: OnError = "fail", mailbox: int = 32) -> None:
+    def __init__(self, *, name: str = "", on_error: OnError = "fail", mailbox: int = CAPACITY) -> None:
         super().__init__(name=name, on_error=on_error)
         self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
 

@@ -88,7 +88,7 @@ class RunReport:
 
     def __str__(self) -> str:
         lines = [
-            f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason given'}"
+            f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason'}"
         ]
         lines += [f"  dropped {count} samples: {reason}" for reason, count in self.dropped.items()]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]

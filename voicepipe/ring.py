@@ -122,7 +122,7 @@ _Chunk = memoryview | _Flush
 
 
 class PlaybackRing:
-    """From the loop to a speaker's callback. The callback always gets what it asks for; zeros where there is nothing."""
+    """From the loop to a speaker's callback, which always gets its block: zeros where there is nothing."""
 
     def __init__(self, format: AudioFormat, notify: Callable[[], None]) -> None:  # noqa: A002
         self.format = format
@@ -183,7 +183,7 @@ class PlaybackRing:
     def pull(self, samples: int) -> bytes:
         """The next samples for the device, zeros behind them where there are too few."""
         size = self.format.sample_bytes
-        parts = [self._fade()] if self._flushes_asked != self._flushes_done else []
+        parts: list[bytes | memoryview] = [self._fade()] if self._flushes_asked != self._flushes_done else []
         wanted = samples * size - sum(len(part) for part in parts)
         parts += self._next(wanted)
         data = b"".join(parts)[: samples * size]

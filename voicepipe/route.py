@@ -33,6 +33,11 @@ class Several:
             if place.congested:
                 place.add_waiter(waiter)
 
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """The future is not waited for any more."""
+        for place in self._places:
+            place.remove_waiter(waiter)
+
 
 def both(first: Congestion | None, second: Congestion | None) -> Congestion | None:
     """The congestion of two deliveries."""
@@ -48,7 +53,7 @@ class Route:
     returned before its results go on, so none is entered twice at a time.
     """
 
-    __slots__ = ("calls", "direction", "nodes", "receive")
+    __slots__ = ("calls", "direction", "nodes", "receive", "send")
 
     def __init__(self, start: Element, direction: FrameDirection) -> None:
         self.direction = direction
@@ -66,16 +71,14 @@ class Route:
             element = element.after if down else element.before
         self.receive: Receive = receive
         self.nodes = nodes
-        self.calls: tuple[Call, ...] = tuple(node.call for node in nodes)
-        for node in nodes:
-            node.routes.append(self)
+        self.calls: list[Call] = [node.call for node in nodes]
+        self.send: Receive = self._through if nodes else receive
+        """Delivers one frame; returns where the pusher should wait for room. Never raises."""
+        for place, node in enumerate(nodes):
+            node.routes.append((self, place))
 
-    def replace(self, node: InlineNode) -> None:
-        """The node's call has changed (its stage ended, or failed)."""
-        self.calls = tuple(n.call for n in self.nodes)
-
-    def send(self, frame: Frame) -> Congestion | None:
-        """Deliver one frame; returns where the pusher should wait for room. Never raises."""
+    def _through(self, frame: Frame) -> Congestion | None:
+        """Deliver one frame through the stages on the way."""
         direction = self.direction
         calls = self.calls
         call = None

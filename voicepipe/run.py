@@ -130,7 +130,7 @@ class Run:
         if self._observers:
             self.observe(frame, direction)
         elif isinstance(frame, DataFrame):
-            self.discarded[direction.value] += 1
+            self.discarded["downstream" if direction is _DOWN else "upstream"] += 1
 
     def task_name(self, label: str, what: str) -> str:
         """Names of a run's tasks begin with its id."""
@@ -214,7 +214,7 @@ class Run:
         deadline = self.began + self.limits.start_s
         if not await self._within(deadline, self._open_stages(), "open"):
             return False
-        self.chain.source.take_flow(StartFrame(self.params))
+        self.chain.source.pass_flow(StartFrame(self.params))
         await self._until(lambda: self._started or self._broken, deadline)
         if not self._started and not self._broken:
             holder = next((w.label for w in self.chain.workers if w.current or w.box.data), "the pipeline")
@@ -268,7 +268,7 @@ class Run:
 
     async def _drain(self) -> None:
         """Send the End, and see it through: whoever stands still is passed by."""
-        self.chain.source.take_flow(EndFrame(self.reason))
+        self.chain.source.pass_flow(EndFrame(self.reason))
         watch = StallWatch(self.chain.workers, self.limits.stall_s, self.loop.time())
 
         def over() -> bool:

@@ -26,6 +26,8 @@ __all__ = ["PipelineTask"]
 _numbers = itertools.count(1)
 _MOST_EARLY = 256
 _BREATH = 64
+_OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
+_NONE = Request.NONE
 
 
 class PipelineTask:
@@ -207,15 +209,18 @@ class PipelineTask:
         if frame.is_request:
             return self._take_request(frame)
         run = self._run
-        if run is None or run.state is RunState.OPENING:
+        if run is None or run.state is _OPENING:
             return self._keep(frame)
-        if run.state is not RunState.RUNNING or run.request is not Request.NONE:
+        if run.state is not _RUNNING or run.request is not _NONE:
             return False
-        if _running_loop() is not run.loop:
+        if asyncio.get_running_loop() is not run.loop:
             raise RuntimeError(
                 f"{self.name} runs in another event loop: use asyncio.run_coroutine_threadsafe"
             )
-        await self._wait_for_room(run, run.send(frame))
+        full = run.send(frame)
+        self._since_breath += 1
+        if full is not None or self._since_breath >= _BREATH:
+            await self._wait_for_room(run, full)
         return True
 
     def _take_request(self, frame: Frame) -> bool:
@@ -244,7 +249,6 @@ class PipelineTask:
             waiter = run.loop.create_future()
             full.add_waiter(waiter)
             await waiter
-        self._since_breath += 1
         if self._since_breath >= _BREATH:
             # A pipeline of inline stages never waits: let others have the loop now and then.
             self._since_breath = 0

@@ -6,11 +6,12 @@ import asyncio
 import enum
 
 from voicepipe.element import Flow, Receive, RunHandle
-from voicepipe.frames import DataFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.mailbox import Congestion, Mailbox
 from voicepipe.node import Held, Node, Sealed, ask, audio_samples
 from voicepipe.processor import FrameProcessor
+from voicepipe.route import Route
 
 __all__ = ["Worker"]
 
@@ -33,6 +34,9 @@ class Worker(Node):
         super().__init__(processor, label, run)
         self.box = Mailbox(self.ledger, processor.mailbox_size)
         self.task: asyncio.Task[None] | None = None
+        self.down: Route | Sealed | Held = Held(label)
+        """Where the stage's own frames go downstream; held back until StartFrame has passed."""
+        self.up: Route | Sealed | Held = Held(label)
         self.current: Frame | None = None
         """The frame in progress."""
         self.progress = 0
@@ -50,24 +54,24 @@ class Worker(Node):
         """Routes end in the mailbox."""
         return self.box.put_down if direction is _DOWN else self.box.put_up
 
-    def connect(self) -> None:
-        """Until StartFrame has passed, what the stage pushes is held back."""
-        super().connect()
-        self.down, self.up = Held(self.label), Held(self.label)
-
-    def take_flow(self, frame: Flow) -> None:
+    def take_flow(self, frame: Flow) -> bool:
         """Into the mailbox, behind the data; past it where the stage takes no more."""
         if self.box.bypass is None:
             self.box.put_down(frame)
-        elif not self.ended:
-            self._pass(frame)
+            return False
+        return self._may_pass(frame)
 
-    def _pass(self, frame: Flow) -> None:
+    def _may_pass(self, frame: Flow) -> bool:
+        """Whether it goes on: EndFrame does so once."""
         if isinstance(frame, EndFrame):
             if self.ended:
-                return
+                return False
             self.ended = True
-        self.pass_flow(frame)
+        return True
+
+    def _pass(self, frame: Flow) -> None:
+        if self._may_pass(frame):
+            self.pass_flow(frame)
 
     def _release(self) -> None:
         """StartFrame has passed: what was pushed before it follows."""
@@ -123,7 +127,11 @@ class Worker(Node):
                 self._escaped(error)
                 continue
             self.progress += 1
-            self._done_with_current()
+            done, self.current = self.current, None
+            if isinstance(done, AudioFrame):
+                self.ledger.given += done.num_samples
+            if self._cut is not None and self._cut is _Cut.FRAME:
+                self._forget_cut()
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
@@ -194,7 +202,10 @@ class Worker(Node):
                 full.add_waiter(waiter)
                 if own:
                     self.box.expect_system(waiter)
-                await waiter
+                try:
+                    await waiter
+                finally:
+                    full.remove_waiter(waiter)
         finally:
             self.blocked -= 1
             if own:

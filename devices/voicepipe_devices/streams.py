@@ -168,18 +168,19 @@ class _Output(_Stream):
         self.ring.flush()
 
     async def drain(self) -> None:
-        await self._until(lambda: self.ring.queued == 0)
+        while self.ring.queued:
+            self.ring.notify_at(0)
+            await self._next_news()
         # What a server reports is short by up to a period; zeros play meanwhile.
         await asyncio.sleep(self.info.latency_s + self.info.format.seconds(self.info.block))
 
     async def settle(self) -> None:
-        await self._until(lambda: not self.ring.flushing)
+        while self.ring.flushing:
+            await self._next_news()
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            if self.error is not None:
-                raise self.error
-            self._news.clear()
-            self.ring.notify_at(0)
-            if not self._news.is_set():
-                await self._news.wait()
+    async def _next_news(self) -> None:
+        """Wait for the callback to ring. Between the caller's look and this nothing is lost: one bell, one answer."""
+        if self.error is not None:
+            raise self.error
+        self._news.clear()
+        await self._news.wait()

@@ -138,7 +138,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             super()._write_to_self()  # type: ignore[misc]  # asyncio's own
 
     def advance(self, timeout: float | None) -> float | None:
-        """Nothing is ready: jump to what happens next. Returns how long to wait in real time, None for ever."""
+        """Nothing is ready: jump to what happens next. Returns the real time to wait, None for ever."""
         self._steps += 1
         if self._steps > MOST_STEPS:
             raise VirtualClockError(

@@ -1,0 +1,51 @@
+"""What a series of measurements comes to."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import linear_regression, median
+
+__all__ = ["Spread", "ratio", "slope", "undisturbed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The middle of a series, and its ends."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Raises ValueError for an empty series."""
+        return cls(median(values), min(values), max(values))
+
+
+def ratio(subject: Sequence[float], floor: Sequence[float]) -> Spread:
+    """How often the floor's cost fits into the subject's, repeat by repeat.
+
+    Both series have one figure for each repeat: what slowed the machine meanwhile slowed both.
+    """
+    return Spread.of([cost / least for cost, least in zip(subject, floor, strict=True)])
+
+
+def slope(sizes: Sequence[int], costs: Sequence[float]) -> float:
+    """What one more stage costs: least squares of the costs over the sizes."""
+    return linear_regression(sizes, costs).slope
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No garbage collection meanwhile: it would strike whoever happens to be measured."""
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,110 @@
+"""The floors: the least that plain asyncio needs for what a pipeline does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from voicepipe import Frame, FrameDirection, FrameProcessor
+
+__all__ = ["Arrivals", "Chain", "Send", "bare_chain", "queue_chain", "queue_tasks"]
+
+_DOWN = FrameDirection.DOWNSTREAM
+_Queue = asyncio.Queue[Frame | None]
+Send = Callable[[Frame], Awaitable[object]]
+"""Puts one frame in at the beginning of a chain."""
+
+
+class Arrivals:
+    """Counts the frames that reach the end of a chain."""
+
+    def __init__(self) -> None:
+        self._due = 0
+        self._reached: asyncio.Future[None] | None = None
+
+    def expect(self, count: int) -> asyncio.Future[None]:
+        """Done when that many more have come."""
+        self._due = count
+        self._reached = reached = asyncio.get_running_loop().create_future()
+        return reached
+
+    def count(self) -> None:
+        """One has come."""
+        self._due -= 1
+        if not self._due and self._reached is not None:
+            self._reached.set_result(None)
+
+
+Chain = Callable[[int, Arrivals], AbstractAsyncContextManager[Send]]
+"""Opens that many stages in a row, the last of which leads to the arrivals."""
+
+
+class _Processes(Protocol):
+    async def process_frame(self, frame: Frame, direction: FrameDirection = ...) -> None: ...
+
+
+class _BareStage:
+    """Two coroutines, and nothing else: whatever offers `await push_frame` to an async stage needs them."""
+
+    def __init__(self, after: _Processes) -> None:
+        self._after = after
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
+        await self.push_frame(frame, direction)
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
+        await self._after.process_frame(frame, direction)
+
+
+class _BareEnd:
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
+        self._arrivals.count()
+
+
+@asynccontextmanager
+async def bare_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
+    """The floor of a stage that never waits."""
+    first: _Processes = _BareEnd(arrivals)
+    for _ in range(stages):
+        first = _BareStage(first)
+    yield first.process_frame
+
+
+@asynccontextmanager
+async def queue_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
+    """The floor of a stage that may wait."""
+    first, tasks = queue_tasks(stages, arrivals)
+    try:
+        yield first.put
+    finally:
+        await first.put(None)
+        await asyncio.wait(tasks)
+
+
+def queue_tasks(stages: int, arrivals: Arrivals) -> tuple[_Queue, list[asyncio.Task[None]]]:
+    """The first queue, and for each stage a task with its queue, as large as a mailbox.
+
+    None, put into the first, ends one after the other.
+    """
+    queues = [_Queue(FrameProcessor.mailbox_size) for _ in range(stages)]
+    relays = [_relay(inbox, outbox) for inbox, outbox in itertools.pairwise(queues)]
+    workers = [*relays, _arrive(queues[-1], arrivals)]
+    return queues[0], [asyncio.create_task(worker, name=f"floor {n}") for n, worker in enumerate(workers)]
+
+
+async def _relay(inbox: _Queue, outbox: _Queue) -> None:
+    frame: Frame | None = None
+    while (frame := await inbox.get()) is not None:
+        await outbox.put(frame)
+    await outbox.put(None)
+
+
+async def _arrive(inbox: _Queue, arrivals: Arrivals) -> None:
+    while await inbox.get() is not None:
+        arrivals.count()

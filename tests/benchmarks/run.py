@@ -1,0 +1,97 @@
+"""Measure what voicepipe costs, beside the floors of plain asyncio in the same run.
+
+    python tests/benchmarks/run.py [--quick] [--only hops,lifecycle,imports] [--repeats N] [--json FILE]
+
+Measures the voicepipe beside it in the checkout; where there is none, the installed one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import voicepipe
+from benchmarks import hops, imports, lifecycle
+from benchmarks.table import Table
+
+_SECTIONS = {"hops": hops.measure, "lifecycle": lifecycle.measure, "imports": imports.measure}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print each table as it is done. Returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"there is no folder {str(options.json.parent)!r} to write {options.json.name} to")
+    repeats = options.repeats or (2 if options.quick else 7)
+    about = _about(repeats)
+    print(", ".join(f"{what} {value}" for what, value in about.items()))
+    tables: list[Table] = []
+    for section in options.only:
+        for table in _SECTIONS[section](repeats, quick=options.quick):
+            print(f"\n{table}", flush=True)
+            tables.append(table)
+    if options.json is not None:
+        found = {"about": about, "tables": {table.name: table.records() for table in tables}}
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="Measure what voicepipe costs, beside the floors of plain asyncio in the same run.",
+        epilog="A ratio is the median over the repeats, with its lowest and highest value.",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a few rounds of each, to see that all of it works"
+    )
+    parser.add_argument(
+        "--only",
+        type=_sections,
+        default=list(_SECTIONS),
+        metavar="SECTIONS",
+        help=f"some of {','.join(_SECTIONS)} (default: all)",
+    )
+    parser.add_argument(
+        "--repeats", type=_count, metavar="N", help="how often each is measured (default: 7; quick: 2)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    return parser
+
+
+def _sections(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in _SECTIONS:
+            raise argparse.ArgumentTypeError(f"there is no {name!r}: choose from {', '.join(_SECTIONS)}")
+    return names
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _about(repeats: int) -> dict[str, str | int]:
+    return {
+        "voicepipe": voicepipe.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 1,
+        "repeats": repeats,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

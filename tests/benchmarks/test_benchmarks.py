@@ -1,0 +1,56 @@
+"""The benchmark's command works from anywhere, and has all its rows. It judges no figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_RUN = Path(__file__).with_name("run.py")
+
+
+def _run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, str(_RUN), *arguments]
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
+    done = _run("--quick", "--repeats", "1", "--json", "found.json", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    kinds = ["queues and tasks", "mailbox", "inline"]
+    lives = [f"{kind}, {how}" for how in ("ended", "cancelled") for kind in kinds]
+    expected = {
+        "hops_flood": ["1", "4", "16", "slope"],
+        "hops_paced": ["1", "4", "16", "slope"],
+        "lifecycle": lives,
+        "memory": kinds,
+        "growth": lives,
+        "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
+    }
+    rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
+    assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
+    assert rows == expected
+    printed = [line.strip() for line in done.stdout.splitlines()]
+    for name in (row for table in expected.values() for row in table):
+        assert any(line.startswith(f"{name} ") for line in printed), name
+
+
+def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
+    done = _run("--quick", "--repeats", "1", "--only", "hops", "--json", "found.json", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    tables = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["tables"]
+    assert list(tables) == ["hops_flood", "hops_paced"]
+    assert tables["hops_paced"][-1].keys() == {"stages", "queue", "mailbox", "mailbox ratio"}
+    assert tables["hops_paced"][-1]["mailbox ratio"].keys() == {"median", "low", "high"}
+
+
+def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    done = _run("--only", "latency", directory=tmp_path)
+    assert done.returncode == 2
+    assert "there is no 'latency': choose from hops, lifecycle, imports" in done.stderr
