@@ -91,9 +91,7 @@ class Loopback(InlineProcessor):
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         if isinstance(frame, InputAudioFrame):
-            return (
-                OutputAudioFrame(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s),
-            )
+            return (OutputAudioFrame.of(frame),)
         return (frame,)
 
 

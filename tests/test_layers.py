@@ -23,9 +23,9 @@ LAYERS = {
         *("monitor", "signals", "watchdog"),
         *("devices", "hardware", "ring"),
     ),
-    3: ("filter", "gain", "meter", "tap"),
+    3: ("filter", "gain", "meter", "tap", "tune"),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
-    5: ("runner",),
+    5: ("echo", "runner"),
 }
 MEANING = {1: "values", 2: "mechanism", 3: "stages", 4: "assembly", 5: "programs"}
 

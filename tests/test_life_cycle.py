@@ -346,7 +346,8 @@ async def test_what_is_pushed_after_the_end_is_dropped_and_counted() -> None:
 
         async def _push_late(self) -> None:
             await asyncio.sleep(0.1)
-            await self.push_frame(TextFrame("late"))
+            await self.push_frame(TextFrame("late"), DOWN)
+            await self.push_frame(TextFrame("late"), UP)
 
     class Slow(FrameProcessor):
         async def on_end(self) -> None:
@@ -356,8 +357,8 @@ async def test_what_is_pushed_after_the_end_is_dropped_and_counted() -> None:
     ends = Ends(task)
     task.end()
     report = await task.run()
-    assert texts(ends.down) == []
-    assert report.dropped_frames == {"shutdown": 1}
+    assert texts(ends.down) == texts(ends.up) == []
+    assert report.dropped_frames == {"shutdown": 2}
 
 
 async def test_queue_frame_says_no_after_the_end() -> None:
@@ -491,9 +492,11 @@ async def test_requests_may_come_from_any_thread() -> None:
         ends = Ends(task)
         running = asyncio.create_task(task.run())
         await ends.started.wait()
-        thread = threading.Thread(target=getattr(task, request))
+        # Late enough that the loop sleeps: a request that does not wake it would wait with it.
+        thread = threading.Timer(0.05, getattr(task, request))
         thread.start()
-        report = await running
+        async with asyncio.timeout(2):
+            report = await running
         thread.join()
         assert report.state.value.startswith(request)
 
@@ -584,6 +587,26 @@ async def test_cancelling_every_task_of_the_loop_closes_the_run() -> None:
         await running
     assert only_the_caller()
     assert recorder.events[-1] == "cleanup"
+
+
+async def test_cancelling_every_task_of_the_loop_cannot_interrupt_the_closing() -> None:
+    class SlowToClose(Recorder):
+        async def cleanup(self) -> None:
+            await super().cleanup()
+            await asyncio.sleep(0.5)
+
+    stages = [SlowToClose("a"), SlowToClose("b")]
+    task = PipelineTask(Pipeline(stages))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.sleep(0.1)
+    for other in asyncio.all_tasks() - {asyncio.current_task()}:
+        other.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert task.state is RunState.CANCELLED
+    assert [stage.events[-1] for stage in stages] == ["cleanup"] * 2
 
 
 # -- stages that misbehave -----------------------------------------------------------------

@@ -29,6 +29,8 @@ __all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "take_
 
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 _streams: WeakSet[Any] = WeakSet()
+_lock = threading.Lock()
+"""A WeakSet cannot be read while another thread changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,7 @@ class Census:
 
     def since(self, before: Census) -> Census:
         """What there is now and was not then."""
-        return Census(
-            *(
-                tuple((Counter(getattr(self, f.name)) - Counter(getattr(before, f.name))).elements())
-                for f in fields(self)
-            )
-        )
+        return Census(*(_more(getattr(self, f.name), getattr(before, f.name)) for f in fields(self)))
 
     def __bool__(self) -> bool:
         return any(getattr(self, f.name) for f in fields(self))
@@ -87,13 +84,15 @@ def take_census() -> Census:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         loop = None
-    given_up = [task for task in _abandoned if not task.done()]
+    with _lock:
+        given_up = [task for task in _abandoned if not task.done()]
+        streams = list(_streams)
     return Census(
         tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
         timers=_sorted(_timers(loop)) if loop else (),
         threads=_sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
         children=_sorted(_children()),
-        streams=_sorted(str(stream) for stream in _streams),
+        streams=_sorted(str(stream) for stream in streams),
         descriptors=_sorted(_descriptors()),
         signals=_sorted(_signals()),
         async_generators=_sorted(_async_generators(loop)) if loop else (),
@@ -114,17 +113,40 @@ def assert_nothing_left(before: Census, now: Census | None = None) -> None:
 
 def abandon(task: asyncio.Task[Any]) -> None:
     """From now on count this task as abandoned."""
-    _abandoned.add(task)
+    with _lock:
+        _abandoned.add(task)
 
 
 def register_stream(stream: object) -> None:
     """A back end has opened a stream; `str(stream)` names it. From any thread."""
-    _streams.add(stream)
+    with _lock:
+        _streams.add(stream)
 
 
 def unregister_stream(stream: object) -> None:
     """The stream is closed. From any thread."""
-    _streams.discard(stream)
+    with _lock:
+        _streams.discard(stream)
+
+
+def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
+    """What is not in `before`. A task that has moved on to another line is still the same one."""
+    new, gone = Counter(now) - Counter(before), Counter(before) - Counter(now)
+    known = Counter(_name_of(item) for item in gone.elements())
+    more = []
+    for item in new.elements():
+        name = _name_of(item)
+        if known[name]:
+            known[name] -= 1
+        else:
+            more.append(item)
+    return tuple(more)
+
+
+def _name_of(item: str) -> str:
+    """A task's name and coroutine, without where it stands; anything else as it is."""
+    name, stands, _ = item.partition(") at ")
+    return name + stands
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
@@ -190,4 +212,5 @@ def _signals() -> Iterator[str]:
         # asyncio.run has a handler of its own for SIGINT while it runs.
         own = getattr(getattr(handler, "func", None), "__self__", None)
         if handler not in usual and not isinstance(own, asyncio.Runner):
-            yield f"{signal.Signals(number).name} -> {getattr(handler, '__qualname__', handler)}"
+            # Most real-time signals have a number only.
+            yield f"{getattr(number, 'name', int(number))} -> {getattr(handler, '__qualname__', handler)}"

@@ -20,7 +20,10 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond any float
+        number = math.inf
     if not math.isfinite(number) or not at_least <= number <= at_most:
         raise ValueError(f"{name} must be {_bounds('a finite number', at_least, at_most)}, not {value!r}")
     return number

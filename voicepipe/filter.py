@@ -22,7 +22,7 @@ class FrameFilter(InlineProcessor):
         direction: filter only what travels this way; None: both ways.
 
     Raises:
-        TypeError: an argument is no class of frames.
+        TypeError: an argument is no class of frames, or `direction` is none.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class FrameFilter(InlineProcessor):
         for kind in (*keep, *dropped):
             if not (isinstance(kind, type) and issubclass(kind, Frame)):
                 raise TypeError(f"a FrameFilter takes classes of frames, not {kind!r}")
+        if direction is not None and not isinstance(direction, FrameDirection):
+            raise TypeError(f"direction must be a FrameDirection or None, not {direction!r}")
         self._keep = keep or (Frame,)
         self._drop = dropped
         self._direction = direction

@@ -36,14 +36,14 @@ For frames of one's own, derive from `DataFrame`, `ControlFrame` or `SystemFrame
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio import AudioFormat, pcm_bytes, samples_in
-from voicepipe.checks import check_count
+from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
 
 if TYPE_CHECKING:
@@ -193,11 +193,13 @@ class AudioFrame(DataFrame):
             )
         AudioFormat(self.rate, self.channels)
         check_count("position", self.position)
+        if self.captured_s is not None:
+            check_number("captured_s", self.captured_s)
         count = samples_in(self.data, self.channels)
         if count > self.longest_s * self.rate:
             raise AudioFormatError(
-                f"{count / self.rate:.1f} s is too long for one {type(self).__name__}: "
-                f"at most {self.longest_s:g} s; send it in parts"
+                f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}: "
+                f"at most {self.longest_s:g} s, at {self.rate} Hz; send them in parts"
             )
         object.__setattr__(self, "num_samples", count)
 
@@ -218,6 +220,11 @@ class AudioFrame(DataFrame):
         """
         return cls(pcm_bytes(audio, channels), rate, channels, position, captured_s)
 
+    @classmethod
+    def of(cls, frame: AudioFrame) -> Self:
+        """The audio of another frame, as a frame of this class: `OutputAudioFrame.of(heard)`."""
+        return cls(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s)
+
     @property
     def array(self) -> npt.NDArray[np.int16]:
         """The audio as a read-only view of int16, shape (samples, channels)."""
@@ -235,7 +242,7 @@ class AudioFrame(DataFrame):
 
     def with_data(self, data: bytes) -> Self:
         """The same frame with other audio; a new object."""
-        return type(self)(data, self.rate, self.channels, self.position, self.captured_s)
+        return replace(self, data=data)
 
     def __repr__(self) -> str:
         return (

@@ -15,6 +15,8 @@ from typing import Protocol
 
 __all__ = ["Hardware", "Tick", "ThreadedHardware"]
 
+_REST_S = 1.0
+
 
 class Tick:
     """A call that hardware will make. Cancelling it is safe from any thread, and more than once."""
@@ -55,6 +57,10 @@ class ThreadedHardware:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        """The last one that was made."""
+        self._ticking = False
+        """It will look again at what is due."""
+        self._calling = False
 
     def now(self) -> float:
         """The monotonic clock, which is asyncio's too."""
@@ -65,20 +71,22 @@ class ThreadedHardware:
         tick = Tick(when, callback)
         with self._changed:
             heapq.heappush(self._due, (when, next(self._numbers), tick))
-            if self._thread is None:
+            if not self._ticking:
                 self._thread = threading.Thread(target=self._tick, name="voicepipe:hardware", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+                self._ticking = True
+            self._changed.notify_all()
         return tick
 
     def rest(self) -> None:
-        """Wake the thread so that it sees what was cancelled; wait for its end if nothing is due."""
+        """Make the thread see what was cancelled. Wait for its call, and for its end if nothing is due."""
         with self._changed:
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._calling, _REST_S)
             thread = self._thread
             idle = all(tick.cancelled for _, _, tick in self._due)
         if thread is not None and idle:
-            thread.join(1.0)
+            thread.join(_REST_S)
 
     def _tick(self) -> None:
         while (tick := self._next()) is not None:
@@ -87,13 +95,16 @@ class ThreadedHardware:
     def _next(self) -> Tick | None:
         """Wait for the next call to come due; None, and the thread's end, where there is none."""
         with self._changed:
+            self._calling = False
+            self._changed.notify_all()
             while True:
                 while self._due and self._due[0][2].cancelled:
                     heapq.heappop(self._due)
                 if not self._due:
-                    self._thread = None
+                    self._ticking = False
                     return None
                 seconds = self._due[0][0] - time.monotonic()
                 if seconds <= 0:
+                    self._calling = True
                     return heapq.heappop(self._due)[2]
                 self._changed.wait(seconds)

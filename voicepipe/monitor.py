@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import fields
 from typing import Self
 
 from voicepipe.census import Census, take_census
@@ -54,10 +55,14 @@ class CensusMonitor:
             f"{count} {kind.replace('_', ' ')}" for kind, count in now.counts().items() if count
         )
         self._log.info("census: %s", counts or "nothing")
-        if self._most is not None:
-            for kind, count in now.counts().items():
-                if count > self._most.counts()[kind]:
-                    new = ", ".join(getattr(now.since(self._most), kind)[:5])
-                    self._log.warning("census: %s grew to %d: %s", kind.replace("_", " "), count, new)
-        if self._most is None or sum(now.counts().values()) >= sum(self._most.counts().values()):
-            self._most = now
+        most = now if self._most is None else self._most
+        for kind, count in now.counts().items():
+            if count > most.counts()[kind]:
+                new = ", ".join(getattr(now.since(most), kind)[:5])
+                self._log.warning("census: %s grew to %d: %s", kind.replace("_", " "), count, new)
+        self._most = _fullest(now, most)
+
+
+def _fullest(now: Census, before: Census) -> Census:
+    """Kind by kind the longer list; the present one where they are equally long."""
+    return Census(*(max(getattr(now, f.name), getattr(before, f.name), key=len) for f in fields(Census)))

@@ -73,8 +73,9 @@ class CaptureRing:
         if not self._open:
             return
         samples = len(data) // self.format.sample_bytes
-        self._blocks.append(Block(data, self._stored, captured_s))
-        self._stored += samples
+        position = self._stored
+        self._stored += samples  # before the loop can take it: `held` is never negative
+        self._blocks.append(Block(data, position, captured_s))
         while self.held > self._limit:
             try:
                 oldest = self._blocks.popleft()
@@ -108,10 +109,13 @@ class CaptureRing:
 
     def report(self, name: str, dropped: dict[str, int]) -> SeamReport:
         """The seam as it stands; `dropped`: what the reader dropped after taking it."""
+        # Each counter is read once: the callback may store meanwhile.
+        overflow, stored = self._lost, self._stored
         lost = dict(dropped)
-        if self._lost:
-            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._lost
-        return SeamReport(name, self._stored, self._taken - sum(dropped.values()), self.held, lost)
+        if overflow:
+            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + overflow
+        given = self._taken - sum(dropped.values())
+        return SeamReport(name, stored, given, stored - overflow - self._taken, lost)
 
 
 class _Flush:
@@ -142,7 +146,7 @@ class PlaybackRing:
 
     def write(self, data: bytes | memoryview) -> None:
         """Queue whole samples."""
-        view = memoryview(data)
+        view = memoryview(data).cast("B")
         if view.nbytes:
             self.written += view.nbytes // self.format.sample_bytes
             self._chunks.append(view)
@@ -183,7 +187,7 @@ class PlaybackRing:
     def pull(self, samples: int) -> bytes:
         """The next samples for the device, zeros behind them where there are too few."""
         size = self.format.sample_bytes
-        parts: list[bytes | memoryview] = [self._fade()] if self._flushes_asked != self._flushes_done else []
+        parts: list[bytes | memoryview] = [self._fade(samples)] if self.flushing else []
         wanted = samples * size - sum(len(part) for part in parts)
         parts += self._next(wanted)
         data = b"".join(parts)[: samples * size]
@@ -221,9 +225,9 @@ class PlaybackRing:
             return chunk
         return None
 
-    def _fade(self) -> bytes:
-        """The next 5 ms of what was to be played, fading to nothing; the rest up to the flush is dropped."""
-        ramp = self.format.samples(RAMP_S)
+    def _fade(self, most: int) -> bytes:
+        """The next 5 ms, or `most` samples, fading to nothing; the rest up to the flush is dropped."""
+        ramp = min(most, self.format.samples(RAMP_S))
         parts = self._next(ramp * self.format.sample_bytes)
         self._drop_to_flush()
         return _faded(b"".join(parts), self.format.channels)

@@ -1,14 +1,24 @@
-"""Signals of the process, with one owner for however many runs want to hear of them.
+"""SIGINT, SIGTERM and SIGHUP, with one owner for however many runs want to hear of them.
 
 Handlers are plain `signal.signal` ones, the same on every system: `add_signal_handler`
 does not exist on Windows, and its removal destroys the handlers that were there before.
 They are installed for the first listener and put back as they were after the last.
+
+A thread does the hearing, because Python runs a handler only when the main thread comes
+back from C, if it ever does, and once for however many signals came meanwhile. What
+C's own handler writes to the wake-up descriptor reaches the thread at once. Only code that
+keeps the interpreter lock for ever makes it deaf too; Ctrl-\\ (SIGQUIT) ends such a process.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import socket
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -21,52 +31,143 @@ SIGNALS: tuple[signal.Signals, ...] = tuple(
 """What stops a program; Windows has no SIGHUP."""
 
 Listener = Callable[[signal.Signals], None]
-"""Called in the main thread, between any two bytecodes: must be quick, and must not raise."""
+"""Called once for every signal, in the hearing thread: must be quick, and must not raise."""
 
-_lock = threading.Lock()
+_BY_PYTHON = 0x80
+"""Marks a byte that Python's handler wrote; no signal has so high a number."""
+_STOP = 0
+"""No signal has this number."""
+
 _listeners: list[Listener] = []
-_before: dict[signal.Signals, Any] = {}
+_ear: _Ear | None = None
 
 
 def listen(listener: Listener) -> Callable[[], None] | None:
-    """Hear of SIGINT, SIGTERM and SIGHUP until the returned function is called.
+    """Hear of every SIGINT, SIGTERM and SIGHUP until the returned function is called.
+
+    A signal that the process ignores (nohup, a background job) stays ignored.
 
     Returns None, and does nothing, off the main thread: Python allows no handlers there.
     """
+    global _ear
     if threading.current_thread() is not threading.main_thread():
         return None
-    with _lock:
-        _listeners.append(listener)
-        if len(_listeners) == 1:
-            _install()
+    if _ear is None:
+        _ear = _Ear()
+    _listeners.append(listener)
 
     def stop() -> None:
-        with _lock:
-            if listener in _listeners:
-                _listeners.remove(listener)
-                if not _listeners:
-                    _put_back()
+        global _ear
+        if listener in _listeners:
+            _listeners.remove(listener)
+            if not _listeners and _ear is not None:
+                _ear.close()
+                _ear = None
 
     return stop
 
 
-def _install() -> None:
-    for number in SIGNALS:
-        before = signal.getsignal(number)
-        # What ignores a signal (nohup, a background job) keeps ignoring it; None: C code owns it.
-        if before not in (signal.SIG_IGN, None):
-            _before[number] = before
-            signal.signal(number, _handle)
+class _Ear:
+    """Our handlers, the wake-up descriptor, and the thread that reads it."""
 
+    def __init__(self) -> None:
+        self._inner, self._outer = socket.socketpair()
+        self._outer.setblocking(False)
+        self._thread = threading.Thread(target=self._hear, name="voicepipe:signals", daemon=True)
+        self._thread.start()
+        self._wakeup_before = -1
+        self._before: dict[signal.Signals, Any] = {}
+        for number in SIGNALS:
+            before = signal.getsignal(number)
+            if before not in (signal.SIG_IGN, None):  # None: C code owns it
+                self._before[number] = before
+                signal.signal(number, _handle)
+        if sys.platform != "win32":  # there the event loop itself needs it
+            self._wakeup_before = signal.set_wakeup_fd(self._outer.fileno(), warn_on_full_buffer=False)
 
-def _put_back() -> None:
-    for number, before in _before.items():
-        # Somebody who replaced our handler meanwhile keeps his.
-        if signal.getsignal(number) is _handle:
-            signal.signal(number, before)
-    _before.clear()
+    def close(self) -> None:
+        """Put everything back as it was. SIGINT comes last: from then on, Ctrl-C may raise anywhere."""
+        self._put_back_wakeup()
+        for number in self._before.keys() - {signal.SIGINT}:
+            self._put_back(number)
+        self.write(_STOP)
+        self._thread.join(1.0)
+        self._inner.close()
+        self._outer.close()
+        if signal.SIGINT in self._before:
+            self._put_back(signal.SIGINT)
+
+    def close_in_child(self) -> None:
+        """The same after a fork, where there is no thread, and the parent reads the other end."""
+        self._put_back_wakeup()
+        for number in self._before:
+            self._put_back(number)
+        self._inner.close()
+        self._outer.close()
+
+    def write(self, byte: int) -> None:
+        """For the hearing thread. From any thread, and from a signal handler."""
+        with contextlib.suppress(OSError):  # full, or closed a moment ago
+            self._outer.send(bytes((byte,)))
+
+    def _put_back(self, number: signal.Signals) -> None:
+        if signal.getsignal(number) is _handle:  # somebody who replaced it meanwhile keeps his
+            signal.signal(number, self._before[number])
+
+    def _put_back_wakeup(self) -> None:
+        if sys.platform == "win32":
+            return
+        now = signal.set_wakeup_fd(-1)
+        try:
+            # Somebody who took it meanwhile keeps it.
+            signal.set_wakeup_fd(self._wakeup_before if now == self._outer.fileno() else now)
+        except (OSError, ValueError):
+            pass  # whose it was has closed it
+
+    # -- the thread --------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Tell of every signal once, whichever way it is heard first."""
+        by_c, by_python, told = Counter[int](), Counter[int](), Counter[int]()
+        while True:
+            for byte in self._inner.recv(64):
+                number = byte & ~_BY_PYTHON
+                if byte == _STOP:
+                    return
+                if byte == number and signal.getsignal(number) is not _handle:
+                    self._pass_on(byte)
+                    continue
+                heard = by_python if byte & _BY_PYTHON else by_c
+                heard[number] += 1
+                if heard[number] > told[number]:
+                    told[number] += 1
+                    for listener in tuple(_listeners):
+                        listener(signal.Signals(number))
+
+    def _pass_on(self, byte: int) -> None:
+        """A signal that is not ours: an event loop with handlers of its own may wait for it."""
+        if self._wakeup_before >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._wakeup_before, bytes((byte,)))
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    for listener in tuple(_listeners):
-        listener(signal.Signals(number))
+    """Python's handler: in the main thread, between any two bytecodes."""
+    if _ear is not None:
+        _ear.write(number | _BY_PYTHON)
+
+
+def _after_fork() -> None:
+    """A forked child is not the program that runs: it hears its signals as if no one had listened.
+
+    Its handlers would write to the parent's thread, and one Ctrl-C would count for every process.
+    """
+    global _ear
+    _listeners.clear()
+    if _ear is not None:
+        _ear.close_in_child()
+        _ear = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -32,7 +32,9 @@ class Tap(InlineProcessor):
     ) -> None:
         super().__init__(name=name)
         check_callable("look", look)
-        isinstance(None, kind)  # a TypeError for what is no class
+        for one in kind if isinstance(kind, tuple) else (kind,):
+            if not (isinstance(one, type) and issubclass(one, Frame)):
+                raise TypeError(f"a Tap looks at classes of frames, not {one!r}")
         self._look = look
         self._kind = kind
 
