@@ -61,16 +61,16 @@ MUTANTS = (
     ),
     Mutant(
         "stages open from the first to the last",
-        "voicepipe/run.py",
-        "reversed(self.chain.nodes)",
-        "self.chain.nodes",
+        "voicepipe/opening.py",
+        "reversed(nodes)",
+        "nodes",
         f"{LIFE}::test_stages_open_from_the_last_to_the_first_and_close_in_reverse",
     ),
     Mutant(
         "capture begins before StartFrame has passed",
-        "voicepipe/run.py",
-        "        await self._until(lambda: self._started or self._broken, deadline)\n",
-        "        self._started = True\n",
+        "voicepipe/opening.py",
+        "        await run.until(lambda: run.started or self._cut_short, self._deadline)\n",
+        "        run.started = True\n",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
@@ -84,13 +84,13 @@ MUTANTS = (
         "a failed start is not rolled back",
         "voicepipe/closing.py",
         "            if node.opened and overrides(",
-        "            if node.opened and self._run._started and overrides(",
+        "            if node.opened and self._run.started and overrides(",
         f"{LIFE}::test_a_stage_that_fails_to_open_closes_what_was_opened_and_the_next_run_works",
     ),
     Mutant(
         "a cancel waits for the opening",
-        "voicepipe/run.py",
-        "lambda: task.done() or self._broken",
+        "voicepipe/opening.py",
+        "lambda: task.done() or self._cut_short",
         "lambda: task.done()",
         f"{LIFE}::test_cancel_while_something_opens_aborts_at_once_and_opens_nothing_more",
     ),
@@ -187,8 +187,8 @@ MUTANTS = (
     ),
     Mutant(
         "an exception in a stage is only logged",
-        "voicepipe/run.py",
-        "            self.failure = (node.label, error)\n",
+        "voicepipe/errorbook.py",
+        "            self.failure = (stage, error)\n",
         "            pass\n",
         f"{LIFE}::test_an_exception_that_escapes_a_stage_ends_the_run_and_end_reaches_the_others",
     ),
@@ -330,7 +330,9 @@ def plant(mutant: Mutant, folder: Path) -> None:
     path = folder / mutant.file
     source = path.read_text(encoding="utf-8")
     if source.count(mutant.old) != 1:
-        raise LookupError(f"{mutant.name}: stands {source.count(mutant.old)} times in {mutant.file}: {mutant.old!r}")
+        raise LookupError(
+            f"{mutant.name}: stands {source.count(mutant.old)} times in {mutant.file}: {mutant.old!r}"
+        )
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
@@ -338,11 +340,24 @@ def turns_red(mutant: Mutant) -> str:
     """How its tests took it: "red", "red (hangs)", or "SURVIVES"."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "checkout"
-        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__"))
+        shutil.copytree(
+            ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+        )
         plant(mutant, folder)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests.split(),
+        ]
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, timeout=RED_BY_TIMEOUT_S, check=False)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, timeout=RED_BY_TIMEOUT_S, check=False
+            )
         except subprocess.TimeoutExpired:
             return "red (hangs)"
         return {0: "SURVIVES", 1: "red"}.get(done.returncode, f"pytest failed: {done.stdout.decode()[-300:]}")

@@ -28,6 +28,7 @@ class Closing:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._adopted: set[asyncio.Task[Any]] = set()
+        self._cut: set[asyncio.Task[Any]] = set()
         self.forced: list[str] = []
         """What was still running after a clean end. A bug of ours, if there is any."""
         self.abandoned: list[Abandoned] = []
@@ -68,11 +69,11 @@ class Closing:
                 tasks[node.task] = node
         running: _Tasks = {task: node for task, node in tasks.items() if not task.done()}
         hooks = self._hooks("on_cancel", nodes) if cancelled else {}
-        _cancel(running)
+        self._cancel(running)
         now = self._run.loop.time()
         left = await self._wait(running | hooks, now + (deadline - now) / 2)
         if left:
-            _cancel(left)  # once more, for a stage that swallowed the first
+            self._cancel(left)  # once more, for a stage that swallowed the first
             left = await self._wait(left, deadline)
         self._abandon(left)
         self._take_errors(hooks)
@@ -81,7 +82,7 @@ class Closing:
         hooks = self._hooks("cleanup", self._run.chain.nodes)
         left = await self._wait(hooks, deadline)
         if left:
-            _cancel(left)
+            self._cancel(left)
             left = await self._wait(left, self._run.loop.time() + 0.1)
         self._abandon(left)
         self._take_errors(hooks)
@@ -110,6 +111,14 @@ class Closing:
             left = {task: node for task, node in left.items() if not task.done()}
         return left
 
+    def _cancel(self, tasks: _Tasks) -> None:
+        for task, node in tasks.items():
+            if isinstance(node, Worker) and node.task is task:
+                node.stop()
+            else:
+                self._cut.add(task)
+                task.cancel()
+
     def _abandon(self, tasks: _Tasks) -> None:
         for task in tasks:
             self.abandoned.append(Abandoned(task.get_name(), where(task)))
@@ -117,14 +126,8 @@ class Closing:
 
     def _take_errors(self, hooks: _Tasks) -> None:
         for task, node in hooks.items():
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                assert node is not None
+            if not task.done() or task in self._cut:
+                continue
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is not None and node is not None:
                 self._run.stage_failed(node, error)
-
-
-def _cancel(tasks: _Tasks) -> None:
-    for task, node in tasks.items():
-        if isinstance(node, Worker) and node.task is task:
-            node.stop()
-        else:
-            task.cancel()

@@ -65,7 +65,6 @@ class Request(enum.IntEnum):
 _S, _E = RunState, Event
 TRANSITIONS: dict[tuple[RunState, Event], RunState] = {
     (_S.CREATED, _E.RUN): _S.OPENING,
-    (_S.CREATED, _E.CANCELLED): _S.CANCELLED,
     (_S.OPENING, _E.STARTED): _S.RUNNING,
     (_S.OPENING, _E.STOP): _S.CLOSING,
     (_S.RUNNING, _E.END): _S.DRAINING,

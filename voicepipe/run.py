@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from voicepipe.chain import Chain
 from voicepipe.closing import Closing
 from voicepipe.element import Flow
-from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.errorbook import ErrorBook
+from voicepipe.errors import PipelineStartError
 from voicepipe.frames import (
     CancelFrame,
     DataFrame,
@@ -20,15 +19,15 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
-    StartFrame,
 )
 from voicepipe.ledger import DropReason
 from voicepipe.lifecycle import Event, Request, RunState, next_state
-from voicepipe.limitedlog import LimitedLog
+from voicepipe.mailbox import Congestion
 from voicepipe.node import Node
+from voicepipe.opening import Opening
 from voicepipe.params import Limits, StartParams
-from voicepipe.processor import Processor, overrides
-from voicepipe.report import RunReport, SlowStage, StageError
+from voicepipe.processor import Processor
+from voicepipe.report import RunReport, SlowStage
 from voicepipe.stall import StallWatch
 
 __all__ = ["Observer", "Run"]
@@ -59,9 +58,7 @@ class Run:
         self.state = RunState.CREATED
         self.request = Request.NONE
         self.reason = ""
-        self.failure: tuple[str, BaseException] | None = None
-        """The stage and the exception that make the run a failure."""
-        self.errors: list[StageError] = []
+        self.errors = ErrorBook(params.run_id, self.loop.time)
         self.slow: list[SlowStage] = []
         self.discarded: Counter[str] = Counter()
         self.cancelled_at = 0.0
@@ -69,12 +66,13 @@ class Run:
         self._observers = observers
         self._early = early
         self._never_started = 0
-        self._log = LimitedLog(logging.getLogger("voicepipe"), self.loop.time)
-        self._started = self._drained = self._interrupting = False
+        self.started = False
+        """StartFrame has gone all the way."""
+        self._drained = self._interrupting = False
         self._interruption: InterruptionFrame | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.chain = Chain(pipeline, self, self._reached_sink)
-        self._closing = Closing(self)
+        self.closing = Closing(self)
 
     # -- requests ------------------------------------------------------------
 
@@ -113,20 +111,17 @@ class Run:
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """The run fails: End goes to the other stages, and `run()` will raise."""
-        self._record(node.label, error)
-        if self.failure is None and self.request < Request.CANCEL:
-            self.failure = (node.label, error)
-            self.ask(Request.END, f"{node.label} failed")
+        self._fail(node.label, error)
         self.wake()
 
     def stage_reported(self, node: Node, error: BaseException) -> None:
         """The stage's policy is to report, and to go on."""
-        self._record(node.label, error)
+        self.errors.report(node.label, error)
 
     def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
         """A frame left the pipeline: shown to subscribers, or counted and discarded."""
         if isinstance(frame, ErrorFrame) and frame.exception is None:
-            self._remember(StageError(frame.stage, frame.message))
+            self.errors.note(frame.stage, frame.message)
         if self._observers:
             self.observe(frame, direction)
         elif isinstance(frame, DataFrame):
@@ -145,33 +140,28 @@ class Run:
                 name = getattr(observer, "__qualname__", repr(observer))
                 self._fail(f"subscriber {name}", error)
 
+    def start_failed(self, stage: str, error: BaseException, failure: PipelineStartError) -> None:
+        """The run cannot start; `failure` is what `run()` will raise."""
+        if self.errors.fail(stage, error, may_fail=self.request < Request.CANCEL):
+            self.errors.failure = (stage, failure)
+            self.reason = f"{stage} did not start"
+
     def _fail(self, stage: str, error: BaseException) -> None:
-        self._record(stage, error)
-        if self.failure is None and self.request < Request.CANCEL:
-            self.failure = (stage, error)
+        if self.errors.fail(stage, error, may_fail=self.request < Request.CANCEL):
             self.ask(Request.END, f"{stage} failed")
-
-    def _record(self, stage: str, error: BaseException) -> None:
-        message = printable(f"{type(error).__name__}: {error}")
-        self._remember(StageError(stage, message, error))
-        self._log.warning(stage, "%s: %s: %s", self.params.run_id, stage, message)
-
-    def _remember(self, error: StageError) -> None:
-        if len(self.errors) < _MOST_ERRORS:
-            self.errors.append(error)
 
     def _reached_sink(self, frame: Flow) -> None:
         """The task's down queue: StartFrame or EndFrame has gone all the way."""
         if isinstance(frame, EndFrame):
             self._drained = True
         else:
-            self._started = True
+            self.started = True
         self.observe(frame, _DOWN)
         self.wake()
 
     # -- frames from outside ---------------------------------------------------
 
-    def send(self, frame: Frame) -> Any:
+    def send(self, frame: Frame) -> Congestion | None:
         """A frame from the program; returns where it should wait for room."""
         return self.chain.source.down.send(frame)
 
@@ -180,11 +170,11 @@ class Run:
     async def drive(self) -> None:
         """From the opening to the close. Never raises for what a stage does."""
         self._move(Event.RUN)
-        if await self._open():
+        if await Opening(self).open():
             self._move(Event.STARTED)
             while self._early:
                 self.send(self._early.popleft())
-            await self._until(lambda: self.request > Request.NONE)
+            await self.until(lambda: self.request > Request.NONE)
             if self.request is Request.END:
                 self._move(Event.END)
                 await self._drain()
@@ -193,78 +183,21 @@ class Run:
         self._move(Event.STOP)
         if self.request is Request.CANCEL:
             self.observe(CancelFrame(self.reason), _DOWN)
-        await self._closing.close(self._drop_reason(), drained=self._drained)
+        await self.closing.close(self._drop_reason(), drained=self._drained)
         self._move(self._outcome())
 
     def _move(self, event: Event) -> None:
         self.state = next_state(self.state, event)
 
     def _outcome(self) -> Event:
-        if self.failure is not None:
+        if self.errors.failure is not None:
             return Event.FAILED
         return Event.CANCELLED if self.request is Request.CANCEL and not self._drained else Event.ENDED
 
     def _drop_reason(self) -> str:
         if self.request is Request.CANCEL:
             return DropReason.CANCELLED
-        return DropReason.SHUTDOWN if self._started else DropReason.NEVER_STARTED
-
-    async def _open(self) -> bool:
-        """Open the stages, send StartFrame, begin capture; False where that was cut short."""
-        deadline = self.began + self.limits.start_s
-        if not await self._within(deadline, self._open_stages(), "open"):
-            return False
-        self.chain.source.pass_flow(StartFrame(self.params))
-        await self._until(lambda: self._started or self._broken, deadline)
-        if not self._started and not self._broken:
-            holder = next((w.label for w in self.chain.workers if w.current or w.box.data), "the pipeline")
-            self._start_failed(
-                holder, TimeoutError(f"StartFrame did not pass within {self.limits.start_s:g} s")
-            )
-        if self._broken:
-            return False
-        sources = [n for n in self.chain.nodes if overrides(n.processor, "on_running")]
-        return not sources or await self._within(deadline, self._begin(sources), "begin")
-
-    @property
-    def _broken(self) -> bool:
-        """It makes no sense to go on opening."""
-        return self.request is Request.CANCEL or self.failure is not None
-
-    async def _open_stages(self) -> None:
-        for node in reversed(self.chain.nodes):
-            self._opening = node
-            node.open()
-            await node.processor.on_start(self.params)
-
-    async def _begin(self, sources: Iterable[Node]) -> None:
-        for node in sources:
-            self._opening = node
-            await node.processor.on_running()
-
-    async def _within(self, deadline: float, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
-        """Run a part of the opening in a task that can be left behind."""
-        task = self._closing.adopt(coroutine, f"{self.params.run_id}:{what}")
-        task.add_done_callback(lambda _: self.wake())
-        await self._until(lambda: task.done() or self._broken, deadline)
-        if not task.done():
-            if not self._broken:
-                limit = f"it took longer than the start limit of {self.limits.start_s:g} s"
-                self._start_failed(self._opening.label, TimeoutError(limit))
-            return False
-        if task.cancelled() or task.exception() is not None:
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            assert error is not None
-            self._start_failed(self._opening.label, error)
-        return not self._broken
-
-    def _start_failed(self, stage: str, error: BaseException) -> None:
-        self._record(stage, error)
-        if not self._broken:
-            cause = PipelineStartError(f"{stage} did not start: {_brief(error)}", stage=stage)
-            cause.__cause__ = error
-            self.failure = (stage, cause)
-            self.reason = f"{stage} did not start"
+        return DropReason.SHUTDOWN if self.started else DropReason.NEVER_STARTED
 
     async def _drain(self) -> None:
         """Send the End, and see it through: whoever stands still is passed by."""
@@ -278,15 +211,15 @@ class Run:
             stuck, due = watch.look(self.loop.time())
             for worker, slow in stuck:
                 self.slow.append(slow)
-                self._log.warning(worker.label, "%s: %s", self.params.run_id, slow)
+                self.errors.log(worker.label, str(slow))
                 worker.disable(DropReason.SHUTDOWN)
                 worker.stop()
             if watch.lost(self.loop.time()):
-                self._closing.forced.append("the End was lost")
+                self.closing.forced.append("the End was lost")
                 return
-            await self._until(over, due)
+            await self.until(over, due)
 
-    async def _until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
+    async def until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
         """Wait for a condition, or for a time; interruptions are acted on meanwhile."""
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self._interrupting:
@@ -323,17 +256,8 @@ class Run:
             seams=tuple(seam for node in self.chain.nodes for seam in node.seams()),
             discarded=dict(self.discarded),
             never_started=self._never_started,
-            errors=tuple(self.errors),
+            errors=tuple(self.errors.errors),
             slow=tuple(self.slow),
-            forced=tuple(self._closing.forced),
-            abandoned=tuple(self._closing.abandoned),
+            forced=tuple(self.closing.forced),
+            abandoned=tuple(self.closing.abandoned),
         )
-
-
-def _brief(error: BaseException) -> str:
-    text = (
-        str(error)
-        if isinstance(error, (VoicepipeError, TimeoutError))
-        else f"{type(error).__name__}: {error}"
-    )
-    return printable(text)

@@ -126,8 +126,8 @@ class PipelineTask:
         self._report = report = run.report()
         if outer is not None:
             raise outer
-        if run.failure is not None:
-            raise _pipeline_error(*run.failure, report)
+        if run.errors.failure is not None:
+            raise _pipeline_error(*run.errors.failure, report)
         return report
 
     def _make_run(self) -> Run:

@@ -1,0 +1,84 @@
+"""How a run opens: its stages from the last to the first, then StartFrame, then capture; under one limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from voicepipe.errorbook import brief
+from voicepipe.errors import PipelineStartError
+from voicepipe.frames import StartFrame
+from voicepipe.lifecycle import Request
+from voicepipe.node import Node
+from voicepipe.processor import overrides
+
+if TYPE_CHECKING:
+    from voicepipe.run import Run
+
+__all__ = ["Opening"]
+
+
+class Opening:
+    """Opens a run. What it leaves half done, closing sees to."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._deadline = run.began + run.limits.start_s
+        self._limit = f"the start limit of {run.limits.start_s:g} s"
+        self._at = "the pipeline"
+
+    async def open(self) -> bool:
+        """Whether the run has started; False where a cancel, a failure or the limit cut it short."""
+        nodes = self._run.chain.nodes
+        if not await self._within_the_limit(self._open_stages(reversed(nodes)), "open"):
+            return False
+        if not await self._send_start():
+            return False
+        sources = [node for node in nodes if overrides(node.processor, "on_running")]
+        return not sources or await self._within_the_limit(self._begin(sources), "begin")
+
+    @property
+    def _cut_short(self) -> bool:
+        return self._run.request is Request.CANCEL or self._run.errors.failure is not None
+
+    async def _open_stages(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self._at = node.label
+            node.open()
+            await node.processor.on_start(self._run.params)
+
+    async def _send_start(self) -> bool:
+        run = self._run
+        run.chain.source.pass_flow(StartFrame(run.params))
+        await run.until(lambda: run.started or self._cut_short, self._deadline)
+        if not run.started and not self._cut_short:
+            holders = (worker.label for worker in run.chain.workers if worker.current or worker.box.data)
+            self._failed(
+                next(holders, "the pipeline"), TimeoutError(f"it held StartFrame beyond {self._limit}")
+            )
+        return not self._cut_short
+
+    async def _begin(self, sources: Iterable[Node]) -> None:
+        for node in sources:
+            self._at = node.label
+            await node.processor.on_running()
+
+    async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
+        """Run a part of the opening in a task of its own, which can be left behind."""
+        task = self._run.closing.adopt(coroutine, f"{self._run.params.run_id}:{what}")
+        task.add_done_callback(lambda _: self._run.wake())
+        await self._run.until(lambda: task.done() or self._cut_short, self._deadline)
+        if not task.done():
+            if not self._cut_short:
+                self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))
+        elif task.cancelled():
+            self._failed(self._at, asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self._failed(self._at, error)
+        return task.done() and not self._cut_short
+
+    def _failed(self, stage: str, error: BaseException) -> None:
+        failure = PipelineStartError(f"{stage} did not start: {brief(error)}", stage=stage)
+        failure.__cause__ = error
+        self._run.start_failed(stage, error, failure)
