@@ -1,16 +1,15 @@
-"""Twenty lines: what the microphone hears comes out of the speaker, a little louder."""
+"""Twenty lines: what the microphone hears comes out of the speaker, twice as loud."""
 
 from collections.abc import Iterable
 
-from voicepipe import Frame, FrameDirection, Gain, InlineProcessor, InputAudioFrame, MicrophoneInput
-from voicepipe import OutputAudioFrame, Pipeline, PipelineRunner, PipelineTask, SpeakerOutput
+import voicepipe as vp
 from voicepipe_devices.fake import SimulatedCard
 
 
-class Parrot(InlineProcessor):
-    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        if isinstance(frame, InputAudioFrame):
-            return (OutputAudioFrame.of(frame),)
+class Parrot(vp.InlineProcessor):
+    def process(self, frame: vp.Frame, direction: vp.FrameDirection) -> Iterable[vp.Frame]:
+        if isinstance(frame, vp.InputAudioFrame):
+            return (vp.OutputAudioFrame.of(frame),)
         return (frame,)
 
 
@@ -19,5 +18,5 @@ if __name__ == "__main__":
     card.mic.hear(b"\x00\x10\x00\xf0" * 8_000)  # a second of sound, and then the input is at its end
     card.mic.run_out()
     backend = card.backend()
-    pipeline = Pipeline([MicrophoneInput(backend), Parrot(), Gain(db=6), SpeakerOutput(backend)])
-    PipelineRunner().main(PipelineTask(pipeline))
+    pipeline = vp.Pipeline([vp.MicrophoneInput(backend), Parrot(), vp.Gain(db=6), vp.SpeakerOutput(backend)])
+    vp.PipelineRunner().main(vp.PipelineTask(pipeline))

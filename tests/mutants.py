@@ -314,8 +314,8 @@ MUTANTS = (
     Mutant(
         "the End passes the speaker before its last sample has sounded",
         "voicepipe/speaker.py",
-        "                await stream.drain()",
-        "                pass",
+        "            await playback.stream.drain()",
+        "            pass",
         "tests/test_speaker.py tests/test_devices_in_a_run.py",
     ),
 )

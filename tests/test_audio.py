@@ -40,9 +40,9 @@ def test_a_channel_count_out_of_bounds_is_refused_by_name(channels: int) -> None
 
 @pytest.mark.parametrize("value", [True, math.nan, math.inf, 16_000.0, "16000", "48k", None])
 def test_a_format_of_no_whole_numbers_is_refused_by_name(value: Any) -> None:
-    with pytest.raises(TypeError, match="^rate must be a whole number"):
+    with pytest.raises(TypeError, match=r"^rate must be a whole number"):
         AudioFormat(value)
-    with pytest.raises(TypeError, match="^channels must be a whole number"):
+    with pytest.raises(TypeError, match=r"^channels must be a whole number"):
         AudioFormat(16_000, value)
 
 

@@ -20,7 +20,7 @@ def test_a_finite_number_comes_back_as_a_float(value: float) -> None:
 
 @pytest.mark.parametrize("value", [True, False, "3", "48k", None, [1.0], 3j, b"1", object()])
 def test_what_is_no_number_is_a_type_error_that_names_the_field(value: Any) -> None:
-    with pytest.raises(TypeError, match="^db must be a number, not "):
+    with pytest.raises(TypeError, match=r"^db must be a number, not "):
         check_number("db", value)
 
 
@@ -32,9 +32,9 @@ def test_a_number_that_is_not_finite_is_a_value_error_that_names_the_field(value
 
 @pytest.mark.parametrize("value", [10**400, -(10**400)])
 def test_an_int_beyond_any_float_is_a_value_error_too(value: int) -> None:
-    with pytest.raises(ValueError, match="^db must be a finite number"):
+    with pytest.raises(ValueError, match=r"^db must be a finite number"):
         check_number("db", value)
-    with pytest.raises(ValueError, match="^stall_s must be a finite number"):
+    with pytest.raises(ValueError, match=r"^stall_s must be a finite number"):
         check_seconds("stall_s", value)
 
 
@@ -42,7 +42,7 @@ def test_the_bounds_of_a_number_are_legal_and_what_lies_beyond_is_not() -> None:
     for legal in (-120, 60.0):
         assert check_number("db", legal, at_least=-120.0, at_most=60.0) == legal
     for beyond in (math.nextafter(-120, -math.inf), math.nextafter(60, math.inf)):
-        with pytest.raises(ValueError, match="^db must be a finite number from -120 to 60, not "):
+        with pytest.raises(ValueError, match=r"^db must be a finite number from -120 to 60, not "):
             check_number("db", beyond, at_least=-120.0, at_most=60.0)
 
 
@@ -66,15 +66,15 @@ def test_zero_and_more_are_seconds(value: float) -> None:
 
 @pytest.mark.parametrize("value", [-1e-9, -1, math.nan, math.inf, -math.inf, 1e9])
 def test_what_is_no_time_is_a_value_error_that_names_the_field(value: float) -> None:
-    with pytest.raises(ValueError, match="^stall_s must be a finite number from 0 to "):
+    with pytest.raises(ValueError, match=r"^stall_s must be a finite number from 0 to "):
         check_seconds("stall_s", value)
 
 
 def test_seconds_have_the_callers_upper_bound() -> None:
     assert check_seconds("block_s", 1, at_most=1.0) == 1.0
-    with pytest.raises(ValueError, match="^block_s must be a finite number from 0 to 1, not 1.1$"):
+    with pytest.raises(ValueError, match=r"^block_s must be a finite number from 0 to 1, not 1.1$"):
         check_seconds("block_s", 1.1, at_most=1.0)
-    with pytest.raises(TypeError, match="^block_s must be a number, not True$"):
+    with pytest.raises(TypeError, match=r"^block_s must be a number, not True$"):
         check_seconds("block_s", True)
 
 
@@ -87,7 +87,7 @@ def test_a_whole_number_comes_back_as_it_is(value: int) -> None:
 
 @pytest.mark.parametrize("value", [True, False, 1.0, 16_000.5, math.nan, "16000", None, np.int64(3)])
 def test_what_is_no_int_is_a_type_error_that_names_the_field(value: Any) -> None:
-    with pytest.raises(TypeError, match="^rate must be a whole number, not "):
+    with pytest.raises(TypeError, match=r"^rate must be a whole number, not "):
         check_count("rate", value)
 
 
@@ -102,7 +102,7 @@ def test_the_bounds_of_a_count_are_legal() -> None:
 
 
 def test_a_count_without_an_upper_bound_of_its_own_is_said_to_begin_somewhere() -> None:
-    with pytest.raises(ValueError, match="^position must be a whole number from 0, not -1$"):
+    with pytest.raises(ValueError, match=r"^position must be a whole number from 0, not -1$"):
         check_count("position", -1)
 
 
@@ -110,5 +110,5 @@ def test_what_can_be_called_is_taken_and_what_cannot_is_named() -> None:
     check_callable("look", print)
     check_callable("look", lambda: None)
     nothing: Any = 3
-    with pytest.raises(TypeError, match="^look must be callable, not 3$"):
+    with pytest.raises(TypeError, match=r"^look must be callable, not 3$"):
         check_callable("look", nothing)

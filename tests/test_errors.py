@@ -50,7 +50,7 @@ def test_the_tree_has_every_class_of_the_module_and_no_other() -> None:
     assert len(TREE) == 13
 
 
-@pytest.mark.parametrize(("name", "parent"), TREE.items())
+@pytest.mark.parametrize(("name", "parent"), list(TREE.items()))
 def test_a_class_stands_where_the_tree_shows_it(name: str, parent: str) -> None:
     ours = [
         base.__name__ for base in classes_of_module()[name].__mro__[1:] if base.__module__ == errors.__name__

@@ -19,7 +19,7 @@ LAYERS = {
     2: (
         *("element", "mailbox", "node", "processor", "route", "worker"),
         *("ledger", "lifecycle", "report"),
-        *("census", "closing", "limitedlog", "stall"),
+        *("census", "closing", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "signals", "watchdog"),
         *("devices", "hardware", "ring"),
     ),

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from voicepipe.element import where
@@ -27,10 +27,9 @@ from voicepipe.errors import printable
 
 __all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "take_census", "unregister_stream"]
 
+T = TypeVar("T")
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 _streams: WeakSet[Any] = WeakSet()
-_lock = threading.Lock()
-"""A WeakSet cannot be read while another thread changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +83,13 @@ def take_census() -> Census:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         loop = None
-    with _lock:
-        given_up = [task for task in _abandoned if not task.done()]
-        streams = list(_streams)
+    given_up = [task for task in _members(_abandoned) if not task.done()]
     return Census(
         tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
         timers=_sorted(_timers(loop)) if loop else (),
         threads=_sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
         children=_sorted(_children()),
-        streams=_sorted(str(stream) for stream in streams),
+        streams=_sorted(str(stream) for stream in _members(_streams)),
         descriptors=_sorted(_descriptors()),
         signals=_sorted(_signals()),
         async_generators=_sorted(_async_generators(loop)) if loop else (),
@@ -106,27 +103,24 @@ def assert_nothing_left(before: Census, now: Census | None = None) -> None:
     Raises:
         AssertionError: something is left; names each thing.
     """
-    left = (now or take_census()).since(before)
+    left = (take_census() if now is None else now).since(before)
     if left:
         raise AssertionError(f"left behind:\n{left}")
 
 
 def abandon(task: asyncio.Task[Any]) -> None:
     """From now on count this task as abandoned."""
-    with _lock:
-        _abandoned.add(task)
+    _abandoned.add(task)
 
 
 def register_stream(stream: object) -> None:
     """A back end has opened a stream; `str(stream)` names it. From any thread."""
-    with _lock:
-        _streams.add(stream)
+    _streams.add(stream)
 
 
 def unregister_stream(stream: object) -> None:
     """The stream is closed. From any thread."""
-    with _lock:
-        _streams.discard(stream)
+    _streams.discard(stream)
 
 
 def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
@@ -147,6 +141,15 @@ def _name_of(item: str) -> str:
     """A task's name and coroutine, without where it stands; anything else as it is."""
     name, stands, _ = item.partition(") at ")
     return name + stands
+
+
+def _members(those: WeakSet[T]) -> list[T]:
+    """What is in it, though other threads may change it in the midst."""
+    while True:
+        with contextlib.suppress(
+            RuntimeError
+        ):  # as asyncio.all_tasks does: a lock could be held by a finalizer
+            return list(those)
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
@@ -189,10 +192,12 @@ def _children() -> Iterator[str]:
 
 def _command_of(pid: str) -> str:
     with contextlib.suppress(OSError):
-        command = (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        )
-        return command or "(ended, not reaped)"
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        if command.strip():
+            return command.strip()
+        # A child that has just begun has no command line yet, as one that has ended has none any more.
+        name, _, state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
+        return "(ended, not reaped)" if state.startswith(" Z") else name.partition("(")[2]
     return "(gone)"
 
 

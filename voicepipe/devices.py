@@ -15,7 +15,7 @@ from typing import Protocol
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_count, check_seconds
-from voicepipe.errors import BackendMissingError, DeviceError
+from voicepipe.errors import BackendMissingError, DeviceError, printable
 from voicepipe.ledger import SeamReport
 from voicepipe.ring import Block
 
@@ -27,6 +27,7 @@ __all__ = [
     "OutputStream",
     "StreamInfo",
     "StreamRequest",
+    "backend_of",
     "open_backend",
 ]
 
@@ -35,10 +36,10 @@ _BACKENDS = ("fake",)
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What a stream should be.
+    """What a stream should be. Checked here, before any device is touched.
 
     Raises:
-        TypeError, ValueError: a number is out of its bounds.
+        TypeError, ValueError: a field is not of its kind, or out of its bounds.
     """
 
     format: AudioFormat = field(default_factory=AudioFormat)
@@ -51,6 +52,10 @@ class StreamRequest:
     """What to ask of the device: "low", "high", or seconds."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.format, AudioFormat):
+            raise TypeError(f"format must be an AudioFormat, not {self.format!r}")
+        if not isinstance(self.device, str):
+            raise TypeError(f"device must be a device's name, not {self.device!r}")
         check_seconds("block_s", self.block_s, at_most=1.0)
         check_count("samples in a block", self.block, at_least=1)
         if isinstance(self.latency, str):
@@ -75,7 +80,7 @@ class StreamInfo:
     block: int
     """Samples in a block."""
     latency_s: float
-    """From the callback to the air, or from the air to the callback, as the device reports it."""
+    """From the callback to the air, or from the air to the callback, in seconds, as the device reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,12 @@ class OutputStream(Protocol):
 
     @property
     def position(self) -> int:
-        """Samples handed to the device so far, of those written."""
+        """Samples handed to the device so far, of those written. written == position + queued + dropped."""
         ...
 
     @property
     def queued(self) -> int:
-        """Samples written that the device has not taken."""
+        """Samples written that wait for the device."""
         ...
 
     @property
@@ -179,18 +184,23 @@ class OutputStream(Protocol):
         ...
 
     def notify_at(self, queued: int) -> None:
-        """Make the wake-up call once, when so few samples wait, or fewer."""
+        """Make the wake-up call once, when so few samples wait, or fewer. The last call counts."""
         ...
 
     def flush(self) -> None:
-        """Fade out within the next block, and forget the rest of what was written."""
+        """Fade out within the next block, and forget the rest of what was written until now.
+
+        What is written afterwards is heard whole. Takes effect when the device asks for its
+        next block.
+        """
         ...
 
     async def drain(self) -> None:
-        """Return when everything written has been heard.
+        """Return when everything written has been heard, and no flush waits to take effect.
 
         Raises:
             DeviceLostError: the device is gone, or makes no sign.
+            DeviceError: the stream was closed meanwhile.
         """
         ...
 
@@ -204,7 +214,7 @@ class OutputStream(Protocol):
 
 
 class Backend(Protocol):
-    """Opens streams. `wake` is called in the loop's thread when a stream has news."""
+    """Opens streams. `wake` is called in the loop's thread when a stream has news; never after its close."""
 
     @property
     def name(self) -> str:
@@ -232,6 +242,23 @@ class Backend(Protocol):
         ...
 
 
+def backend_of(backend: Backend | str) -> Backend:
+    """A back end as it is, or opened by its name.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError, BackendMissingError: as `open_backend`.
+    """
+    if isinstance(backend, str):
+        return open_backend(backend)
+    if isinstance(backend, type) or not (hasattr(backend, "open_input") and hasattr(backend, "open_output")):
+        raise TypeError(
+            f"{printable(backend)} is no back end: {_names()} would be right, or an object with open_input "
+            "and open_output, as SimulatedCard().backend() returns"
+        )
+    return backend
+
+
 def open_backend(name: str) -> Backend:
     """The back end of that name, from the package `voicepipe_devices`.
 
@@ -240,7 +267,7 @@ def open_backend(name: str) -> Backend:
         BackendMissingError: the package is not installed.
     """
     if name not in _BACKENDS:
-        raise ValueError(f"there is no back end {name!r}: {', '.join(map(repr, _BACKENDS))} would be right")
+        raise ValueError(f"there is no back end {printable(repr(name))}: {_names()} would be right")
     try:
         module = importlib.import_module(f"voicepipe_devices.{name}")
     except ModuleNotFoundError as error:
@@ -252,3 +279,7 @@ def open_backend(name: str) -> Backend:
         ) from error
     backend: Backend = module.open_backend()
     return backend
+
+
+def _names() -> str:
+    return ", ".join(map(repr, _BACKENDS))

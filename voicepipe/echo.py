@@ -23,7 +23,7 @@ from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import FrameProcessor, InlineProcessor
 from voicepipe.report import RunReport
-from voicepipe.runner import PipelineRunner
+from voicepipe.runner import PipelineRunner, end_process
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
 from voicepipe.tune import tune
@@ -92,7 +92,13 @@ class _StatusLine(InlineProcessor):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status, as `runner` has them."""
-    options = _parser().parse_args(arguments)
+    try:
+        return _main(_parser().parse_args(arguments))
+    except KeyboardInterrupt:  # before the runner listens: there is nothing to end yet
+        return 130
+
+
+def _main(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s: %(message)s"
     )
@@ -103,8 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"voicepipe.echo: {error}", file=sys.stderr)
         return 1
-    finally:
-        _flush()
 
 
 def _echo(seconds: float | None) -> int:
@@ -131,22 +135,24 @@ def _echo(seconds: float | None) -> int:
 
 
 def _summarize(report: RunReport, said: bytes, played: bytes) -> None:
-    seams = {seam.name: seam for seam in report.seams}
-    heard = seams["MicrophoneInput device"].given
-    spoken = seams["SpeakerOutput device"].given
+    given = {seam.name: seam.given for seam in report.seams}
+    heard, spoken = given.get("MicrophoneInput device", 0), given.get("SpeakerOutput device", 0)
     same = "every sample the same" if said[: 2 * spoken] in played else "NOT the same samples"
     if report.state is not RunState.ENDED:
         same = "then faded out"
     lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
     _say(f"{report.state.value}: {report.reason}")
-    _say(f"heard {heard / 16_000:.2f} s, said {spoken / 16_000:.2f} s, {same}; dropped samples: {lost or 'none'}")
+    _say(
+        f"heard {heard / 16_000:.2f} s, said {spoken / 16_000:.2f} s, {same}; "
+        f"dropped samples: {lost or 'none'}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m voicepipe.echo",
         description="What the microphone hears comes out of the speaker. Ctrl-C ends it.",
-        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C, 143 by SIGTERM",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
     parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
@@ -157,7 +163,9 @@ def _seconds(text: str) -> float:
     try:
         return check_number("--seconds", float(text), at_least=0.0, at_most=86_400 * 366)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds: 10 or 2.5 would be right") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time in seconds: 10 or 2.5 would be right"
+        ) from None
 
 
 def _say(line: str, end: str = "\n") -> None:
@@ -168,13 +176,5 @@ def _say(line: str, end: str = "\n") -> None:
         pass
 
 
-def _flush() -> None:
-    """Nothing more to say at exit, even where the reader has gone away."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        sys.stdout = None  # type: ignore[assignment]
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import Backend, InputStream, StreamRequest, open_backend
+from voicepipe.devices import Backend, InputStream, StreamRequest, backend_of
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.params import StartParams
@@ -30,7 +31,7 @@ class MicrophoneInput(FrameProcessor):
         latency: "low", "high", or seconds.
 
     Raises:
-        TypeError, ValueError: an argument is out of its bounds.
+        TypeError, ValueError: an argument is not of its kind, or out of its bounds.
         BackendMissingError: as `open_backend`.
     """
 
@@ -46,20 +47,20 @@ class MicrophoneInput(FrameProcessor):
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        self._backend = open_backend(backend) if isinstance(backend, str) else backend
+        self._backend = backend_of(backend)
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        self._reset()
+
+    def _reset(self) -> None:
         self._stream: InputStream | None = None
-        self._last_seam: SeamReport | None = None
         self._dropped: Counter[str] = Counter()
-        self._exhausted = False
+        self._rest_is = DropReason.SHUTDOWN
+        self._asked_for_end = False
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
-        wish = self._wish
-        request = StreamRequest(params.input, wish.device, wish.block_s, wish.latency)
-        self._dropped.clear()
-        self._last_seam = None
-        self._exhausted = False
+        self._reset()
+        request = replace(self._wish, format=params.input)
         self._stream = await self._backend.open_input(request, self.wake_up)
 
     async def on_running(self) -> None:
@@ -68,7 +69,7 @@ class MicrophoneInput(FrameProcessor):
             await self._stream.start()
 
     async def work_when_idle(self) -> bool:
-        """Push one captured block."""
+        """Push one captured block. A device that is lost fails the run, when all it gave has been pushed."""
         stream = self._stream
         if stream is None:
             return False
@@ -76,8 +77,8 @@ class MicrophoneInput(FrameProcessor):
             return True
         if stream.error is not None:
             raise stream.error
-        if stream.exhausted and not self._exhausted:
-            self._exhausted = True
+        if stream.exhausted and not self._asked_for_end:
+            self._asked_for_end = True
             await self.push_frame(EndFrame(f"{stream.info.device} has run out"))
         return False
 
@@ -99,21 +100,30 @@ class MicrophoneInput(FrameProcessor):
             while await self._push_block(stream):
                 pass
 
+    async def on_cancel(self) -> None:
+        """Close the intake."""
+        self._rest_is = DropReason.CANCELLED
+        if self._stream is not None:
+            self._stream.stop()
+
     async def cleanup(self) -> None:
         """Give the device back."""
-        stream, self._stream = self._stream, None
+        stream, dropped, reason = self._stream, self._dropped, self._rest_is
         if stream is not None:
             stream.stop()
-            left = 0
-            while (block := stream.read()) is not None:
-                left += len(block.data) // stream.info.format.sample_bytes
-            if left:
-                self._dropped[DropReason.CANCELLED] += left
-            self._last_seam = stream.seam(f"{self.name} device", dict(self._dropped))
-            await stream.close()
+            _drop_rest(stream, dropped, reason)
+            try:
+                await stream.close()
+            finally:  # its thread may have been storing a block when the intake closed
+                _drop_rest(stream, dropped, reason)
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox."""
-        if self._stream is not None:
-            return [self._stream.seam(f"{self.name} device", dict(self._dropped))]
-        return [self._last_seam] if self._last_seam else []
+        stream = self._stream
+        return [] if stream is None else [stream.seam(f"{self.name} device", dict(self._dropped))]
+
+
+def _drop_rest(stream: InputStream, dropped: Counter[str], reason: str) -> None:
+    """Book what was captured and nobody will read."""
+    while (block := stream.read()) is not None:
+        dropped[reason] += len(block.data) // stream.info.format.sample_bytes

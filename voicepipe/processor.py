@@ -78,7 +78,7 @@ class Processor:
         """The run is cancelled. Runs beside the cancellation of this stage's own task."""
 
     async def cleanup(self) -> None:
-        """Close what was opened. Called exactly once for every `on_start` that began, however the run ends."""
+        """Close what was opened. Called exactly once for every `on_start` that began."""
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """A task that belongs to this stage: cancelled and awaited when the run closes.

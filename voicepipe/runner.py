@@ -1,13 +1,13 @@
 """Runs tasks as a program: signals, grace times, exit status, and a census at the end.
 
-    sys.exit(PipelineRunner().run(task))
+    PipelineRunner().main(task)
 
 The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard. The second
 cancels them. The third ends the process at once, whatever it is doing.
 
 exit status  when
 -----------  --------------------------------------------------------
-0            ended, by itself or by one signal
+0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
 1            failed
 2            usage (for programs; the runner itself never returns it)
 129          cancelled by a second SIGHUP, or after its grace
@@ -19,36 +19,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from voicepipe.census import Census, take_census
 from voicepipe.checks import check_seconds
+from voicepipe.errorbook import brief
+from voicepipe.errors import printable
 from voicepipe.lifecycle import RunState
 from voicepipe.monitor import CensusMonitor
-from voicepipe.signals import SIGNALS, listen
+from voicepipe.signals import listen
 from voicepipe.task import PipelineTask
 from voicepipe.watchdog import LoopWatchdog
 
-__all__ = ["PipelineRunner"]
+__all__ = ["PipelineRunner", "end_process"]
 
 _log = logging.getLogger("voicepipe")
 _TIDY_S = 1.0
-"""For what stages left running in the runner's own loop."""
+"""For what stages left running: their tasks, their async generators, their threads."""
 
 
 class PipelineRunner:
     """Runs one task, or several side by side, to their end. Where one fails, the others are ended.
 
     Args:
-        handle_signals: listen to SIGINT, SIGTERM and SIGHUP. Off the main thread Python
-            allows no handlers, and the runner goes without.
+        handle_signals: listen to SIGINT, SIGTERM and SIGHUP; not to those that the process
+            ignores. Off the main thread Python allows no handlers, and the runner goes without.
         grace_s: how long an end that SIGTERM or SIGHUP asked for may take before it
             becomes a cancel. Ctrl-C has no such limit: a person can press it again.
         blocked_s: how long the event loop may be blocked before a watchdog thread names
@@ -71,48 +76,45 @@ class PipelineRunner:
         self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
-        self._signals = _Escalation(self._grace_s)
+        self._in_use = False
         self.errors: list[BaseException] = []
-        """What the tasks raised."""
+        """What the tasks of the last run raised."""
         self.left = Census()
-        """What `run()` left behind. Empty, unless a stage or a driver is broken."""
+        """What the last `run()` left behind. Empty, unless a stage or a driver is broken."""
 
     def run(self, *tasks: PipelineTask) -> int:
         """Run the tasks in an event loop of their own; returns the exit status.
 
-        What a stage left running in the loop is cancelled, and named in the log.
+        What stages left running in the loop is cancelled, and named in the log.
 
         Raises:
-            RuntimeError: called where an event loop runs; `await serve(...)` there.
+            TypeError, ValueError: there is no task, one is none, or one is there twice.
+            RuntimeError: called where an event loop runs, or the runner is running already.
+            KeyboardInterrupt: Ctrl-C, where signals are not handled here. The tasks are
+                cancelled, and everything is closed, before it is raised.
         """
+        _check(tasks)
+        _check_no_loop()
         before = take_census()
-        loop = asyncio.new_event_loop()
-        executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
-        loop.set_default_executor(executor)
         try:
-            with self._listening():
-                status = _run_to_the_end(loop, self.serve(*tasks), tasks)
-                _tidy(loop)
+            with self._listening() as signals, _loop_of_its_own() as runner:
+                return runner.run(self._serve_alone(tasks, signals))
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-            _join_new_threads(before)
-            loop.close()
-        self.left = take_census().since(before)
-        if self.left:
-            _log.warning("left behind: %s", str(self.left).replace("\n", "; "))
-        return status
+            self.left = take_census().since(before)
+            if self.left:
+                _log.warning("left behind: %s", str(self.left).replace("\n", "; "))
 
     def main(self, *tasks: PipelineTask) -> NoReturn:
-        """As `run()`, and then end the process with its status, even if a thread refuses to end."""
-        status = self.run(*tasks)
-        held_by = [
-            t.name for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()
-        ]
-        _flush_output()
-        if held_by:
-            _log.warning("the process ends in spite of %s", ", ".join(held_by))
-            os._exit(status)
-        sys.exit(status)
+        """As `run()`, and then end the process with its status, even if a thread refuses to end.
+
+        The process then ends without its `atexit` functions. Ctrl-C is status 130 where
+        signals are not handled here.
+        """
+        try:
+            status = self.run(*tasks)
+        except KeyboardInterrupt:
+            status = 128 + signal.SIGINT
+        end_process(status)
 
     async def serve(self, *tasks: PipelineTask) -> int:
         """Run the tasks in the running event loop; returns the exit status.
@@ -120,52 +122,63 @@ class PipelineRunner:
         An outer cancellation cancels the tasks and is raised again when they are closed.
 
         Raises:
-            TypeError, ValueError: there is no task, or one is none.
+            TypeError, ValueError: there is no task, one is none, or one is there twice.
+            RuntimeError: the runner is running already.
         """
         _check(tasks)
-        loop = asyncio.get_running_loop()
-        with self._listening():
-            self._signals.begin(loop, tasks)
-            try:
-                async with self._watching(tasks):
-                    self.errors = await _run_all(tasks)
-            finally:
-                self._signals.end()
-        return self._status(tasks)
+        with self._listening() as signals:
+            return await self._serve(tasks, signals)
 
     # -- parts -------------------------------------------------------------------
 
-    def _status(self, tasks: tuple[PipelineTask, ...]) -> int:
+    async def _serve_alone(self, tasks: tuple[PipelineTask, ...], signals: _Escalation) -> int:
+        """Serve, in a loop where nothing else should be left afterwards."""
+        own = asyncio.current_task()
+        assert own is not None
+        own.set_name("voicepipe:runner")
+        try:
+            return await self._serve(tasks, signals)
+        finally:
+            await _tidy_up()
+
+    async def _serve(self, tasks: tuple[PipelineTask, ...], signals: _Escalation) -> int:
+        signals.begin(asyncio.get_running_loop(), tasks)
+        try:
+            async with self._watching(tasks):
+                self.errors = await _run_all(tasks)
+        finally:
+            signals.end()
         if self.errors:
             return 1
         cancelled = any(task.state is RunState.CANCELLED for task in tasks)
-        return 128 + self._signals.cancelled_by if cancelled and self._signals.cancelled_by else 0
+        return 128 + signals.cancelled_by if cancelled and signals.cancelled_by else 0
 
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Hear signals; nested, it hears them once."""
-        stop = listen(self._signals.hear) if self._handle_signals and not self._signals.listening else None
-        self._signals.listening = stop is not None or self._signals.listening
+    def _listening(self) -> Iterator[_Escalation]:
+        """Hear signals, those too that come before the tasks run."""
+        if self._in_use:
+            raise RuntimeError("this runner is running already: make another PipelineRunner")
+        self._in_use = True
+        self.errors = []
+        signals = _Escalation(self._grace_s)
+        stop = listen(signals.hear) if self._handle_signals else None
         try:
-            yield
+            yield signals
         finally:
+            self._in_use = False
             if stop is not None:
                 stop()
-                self._signals.listening = False
 
     @contextlib.asynccontextmanager
     async def _watching(self, tasks: tuple[PipelineTask, ...]) -> AsyncIterator[None]:
         def blocked(stage: str, seconds: float, stack: str) -> None:
-            _log.warning(
-                "%s has blocked the event loop for %.1f s at %s", stage or "something", seconds, stack
-            )
+            _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
             for task in tasks:
                 task.note_blocked_loop(stage, seconds, stack)
 
         async with contextlib.AsyncExitStack() as stack:
             if self._blocked_s:
-                heard = self._signals.read if self._signals.listening else None
-                await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked, heard))
+                await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
             if self._monitor_s:
                 await stack.enter_async_context(CensusMonitor(self._monitor_s))
             yield
@@ -176,14 +189,13 @@ class _Escalation:
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
-        self._handled: list[int] = []
-        self._read: list[int] = []
-        self._level = 0
+        self._heard: list[signal.Signals] = []
+        self._done = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: tuple[PipelineTask, ...] = ()
         self._grace: asyncio.TimerHandle | None = None
         self.cancelled_by = 0
-        self.listening = False
+        """The signal that made the end a cancel."""
 
     def begin(self, loop: asyncio.AbstractEventLoop, tasks: tuple[PipelineTask, ...]) -> None:
         """The tasks are about to run; signals that came before count."""
@@ -191,27 +203,15 @@ class _Escalation:
         self._act()
 
     def end(self) -> None:
-        """The tasks are closed."""
+        """The tasks are closed: only a third signal does anything yet."""
         if self._grace is not None:
             self._grace.cancel()
         self._tasks = ()
 
     def hear(self, number: signal.Signals) -> None:
-        """From Python's signal handler: in the main thread, between any two bytecodes."""
-        self._take(self._handled, number)
-
-    def read(self, number: int) -> None:
-        """From the watchdog's thread, which reads what the C-level handler wrote.
-
-        Python's handler runs only when the main thread comes back from C, and once for
-        however many signals came meanwhile.
-        """
-        if number in SIGNALS:
-            self._take(self._read, number)
-
-    def _take(self, counted: list[int], number: int) -> None:
-        counted.append(number)
-        if len(counted) >= 3:
+        """From the hearing thread."""
+        self._heard.append(number)
+        if len(self._heard) >= 3:
             _end_at_once(number)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
@@ -219,16 +219,16 @@ class _Escalation:
 
     def _act(self) -> None:
         """In the loop: do what the signals so far ask for."""
-        signals = max(self._handled, self._read, key=len)
-        while self._level < min(len(signals), 2):
-            number = signal.Signals(signals[self._level])
-            self._level += 1
-            if self._level == 1:
+        while self._tasks and self._done < len(self._heard[:2]):
+            number = self._heard[self._done]
+            self._done += 1
+            if self._done == 1:
                 self._end_tasks(number)
             else:
                 self._cancel_tasks(number, f"a second signal, {number.name}")
 
     def _end_tasks(self, number: signal.Signals) -> None:
+        _log.info("%s: ending; a second signal cancels", number.name)
         for task in self._tasks:
             task.end(number.name)
         if number is not signal.SIGINT and self._loop is not None:
@@ -236,7 +236,8 @@ class _Escalation:
             self._grace = self._loop.call_later(self._grace_s, self._cancel_tasks, number, late)
 
     def _cancel_tasks(self, number: signal.Signals, reason: str) -> None:
-        self.cancelled_by = number
+        _log.info("%s: cancelling", reason)
+        self.cancelled_by = self.cancelled_by or number
         for task in self._tasks:
             task.cancel(reason)
 
@@ -247,10 +248,20 @@ def _check(tasks: tuple[PipelineTask, ...]) -> None:
     for task in tasks:
         if not isinstance(task, PipelineTask):
             raise TypeError(f"a runner runs PipelineTask objects, not {task!r}")
+    if len(set(tasks)) < len(tasks):
+        raise ValueError("a task runs once: the same one was given twice")
+
+
+def _check_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("an event loop runs here already: `await runner.serve(...)` in it")
 
 
 async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
-    """Run them side by side; returns what they raised, each logged in one line."""
+    """Run them side by side; returns what they raised."""
     loop = asyncio.get_running_loop()
     running = {loop.create_task(task.run(), name=f"{task.name}:run"): task for task in tasks}
     cancelled: asyncio.CancelledError | None = None
@@ -268,9 +279,8 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
             error_of_run = None if run.cancelled() else run.exception()
             if error_of_run is not None:
                 errors.append(error_of_run)
-                _log.error(
-                    "%s", error_of_run, exc_info=error_of_run if _log.isEnabledFor(logging.DEBUG) else None
-                )
+                debugged = _log.isEnabledFor(logging.DEBUG)
+                _log.error("%s", brief(error_of_run), exc_info=error_of_run if debugged else None)
                 for task in tasks:
                     task.end(f"{running[run].name} failed")
     if cancelled is not None:
@@ -278,61 +288,94 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
     return errors
 
 
-def _run_to_the_end(
-    loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, int], tasks: tuple[PipelineTask, ...]
-) -> int:
-    """Run a coroutine in the loop; a KeyboardInterrupt (signals not handled by us) cancels the tasks first."""
-    serving = loop.create_task(main, name="voicepipe:runner")
+@contextlib.contextmanager
+def _loop_of_its_own() -> Iterator[asyncio.Runner]:
+    """A new event loop, with threads of its own for `asyncio.to_thread`."""
+    threads = set(threading.enumerate())
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+    executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
+    loop.set_default_executor(executor)
     try:
-        return loop.run_until_complete(serving)
-    except KeyboardInterrupt:
-        for task in tasks:
-            task.cancel("KeyboardInterrupt")
-        loop.run_until_complete(asyncio.wait([serving]))
-        raise
-
-
-def _tidy(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what stages left in the loop, name it, and do not wait for what refuses."""
-    loop.run_until_complete(_tidy_up())
+        yield runner
+    finally:
+        # Not `runner.close()`, which waits for tasks and threads that refuse to end.
+        executor.shutdown(wait=False, cancel_futures=True)
+        loop.close()
+        _join(set(threading.enumerate()) - threads)
 
 
 async def _tidy_up() -> None:
+    """Name what stages left in the loop, cancel it, and do not wait for what refuses."""
+    loop = asyncio.get_running_loop()
     left = take_census()
-    for kind in ("tasks", "async_generators", "abandoned"):
-        for name in getattr(left, kind):
-            _log.warning("a stage left behind: %s", name)
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    tasks.add(asyncio.get_running_loop().create_task(asyncio.get_running_loop().shutdown_asyncgens()))
-    await asyncio.sleep(0)  # the generators' own clean-up may begin before it is cancelled
-    for task in tasks:
+    for name in (*left.tasks, *left.async_generators):
+        _log.warning("a stage left behind: %s", name)
+    # Abandoned tasks have refused before: they are not waited for again.
+    await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _TIDY_S if left.tasks else 0.0)
+    closing = loop.create_task(loop.shutdown_asyncgens(), name="voicepipe:async generators")
+    await asyncio.wait([closing], timeout=_TIDY_S)
+    await _cancel({closing}, 0.0)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None] | None], seconds: float) -> None:
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
         task.cancel()
-    _, refusing = await asyncio.wait(tasks, timeout=_TIDY_S)
-    for task in refusing:
-        # Named above; asyncio need not say it again when the loop is gone.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    if running:
+        _, refusing = await asyncio.wait(running, timeout=seconds)
+        for task in refusing:
+            # It has been named; asyncio need not do so when the loop is gone.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
-def _join_new_threads(before: Census) -> None:
+def _join(threads: Iterable[threading.Thread]) -> None:
     """Give threads that are ending the time to do so."""
-    known = set(before.threads)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.name not in known:
-            thread.join(_TIDY_S)
+    until = time.monotonic() + _TIDY_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
-def _end_at_once(number: int) -> None:
-    name = signal.Signals(number).name
-    with contextlib.suppress(OSError):
-        os.write(2, f"\nvoicepipe: a third signal, {name}: the process ends at once\n".encode())
-    os._exit(128 + number)
+def end_process(status: int) -> NoReturn:
+    """End the process, even if a thread refuses to end: it is named, and `atexit` functions do not run then.
+
+    From here on Ctrl-C is the system's: it ends the process with no traceback.
+    """
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    held_by = sorted(printable(thread.name) for thread in others if not thread.daemon)
+    if held_by:
+        _log.warning("the process ends in spite of %s", ", ".join(held_by))
+    _flush_output()
+    if held_by:
+        os._exit(status)
+    _leave_ctrl_c_to_the_system()
+    sys.exit(status)
+
+
+def _leave_ctrl_c_to_the_system() -> None:
+    """While the interpreter ends, a KeyboardInterrupt is a traceback that helps nobody."""
+    with contextlib.suppress(ValueError):  # not the main thread
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _flush_output() -> None:
-    """A closed pipe is no reason for a traceback at exit."""
-    for stream in (sys.stdout, sys.stderr):
+    """A reader that has gone away is no reason for a traceback, or another status, at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
-        except (OSError, ValueError):
-            with contextlib.suppress(OSError, ValueError):
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:
+            pass  # closed
+
+
+def _end_at_once(number: signal.Signals) -> NoReturn:
+    """From the hearing thread. Says so where that cannot block."""
+    said = f"\nvoicepipe: a third signal, {number.name}: the process ends at once\n"
+    with contextlib.suppress(OSError, ValueError):
+        stderr = -1 if sys.__stderr__ is None else sys.__stderr__.fileno()
+        if sys.platform == "win32" or select.select([], [stderr], [], 0)[1]:
+            os.write(stderr, said.encode())
+    os._exit(128 + number)

@@ -35,10 +35,8 @@ Listener = Callable[[signal.Signals], None]
 
 _BY_PYTHON = 0x80
 """Marks a byte that Python's handler wrote; no signal has so high a number."""
-_STOP = 0
-"""No signal has this number."""
 
-_listeners: list[Listener] = []
+_listeners: dict[object, Listener] = {}
 _ear: _Ear | None = None
 
 
@@ -52,16 +50,21 @@ def listen(listener: Listener) -> Callable[[], None] | None:
     global _ear
     if threading.current_thread() is not threading.main_thread():
         return None
+    key = object()
+    _listeners[key] = listener
     if _ear is None:
         _ear = _Ear()
-    _listeners.append(listener)
+        _ear.open()
 
     def stop() -> None:
         global _ear
-        if listener in _listeners:
-            _listeners.remove(listener)
-            if not _listeners and _ear is not None:
+        last = list(_listeners) == [key]
+        try:
+            if last and _ear is not None:
                 _ear.close()
+        finally:  # Ctrl-C may raise from the close
+            _listeners.pop(key, None)
+            if last:
                 _ear = None
 
     return stop
@@ -71,12 +74,17 @@ class _Ear:
     """Our handlers, the wake-up descriptor, and the thread that reads it."""
 
     def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        self._wakeup_before = -1
+        self._closing = False
+        self._late: list[int] = []
         self._inner, self._outer = socket.socketpair()
         self._outer.setblocking(False)
         self._thread = threading.Thread(target=self._hear, name="voicepipe:signals", daemon=True)
+
+    def open(self) -> None:
+        """Begin to hear."""
         self._thread.start()
-        self._wakeup_before = -1
-        self._before: dict[signal.Signals, Any] = {}
         for number in SIGNALS:
             before = signal.getsignal(number)
             if before not in (signal.SIG_IGN, None):  # None: C code owns it
@@ -86,16 +94,17 @@ class _Ear:
             self._wakeup_before = signal.set_wakeup_fd(self._outer.fileno(), warn_on_full_buffer=False)
 
     def close(self) -> None:
-        """Put everything back as it was. SIGINT comes last: from then on, Ctrl-C may raise anywhere."""
+        """Tell of what has come, and put everything back as it was. What comes meanwhile comes again then."""
         self._put_back_wakeup()
-        for number in self._before.keys() - {signal.SIGINT}:
-            self._put_back(number)
-        self.write(_STOP)
+        self._closing = True
+        self._outer.shutdown(socket.SHUT_WR)
         self._thread.join(1.0)
         self._inner.close()
         self._outer.close()
-        if signal.SIGINT in self._before:
-            self._put_back(signal.SIGINT)
+        for number in reversed(self._before):  # SIGINT last: from then on, Ctrl-C may raise
+            self._put_back(number)
+        for late in self._late:
+            signal.raise_signal(late)
 
     def close_in_child(self) -> None:
         """The same after a fork, where there is no thread, and the parent reads the other end."""
@@ -105,10 +114,13 @@ class _Ear:
         self._inner.close()
         self._outer.close()
 
-    def write(self, byte: int) -> None:
-        """For the hearing thread. From any thread, and from a signal handler."""
-        with contextlib.suppress(OSError):  # full, or closed a moment ago
-            self._outer.send(bytes((byte,)))
+    def handle(self, number: int) -> None:
+        """Python's handler was called."""
+        if self._closing:
+            self._late.append(number)
+            return
+        with contextlib.suppress(OSError):  # full: a signal of this kind is on its way
+            self._outer.send(bytes((number | _BY_PYTHON,)))
 
     def _put_back(self, number: signal.Signals) -> None:
         if signal.getsignal(number) is _handle:  # somebody who replaced it meanwhile keeps his
@@ -129,19 +141,17 @@ class _Ear:
     def _hear(self) -> None:
         """Tell of every signal once, whichever way it is heard first."""
         by_c, by_python, told = Counter[int](), Counter[int](), Counter[int]()
-        while True:
-            for byte in self._inner.recv(64):
+        while block := self._inner.recv(64):
+            for byte in block:
                 number = byte & ~_BY_PYTHON
-                if byte == _STOP:
-                    return
-                if byte == number and signal.getsignal(number) is not _handle:
+                if number == byte and signal.getsignal(number) is not _handle:
                     self._pass_on(byte)
                     continue
-                heard = by_python if byte & _BY_PYTHON else by_c
+                heard = by_c if number == byte else by_python
                 heard[number] += 1
                 if heard[number] > told[number]:
                     told[number] += 1
-                    for listener in tuple(_listeners):
+                    for listener in tuple(_listeners.values()):
                         listener(signal.Signals(number))
 
     def _pass_on(self, byte: int) -> None:
@@ -154,7 +164,7 @@ class _Ear:
 def _handle(number: int, frame: FrameType | None) -> None:
     """Python's handler: in the main thread, between any two bytecodes."""
     if _ear is not None:
-        _ear.write(number | _BY_PYTHON)
+        _ear.handle(number)
 
 
 def _after_fork() -> None:

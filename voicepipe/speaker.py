@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from dataclasses import replace
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
-from voicepipe.devices import Backend, OutputStream, StreamRequest, open_backend
-from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
+from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
+from voicepipe.errors import AudioFormatError, DeviceError
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -34,17 +35,18 @@ class SpeakerOutput(FrameProcessor):
     At most `max_queue_s` of audio waits for the device; a longer frame goes in slices. The
     End passes on after the last sample has sounded. An interruption or a cancel fades out
     within the next block that the device asks for. `BotStartedSpeakingFrame` and
-    `BotStoppedSpeakingFrame` go both ways.
+    `BotStoppedSpeakingFrame` go both ways, once for every stretch of speech; their
+    positions count the samples handed to the device since the start.
 
     Args:
         backend: a back end, or the name of one.
         device: a device's name, or a unique part of it; empty: the default one.
         block_s: seconds of audio in a block of the device.
         latency: "low", "high", or seconds.
-        max_queue_s: how much audio may wait for the device, in seconds.
+        max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
 
     Raises:
-        TypeError, ValueError: an argument is out of its bounds.
+        TypeError, ValueError: an argument is not of its kind, or out of its bounds.
         BackendMissingError: as `open_backend`.
     """
 
@@ -61,32 +63,29 @@ class SpeakerOutput(FrameProcessor):
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        self._backend = open_backend(backend) if isinstance(backend, str) else backend
+        self._backend = backend_of(backend)
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
-        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
-        self._stream: OutputStream | None = None
+        # It is filled again when it is half empty: a block must be left then.
+        at_least = max(0.05, 2 * block_s)
+        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=at_least, at_most=60.0)
         self._reset()
 
     def _reset(self) -> None:
-        self._taken = 0
-        self._written = 0
-        self._pending = memoryview(b"")
-        self._dropped: Counter[str] = Counter()
-        self._flushed = 0
-        self._speaking = self._cut = False
+        self._playback: _Playback | None = None
+        self._speaking = False
+        self._cut = False
+        """An interruption took what waited, and nobody has been told yet how much was heard."""
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._left_for = DropReason.SHUTDOWN
-        self._last_seam: SeamReport | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and let it run on zeros. Raises: DeviceError."""
         self._reset()
         self._news = asyncio.Event()
-        wish = self._wish
-        request = StreamRequest(params.output, wish.device, wish.block_s, wish.latency)
-        self._stream = await self._backend.open_output(request, self._wake)
-        await self._stream.start()
+        request = replace(self._wish, format=params.output)
+        stream = await self._backend.open_output(request, self._wake)
+        self._playback = _Playback(stream)
+        await stream.start()
 
     def _wake(self) -> None:
         self._news.set()
@@ -94,172 +93,217 @@ class SpeakerOutput(FrameProcessor):
 
     def progress(self) -> object:
         """What has been played."""
-        return self._stream.position if self._stream is not None else None
+        return self._playback.stream.position if self._playback is not None else None
 
     # -- playing -----------------------------------------------------------------
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Play output audio; pass everything else on."""
-        if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._stream is not None:
-            await self._play(frame, self._stream)
+        playback = self._playback
+        if isinstance(frame, OutputAudioFrame) and direction is not _UP and playback is not None:
+            await self._play(frame, playback)
         else:
             await self.push_frame(frame, direction)
 
-    async def _play(self, frame: OutputAudioFrame, stream: OutputStream) -> None:
-        if frame.format != stream.info.format:
+    async def _play(self, frame: OutputAudioFrame, playback: _Playback) -> None:
+        wanted = playback.stream.info.format
+        if frame.format != wanted:
             raise AudioFormatError(
-                f"{self.name} plays {stream.info.format}, and got {frame!r}: convert it before"
+                f"{self.name} plays {wanted}, and got {frame.format}: convert {frame!r} before it"
             )
-        await self._tell_if_cut(stream)
-        self._pending = memoryview(frame.data)
-        self._taken += frame.num_samples
+        if not frame.num_samples:
+            return
+        playback.take(frame)
         self.take_charge()
-        if frame.num_samples and not self._speaking:
+        await self._tell_if_cut(playback)
+        _check(playback.stream)
+        if playback.pending and not self._speaking:
             self._speaking = True
-            await self._tell(BotStartedSpeakingFrame(self._written))
-        await self._feed(stream)
+            await self._tell(BotStartedSpeakingFrame(playback.next_position))
+        await self._feed(playback)
 
-    async def _feed(self, stream: OutputStream) -> None:
+    async def _feed(self, playback: _Playback) -> None:
         """Hand slices to the device as it has room."""
-        audio = stream.info.format
-        most = audio.samples(self._max_queue_s)
-        while self._pending:
-            self._check(stream)
-            size = max(0, most - stream.queued) * audio.sample_bytes
-            part, self._pending = self._pending[:size], self._pending[size:]
-            stream.write(part)
-            self._written += len(part) // audio.sample_bytes
-            if self._pending:
+        stream = playback.stream
+        most = stream.info.format.samples(self._max_queue_s)
+        while playback.pending:
+            _check(stream)
+            playback.write(most - stream.queued)
+            if playback.pending:
                 self._news.clear()
                 stream.notify_at(most // 2)
                 await self._news.wait()
         self._quiet_since = None
         stream.notify_at(0)
 
-    def _check(self, stream: OutputStream) -> None:
-        """A lost device takes what was queued for it along, and says so at once."""
-        if stream.error is not None:
-            self._left_for = DropReason.DEVICE_LOST
-            raise stream.error
-
     async def on_end(self) -> None:
         """Return when the last sample has sounded."""
-        stream = self._stream
-        if stream is not None:
-            try:
-                await stream.drain()
-            except DeviceLostError:
-                self._left_for = DropReason.DEVICE_LOST
-                raise
-            await self._tell_stopped(stream)
+        playback = self._playback
+        if playback is not None:
+            await playback.stream.drain()
+            await self._tell_if_cut(playback)
+            await self._tell_stopped(playback)
 
-    # -- flushing ----------------------------------------------------------------
+    # -- cutting short -------------------------------------------------------------
 
     def on_interruption(self) -> None:
         """Fade out in the next block, and forget what waits."""
-        stream = self._stream
-        if stream is not None and (self._pending or stream.queued):
-            self._drop_pending(DropReason.INTERRUPTED)
-            stream.flush()
+        playback = self._playback
+        if playback is not None and (playback.pending or playback.stream.queued):
+            playback.drop_pending(DropReason.INTERRUPTED)
+            playback.stream.flush()
             self._cut = True
             self._news.set()
 
     async def on_cancel(self) -> None:
-        """Fade out in the next block; do not wait for a device that gives none."""
-        stream = self._stream
-        if stream is not None:
-            self._account(stream, DropReason.INTERRUPTED)
-            self._left_for = DropReason.CANCELLED
-            stream.flush()
+        """Fade out in the next block; do not wait for a device that asks for none."""
+        playback = self._playback
+        if playback is not None:
+            stream = playback.stream
+            playback.cancel()
             patience_s = 2 * stream.info.format.seconds(stream.info.block) + 0.1
             with contextlib.suppress(TimeoutError, DeviceError):
                 await asyncio.wait_for(stream.settle(), patience_s)
-
-    def _drop_pending(self, reason: str) -> None:
-        pending, self._pending = self._pending, memoryview(b"")
-        if pending and self._stream is not None:
-            self._dropped[reason] += len(pending) // self._stream.info.format.sample_bytes
-
-    def _account(self, stream: OutputStream, reason: str) -> None:
-        """Book what flushes took since the last look."""
-        if stream.dropped > self._flushed:
-            self._dropped[reason] += stream.dropped - self._flushed
-            self._flushed = stream.dropped
 
     # -- facts ---------------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
         """Notice the loss of the device, and the end of speech."""
-        stream = self._stream
-        if stream is None:
+        playback = self._playback
+        if playback is None:
             return False
-        self._check(stream)
-        if await self._tell_if_cut(stream):
+        stream = playback.stream
+        _check(stream)
+        if self._cut:
+            if stream.flushing:
+                return False
+            await self._tell_if_cut(playback)
             return True
         if not self._speaking or stream.queued:
             return False
-        return await self._quiet(stream)
+        return await self._quiet(playback)
 
-    async def _tell_if_cut(self, stream: OutputStream) -> bool:
-        if not self._cut or stream.flushing:
-            return False
-        self._cut = False
-        self._account(stream, DropReason.INTERRUPTED)
-        await self._tell_stopped(stream, interrupted=True)
-        return True
+    async def _tell_if_cut(self, playback: _Playback) -> None:
+        """After an interruption: when the device has let go of what waited, say how much was heard.
 
-    async def _quiet(self, stream: OutputStream) -> bool:
-        """Nothing waits to be played: after a pause the speech counts as over."""
-        now = asyncio.get_running_loop().time()
+        Nothing is written before that, so the position is exact. Raises: DeviceError.
+        """
+        if self._cut:
+            await playback.stream.settle()
+            self._cut = False
+            await self._tell_stopped(playback, interrupted=True)
+
+    async def _quiet(self, playback: _Playback) -> bool:
+        """Nothing waits to be played: after a pause in what is heard, the speech counts as over."""
+        loop = asyncio.get_running_loop()
         if self._quiet_since is None:
-            self._quiet_since = now
-        if now - self._quiet_since >= PAUSE_S:
-            await self._tell_stopped(stream)
+            self._quiet_since = loop.time()
+        over_s = self._quiet_since + playback.stream.info.latency_s + PAUSE_S
+        if loop.time() >= over_s:
+            await self._tell_stopped(playback)
             return True
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(self._quiet_since + PAUSE_S, self._look_again)
+            self._timer = loop.call_at(over_s, self._look_again)
         return False
 
     def _look_again(self) -> None:
         self._timer = None
         self._wake()
 
-    async def _tell_stopped(self, stream: OutputStream, *, interrupted: bool = False) -> None:
+    async def _tell_stopped(self, playback: _Playback, *, interrupted: bool = False) -> None:
         if self._speaking:
             self._speaking = False
-            await self._tell(BotStoppedSpeakingFrame(stream.position, interrupted))
+            await self._tell(BotStoppedSpeakingFrame(playback.stream.position, interrupted))
 
     async def _tell(self, frame: Frame) -> None:
+        await self.push_frame(frame, _UP)  # first, as it never waits
         await self.push_frame(frame)
-        await self.push_frame(frame, _UP)
 
     # -- closing -------------------------------------------------------------------
 
     async def cleanup(self) -> None:
         """Give the device back."""
-        stream, timer = self._stream, self._timer
-        self._timer = None
+        playback, timer = self._playback, self._timer
         if timer is not None:
             timer.cancel()
-        if stream is not None:
-            try:
-                await stream.close()
-            finally:
-                self._account(stream, self._left_for)
-                self._drop_pending(self._left_for)
-                if stream.queued:
-                    self._dropped[self._left_for] += stream.queued
-                self._last_seam = self._seam(stream, held=0)
-                self._stream = None
-
-    def _seam(self, stream: OutputStream, held: int) -> SeamReport:
-        return SeamReport(f"{self.name} device", self._taken, stream.position, held, dict(self._dropped))
+        if playback is not None:
+            playback.closed = True
+            await playback.stream.close()
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox."""
-        stream = self._stream
-        if stream is None:
-            return [self._last_seam] if self._last_seam else []
-        self._account(stream, DropReason.INTERRUPTED)
-        held = stream.queued + len(self._pending) // stream.info.format.sample_bytes
-        return [self._seam(stream, held)]
+        return [] if self._playback is None else [self._playback.seam(f"{self.name} device")]
+
+
+class _Playback:
+    """One opened stream, and the books of what became of every sample that was to be heard."""
+
+    def __init__(self, stream: OutputStream) -> None:
+        self.stream = stream
+        self.pending = memoryview(b"")
+        """What was taken, and not written yet."""
+        self.closed = False
+        """Whatever still waits is not heard any more."""
+        self._taken = 0
+        self._written = 0
+        self._cancelled = False
+        self._dropped: Counter[str] = Counter()
+        """What never reached the stream, and what flushes took until the cancel."""
+        self._booked = 0
+        """Of the samples that flushes took: those in `_dropped`."""
+
+    @property
+    def next_position(self) -> int:
+        """Where the next sample written will stand. Exact while no flush is waiting."""
+        return self._written - self.stream.dropped
+
+    def take(self, frame: OutputAudioFrame) -> None:
+        """Its audio is to be heard next. Only when nothing is pending."""
+        self.pending = memoryview(frame.data)
+        self._taken += frame.num_samples
+
+    def write(self, most: int) -> None:
+        """Hand up to so many samples of what is pending to the stream."""
+        size = self.stream.info.format.sample_bytes
+        part, self.pending = self.pending[: max(0, most) * size], self.pending[max(0, most) * size :]
+        self.stream.write(part)
+        self._written += len(part) // size
+
+    def drop_pending(self, reason: str) -> None:
+        """Forget what is pending."""
+        self._dropped[reason] += self._pending_samples()
+        self.pending = memoryview(b"")
+
+    def cancel(self) -> None:
+        """Flush; from now on what is not heard is not heard for the cancel."""
+        taken_by_flushes = self.stream.dropped
+        self._dropped[DropReason.INTERRUPTED] += taken_by_flushes - self._booked
+        self._booked, self._cancelled = taken_by_flushes, True
+        self.stream.flush()
+
+    def seam(self, name: str) -> SeamReport:
+        """Its ledger. The stream's numbers are looked at once: its callback may be changing them."""
+        position, taken_by_flushes = self.stream.position, self.stream.dropped
+        held = self._pending_samples() + self._written - position - taken_by_flushes
+        dropped = Counter(self._dropped)
+        flushed_for = DropReason.CANCELLED if self._cancelled else DropReason.INTERRUPTED
+        dropped[flushed_for] += taken_by_flushes - self._booked
+        if self.closed:
+            dropped[self._rest_is()] += held
+            held = 0
+        return SeamReport(name, self._taken, position, held, dict(+dropped))
+
+    def _rest_is(self) -> str:
+        """Why what waited when it closed was not heard."""
+        if self.stream.error is not None:
+            return DropReason.DEVICE_LOST
+        return DropReason.CANCELLED if self._cancelled else DropReason.SHUTDOWN
+
+    def _pending_samples(self) -> int:
+        return len(self.pending) // self.stream.info.format.sample_bytes
+
+
+def _check(stream: OutputStream) -> None:
+    """Raises: DeviceError, where the device is lost; what waits for it is lost with it."""
+    if stream.error is not None:
+        raise stream.error

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Self
 
 from voicepipe.checks import check_seconds
 from voicepipe.errors import printable
@@ -16,6 +17,7 @@ from voicepipe.processor import Processor
 
 __all__ = ["LoopWatchdog"]
 
+_LEAST_S = 0.01
 _MOST_FRAMES = 4
 
 
@@ -25,12 +27,12 @@ class LoopWatchdog:
         async with LoopWatchdog(2.0, lambda stage, seconds, stack: print(stage, stack)):
             await task.run()
 
-    Four times in `limit_s` it asks the loop for an answer. A loop that owes one for the limit is reported,
-    once for every time it is blocked. C code that keeps the interpreter lock stops the
-    watchdog too; it is reported as soon as it lets go.
+    It asks the loop for an answer, four times in `limit_s`. A loop that owes one for so long
+    is reported, once for every time it is blocked. C code that keeps the interpreter lock
+    stops the watchdog too, and is reported as soon as it lets go.
 
     Args:
-        limit_s: how long the loop may take to answer.
+        limit_s: how long the loop may take to answer; less than 10 ms counts as that.
         blocked: called from the watchdog's thread with the stage's name (or ""), the
             seconds so far, and the innermost lines of the stack, innermost first.
 
@@ -39,13 +41,13 @@ class LoopWatchdog:
     """
 
     def __init__(self, limit_s: float, blocked: Callable[[str, float, str], None]) -> None:
-        self._limit_s = check_seconds("limit_s", limit_s)
+        self._limit_s = max(check_seconds("limit_s", limit_s), _LEAST_S)
         self._blocked = blocked
         self._stop = threading.Event()
         self._asked_at: float | None = None
         """Since when the loop owes an answer."""
 
-    async def __aenter__(self) -> LoopWatchdog:
+    async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._thread = threading.Thread(target=self._watch, name="voicepipe:watchdog", daemon=True)
@@ -64,7 +66,7 @@ class LoopWatchdog:
 
     def _watch(self) -> None:
         told = False
-        while (held_up_s := self._rest(max(self._limit_s / 4, 0.01))) is not None:
+        while (held_up_s := self._rest(self._limit_s / 4)) is not None:
             asked_at = self._asked_at
             silent_s = held_up_s if asked_at is None else time.monotonic() - asked_at
             if silent_s >= self._limit_s and not told:
@@ -83,7 +85,7 @@ class LoopWatchdog:
         if self._stop.wait(seconds):
             return None
         late_s = time.monotonic() - began - seconds
-        return late_s if time.process_time() - used > late_s / 2 else 0.0
+        return late_s if time.process_time() - used > late_s / 4 else 0.0
 
     def _ask(self) -> None:
         self._asked_at = time.monotonic()

@@ -20,7 +20,11 @@ class CaptureCallback(Protocol):
     """Called with every captured block. Never waits, never raises."""
 
     def __call__(self, data: bytes, captured_s: float, missed: int) -> None:
-        """`captured_s`: when its first sample was captured. `missed`: samples lost before it."""
+        """One block, or none where only a loss is to be told.
+
+        `captured_s`: when its first sample was captured, by the loop's clock. `missed`:
+        samples that the device lost before it.
+        """
 
 
 class RenderCallback(Protocol):
@@ -32,7 +36,10 @@ class RenderCallback(Protocol):
 
 
 Finished = Callable[[DeviceError | None], None]
-"""Called once when the callbacks have ended by themselves: with the reason, or None where the input ran out."""
+"""Called once when the callbacks have ended by themselves: with the reason, or None where an input ran out.
+
+From any thread; never waits, never raises.
+"""
 
 
 class Handle(Protocol):
@@ -48,7 +55,7 @@ class Handle(Protocol):
         ...
 
     async def close(self) -> None:
-        """Abort the callbacks and close. No callback comes after it has returned.
+        """Abort the callbacks and close. Called once. No callback comes after it has returned.
 
         May take its time, and then refuses to be cancelled: it returns when the library does.
         """

@@ -17,7 +17,7 @@ __all__ = ["open_input", "open_output"]
 RING_S = 2.0
 """How long a microphone's ring can wait for the pipeline."""
 SILENCE_S = 1.0
-"""Without a callback for so long, a device counts as lost."""
+"""Without a callback for so long, and a block more, a device counts as lost."""
 
 
 async def open_input(driver: Driver, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
@@ -34,6 +34,48 @@ async def open_output(driver: Driver, request: StreamRequest, wake: Callable[[],
     return stream
 
 
+class _Watch:
+    """Notices by our own clock that no callback comes: a driver's word that it is active means nothing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[float], None]) -> None:
+        self._loop = loop
+        self._lost = lost
+        self._timer: asyncio.TimerHandle | None = None
+        self._calls = self._seen = 0
+        self._looked_s = self._silent_s = 0.0
+        self._limit_s = 0.0
+
+    def called(self) -> None:
+        """The callback's: the device is alive."""
+        self._calls += 1
+
+    def start(self, limit_s: float) -> None:
+        """From now on a device that is silent for so long is lost."""
+        self._limit_s = limit_s
+        self._looked_s = self._loop.time()
+        self._look_later()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(self._limit_s / 4, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        # Where this process itself was held up (a held GIL, SIGSTOP), the callbacks were too: a
+        # late look proves little, and counts for half the limit at most.
+        self._silent_s += min(now - self._looked_s, self._limit_s / 2)
+        if self._calls != self._seen:
+            self._silent_s = 0.0
+        self._seen, self._looked_s = self._calls, now
+        if self._silent_s >= self._limit_s:
+            self._lost(self._silent_s)
+        else:
+            self._look_later()
+
+
 class _Stream:
     """What both directions share: the handle, its loss, and its close."""
 
@@ -41,10 +83,9 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._wake = wake
         self._bell = Doorbell(self._loop, self._answer)
+        self._watch = _Watch(self._loop, self._silent)
         self._handle: Handle
         self._closing: asyncio.Future[None] | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._last_call_s = 0.0
         self._over = False
         self.error: DeviceError | None = None
 
@@ -56,7 +97,8 @@ class _Stream:
         return f"{type(self).__name__.strip('_').lower()} stream of {self.info.device}"
 
     def _answer(self) -> None:
-        self._wake()
+        if self._closing is None:
+            self._wake()
 
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
@@ -64,32 +106,26 @@ class _Stream:
 
     async def start(self) -> None:
         await self._handle.start()
-        self._last_call_s = self._loop.time()
-        self._look()
+        if self._closing is None and not self._over:
+            self._watch.start(SILENCE_S + self.info.format.seconds(self.info.block))
 
     def finished(self, error: DeviceError | None) -> None:
         """The driver's: there will be no more callbacks."""
-        if not self._over:
-            self._over, self.error = True, error
-            self._bell.ring()
-
-    def _look(self) -> None:
-        """By our own clock: a driver's word that a stream is active means nothing."""
-        if self._closing is not None or self._over:
+        if self._over or self._closing is not None:
             return
-        silent_s = self._loop.time() - self._last_call_s
-        if silent_s >= SILENCE_S:
-            self.finished(DeviceLostError(f"{self.info.device} is lost: no sign of it for {silent_s:.1f} s"))
-        else:
-            self._watch = self._loop.call_later(SILENCE_S / 4, self._look)
+        self.error = error  # before `_over`: the loop must not take a loss for an input that ran out
+        self._over = True
+        self._bell.ring()
+
+    def _silent(self, seconds: float) -> None:
+        self.finished(DeviceLostError(f"{self.info.device} is lost: no sign of it for {seconds:.1f} s"))
 
     async def close(self) -> None:
         if self._closing is not None:
             await asyncio.shield(self._closing)
             return
         self._closing = self._loop.create_future()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._watch.stop()
         try:
             await self._handle.close()
         finally:
@@ -106,10 +142,11 @@ class _Input(_Stream):
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """The driver's callback."""
-        self._last_call_s = self._loop.time()
+        self._watch.called()
         if missed:
             self.ring.skip(missed)
-        self.ring.store(data, captured_s)
+        if data:
+            self.ring.store(data, captured_s)
 
     @property
     def exhausted(self) -> bool:
@@ -135,8 +172,12 @@ class _Output(_Stream):
 
     def render(self, samples: int) -> bytes:
         """The driver's callback."""
-        self._last_call_s = self._loop.time()
+        self._watch.called()
         return self.ring.pull(samples)
+
+    def finished(self, error: DeviceError | None) -> None:
+        """The driver's. A speaker does not run out: one that stops is lost, whatever the driver says."""
+        super().finished(error or DeviceLostError(f"{self.info.device} is lost: it stopped playing"))
 
     def _answer(self) -> None:
         self._news.set()
@@ -168,8 +209,9 @@ class _Output(_Stream):
         self.ring.flush()
 
     async def drain(self) -> None:
-        while self.ring.queued:
-            self.ring.notify_at(0)
+        while self.ring.queued or self.ring.flushing:
+            if self.ring.queued:
+                self.ring.notify_at(0)
             await self._next_news()
         # What a server reports is short by up to a period; zeros play meanwhile.
         await asyncio.sleep(self.info.latency_s + self.info.format.seconds(self.info.block))
@@ -179,8 +221,14 @@ class _Output(_Stream):
             await self._next_news()
 
     async def _next_news(self) -> None:
-        """Wait for the callback to ring. Between the caller's look and this nothing is lost: one bell, one answer."""
+        """Wait for the callback's bell. No ring is lost since the caller looked: the loop answers it."""
         if self.error is not None:
             raise self.error
+        if self._closing is not None:
+            raise DeviceError(f"the stream of {self.info.device} was closed meanwhile")
         self._news.clear()
         await self._news.wait()
+
+    async def close(self) -> None:
+        self._news.set()  # nobody waits for callbacks that will not come
+        await super().close()

@@ -1,0 +1,329 @@
+"""The two sides of a simulated sound card, each with a clock and faults of its own.
+
+Verbs are for the event loop's thread; the card's callbacks come from the hardware's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.audio import pcm_bytes, samples_in
+from voicepipe.checks import check_count, check_number, check_seconds
+from voicepipe.devices import StreamInfo, StreamRequest
+from voicepipe.errors import (
+    DeviceBusyError,
+    DeviceFormatError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    printable,
+)
+from voicepipe.hardware import Hardware, ThreadedHardware, Tick
+from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+
+__all__ = ["OpenSide", "Side", "SimulatedMicrophone", "SimulatedSpeaker", "hardware_of"]
+
+_threads = ThreadedHardware()
+
+
+class Side:
+    """One direction of the card, with its clock and its faults."""
+
+    def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
+        self.name = name
+        self.drift_ppm = check_number("drift_ppm", drift_ppm, at_least=-1e5, at_most=1e5)
+        """How much faster than nominal its clock runs. Set it before it is opened."""
+        self.jitter_s = check_seconds("jitter_s", jitter_s, at_most=1.0)
+        """Callbacks come up to so much late, at random."""
+        self._random = random.Random(seed)
+        self._handle: OpenSide | None = None
+        self._present = True
+        self._busy = False
+        self._rates: frozenset[int] | None = None
+        self._open_s = 0.0
+        self._close_s = 0.0
+        self._stalled = False
+        self._missing = 0
+
+    # -- faults ----------------------------------------------------------------
+
+    def unplug(self) -> None:
+        """Pull it out: the callbacks stop, the stream is told, opening fails until `replug()`."""
+        self.vanish()
+        if self._handle is not None:
+            self._handle.finished(DeviceLostError(f"{self.name} was unplugged"))
+
+    def vanish(self) -> None:
+        """The same with no notice: the callbacks stop, and nobody is told."""
+        self._present = False
+        if self._handle is not None:
+            self._handle.stop()
+
+    def replug(self) -> None:
+        """Put it back. A stream that was open stays dead."""
+        self._present = True
+
+    def stall(self, stalled: bool = True) -> None:
+        """No callbacks, no error, until `stall(False)`; then it goes on from where it was."""
+        self._stalled = stalled
+        if not stalled and self._handle is not None:
+            self._handle.resume()
+
+    def busy(self, busy: bool = True) -> None:
+        """Another program holds it: opening fails."""
+        self._busy = busy
+
+    def refuse(self, *rates: int) -> None:
+        """Open at none but these rates; without any, at every rate."""
+        self._rates = frozenset(check_count("rate", rate, at_least=1) for rate in rates) or None
+
+    def slow_open(self, seconds: float) -> None:
+        """Opening takes so long, and cannot be cancelled meanwhile."""
+        self._open_s = check_seconds("seconds", seconds)
+
+    def stuck_close(self, seconds: float) -> None:
+        """Closing takes so long, and cannot be cancelled meanwhile."""
+        self._close_s = check_seconds("seconds", seconds)
+
+    def xrun(self, samples: int) -> None:
+        """Lose so many samples before the next callback: what was to be heard is, and their time passes."""
+        self._missing += check_count("samples", samples)
+
+    # -- for the driver ----------------------------------------------------------
+
+    @property
+    def is_present(self) -> bool:
+        """It is plugged in."""
+        return self._present
+
+    @property
+    def is_open(self) -> bool:
+        """A program has it open."""
+        return self._handle is not None
+
+    @property
+    def ticks(self) -> bool:
+        """It makes callbacks."""
+        return self._present and not self._stalled
+
+    async def open(
+        self, request: StreamRequest, tick: Callable[[OpenSide, int], bool], finished: Finished
+    ) -> OpenSide:
+        """Open it for one stream. Raises: DeviceError."""
+        hardware = hardware_of(asyncio.get_running_loop())
+        await _call_of(self._open_s)
+        self._admit(request)
+        handle = self._handle = OpenSide(self, request, hardware, tick, finished)
+        return handle
+
+    def _admit(self, request: StreamRequest) -> None:
+        if not self._present:
+            raise DeviceNotFoundError(f"{self.name} is not plugged in: plug it in, or choose another device")
+        if request.device not in self.name:
+            raise DeviceNotFoundError(
+                f"there is no device {printable(repr(request.device))}: there is {self.name!r}"
+            )
+        if self._busy or self._handle is not None:
+            raise DeviceBusyError(f"{self.name} is in use by another program or stream: close that first")
+        rate = request.format.rate
+        if self._rates is not None and rate not in self._rates:
+            supported = ", ".join(f"{rate} Hz" for rate in sorted(self._rates))
+            raise DeviceFormatError(f"{self.name} refuses {rate} Hz: it supports {supported}")
+
+    async def close(self, handle: OpenSide) -> None:
+        """Close it, if that stream still has it."""
+        handle.stop()
+        try:
+            await _call_of(self._close_s)
+        finally:
+            handle.hardware.rest()
+            if self._handle is handle:
+                self._handle = None
+
+    def take_missing(self) -> int:
+        """Samples lost since the last callback."""
+        missing, self._missing = self._missing, 0
+        return missing
+
+    def lateness(self) -> float:
+        """How late the next callback comes, in seconds."""
+        return self._random.uniform(0, self.jitter_s) if self.jitter_s else 0.0
+
+
+class OpenSide:
+    """The handle of one open stream: a tick of the hardware for every block."""
+
+    def __init__(
+        self,
+        side: Side,
+        request: StreamRequest,
+        hardware: Hardware,
+        tick: Callable[[OpenSide, int], bool],
+        finished: Finished,
+    ) -> None:
+        latency_s = 2 * request.block_s if isinstance(request.latency, str) else request.latency
+        self.info = StreamInfo(side.name, request.format, request.block, latency_s)
+        self.hardware = hardware
+        self.finished = finished
+        self._side = side
+        self._tick = tick
+        self._samples = 0
+        """Samples of the blocks so far, lost ones included: where the next block begins."""
+        self._missed = 0
+        self._began_s = 0.0
+        self._next: Tick | None = None
+        self._started = self._stopped = False
+        # Held while a callback is made, as a library's abort() waits for the one in progress.
+        self._lock = threading.RLock()
+
+    async def start(self) -> None:
+        """Let the callbacks begin."""
+        with self._lock:
+            if not self._started:
+                self._started = True
+                self._began_s = self.hardware.now()
+                self._schedule()
+
+    async def close(self) -> None:
+        """Give the side back."""
+        await self._side.close(self)
+
+    def stop(self) -> None:
+        """No more callbacks, for ever; returns when none is being made."""
+        with self._lock:
+            self._stopped = True
+            if self._next is not None:
+                self._next.cancel()
+
+    def resume(self) -> None:
+        """After a stall the clock goes on from now."""
+        with self._lock:
+            if self._started and not self._stopped and self._next is None:
+                self._began_s += self.hardware.now() - self._time_of(self._samples)
+                self._schedule()
+
+    @property
+    def block_began_s(self) -> float:
+        """When the first sample of the present block was due, by the card's clock."""
+        return self._time_of(self._samples)
+
+    def _time_of(self, samples: int) -> float:
+        return self._began_s + samples / (self.info.format.rate * (1 + self._side.drift_ppm * 1e-6))
+
+    def _schedule(self) -> None:
+        due = self._time_of(self._samples + self.info.block) + self._side.lateness()
+        self._next = self.hardware.call_at(due, self._call)
+
+    def _call(self) -> None:
+        with self._lock:
+            self._next = None
+            if self._stopped or not self._side.ticks:
+                return
+            if missing := self._side.take_missing():
+                self._samples += missing
+                self._missed += missing
+            else:
+                missed, self._missed = self._missed, 0
+                if not self._tick(self, missed):
+                    return
+                self._samples += self.info.block
+            self._schedule()
+
+
+class SimulatedMicrophone(Side):
+    """What a person says to the card."""
+
+    def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
+        super().__init__(name, drift_ppm, jitter_s, seed)
+        self._heard = bytearray()
+        self._ends = False
+        self.captured = 0
+        """Samples handed to the program so far, over all streams."""
+
+    def hear(self, audio: bytes | npt.NDArray[np.int16]) -> None:
+        """This is heard next, behind what was given before; silence follows.
+
+        At the stream's own rate and channels.
+
+        Raises:
+            AudioFormatError: the bytes end within a sample, or the array is not int16 or float.
+        """
+        if isinstance(audio, bytes):
+            samples_in(audio, 1)
+            self._heard += audio
+        else:
+            self._heard += pcm_bytes(audio, audio.shape[1] if audio.ndim == 2 else 1)
+
+    def run_out(self) -> None:
+        """When all was heard, the input is at its end, as a file would be. A later stream hears silence."""
+        self._ends = True
+
+    def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
+        """One callback; whether there will be another."""
+        size = handle.info.format.sample_bytes
+        del self._heard[: missed * size]
+        data = bytes(self._heard[: handle.info.block * size])
+        del self._heard[: len(data)]
+        last = self._ends and not self._heard
+        if not last:
+            data += bytes(handle.info.block * size - len(data))
+        if data or missed:
+            self.captured += len(data) // size
+            callback(data, handle.block_began_s, missed)
+        if last:
+            self._ends = False
+            handle.finished(None)
+        return not last
+
+
+class SimulatedSpeaker(Side):
+    """What a person hears from the card."""
+
+    def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int, keep_s: float) -> None:
+        super().__init__(name, drift_ppm, jitter_s, seed)
+        self._keep_s = check_seconds("keep_s", keep_s)
+        self._keep_bytes = 0
+        self._played = bytearray()
+
+    def played(self) -> bytes:
+        """What came out, from the first callback on, zeros included; the last `keep_s` seconds of it."""
+        return bytes(self._played[max(0, len(self._played) - self._keep_bytes) :])
+
+    def forget(self) -> None:
+        """Begin anew with what is kept."""
+        self._played.clear()
+
+    def tick(self, handle: OpenSide, missed: int, callback: RenderCallback) -> bool:
+        """One callback; there is always another."""
+        audio = handle.info.format
+        self._keep_bytes = audio.samples(self._keep_s) * audio.sample_bytes
+        self._played += bytes(missed * audio.sample_bytes)
+        self._played += callback(handle.info.block)
+        if len(self._played) > 2 * self._keep_bytes:
+            del self._played[: len(self._played) - self._keep_bytes]
+        return True
+
+
+def hardware_of(loop: asyncio.AbstractEventLoop) -> Hardware:
+    """The world outside this loop: its own, where it has a virtual clock; else the real one."""
+    own: Hardware = getattr(loop, "hardware", _threads)
+    return own
+
+
+async def _call_of(seconds: float) -> None:
+    """As a call into C that takes so long: it cannot be cancelled, and says so when it is back."""
+    cancelled: asyncio.CancelledError | None = None
+    loop = asyncio.get_running_loop()
+    back = loop.time() + seconds
+    while (left := back - loop.time()) > 0:
+        try:
+            await asyncio.sleep(left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
