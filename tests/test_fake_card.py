@@ -225,6 +225,7 @@ async def test_a_stream_that_was_open_stays_dead_when_the_device_is_back() -> No
     captured = card.mic.captured
     await asyncio.sleep(5.0)
     assert isinstance(stream.error, DeviceLostError)
+    assert not stream.exhausted  # a loss is no input that ran out
     assert card.mic.captured == captured
     await stream.close()
 
@@ -302,6 +303,7 @@ async def test_time_in_which_this_process_itself_stood_still_is_not_held_against
     await asyncio.sleep(1.0)
     for _ in range(3):  # as SIGSTOP does: no callback comes either
         card.mic.stall()
+        await asyncio.sleep(0.3)
         loop.set_time(loop.time() + 30.0)
         card.mic.stall(False)
         await asyncio.sleep(1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,15 @@ def hardware() -> Iterator[ThreadedHardware]:
     made = ThreadedHardware()
     yield made
     made.rest()
+
+
+@pytest.fixture
+def impatient_threads() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def ticking_threads() -> list[threading.Thread]:
@@ -72,6 +82,7 @@ def test_a_call_comes_from_a_thread_of_the_hardware_not_before_its_time(
 
 def test_an_earlier_call_that_is_asked_for_later_comes_first(hardware: ThreadedHardware) -> None:
     far = hardware.call_at(hardware.now() + FAR_S, forbidden)
+    time.sleep(0.01)  # the thread waits for that one by now
     ticked(hardware, hardware.now() + 0.01)
     far.cancel()
 
@@ -109,13 +120,32 @@ def test_there_is_no_thread_before_the_first_call_and_one_for_all_of_them(hardwa
         tick.cancel()
 
 
+@pytest.mark.usefixtures("impatient_threads")
 def test_the_thread_ends_when_nothing_is_due_and_another_one_begins_with_the_next_call(
     hardware: ThreadedHardware,
 ) -> None:
-    for _ in range(200):
+    for _ in range(300):
         ticked(hardware, hardware.now())
         hardware.rest()
         assert ticking_threads() == []
+
+
+def test_rest_waits_for_a_thread_that_is_ending(hardware: ThreadedHardware) -> None:
+    class LeavesSlowly:
+        def __del__(self) -> None:
+            time.sleep(0.02)
+
+    called = threading.Event()
+
+    def call(held: LeavesSlowly) -> None:
+        called.set()
+
+    # The thread lets go of the call, and of what that holds, when it has seen that nothing else is due.
+    hardware.call_at(hardware.now(), partial(call, LeavesSlowly()))
+    assert called.wait(PATIENCE_S)
+    time.sleep(0.005)
+    hardware.rest()
+    assert ticking_threads() == []
 
 
 def test_a_cancelled_call_does_not_come_and_keeps_no_thread(hardware: ThreadedHardware) -> None:

@@ -121,9 +121,9 @@ def test_a_meter_begins_anew_when_reset() -> None:
 def test_a_meter_measures_only_its_class_downstream_and_what_has_a_length() -> None:
     meter = LevelMeter(OutputAudioFrame)
     nothing: list[tuple[Frame, Any]] = [
-        (loud(9, InputAudioFrame), DOWN),
-        (loud(9), DOWN),
-        (loud(9, OutputAudioFrame), UP),
+        (loud(99, InputAudioFrame), DOWN),
+        (loud(99), DOWN),
+        (loud(99, OutputAudioFrame), UP),
         (OutputAudioFrame(b""), DOWN),
         (TextFrame("a"), DOWN),
     ]
@@ -131,6 +131,8 @@ def test_a_meter_measures_only_its_class_downstream_and_what_has_a_length() -> N
         meter.process(frame, direction)
     assert (meter.level, meter.num_samples) == (Level(), 0)
     meter.process(loud(9, OutputAudioFrame), DOWN)
+    for frame, direction in nothing:
+        meter.process(frame, direction)
     assert (meter.level, meter.num_samples) == (level_of([9]), 100)
 
 

@@ -10,6 +10,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +53,15 @@ def beside(work: Callable[[], None], other: Callable[[], None]) -> None:
     finally:
         thread.join()
     assert errors == []
+
+
+@contextmanager
+def set_after(event: threading.Event) -> Iterator[None]:
+    """However it goes: the other thread waits for this."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def pcm(values: Iterable[int], format_: AudioFormat = MONO) -> bytes:
@@ -139,6 +150,24 @@ def test_a_block_that_is_larger_than_the_ring_is_lost_and_counted() -> None:
     assert block.position == 101
 
 
+def test_a_block_that_the_loop_takes_in_the_midst_of_a_store_is_given_and_not_lost() -> None:
+    taken: list[Block | None] = []
+
+    class Raced(CaptureRing):
+        @property
+        def held(self) -> int:
+            held = super().held
+            if held > 100:
+                taken.append(self.take())
+            return held
+
+    ring = Raced(MONO, 100 / MONO.rate, Calls())
+    ring.store(bytes(2 * 150), 0.5)
+    assert taken == [Block(bytes(2 * 150), 0, 0.5)]
+    report = ring.report("mic", {})
+    assert (report.taken, report.given, report.held, report.dropped) == (150, 150, 0, {})
+
+
 def test_what_the_device_lost_makes_the_position_jump_and_is_counted() -> None:
     ring = capture()
     ring.store(bytes(20), 0.0)
@@ -177,7 +206,7 @@ def test_what_the_reader_dropped_is_in_the_report_and_was_not_given() -> None:
 
 @pytest.mark.parametrize("format_", ALL_FORMATS, ids=str)
 def test_any_sequence_of_captures_is_accounted_for_to_the_sample(format_: AudioFormat) -> None:
-    for seed in range(200):
+    for seed in range(100):
         choose = random.Random(seed)
         limit = choose.randrange(1, 200)
         ring = CaptureRing(format_, limit / format_.rate, Calls())
@@ -206,17 +235,17 @@ def test_any_sequence_of_captures_is_accounted_for_to_the_sample(format_: AudioF
 
 
 @pytest.mark.usefixtures("impatient_threads")
-@pytest.mark.parametrize("limit", [60, 100_000])
+@pytest.mark.parametrize("limit", [1, 60, 1_000_000])
 def test_two_threads_at_a_capture_ring_lose_only_what_is_counted(limit: int) -> None:
-    number = 20_000
+    number = 12_000
     ring = CaptureRing(MONO, limit / MONO.rate, Calls())
     stored = threading.Event()
     got: list[Block] = []
 
     def callback() -> None:
-        for n in range(number):
-            ring.store(pcm([n] * (1 + n % 20)), float(n))
-        stored.set()
+        with set_after(stored):
+            for n in range(number):
+                ring.store(pcm([n] * (1 + n % 20)), float(n))
 
     def loop() -> None:
         over = False
@@ -228,20 +257,20 @@ def test_two_threads_at_a_capture_ring_lose_only_what_is_counted(limit: int) -> 
             assert report.held >= 0
 
     beside(loop, callback)
-    samples = [len(block.data) // 2 for block in got]
-    gaps = [
-        after.position - before.position - len(before.data) // 2 for before, after in itertools.pairwise(got)
-    ]
     report = ring.report("mic", {})
-    assert all(gap >= 0 for gap in gaps)
+    lost = end = 0
+    for block in got:
+        assert block.position >= end
+        assert block.data == pcm([int(block.captured_s)] * (len(block.data) // 2))
+        lost += block.position - end
+        end = block.position + len(block.data) // 2
+    lost += report.taken - end
     assert report.taken == sum(1 + n % 20 for n in range(number))
-    assert report.given == sum(samples)
+    assert report.given == sum(len(block.data) // 2 for block in got)
     assert (report.held, ring.held) == (0, 0)
-    assert got[0].position + sum(gaps) == sum(report.dropped.values()) == report.taken - report.given
-    assert all(block.data == pcm([int(block.captured_s)] * (len(block.data) // 2)) for block in got[-1_000:])
-    assert [block.captured_s for block in got] == sorted(block.captured_s for block in got)
-    if limit > sum(samples):
-        assert not report.dropped
+    assert lost == sum(report.dropped.values()) == report.taken - report.given
+    if limit > report.taken:
+        assert lost == 0
 
 
 @pytest.mark.usefixtures("impatient_threads")
@@ -249,27 +278,24 @@ def test_an_intake_that_is_closed_in_the_midst_of_a_callback_leaves_balanced_boo
     for _ in range(100):
         ring = capture(500)
         begun, over = threading.Event(), threading.Event()
-
-        def callback(
-            ring: CaptureRing = ring, begun: threading.Event = begun, over: threading.Event = over
-        ) -> None:
-            while not over.is_set():
-                ring.store(bytes(20), 0.0)
-                begun.set()
-
-        def loop(
-            ring: CaptureRing = ring, begun: threading.Event = begun, over: threading.Event = over
-        ) -> None:
-            begun.wait()
-            ring.close_intake()
-            over.set()
-
-        beside(loop, callback)
+        beside(partial(close_when_begun, ring, begun, over), partial(store_until, ring, begun, over))
         stood = ring.report("mic", {})
         ring.store(bytes(20), 0.0)
         assert ring.report("mic", {}) == stood
         assert sum(len(block.data) // 2 for block in drained(ring)) == stood.held
         assert ring.held == 0
+
+
+def store_until(ring: CaptureRing, begun: threading.Event, over: threading.Event) -> None:
+    while not over.is_set():
+        ring.store(bytes(20), 0.0)
+        begun.set()
+
+
+def close_when_begun(ring: CaptureRing, begun: threading.Event, over: threading.Event) -> None:
+    with set_after(over):
+        begun.wait(5)
+        ring.close_intake()
 
 
 # -- to the speaker ----------------------------------------------------------------
@@ -508,7 +534,7 @@ class Model:
 def test_any_sequence_of_writes_flushes_and_pulls_is_heard_and_counted_as_it_should_be(
     format_: AudioFormat,
 ) -> None:
-    for seed in range(150):
+    for seed in range(100):
         choose = random.Random(seed)
         ring, model = playback(format_), Model(format_)
         for _ in range(60):
@@ -545,11 +571,11 @@ def test_two_threads_at_a_playback_ring_lose_and_double_nothing() -> None:
 
     def loop() -> None:
         place, step = 0, 1
-        while place < len(written):
-            ring.write(pcm(written[place : place + step]))
-            place, step = place + step, 1 + step % 97
-            ring.notify_at(step)
-        over.set()
+        with set_after(over):
+            while place < len(written):
+                ring.write(pcm(written[place : place + step]))
+                place, step = place + step, 1 + step % 97
+                ring.notify_at(step)
 
     beside(loop, callback)
     assert {len(data) for data in heard} == {74}
@@ -560,35 +586,34 @@ def test_two_threads_at_a_playback_ring_lose_and_double_nothing() -> None:
 @pytest.mark.usefixtures("impatient_threads")
 def test_two_threads_and_many_flushes_keep_the_books_and_what_follows_the_last_flush() -> None:
     tail = list(range(1, 500))
-    for seed in range(15):
+    for seed in range(10):
         ring, over = playback(), threading.Event()
         heard: list[bytes] = []
-
-        def callback(
-            ring: PlaybackRing = ring, over: threading.Event = over, heard: list[bytes] = heard
-        ) -> None:
-            last = False
-            while not last:
-                last = over.is_set() and not ring.queued and not ring.flushing
-                heard.append(ring.pull(160))
-
-        def loop(ring: PlaybackRing = ring, over: threading.Event = over, seed: int = seed) -> None:
-            choose = random.Random(seed)
-            for _ in range(200):
-                ring.write(pcm([20_000] * choose.randrange(1, 500)))
-                if choose.random() < 0.5:
-                    ring.flush()
-            ring.flush()
-            ring.write(pcm(tail))
-            over.set()
-
-        beside(loop, callback)
+        beside(partial(write_and_flush, ring, over, seed, tail), partial(pull_until, ring, over, heard))
         assert {len(data) for data in heard} == {320}
         played = [value for data in heard for value in values_of(data)]
         while not played[-1]:
             played.pop()
         assert played[-len(tail) :] == tail, seed
         assert (ring.written, ring.queued, ring.flushing) == (ring.played + ring.dropped, 0, False), seed
+
+
+def pull_until(ring: PlaybackRing, over: threading.Event, heard: list[bytes]) -> None:
+    last = False
+    while not last and len(heard) < 100_000:
+        last = over.is_set() and not ring.queued and not ring.flushing
+        heard.append(ring.pull(160))
+
+
+def write_and_flush(ring: PlaybackRing, over: threading.Event, seed: int, tail: list[int]) -> None:
+    choose = random.Random(seed)
+    with set_after(over):
+        for _ in range(200):
+            ring.write(pcm([20_000] * choose.randrange(1, 500)))
+            if choose.random() < 0.5:
+                ring.flush()
+        ring.flush()
+        ring.write(pcm(tail))
 
 
 # -- the bell ------------------------------------------------------------------------

@@ -166,6 +166,16 @@ async def test_an_outer_cancellation_cancels_the_tasks_and_is_raised_again() -> 
     assert recorder.events == ["start", "cancel", "cleanup"]
 
 
+async def test_errors_are_those_of_the_last_run() -> None:
+    runner = PipelineRunner(blocked_s=0)
+    await runner.serve(await failing())
+    assert runner.errors
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await runner.serve(task_of(Recorder()))
+    assert runner.errors == []
+
+
 # -- a loop of its own ---------------------------------------------------------------------
 
 

@@ -47,12 +47,13 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.speaker import PAUSE_S
 from voicepipe_devices.fake import SimulatedCard
 
 MAILBOX, DEVICE = "SpeakerOutput", "SpeakerOutput device"
 RAMP = 80
 """5 ms."""
+PAUSE_S = 0.3
+"""Silence for so long ends a stretch of speech."""
 Fact = BotStartedSpeakingFrame | BotStoppedSpeakingFrame
 
 
@@ -478,6 +479,21 @@ async def test_several_interruptions_in_a_row_are_each_survived() -> None:
     assert np.array_equal(sounds(run.card)[-4800:], noise(0.3, 99))
 
 
+async def test_what_is_cut_before_it_begins_was_never_begun() -> None:
+    async with Speaking() as run:
+        await run.say(speech(0.9))
+        await asyncio.sleep(0.505)
+        cut = run.card.stream.position + RAMP
+        await run.interrupt()
+        await run.say(speech(1.0, 1))
+        await asyncio.sleep(0.001)  # it is in hand, and waits until the device has let go of what was before
+        await run.interrupt()
+        await asyncio.sleep(1.0)
+        assert run.told() == [("started", 0), ("cut", cut)]
+    report = await run.done()
+    assert report.dropped == {"interrupted": round(1.9 * RATE) - cut}
+
+
 async def test_an_interruption_while_nothing_is_said_changes_nothing() -> None:
     async with Speaking() as run:
         await run.interrupt()
@@ -620,7 +636,8 @@ async def test_a_cancel_does_not_wait_for_a_device_that_is_dead(fault: str, bloc
         run.task.cancel()
         began = virtual_loop().time()
         report = await run.done()
-    assert virtual_loop().time() - began <= 2.0
+    # Two blocks and a tenth of a second, or half of what a cancel has to stop the stages.
+    assert virtual_loop().time() - began <= min(2 * block_s + 0.1, 0.5) + 0.01
     assert report.state is RunState.CANCELLED
     assert report.abandoned == ()
     (lost,) = report.dropped.values()
@@ -753,16 +770,19 @@ async def test_a_speaker_can_be_used_for_a_second_run_with_fresh_books() -> None
 async def test_a_second_run_after_a_cancel_owes_nothing_to_the_first() -> None:
     card = SimulatedCard()
     speaker = SpeakerOutput(card.backend())
-    for _ in range(2):
+    for interrupted in (False, True, False):
         task = PipelineTask(Pipeline([speaker]))
+        ends = Ends(task)
         running = asyncio.create_task(task.run())
         await task.queue_frame(speech(5.0))
         await asyncio.sleep(0.505)
-        task.interrupt()
+        if interrupted:
+            task.interrupt()
         await asyncio.sleep(0.001)
         task.cancel()
         report = assert_accounted(await running, MAILBOX, DEVICE)
         assert seam(report, DEVICE).taken == 5 * RATE
+        assert [type(frame) for frame in ends.up] == [BotStartedSpeakingFrame]
 
 
 async def test_the_books_balance_at_every_moment_of_a_run() -> None:

@@ -123,11 +123,20 @@ async def test_hardware_ticks_between_timers_each_at_its_time() -> None:
     def note(what: str) -> Callable[[], None]:
         return lambda: order.append((what, hardware.now() - began))
 
-    for when in (3, 1, 2):
+    for when in (3, 1, 2, 4):
         loop.call_at(began + when, note("timer"))
-        hardware.call_at(began + when - 0.5, note("tick"))
-    await asyncio.sleep(4)
-    assert order == [("tick", 0.5), ("timer", 1), ("tick", 1.5), ("timer", 2), ("tick", 2.5), ("timer", 3)]
+    for soon in (2.5, 2.75, 0.5):
+        hardware.call_at(began + soon, note("tick"))
+    await asyncio.sleep(5)
+    assert order == [
+        ("tick", 0.5),
+        ("timer", 1),
+        ("timer", 2),
+        ("tick", 2.5),
+        ("tick", 2.75),
+        ("timer", 3),
+        ("timer", 4),
+    ]
 
 
 async def test_ticks_of_one_time_come_in_the_order_they_were_asked_for() -> None:
@@ -281,6 +290,17 @@ def test_a_loop_that_goes_in_circles_is_an_error_that_names_who_does() -> None:
         run_virtual(main())
     assert "\nsquirrel waits at " in str(stuck.value)
     assert f"{__file__}:" in str(stuck.value)
+
+
+def test_a_loop_that_works_hard_and_gets_on_does_not_go_in_circles() -> None:
+    async def main() -> float:
+        for _ in range(2):
+            for _ in range(51_000):
+                await asyncio.sleep(0)
+            await asyncio.sleep(1)
+        return now()
+
+    assert run_virtual(main()) == 2
 
 
 def test_a_clock_error_is_a_runtime_error() -> None:

@@ -145,10 +145,9 @@ def _name_of(item: str) -> str:
 
 def _members(those: WeakSet[T]) -> list[T]:
     """What is in it, though other threads may change it in the midst."""
+    # Tried again, as asyncio.all_tasks does: a finalizer that came to a lock would wait for ever.
     while True:
-        with contextlib.suppress(
-            RuntimeError
-        ):  # as asyncio.all_tasks does: a lock could be held by a finalizer
+        with contextlib.suppress(RuntimeError):
             return list(those)
 
 

@@ -196,7 +196,7 @@ class OutputStream(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Return when everything written has been heard, and no flush waits to take effect.
+        """Return when everything written has been heard.
 
         Raises:
             DeviceLostError: the device is gone, or makes no sign.

@@ -13,6 +13,9 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from voicepipe.checks import check_number
 from voicepipe.devices import open_backend
 from voicepipe.errors import VoicepipeError
@@ -129,15 +132,20 @@ def _echo(seconds: float | None) -> int:
     runner = PipelineRunner()
     status = runner.run(task)
     if task.report is not None:
-        _summarize(task.report, said.tobytes(), card.speaker.played())
+        _summarize(task.report, said, np.frombuffer(card.speaker.played(), np.int16))
     _say("nothing is left running" if not runner.left else f"left running: {runner.left}")
     return status
 
 
-def _summarize(report: RunReport, said: bytes, played: bytes) -> None:
+def _came_out(said: npt.NDArray[np.int16], played: npt.NDArray[np.int16]) -> bool:
+    """Whether the same samples came out in order; zeros are what the card plays while it waits."""
+    return bool(np.array_equal(said[said != 0], played[played != 0]))
+
+
+def _summarize(report: RunReport, said: npt.NDArray[np.int16], played: npt.NDArray[np.int16]) -> None:
     given = {seam.name: seam.given for seam in report.seams}
     heard, spoken = given.get("MicrophoneInput device", 0), given.get("SpeakerOutput device", 0)
-    same = "every sample the same" if said[: 2 * spoken] in played else "NOT the same samples"
+    same = "every sample the same" if _came_out(said[:spoken], played) else "NOT the same samples"
     if report.state is not RunState.ENDED:
         same = "then faded out"
     lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())

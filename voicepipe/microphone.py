@@ -55,7 +55,6 @@ class MicrophoneInput(FrameProcessor):
         self._stream: InputStream | None = None
         self._dropped: Counter[str] = Counter()
         self._rest_is = DropReason.SHUTDOWN
-        self._asked_for_end = False
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
@@ -77,8 +76,7 @@ class MicrophoneInput(FrameProcessor):
             return True
         if stream.error is not None:
             raise stream.error
-        if stream.exhausted and not self._asked_for_end:
-            self._asked_for_end = True
+        if stream.exhausted:
             await self.push_frame(EndFrame(f"{stream.info.device} has run out"))
         return False
 

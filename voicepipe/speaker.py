@@ -153,7 +153,6 @@ class SpeakerOutput(FrameProcessor):
             playback.drop_pending(DropReason.INTERRUPTED)
             playback.stream.flush()
             self._cut = True
-            self._news.set()
 
     async def on_cancel(self) -> None:
         """Fade out in the next block; do not wait for a device that asks for none."""

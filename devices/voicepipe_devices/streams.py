@@ -209,9 +209,8 @@ class _Output(_Stream):
         self.ring.flush()
 
     async def drain(self) -> None:
-        while self.ring.queued or self.ring.flushing:
-            if self.ring.queued:
-                self.ring.notify_at(0)
+        while self.ring.queued:
+            self.ring.notify_at(0)
             await self._next_news()
         # What a server reports is short by up to a period; zeros play meanwhile.
         await asyncio.sleep(self.info.latency_s + self.info.format.seconds(self.info.block))

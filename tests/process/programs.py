@@ -95,6 +95,11 @@ def waiting() -> int:
     return run(Waits())
 
 
+def watched() -> int:
+    """The same, with a watchdog that takes nothing."""
+    return run(Waits(), runner=PipelineRunner(blocked_s=0.4))
+
+
 def speaking() -> int:
     """Half a second of sound is queued at the speaker."""
     card = SimulatedCard()
@@ -157,6 +162,7 @@ def before_the_tasks() -> int:
     class Policy(asyncio.DefaultEventLoopPolicy):
         def new_event_loop(self) -> asyncio.AbstractEventLoop:
             signal.raise_signal(signal.SIGINT)
+            time.sleep(0.1)  # it is heard in a thread
             return super().new_event_loop()
 
     asyncio.set_event_loop_policy(Policy())
