@@ -25,7 +25,7 @@ LAYERS = {
     ),
     3: ("filter", "gain", "meter", "tap", "tune"),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
-    5: ("echo", "runner"),
+    5: ("echo", "escalation", "exit", "runner"),
 }
 MEANING = {1: "values", 2: "mechanism", 3: "stages", 4: "assembly", 5: "programs"}
 

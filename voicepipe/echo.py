@@ -19,6 +19,7 @@ import numpy.typing as npt
 from voicepipe.checks import check_number
 from voicepipe.devices import open_backend
 from voicepipe.errors import VoicepipeError
+from voicepipe.exit import end_process
 from voicepipe.frames import EndFrame, Frame, FrameDirection, InputAudioFrame, OutputAudioFrame
 from voicepipe.lifecycle import RunState
 from voicepipe.meter import Level
@@ -26,7 +27,7 @@ from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import FrameProcessor, InlineProcessor
 from voicepipe.report import RunReport
-from voicepipe.runner import PipelineRunner, end_process
+from voicepipe.runner import PipelineRunner
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
 from voicepipe.tune import tune

@@ -19,12 +19,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
-import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -34,14 +30,15 @@ from typing import NoReturn
 from voicepipe.census import Census, take_census
 from voicepipe.checks import check_seconds
 from voicepipe.errorbook import brief
-from voicepipe.errors import printable
+from voicepipe.escalation import Escalation
+from voicepipe.exit import end_process
 from voicepipe.lifecycle import RunState
 from voicepipe.monitor import CensusMonitor
 from voicepipe.signals import listen
 from voicepipe.task import PipelineTask
 from voicepipe.watchdog import LoopWatchdog
 
-__all__ = ["PipelineRunner", "end_process"]
+__all__ = ["PipelineRunner"]
 
 _log = logging.getLogger("voicepipe")
 _TIDY_S = 1.0
@@ -131,7 +128,7 @@ class PipelineRunner:
 
     # -- parts -------------------------------------------------------------------
 
-    async def _serve_alone(self, tasks: tuple[PipelineTask, ...], signals: _Escalation) -> int:
+    async def _serve_alone(self, tasks: tuple[PipelineTask, ...], signals: Escalation) -> int:
         """Serve, in a loop where nothing else should be left afterwards."""
         own = asyncio.current_task()
         assert own is not None
@@ -141,7 +138,7 @@ class PipelineRunner:
         finally:
             await _tidy_up()
 
-    async def _serve(self, tasks: tuple[PipelineTask, ...], signals: _Escalation) -> int:
+    async def _serve(self, tasks: tuple[PipelineTask, ...], signals: Escalation) -> int:
         signals.begin(asyncio.get_running_loop(), tasks)
         try:
             async with self._watching(tasks):
@@ -154,13 +151,13 @@ class PipelineRunner:
         return 128 + signals.cancelled_by if cancelled and signals.cancelled_by else 0
 
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[_Escalation]:
+    def _listening(self) -> Iterator[Escalation]:
         """Hear signals, those too that come before the tasks run."""
         if self._in_use:
             raise RuntimeError("this runner is running already: make another PipelineRunner")
         self._in_use = True
         self.errors = []
-        signals = _Escalation(self._grace_s)
+        signals = Escalation(self._grace_s)
         stop = listen(signals.hear) if self._handle_signals else None
         try:
             yield signals
@@ -182,64 +179,6 @@ class PipelineRunner:
             if self._monitor_s:
                 await stack.enter_async_context(CensusMonitor(self._monitor_s))
             yield
-
-
-class _Escalation:
-    """What the first, the second and the third signal do."""
-
-    def __init__(self, grace_s: float) -> None:
-        self._grace_s = grace_s
-        self._heard: list[signal.Signals] = []
-        self._done = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: tuple[PipelineTask, ...] = ()
-        self._grace: asyncio.TimerHandle | None = None
-        self.cancelled_by = 0
-        """The signal that made the end a cancel."""
-
-    def begin(self, loop: asyncio.AbstractEventLoop, tasks: tuple[PipelineTask, ...]) -> None:
-        """The tasks are about to run; signals that came before count."""
-        self._loop, self._tasks = loop, tasks
-        self._act()
-
-    def end(self) -> None:
-        """The tasks are closed: only a third signal does anything yet."""
-        if self._grace is not None:
-            self._grace.cancel()
-        self._tasks = ()
-
-    def hear(self, number: signal.Signals) -> None:
-        """From the hearing thread."""
-        self._heard.append(number)
-        if len(self._heard) >= 3:
-            _end_at_once(number)
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
-                self._loop.call_soon_threadsafe(self._act)
-
-    def _act(self) -> None:
-        """In the loop: do what the signals so far ask for."""
-        while self._tasks and self._done < len(self._heard[:2]):
-            number = self._heard[self._done]
-            self._done += 1
-            if self._done == 1:
-                self._end_tasks(number)
-            else:
-                self._cancel_tasks(number, f"a second signal, {number.name}")
-
-    def _end_tasks(self, number: signal.Signals) -> None:
-        _log.info("%s: ending; a second signal cancels", number.name)
-        for task in self._tasks:
-            task.end(number.name)
-        if number is not signal.SIGINT and self._loop is not None:
-            late = f"{number.name}, and {self._grace_s:g} s of grace"
-            self._grace = self._loop.call_later(self._grace_s, self._cancel_tasks, number, late)
-
-    def _cancel_tasks(self, number: signal.Signals, reason: str) -> None:
-        _log.info("%s: cancelling", reason)
-        self.cancelled_by = self.cancelled_by or number
-        for task in self._tasks:
-            task.cancel(reason)
 
 
 def _check(tasks: tuple[PipelineTask, ...]) -> None:
@@ -334,48 +273,3 @@ def _join(threads: Iterable[threading.Thread]) -> None:
     until = time.monotonic() + _TIDY_S
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-
-
-def end_process(status: int) -> NoReturn:
-    """End the process, even if a thread refuses to end: it is named, and `atexit` functions do not run then.
-
-    From here on Ctrl-C is the system's: it ends the process with no traceback.
-    """
-    others = set(threading.enumerate()) - {threading.current_thread()}
-    held_by = sorted(printable(thread.name) for thread in others if not thread.daemon)
-    if held_by:
-        _log.warning("the process ends in spite of %s", ", ".join(held_by))
-    _flush_output()
-    if held_by:
-        os._exit(status)
-    _leave_ctrl_c_to_the_system()
-    sys.exit(status)
-
-
-def _leave_ctrl_c_to_the_system() -> None:
-    """While the interpreter ends, a KeyboardInterrupt is a traceback that helps nobody."""
-    with contextlib.suppress(ValueError):  # not the main thread
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _flush_output() -> None:
-    """A reader that has gone away is no reason for a traceback, or another status, at exit."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        try:
-            stream.flush()
-        except OSError as error:
-            if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        except ValueError:
-            pass  # closed
-
-
-def _end_at_once(number: signal.Signals) -> NoReturn:
-    """From the hearing thread. Says so where that cannot block."""
-    said = f"\nvoicepipe: a third signal, {number.name}: the process ends at once\n"
-    with contextlib.suppress(OSError, ValueError):
-        stderr = -1 if sys.__stderr__ is None else sys.__stderr__.fileno()
-        if sys.platform == "win32" or select.select([], [stderr], [], 0)[1]:
-            os.write(stderr, said.encode())
-    os._exit(128 + number)

@@ -46,6 +46,8 @@ class LoopWatchdog:
         self._stop = threading.Event()
         self._asked_at: float | None = None
         """Since when the loop owes an answer."""
+        self._looked = (0.0, 0.0)
+        """The time, and the processor time used, at the last look."""
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -66,26 +68,26 @@ class LoopWatchdog:
 
     def _watch(self) -> None:
         told = False
-        while (held_up_s := self._rest(self._limit_s / 4)) is not None:
+        self._held_up_s()
+        while not self._stop.wait(self._limit_s / 4):
             asked_at = self._asked_at
-            silent_s = held_up_s if asked_at is None else time.monotonic() - asked_at
+            silent_s = max(self._held_up_s(), 0.0 if asked_at is None else time.monotonic() - asked_at)
             if silent_s >= self._limit_s and not told:
                 told = True
                 self._tell(silent_s)
+                self._held_up_s()  # what the telling took is no fault of the loop's
             if asked_at is None:
                 told = False
                 self._ask()
 
-    def _rest(self, seconds: float) -> float | None:
-        """Wait; returns how long C code kept the interpreter lock meanwhile, None when it is time to stop.
+    def _held_up_s(self) -> float:
+        """How long C code has kept the interpreter lock since the last look.
 
         A process that was stopped (Ctrl-Z) is late as well, and has used no processor time.
         """
-        began, used = time.monotonic(), time.process_time()
-        if self._stop.wait(seconds):
-            return None
-        late_s = time.monotonic() - began - seconds
-        return late_s if time.process_time() - used > late_s / 4 else 0.0
+        (last, last_used), self._looked = self._looked, (time.monotonic(), time.process_time())
+        late_s = self._looked[0] - last - self._limit_s / 4
+        return late_s if self._looked[1] - last_used > late_s / 4 else 0.0
 
     def _ask(self) -> None:
         self._asked_at = time.monotonic()
