@@ -305,6 +305,13 @@ MUTANTS = (
         "tests/test_backpressure.py::test_a_stage_that_waits_for_room_still_handles_system_frames",
     ),
     Mutant(
+        "the intake stays open while the pipeline drains",
+        "voicepipe/run.py",
+        "            node.ending()\n",
+        "            pass\n",
+        "tests/test_microphone.py",
+    ),
+    Mutant(
         "the microphone's ring is not drained at the End",
         "voicepipe/microphone.py",
         "            while await self._push_block(stream):\n                pass",

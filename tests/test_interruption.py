@@ -224,3 +224,16 @@ async def test_without_effect_unless_running() -> None:
     await task.run()
     task.interrupt()
     assert not any(isinstance(frame, InterruptionFrame) for frame in ends.down)
+
+
+async def test_what_is_queued_after_an_interruption_is_not_dropped_by_it() -> None:
+    task = PipelineTask(Pipeline([Slow()]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1)
+    await task.queue_frame(TextFrame("old"))
+    task.interrupt()
+    assert await task.queue_frame(TextFrame("new"))
+    task.end()
+    await running
+    assert words(ends.down) == ["new"]

@@ -416,6 +416,27 @@ async def test_a_microphone_can_be_used_for_a_second_run_with_fresh_books() -> N
         assert seam(report, "ear device").taken == RATE // 2
 
 
+async def test_a_second_run_after_a_cancel_owes_nothing_to_the_first() -> None:
+    card = SimulatedCard()
+    card.mic.hear(noise(3.0))
+    microphone = MicrophoneInput(card.backend())
+    first = PipelineTask(Pipeline([microphone, Slow(0.1)]))
+    virtual_loop().call_later(2.0 + TINY, first.cancel)
+    report = assert_accounted(await first.run(), MIC, "Slow")
+    assert seam(report, MIC).dropped["cancelled"] > RATE
+    card.mic.run_out()
+    report = assert_accounted(await PipelineTask(Pipeline([microphone])).run())
+    assert report.dropped == {}
+    assert seam(report, MIC).taken == RATE
+    card.mic.busy()
+    with pytest.raises(PipelineError) as failed:
+        await PipelineTask(Pipeline([microphone])).run()
+    assert failed.value.report is not None
+    assert [each.name for each in failed.value.report.seams] == [
+        "MicrophoneInput"
+    ]  # no device, no seam of it
+
+
 async def test_two_microphones_feed_one_pipeline() -> None:
     cards = [SimulatedCard("left"), SimulatedCard("right")]
     for nth, card in enumerate(cards):
@@ -430,3 +451,20 @@ async def test_two_microphones_feed_one_pipeline() -> None:
     left = [f for f in frames if np.array_equal(samples(f.data), noise(0.5)[f.position : f.position + BLOCK])]
     assert np.array_equal(sound_of(left), noise(0.5))
     assert all(a.position < b.position for a, b in itertools.pairwise(left))
+
+
+async def test_the_intake_closes_when_the_end_is_asked_for_and_what_was_captured_before_is_kept() -> None:
+    class Slow(FrameProcessor):
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            await asyncio.sleep(0.5)
+
+    card = SimulatedCard()
+    card.mic.hear(b"\1\0" * 16_000 * 60)
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), Slow()]))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(2.6)  # a mailbox is full, and much of the ring
+    captured = card.mic.captured
+    task.end()
+    report = await running
+    device = next(seam for seam in report.seams if seam.name == "MicrophoneInput device")
+    assert (device.taken, device.given, device.dropped) == (captured, captured, {})

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
@@ -166,6 +167,25 @@ def test_a_block_that_the_loop_takes_in_the_midst_of_a_store_is_given_and_not_lo
     assert taken == [Block(bytes(2 * 150), 0, 0.5)]
     report = ring.report("mic", {})
     assert (report.taken, report.given, report.held, report.dropped) == (150, 150, 0, {})
+
+
+def test_a_block_that_the_loop_takes_as_soon_as_it_is_there_is_in_the_books_already() -> None:
+    ring = capture()
+    seen: list[tuple[Block | None, int, bool]] = []
+
+    def take_in_the_midst(frame: FrameType, event: str, called: object) -> None:
+        """Where a thread switch could be: the callback has just put the block into the queue."""
+        if event == "c_return" and getattr(called, "__name__", "") == "append":
+            sys.setprofile(None)
+            seen.append((ring.take(), ring.held, ring.report("mic", {}).balanced))
+
+    sys.setprofile(take_in_the_midst)
+    try:
+        ring.store(bytes(20), 0.5)
+    finally:
+        sys.setprofile(None)
+    assert seen == [(Block(bytes(20), 0, 0.5), 0, True)]
+    assert ring.held == 0
 
 
 def test_what_the_device_lost_makes_the_position_jump_and_is_counted() -> None:

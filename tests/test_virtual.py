@@ -277,19 +277,25 @@ def test_after_a_deadlock_tasks_are_cancelled_and_may_clean_up() -> None:
     assert cleaned == [5]
 
 
-def test_a_loop_that_goes_in_circles_is_an_error_that_names_who_does() -> None:
+def test_a_loop_that_goes_in_circles_is_an_error_that_names_who_does_and_lets_it_clean_up() -> None:
+    cleaned: list[float] = []
+
     async def spin() -> None:
-        for _ in range(10**9):
-            await asyncio.sleep(0)
+        try:
+            for _ in range(10**9):
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(2)
+            cleaned.append(now())
 
     async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(spin(), name="squirrel")
+        await asyncio.create_task(spin(), name="squirrel")
 
     with pytest.raises(VirtualClockError, match="goes in circles: 100000 steps took no time") as stuck:
         run_virtual(main())
     assert "\nsquirrel waits at " in str(stuck.value)
     assert f"{__file__}:" in str(stuck.value)
+    assert cleaned == [2]
 
 
 def test_a_loop_that_works_hard_and_gets_on_does_not_go_in_circles() -> None:

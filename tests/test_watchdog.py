@@ -17,7 +17,7 @@ from voicepipe.watchdog import LoopWatchdog
 
 pytestmark = pytest.mark.real_time
 
-LIMIT_S = 0.05
+LIMIT_S = 0.1
 
 
 class Reports:
@@ -147,7 +147,7 @@ async def test_c_code_that_keeps_the_interpreter_lock_is_reported_when_it_lets_g
     """Nothing else runs meanwhile, the watchdog neither."""
     reports = Reports()
     size = 1_000_000
-    while await asyncio.to_thread(seconds_to_add, size) < 10 * LIMIT_S:
+    while await asyncio.to_thread(seconds_to_add, size) < 5 * LIMIT_S:
         size *= 2
 
     async def add(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
@@ -158,7 +158,8 @@ async def test_c_code_that_keeps_the_interpreter_lock_is_reported_when_it_lets_g
         await run(Does(add, name="culprit"))
         await asyncio.to_thread(reports.news.wait, 10)
     await asyncio.get_running_loop().shutdown_default_executor()
-    assert len(reports.all) == 1
+    assert reports.all
+    assert reports.all[0][1] >= LIMIT_S
 
 
 def seconds_to_add(size: int) -> float:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Closing"]
 
+_LAST_WORD_S = 0.1
+"""Of the time for clean-up: for what is cancelled because it takes too long."""
 _Tasks = dict[asyncio.Task[Any], Node | None]
 
 
@@ -52,7 +54,8 @@ class Closing:
         begun = run.cancelled_at if cancelled else now
         await self._stop_tasks(cancelled, begun + limits.cancel_s / 2)
         now = run.loop.time()
-        await self._clean_up(max(now, begun + limits.cancel_s) if cancelled else now + limits.close_s)
+        deadline = begun + limits.cancel_s if cancelled else now + limits.close_s
+        await self._clean_up(max(deadline, now + _LAST_WORD_S))
 
     def _note_forced(self) -> None:
         given_up = {slow.stage for slow in self._run.slow}
@@ -80,10 +83,10 @@ class Closing:
 
     async def _clean_up(self, deadline: float) -> None:
         hooks = self._hooks("cleanup", self._run.chain.nodes)
-        left = await self._wait(hooks, deadline)
+        left = await self._wait(hooks, deadline - _LAST_WORD_S)
         if left:
             self._cancel(left)
-            left = await self._wait(left, self._run.loop.time() + 0.1)
+            left = await self._wait(left, deadline)
         self._abandon(left)
         self._take_errors(hooks)
 

@@ -90,6 +90,11 @@ class MicrophoneInput(FrameProcessor):
         )
         return True
 
+    def on_ending(self) -> None:
+        """Close the intake: what is captured from now on must not push out what was captured before."""
+        if self._stream is not None:
+            self._stream.stop()
+
     async def on_end(self) -> None:
         """Close the intake, and push what was captured before."""
         stream = self._stream

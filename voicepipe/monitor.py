@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Self
 
 from voicepipe.census import Census, take_census
-from voicepipe.checks import check_seconds
+from voicepipe.checks import check_number
 
 __all__ = ["CensusMonitor"]
 
@@ -28,7 +28,7 @@ class CensusMonitor:
     """
 
     def __init__(self, every_s: float = 300.0, logger: logging.Logger | None = None) -> None:
-        self._every_s = check_seconds("every_s", every_s)
+        self._every_s = check_number("every_s", every_s, at_least=0.01)
         self._log = logger or logging.getLogger("voicepipe.census")
         self._most: Census | None = None
         self._task: asyncio.Task[None] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
 from voicepipe.element import Call, Element, Flow, RunHandle
+from voicepipe.errors import DeviceLostError
 from voicepipe.frames import AudioFrame, EndFrame, ErrorFrame, Frame, FrameDirection, StartFrame
 from voicepipe.ledger import DropReason, Ledger, SeamReport
 from voicepipe.mailbox import Congestion
@@ -66,13 +67,20 @@ class Node(Element):
             self.run.stage_reported(self, error)
             self.past_up.send(ErrorFrame(f"{self.label}: {error!r}", self.label, error))
         else:
-            self.disable(DropReason.PROCESSOR_ERROR)
+            self.disable(reason_of(error))
             self.run.stage_failed(self, error)
 
     def interrupt(self) -> None:
         """An interruption: drop what may be dropped, at once."""
+        self._call_at_once(self.processor.on_interruption)
+
+    def ending(self) -> None:
+        """The End was asked for."""
+        self._call_at_once(self.processor.on_ending)
+
+    def _call_at_once(self, hook: Callable[[], None]) -> None:
         try:
-            self.processor.on_interruption()
+            hook()
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.raised(error)
 
@@ -221,6 +229,12 @@ class Held:
             )
         self.frames.append(frame)
         return None
+
+
+def reason_of(error: BaseException) -> str:
+    """Why data is dropped that a stage cannot handle because of this error."""
+    lost = isinstance(error, DeviceLostError)
+    return DropReason.DEVICE_LOST if lost else DropReason.PROCESSOR_ERROR
 
 
 def audio_samples(frame: Frame) -> int:

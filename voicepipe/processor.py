@@ -4,6 +4,7 @@ Life-cycle frames never reach `process` or `process_frame`; a stage has hooks in
 
     on_start(params)   open what you need; called from the last stage to the first
     on_running()       StartFrame has reached the Sink; a source begins here
+    on_ending()        at once when the End is asked for; a source stops taking in more
     on_end()           EndFrame is here: give out what you hold, it goes before the End
     on_interruption()  at once, before the InterruptionFrame arrives; must not wait
     on_cancel()        the run is cancelled; nothing queued is processed any more
@@ -70,6 +71,9 @@ class Processor:
 
     async def on_running(self) -> None:
         """Every stage is open and StartFrame has reached the Sink; a source begins here."""
+
+    def on_ending(self) -> None:
+        """The End was asked for, and is on its way: a source takes in nothing more. Must not wait."""
 
     def on_interruption(self) -> None:
         """What was queued to be said is being dropped; drop yours. Must not wait."""

@@ -86,8 +86,9 @@ class CaptureRing:
 
     def skip(self, samples: int) -> None:
         """The callback's: the device lost so many samples before it called; positions jump."""
-        self._stored += samples
-        self._lost += samples
+        if self._open:
+            self._stored += samples
+            self._lost += samples
 
     def close_intake(self) -> None:
         """The loop's: what the callback brings from now on is not wanted; what is here stays."""

@@ -68,7 +68,9 @@ class Run:
         self._never_started = 0
         self.started = False
         """StartFrame has gone all the way."""
-        self._drained = self._interrupting = False
+        self._drained = False
+        self.interrupting = False
+        """An interruption was asked for, and is about to be acted on."""
         self._interruption: InterruptionFrame | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.chain = Chain(pipeline, self, self._reached_sink)
@@ -86,7 +88,7 @@ class Run:
 
     def interrupt(self) -> None:
         """Drop what is queued to be said."""
-        self._interrupting = True
+        self.interrupting = True
         self.wake()
 
     def wake(self) -> None:
@@ -201,6 +203,8 @@ class Run:
 
     async def _drain(self) -> None:
         """Send the End, and see it through: whoever stands still is passed by."""
+        for node in self.chain.nodes:
+            node.ending()
         self.chain.source.pass_flow(EndFrame(self.reason))
         watch = StallWatch(self.chain.workers, self.limits.stall_s, self.loop.time())
 
@@ -222,7 +226,7 @@ class Run:
     async def until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
         """Wait for a condition, or for a time; interruptions are acted on meanwhile."""
         while not condition() and (deadline is None or self.loop.time() < deadline):
-            if self._interrupting:
+            if self.interrupting:
                 self._interrupt()
                 continue
             self._waiter = waiter = self.loop.create_future()
@@ -236,7 +240,7 @@ class Run:
                     timer.cancel()
 
     def _interrupt(self) -> None:
-        self._interrupting = False
+        self.interrupting = False
         if self.state not in (RunState.RUNNING, RunState.DRAINING):
             return
         for node in self.chain.nodes:

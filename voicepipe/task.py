@@ -209,6 +209,8 @@ class PipelineTask:
         if frame.is_request:
             return self._take_request(frame)
         run = self._run
+        if run is not None and run.interrupting:
+            await asyncio.sleep(0)  # what comes after an interruption is not to be dropped by it
         if run is None or run.state is _OPENING:
             return self._keep(frame)
         if run.state is not _RUNNING or run.request is not _NONE:

@@ -87,7 +87,7 @@ class LoopWatchdog:
         """
         (last, last_used), self._looked = self._looked, (time.monotonic(), time.process_time())
         late_s = self._looked[0] - last - self._limit_s / 4
-        return late_s if self._looked[1] - last_used > late_s / 4 else 0.0
+        return late_s if self._looked[1] - last_used > late_s / 10 else 0.0
 
     def _ask(self) -> None:
         self._asked_at = time.monotonic()

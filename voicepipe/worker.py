@@ -9,7 +9,7 @@ from voicepipe.element import Flow, Receive, RunHandle
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.mailbox import Congestion, Mailbox
-from voicepipe.node import Held, Node, Sealed, ask, audio_samples
+from voicepipe.node import Held, Node, Sealed, ask, audio_samples, reason_of
 from voicepipe.processor import FrameProcessor
 from voicepipe.route import Route
 
@@ -163,7 +163,7 @@ class Worker(Node):
             self._forget_cut()
             self._drop(frame, DropReason.INTERRUPTED)
         elif not (interrupted and self._cut is _Cut.STOP):
-            self._drop(frame, DropReason.PROCESSOR_ERROR)
+            self._drop(frame, reason_of(error))
             self.raised(error)
 
     def _drop(self, frame: Frame | None, reason: str) -> None:
