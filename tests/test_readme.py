@@ -33,7 +33,7 @@ def test_an_example_runs(program: str) -> None:
 
 def test_the_example_test_passes() -> None:
     done = run_python(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "examples" / "test_parrot.py")
+        "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(ROOT / "examples" / "test_parrot.py")
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
