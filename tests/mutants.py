@@ -357,6 +357,7 @@ def turns_red(mutant: Mutant) -> str:
             "pytest",
             "-x",
             "-q",
+            "-n0",
             "-p",
             "no:cacheprovider",
             *mutant.tests.split(),
