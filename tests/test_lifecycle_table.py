@@ -48,7 +48,7 @@ def test_a_legal_pair_leads_on_and_any_other_is_refused_by_name(state: RunState,
     )
 
 
-@pytest.mark.parametrize("state", sorted(FINAL, key=name_of), ids=name_of)
+@pytest.mark.parametrize("state", [S.ENDED, S.CANCELLED, S.FAILED], ids=name_of)
 def test_a_final_state_takes_nothing(state: RunState) -> None:
     for event in Event:
         with pytest.raises(LifecycleError, match="legal is nothing more"):
