@@ -23,7 +23,7 @@ from voicepipe.devices import (
 from voicepipe.errors import DeviceError
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend
-from voicepipe_devices.streams import open_input, open_output
+from voicepipe_devices.streams import DriverBackend
 
 REQUEST = StreamRequest(AudioFormat(16_000, 2), block_s=0.01)
 LIMIT_S = 5.0
@@ -288,10 +288,11 @@ class _ClosedOnce:
         await self._handle.close()
 
 
-class SlowFake:
+class SlowFake(DriverBackend):
     """Takes its time to open and to close, and minds how often a handle is closed."""
 
     name = "slow fake"
+    shares_air = False
 
     def __init__(self) -> None:
         self._fake = FakeBackend()
@@ -301,12 +302,6 @@ class SlowFake:
 
     async def devices(self) -> list[DeviceInfo]:
         return await self._fake.devices()
-
-    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
-        return await open_input(self, request, wake)
-
-    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
-        return await open_output(self, request, wake)
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished

@@ -7,6 +7,7 @@ every library, and for the simulated card.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from typing import Protocol
 
@@ -70,16 +71,19 @@ class Driver(Protocol):
     whoever waits for it knows, and names it, when it does not come back.
     """
 
+    @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are now."""
         ...
 
+    @abc.abstractmethod
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> Handle:
         """Open for capture; no callback yet. Raises: DeviceError."""
         ...
 
+    @abc.abstractmethod
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:

@@ -12,12 +12,10 @@ thread, as a real one has. Faults are verbs: `card.mic.unplug()`, `card.speaker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamRequest
+from voicepipe.devices import DeviceInfo, StreamRequest
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.simulated import OpenSide, SimulatedMicrophone, SimulatedSpeaker
-from voicepipe_devices.streams import open_input, open_output
+from voicepipe_devices.streams import DriverBackend
 
 __all__ = ["FakeBackend", "SimulatedCard", "SimulatedMicrophone", "SimulatedSpeaker", "open_backend"]
 
@@ -53,10 +51,11 @@ class SimulatedCard:
         return FakeBackend(self)
 
 
-class FakeBackend:
+class FakeBackend(DriverBackend):
     """The back end "fake": streams over a simulated card. It is its own driver."""
 
     name = "fake"
+    shares_air = False
 
     def __init__(self, card: SimulatedCard | None = None) -> None:
         self.card = card or SimulatedCard()
@@ -65,20 +64,10 @@ class FakeBackend:
     async def devices(self) -> list[DeviceInfo]:
         """The card's two devices, where they are plugged in."""
         mic, speaker = self.card.mic, self.card.speaker
-        there = [DeviceInfo(mic.name, inputs=1, outputs=0, default_rate=16_000)] if mic.is_present else []
+        there = [DeviceInfo(mic.name, 1, 0, 16_000, default_input=True)] if mic.is_present else []
         if speaker.is_present:
-            there.append(DeviceInfo(speaker.name, inputs=0, outputs=1, default_rate=16_000))
+            there.append(DeviceInfo(speaker.name, 0, 1, 16_000, default_output=True))
         return there
-
-    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
-        """Open the card's microphone. Raises: DeviceError."""
-        return await open_input(self, request, wake)
-
-    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
-        """Open the card's speaker. Raises: DeviceError."""
-        return await open_output(self, request, wake)
-
-    # -- the driver's side
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from voicepipe.audio import AudioFormat
 from voicepipe.census import register_stream, unregister_stream
 from voicepipe.devices import Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
-from voicepipe.ledger import SeamReport
+from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.ring import CaptureRing, Doorbell, PlaybackRing
+from voicepipe_devices.conversion import BlockConverter, Renderer
 from voicepipe_devices.driver import Driver, Handle
 
-__all__ = ["open_input", "open_output"]
+__all__ = ["DriverBackend"]
 
 RING_S = 2.0
 """How long a microphone's ring can wait for the pipeline."""
 SILENCE_S = 1.0
 """Without a callback for so long, and a block more, a device counts as lost."""
+HELD_BACK_S = 0.02
+"""What a change of rate adds to the latency: soxr's LQ, measured."""
 
 
-async def open_input(driver: Driver, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
-    """Open a driver for capture. Raises: DeviceError."""
-    stream = _Input(request, wake)
-    await stream.open(driver.open_capture(request, stream.captured, stream.finished))
-    return stream
+class DriverBackend(Driver):
+    """A back end that is its own driver: it opens the driver's handles, and gives streams over them."""
 
+    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
+        """Open a microphone. Raises: DeviceError."""
+        stream = _Input(request, wake)
+        await stream.open(self.open_capture(request, stream.captured, stream.finished))
+        return stream
 
-async def open_output(driver: Driver, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
-    """Open a driver for playing. Raises: DeviceError."""
-    stream = _Output(request, wake)
-    await stream.open(driver.open_render(request, stream.render, stream.finished))
-    return stream
+    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
+        """Open a speaker. Raises: DeviceError."""
+        stream = _Output(request, wake)
+        await stream.open(self.open_render(request, stream.render, stream.finished))
+        return stream
 
 
 class _Watch:
@@ -76,22 +84,20 @@ class _Watch:
             self._look_later()
 
 
-class _Stream:
+class _Stream(abc.ABC):
     """What both directions share: the handle, its loss, and its close."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
+        self._request = request
         self._wake = wake
         self._bell = Doorbell(self._loop, self._answer)
         self._watch = _Watch(self._loop, self._silent)
         self._handle: Handle
+        self.info: StreamInfo
         self._closing: asyncio.Future[None] | None = None
         self._over = False
         self.error: DeviceError | None = None
-
-    @property
-    def info(self) -> StreamInfo:
-        return self._handle.info
 
     def __str__(self) -> str:
         return f"{type(self).__name__.strip('_').lower()} stream of {self.info.device}"
@@ -102,7 +108,22 @@ class _Stream:
 
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
+        device, wanted = self._handle.info, self._request.format
+        self.info = device
+        if device.format != wanted:
+            held_back_s = HELD_BACK_S if device.format.rate != wanted.rate else 0.0
+            self.info = replace(
+                device,
+                format=wanted,
+                block=self._request.block,
+                latency_s=device.latency_s + held_back_s,
+            )
+            self._convert(device.format)
         register_stream(self)
+
+    @abc.abstractmethod
+    def _convert(self, device: AudioFormat) -> None:
+        """The device's format is not what was asked for."""
 
     async def start(self) -> None:
         await self._handle.start()
@@ -137,8 +158,16 @@ class _Input(_Stream):
     """A microphone."""
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
-        super().__init__(wake)
+        super().__init__(request, wake)
         self.ring = CaptureRing(request.format, RING_S, self._bell.ring)
+        self._converter: BlockConverter | None = None
+        self._given = 0
+        """Samples that were read."""
+        self._stopped = False
+
+    def _convert(self, device: AudioFormat) -> None:
+        self.ring = CaptureRing(device, RING_S, self._bell.ring)
+        self._converter = BlockConverter(device, self._request.format)
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """The driver's callback."""
@@ -150,30 +179,62 @@ class _Input(_Stream):
 
     @property
     def exhausted(self) -> bool:
-        return self._over and self.error is None and self.ring.held == 0
+        return self._over and self.error is None and self._held == 0
+
+    @property
+    def _held(self) -> int:
+        converter = self._converter
+        return self.ring.held if converter is None else converter.scaled(self.ring.held) + converter.held
 
     def read(self) -> Block | None:
-        return self.ring.take()
+        if self._converter is None:
+            return self.ring.take()
+        while (block := self._converter.take()) is None:
+            raw = self.ring.take()
+            if raw is not None:
+                self._converter.put(raw)
+            elif self._converter.is_begun and (self._stopped or self._over):
+                self._converter.finish()
+            else:
+                return None
+        self._given += len(block.data) // self._request.format.sample_bytes
+        return block
 
     def stop(self) -> None:
         self.ring.close_intake()
+        self._stopped = True
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        return self.ring.report(name, dropped)
+        ledger = self.ring.report(name, dropped)
+        if self._converter is None:
+            return ledger
+        lost = dict(dropped)
+        overflow = ledger.dropped.get(DropReason.MIC_OVERFLOW, 0) - dropped.get(DropReason.MIC_OVERFLOW, 0)
+        if overflow:
+            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._converter.scaled(
+                overflow
+            )
+        # A change of rate rounds: what came in is what became of it.
+        given, held = self._given - sum(dropped.values()), self._held
+        return SeamReport(name, given + held + sum(lost.values()), given, held, lost)
 
 
 class _Output(_Stream):
     """A speaker."""
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
-        super().__init__(wake)
+        super().__init__(request, wake)
         self.ring = PlaybackRing(request.format, self._bell.ring)
+        self._pull = self.ring.pull
         self._news = asyncio.Event()
+
+    def _convert(self, device: AudioFormat) -> None:
+        self._pull = Renderer(device, self._request.format, self.ring.pull).render
 
     def render(self, samples: int) -> bytes:
         """The driver's callback."""
         self._watch.called()
-        return self.ring.pull(samples)
+        return self._pull(samples)
 
     def finished(self, error: DeviceError | None) -> None:
         """The driver's. A speaker does not run out: one that stops is lost, whatever the driver says."""

@@ -1,0 +1,90 @@
+"""Between the format of a device and that of the pipeline: rate and channels, in the stream's books."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from voicepipe.audio import AudioFormat
+from voicepipe.convert import Converter
+from voicepipe.devices import Block
+
+__all__ = ["BlockConverter", "Renderer"]
+
+
+class BlockConverter:
+    """Captured blocks in the device's format become blocks in the pipeline's, at the same moments.
+
+    A jump of positions ends the stretch before it: what the converter held comes out, and a
+    new stretch begins.
+    """
+
+    def __init__(self, device: AudioFormat, wanted: AudioFormat) -> None:
+        self._converter = Converter(device, wanted)
+        self._ready: deque[Block] = deque()
+        self._next = 0
+        """Where the device's next sample stands, unless some are lost."""
+        self._anchor = (0, 0.0)
+        """A position of the device's, and when it was captured."""
+        self._position = 0
+        """Where the pipeline's next sample stands."""
+        self.is_begun = False
+        """Something went in since it last finished."""
+
+    @property
+    def held(self) -> int:
+        """Samples, in the pipeline's rate, that went in and did not come out."""
+        size = self._converter.target.sample_bytes
+        return self._converter.held + sum(len(block.data) // size for block in self._ready)
+
+    def scaled(self, samples: int) -> int:
+        """So many of the device's samples, in the pipeline's rate."""
+        return samples * self._converter.target.rate // self._converter.source.rate
+
+    def put(self, block: Block) -> None:
+        """Take one block of the device's."""
+        if block.position != self._next:
+            self.finish()
+            self._position = max(self._position, self.scaled(block.position))
+        self.is_begun = True
+        self._anchor = (block.position, block.captured_s)
+        self._next = block.position + len(block.data) // self._converter.source.sample_bytes
+        self._give(self._converter.convert(block.data))
+
+    def finish(self) -> None:
+        """There will be no more, or a gap comes: what is held can be taken."""
+        self.is_begun = False
+        self._give(self._converter.flush())
+
+    def take(self) -> Block | None:
+        """The oldest block of the pipeline's, or None."""
+        return self._ready.popleft() if self._ready else None
+
+    def _give(self, data: bytes) -> None:
+        if data:
+            device, wanted = self._converter.source, self._converter.target
+            at, at_s = self._anchor
+            captured_s = at_s + self._position / wanted.rate - at / device.rate
+            self._ready.append(Block(data, self._position, captured_s))
+            self._position += len(data) // wanted.sample_bytes
+
+
+class Renderer:
+    """What the pipeline wrote, in the format of the device. For the device's callback.
+
+    It runs on zeros while nothing is written, so that what it holds back is heard too.
+    """
+
+    def __init__(self, device: AudioFormat, written: AudioFormat, pull: Callable[[int], bytes]) -> None:
+        self._converter = Converter(written, device)
+        self._pull = pull
+        self._ready = b""
+
+    def render(self, samples: int) -> bytes:
+        """The next samples for the device."""
+        wanted = samples * self._converter.target.sample_bytes
+        a_block = -(-samples * self._converter.source.rate // self._converter.target.rate)
+        while len(self._ready) < wanted:
+            self._ready += self._converter.convert(self._pull(a_block))
+        data, self._ready = self._ready[:wanted], self._ready[wanted:]
+        return data

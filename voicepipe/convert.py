@@ -1,0 +1,109 @@
+"""From one audio format to another, as a stream: the rate by soxr, the channels by mixing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.audio import FULL_SCALE, AudioFormat
+
+__all__ = ["Converter", "Quality"]
+
+Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
+"""soxr's recipes. For live sound LQ, which holds back at most 20 ms (MQ and HQ 38); for files HQ."""
+
+_Floats = npt.NDArray[np.float32]
+
+
+class Converter:
+    """Converts a stream of audio that comes in pieces. What comes out does not depend on how it is cut.
+
+    Several channels become one by their mean, and one becomes several by copying it; otherwise
+    channels keep their places, and those that the source lacks are silent. Sample `n` of the
+    target stands for the same moment as sample `n * source.rate / target.rate` of the source.
+
+    Args:
+        source: the format of what goes in.
+        target: the format of what comes out. The same as `source`: everything passes as it is.
+        quality: of the change of rate.
+    """
+
+    def __init__(self, source: AudioFormat, target: AudioFormat, *, quality: Quality = "LQ") -> None:
+        self.source = source
+        self.target = target
+        self._quality = quality
+        self._taken = self._given = 0
+        self._narrow = min(source.channels, target.channels)
+        self._resampler = self._new_resampler()
+
+    @property
+    def is_needed(self) -> bool:
+        """The formats differ."""
+        return self.source != self.target
+
+    def convert(self, data: bytes | memoryview) -> bytes:
+        """What can be given out after so many whole samples; the rest follows later."""
+        if not self.is_needed:
+            return bytes(data)
+        audio = np.frombuffer(data, np.int16).reshape(-1, self.source.channels)
+        self._taken += len(audio)
+        return self._finish(audio, last=False)
+
+    def flush(self) -> bytes:
+        """The end of the stream: what is still inside. What is converted after it begins a new stream."""
+        data = b""
+        if self._taken:
+            data = self._finish(np.empty((0, self.source.channels), np.int16), last=True)
+            self._resampler = self._new_resampler()
+        self._taken = self._given = 0
+        return data
+
+    @property
+    def held(self) -> int:
+        """Samples of the target that are inside, give or take one."""
+        return max(0, self._taken * self.target.rate // self.source.rate - self._given)
+
+    def _new_resampler(self) -> _Resampler | None:
+        if self.source.rate == self.target.rate:
+            return None
+        return _Resampler(self.source.rate, self.target.rate, self._narrow, self._quality)
+
+    def _finish(self, audio: npt.NDArray[np.int16], *, last: bool) -> bytes:
+        """Narrow the channels, change the rate, widen the channels: the least work for the resampler."""
+        narrow = _mixed(audio, self._narrow)
+        if self._resampler is not None:
+            narrow = self._resampler.process(narrow, last=last)
+        out = _mixed(narrow, self.target.channels)
+        self._given += len(out)
+        return out.tobytes()
+
+
+class _Resampler:
+    """soxr on floats: it would add dither to integers, noise where there is silence."""
+
+    def __init__(self, source_rate: int, target_rate: int, channels: int, quality: str) -> None:
+        import soxr  # here, for a program whose rates agree needs none of it
+
+        self._stream: Any = soxr.ResampleStream(source_rate, target_rate, channels, "float32", quality)
+
+    def process(self, audio: npt.NDArray[np.int16], *, last: bool) -> npt.NDArray[np.int16]:
+        floats: _Floats = self._stream.resample_chunk(audio.astype(np.float32) / FULL_SCALE, last)
+        return np.rint(np.clip(floats, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
+
+
+def _mixed(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
+    """Shape (samples, n) to (samples, channels)."""
+    have = audio.shape[1]
+    if have == channels:
+        return audio
+    if channels == 1:
+        # A product: numpy's mean over short rows costs several times as much.
+        mean = audio.astype(np.float32) @ np.full((have, 1), 1 / have, np.float32)
+        return np.rint(mean).astype(np.int16)
+    if have == 1:
+        return np.repeat(audio, channels, axis=1)
+    if have > channels:
+        return audio[:, :channels]
+    return np.pad(audio, ((0, 0), (0, channels - have)))
