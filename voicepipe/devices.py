@@ -9,6 +9,7 @@ sets the limit. The others never wait.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,7 +32,12 @@ __all__ = [
     "open_backend",
 ]
 
-_BACKENDS = ("fake",)
+_BACKENDS = {
+    "portaudio": "'portaudio'",
+    "wav": "'wav:IN.wav,OUT.wav'",
+    "fake": "'fake'",
+}
+"""The back ends, each as one would write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,10 @@ class DeviceInfo:
     outputs: int
     """Channels it can play; 0: it is no speaker."""
     default_rate: int
+    default_input: bool = False
+    """It is the microphone that is taken where none is named."""
+    default_output: bool = False
+    """It is the speaker that is taken where none is named."""
 
 
 class InputStream(Protocol):
@@ -221,6 +231,11 @@ class Backend(Protocol):
         """As in `open_backend`."""
         ...
 
+    @property
+    def shares_air(self) -> bool:
+        """Its microphones hear its speakers, as in a room; so they are muted while a speaker sounds."""
+        ...
+
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are now."""
         ...
@@ -259,27 +274,37 @@ def backend_of(backend: Backend | str) -> Backend:
     return backend
 
 
-def open_backend(name: str) -> Backend:
+def open_backend(name: str | None = None) -> Backend:
     """The back end of that name, from the package `voicepipe_devices`.
 
+    "portaudio": sound hardware. "wav:IN.wav,OUT.wav": a file for a microphone, and one for a
+    speaker; either may be left out. "fake": a simulated card. Without a name it is what the
+    environment variable VOICEPIPE_BACKEND says, or else sound hardware.
+
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or what stands behind the colon is not right.
         BackendMissingError: the package is not installed.
     """
-    if name not in _BACKENDS:
+    if name is None:
+        name = os.environ.get("VOICEPIPE_BACKEND", "auto")
+        name = "portaudio" if name in ("", "auto") else name
+    kind, colon, argument = name.partition(":")
+    if kind not in _BACKENDS:
         raise ValueError(f"there is no back end {printable(repr(name))}: {_names()} would be right")
+    if colon and ":" not in _BACKENDS[kind]:
+        raise ValueError(f"the back end {kind!r} takes nothing behind its name: {printable(repr(name))}")
     try:
-        module = importlib.import_module(f"voicepipe_devices.{name}")
+        module = importlib.import_module(f"voicepipe_devices.{kind}")
     except ModuleNotFoundError as error:
-        if error.name not in ("voicepipe_devices", f"voicepipe_devices.{name}"):
+        if error.name not in ("voicepipe_devices", f"voicepipe_devices.{kind}"):
             raise
         raise BackendMissingError(
             "the package voicepipe_devices is not installed: in a checkout, run `pip install -e .`, "
             "or put its folder `devices` on PYTHONPATH"
         ) from error
-    backend: Backend = module.open_backend()
+    backend: Backend = module.open_backend(argument) if ":" in _BACKENDS[kind] else module.open_backend()
     return backend
 
 
 def _names() -> str:
-    return ", ".join(map(repr, _BACKENDS))
+    return " or ".join(_BACKENDS.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, InputStream, StreamRequest, backend_of
 from voicepipe.frames import EndFrame, InputAudioFrame
@@ -29,6 +30,8 @@ class MicrophoneInput(FrameProcessor):
         device: a device's name, or a unique part of it; empty: the default one.
         block_s: seconds of audio in a frame.
         latency: "low", "high", or seconds.
+        mute: drop what it hears while a speaker of the run sounds, counted as `muted`. None: where
+            microphone and speaker share the air, as with sound hardware; with headphones, say False.
 
     Raises:
         TypeError, ValueError: an argument is not of its kind, or out of its bounds.
@@ -44,21 +47,27 @@ class MicrophoneInput(FrameProcessor):
         device: str = "",
         block_s: float = 0.02,
         latency: str | float = "low",
+        mute: bool | None = None,
         name: str = "",
     ) -> None:
         super().__init__(name=name)
+        if not isinstance(mute, bool | None):
+            raise TypeError(f"mute must be True, False, or None for what the back end wants, not {mute!r}")
         self._backend = backend_of(backend)
+        self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
         self._reset()
 
     def _reset(self) -> None:
         self._stream: InputStream | None = None
+        self._air: Air | None = None
         self._dropped: Counter[str] = Counter()
         self._rest_is = DropReason.SHUTDOWN
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
         self._reset()
+        self._air = params.air if self._mutes else None
         request = replace(self._wish, format=params.input)
         self._stream = await self._backend.open_input(request, self.wake_up)
 
@@ -85,6 +94,11 @@ class MicrophoneInput(FrameProcessor):
         if block is None:
             return False
         audio = stream.info.format
+        if self._air is not None:
+            seconds = audio.seconds(len(block.data) // audio.sample_bytes)
+            if self._air.sounded(block.captured_s, block.captured_s + seconds):
+                self._dropped[DropReason.MUTED] += len(block.data) // audio.sample_bytes
+                return True
         await self.push_frame(
             InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_seconds
 
@@ -23,6 +24,8 @@ class StartParams:
     """The run's clock in seconds: the event loop's."""
     run_id: str = ""
     """Names the run in logs and task names."""
+    air: Air = field(default_factory=Air, repr=False)
+    """Where its speakers say when they sound, for its microphones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from dataclasses import replace
 
+from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
@@ -27,6 +28,8 @@ __all__ = ["SpeakerOutput"]
 _UP = FrameDirection.UPSTREAM
 PAUSE_S = 0.3
 """Silence for so long ends the program's speech; less is a gap between two frames."""
+ROOM_S = 0.3
+"""So long after its last sample a room is quiet, and a latency that was reported too short has passed."""
 
 
 class SpeakerOutput(FrameProcessor):
@@ -72,6 +75,7 @@ class SpeakerOutput(FrameProcessor):
 
     def _reset(self) -> None:
         self._playback: _Playback | None = None
+        self._air: Air | None = None
         self._speaking = False
         self._cut = False
         """An interruption took what waited, and nobody has been told yet how much was heard."""
@@ -82,6 +86,7 @@ class SpeakerOutput(FrameProcessor):
         """Open the device and let it run on zeros. Raises: DeviceError."""
         self._reset()
         self._news = asyncio.Event()
+        self._air = params.air
         request = replace(self._wish, format=params.output)
         stream = await self._backend.open_output(request, self._wake)
         self._playback = _Playback(stream)
@@ -119,6 +124,8 @@ class SpeakerOutput(FrameProcessor):
         _check(playback.stream)
         if playback.pending and not self._speaking:
             self._speaking = True
+            if self._air is not None:
+                self._air.begin(self, asyncio.get_running_loop().time())
             await self._tell(BotStartedSpeakingFrame(playback.next_position))
         await self._feed(playback)
 
@@ -212,7 +219,14 @@ class SpeakerOutput(FrameProcessor):
     async def _tell_stopped(self, playback: _Playback, *, interrupted: bool = False) -> None:
         if self._speaking:
             self._speaking = False
+            self._leave_air(playback)
             await self._tell(BotStoppedSpeakingFrame(playback.stream.position, interrupted))
+
+    def _leave_air(self, playback: _Playback) -> None:
+        quiet_s = self._quiet_since
+        last_s = asyncio.get_running_loop().time() if quiet_s is None else quiet_s
+        if self._air is not None:
+            self._air.end(self, last_s + playback.stream.info.latency_s + ROOM_S)
 
     async def _tell(self, frame: Frame) -> None:
         await self.push_frame(frame, _UP)  # first, as it never waits
