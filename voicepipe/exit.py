@@ -13,6 +13,7 @@ import threading
 from typing import NoReturn
 
 from voicepipe.errors import printable
+from voicepipe.hardware import IN_A_LIBRARY
 
 __all__ = ["end_at_once", "end_process"]
 
@@ -25,7 +26,12 @@ def end_process(status: int) -> NoReturn:
     From here on Ctrl-C is the system's: it ends the process with no traceback.
     """
     others = set(threading.enumerate()) - {threading.current_thread()}
-    held_by = sorted(printable(thread.name) for thread in others if not thread.daemon)
+    # A library that hangs in a call of ours would hang in its `atexit` function too.
+    held_by = sorted(
+        printable(thread.name)
+        for thread in others
+        if not thread.daemon or thread.name.startswith(IN_A_LIBRARY)
+    )
     if held_by:
         _log.warning("the process ends in spite of %s", ", ".join(held_by))
     _flush_output()

@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Hardware", "Tick", "ThreadedHardware"]
+__all__ = ["IN_A_LIBRARY", "Hardware", "Tick", "ThreadedHardware"]
+
+IN_A_LIBRARY = "voicepipe: "
+"""So begin the names of threads in which a back end calls a library, which may never come back."""
 
 _REST_S = 1.0
 

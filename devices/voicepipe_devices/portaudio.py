@@ -1,0 +1,183 @@
+"""Sound hardware, by PortAudio: raw callback streams of the package sounddevice.
+
+Every call that may take its time is made off the loop and under a limit. `Stream.stop()` is
+never called: it can hang for seconds and loses the last 60 ms; a stream is aborted and closed
+once what was written has been heard.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from voicepipe.audio import AudioFormat
+from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.errors import DeviceFormatError, DeviceNotFoundError, printable
+from voicepipe_devices.calls import call
+from voicepipe_devices.choosing import Candidate, choose
+from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.library import load, translated
+from voicepipe_devices.portaudio_handle import CaptureHandle, PortAudioHandle, RenderHandle
+from voicepipe_devices.streams import DriverBackend
+
+__all__ = ["PortAudioBackend", "open_backend"]
+
+LIST_S = 5.0
+"""How long listing the devices may take; without a sound server it can spin."""
+OPEN_S = 10.0
+"""How long opening one may take: Bluetooth takes seconds."""
+_USUAL_RATES = (48_000, 44_100)
+
+
+class PortAudioBackend(DriverBackend):
+    """The back end "portaudio". It is its own driver.
+
+    A device that refuses the wanted rate is opened at its own one, or at 48 or 44.1 kHz, and
+    one that refuses the channels with as many as it has; the streams convert.
+    """
+
+    name = "portaudio"
+    shares_air = True
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The devices there were when PortAudio was initialized.
+
+        Raises:
+            BackendMissingError: there is no PortAudio library.
+            DeviceTimeoutError: it does not answer.
+        """
+        return await call(_list, "the list of sound devices", LIST_S)
+
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> PortAudioHandle:
+        """The handle of a microphone."""
+
+        def opened() -> PortAudioHandle:
+            return _open(_INPUT, request, lambda info: CaptureHandle(info, callback, finished))
+
+        return await call(opened, f"opening {_called(request, _INPUT)}", OPEN_S, undo=PortAudioHandle.end)
+
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> PortAudioHandle:
+        """The handle of a speaker."""
+
+        def opened() -> PortAudioHandle:
+            return _open(_OUTPUT, request, lambda info: RenderHandle(info, callback, finished))
+
+        return await call(opened, f"opening {_called(request, _OUTPUT)}", OPEN_S, undo=PortAudioHandle.end)
+
+
+def open_backend() -> PortAudioBackend:
+    """The back end; the library is loaded when it is first used."""
+    return PortAudioBackend()
+
+
+@dataclass(frozen=True, slots=True)
+class _Direction:
+    """How sounddevice names things for it."""
+
+    kind: str
+    channels: str
+    default: int
+    stream: str
+
+
+_INPUT = _Direction("microphone", "max_input_channels", 0, "RawInputStream")
+_OUTPUT = _Direction("speaker", "max_output_channels", 1, "RawOutputStream")
+
+
+def _called(request: StreamRequest, direction: _Direction) -> str:
+    return (
+        f"the {direction.kind} {printable(repr(request.device))}"
+        if request.device
+        else f"the {direction.kind}"
+    )
+
+
+# -- in a thread of their own --------------------------------------------------------
+
+
+def _list() -> list[DeviceInfo]:
+    sd = load()
+    with translated("PortAudio"):
+        mic, speaker = sd.default.device
+        return [
+            DeviceInfo(
+                printable(device["name"]),
+                device["max_input_channels"],
+                device["max_output_channels"],
+                round(device["default_samplerate"]),
+                index == mic,
+                index == speaker,
+            )
+            for index, device in enumerate(sd.query_devices())
+        ]
+
+
+def _open(
+    direction: _Direction, request: StreamRequest, make: Callable[[StreamInfo], PortAudioHandle]
+) -> PortAudioHandle:
+    sd = load()
+    with translated(f"the {direction.kind}"):
+        device = _device(sd, request.device, direction)
+    tried: list[str] = []
+    for audio in _formats(request.format, device, direction):
+        handle = make(StreamInfo(printable(device["name"]), audio, audio.samples(request.block_s), 0.0))
+        try:
+            with translated(printable(device["name"])), _one_at_a_time():
+                handle.open(getattr(sd, direction.stream), device["index"], request.latency)
+        except DeviceFormatError:
+            tried.append(str(audio))
+        else:
+            return handle
+    raise DeviceFormatError(
+        f"{printable(device['name'])} refuses every format that was tried: {'; '.join(tried)}. By default it "
+        f"has {device['default_samplerate']:.0f} Hz, and at most {device[direction.channels]} channels"
+    )
+
+
+def _device(sd: Any, name: str, direction: _Direction) -> dict[str, Any]:
+    devices: list[dict[str, Any]] = [{**device, "index": i} for i, device in enumerate(sd.query_devices())]
+    if not name:
+        index: int = sd.default.device[direction.default]
+        if not 0 <= index < len(devices):
+            raise DeviceNotFoundError(
+                f"there is no {direction.kind}: plug one in, or start the sound server, and start this again"
+            )
+        return devices[index]
+    hosts, home = sd.query_hostapis(), sd.default.hostapi
+    candidates = [
+        Candidate(
+            device["name"], device["index"], hosts[device["hostapi"]]["name"], device["hostapi"] == home
+        )
+        for device in devices
+        if device[direction.channels] > 0
+    ]
+    return devices[choose(candidates, name, direction.kind).index]
+
+
+def _formats(wanted: AudioFormat, device: dict[str, Any], direction: _Direction) -> list[AudioFormat]:
+    """What to try, the best first: the wanted rate before others, then the wanted channels before others."""
+    most = min(32, max(1, device[direction.channels]))
+    rates = dict.fromkeys((wanted.rate, round(device["default_samplerate"]), *_USUAL_RATES))
+    channels = dict.fromkeys(min(most, n) for n in (wanted.channels, 2, most))
+    return [AudioFormat(rate, n) for rate in rates if 1_000 <= rate <= 384_000 for n in channels]
+
+
+_opening = threading.Lock()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """PortAudio's list of open streams has no lock of its own. A call that hangs has passed it: go on."""
+    got = _opening.acquire(timeout=1.0)
+    try:
+        yield
+    finally:
+        if got:
+            _opening.release()

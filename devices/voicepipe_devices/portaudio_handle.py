@@ -1,0 +1,133 @@
+"""One open stream of PortAudio: its callbacks, and the calls that start and end it."""
+
+from __future__ import annotations
+
+import abc
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from voicepipe.devices import StreamInfo
+from voicepipe.errors import DeviceError, DeviceLostError, printable
+from voicepipe_devices.calls import call
+from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.library import translated
+
+__all__ = ["CaptureHandle", "PortAudioHandle", "RenderHandle"]
+
+START_S = 5.0
+CLOSE_S = 2.0
+"""With a sound server that hangs, PortAudio's own close never comes back."""
+_OLDEST_S = 2.0
+"""No block is older than that when it arrives; a clock that says so is another one."""
+
+
+class PortAudioHandle(abc.ABC):
+    """A stream, and what both directions share. `info` is complete once it is open."""
+
+    def __init__(self, info: StreamInfo, finished: Finished) -> None:
+        self.info = info
+        self._finished = finished
+        self._stream: Any = None
+        self._ending = False
+        self._failed = False
+        self._lock = threading.Lock()
+
+    def open(self, kind: Callable[..., Any], device: int, latency: str | float) -> None:
+        """Open it; no callback yet. In a thread; raises sounddevice's errors."""
+        self._stream = kind(
+            device=device,
+            samplerate=self.info.format.rate,
+            channels=self.info.format.channels,
+            blocksize=self.info.block,
+            latency=latency,
+            dtype="int16",
+            callback=self._called,
+            finished_callback=self._stopped,
+        )
+        self.info = replace(self.info, latency_s=max(0.0, float(self._stream.latency)))
+
+    async def start(self) -> None:
+        """Let the callbacks begin. Raises: DeviceError."""
+
+        def start() -> None:
+            with translated(self.info.device):
+                self._stream.start()
+
+        await call(start, f"starting {self.info.device}", START_S)
+
+    async def close(self) -> None:
+        """Abort the callbacks and close. Raises: DeviceTimeoutError."""
+        await call(self.end, f"closing {self.info.device}", CLOSE_S)
+
+    def end(self) -> None:
+        """The same, in the caller's thread; once is enough."""
+        with self._lock:
+            if self._ending:
+                return
+            self._ending = True
+        self._stream.abort(ignore_errors=True)
+        self._stream.close(ignore_errors=True)
+
+    # -- PortAudio's thread: nothing here waits, and nothing raises ----------------------
+
+    def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        if self._failed:
+            return
+        try:
+            self._serve(data, frames, clock, status)
+        except BaseException as error:  # PortAudio would print it, and stop in silence
+            self._failed = True
+            self._finished(DeviceError(f"{self.info.device}: the callback failed: {printable(repr(error))}"))
+
+    @abc.abstractmethod
+    def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        """One callback."""
+
+    def _stopped(self) -> None:
+        if not self._ending:
+            self._finished(
+                DeviceLostError(f"{self.info.device} is lost: it was unplugged, or its sound server stopped")
+            )
+
+
+class CaptureHandle(PortAudioHandle):
+    """A microphone."""
+
+    def __init__(self, info: StreamInfo, callback: CaptureCallback, finished: Finished) -> None:
+        super().__init__(info, finished)
+        self._callback = callback
+        self._next_s: float | None = None
+        """When the next block begins if nothing is lost, by PortAudio's clock."""
+
+    def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        now_s = time.monotonic()
+        rate = self.info.format.rate
+        began_s = clock.inputBufferAdcTime
+        age_s = clock.currentTime - began_s
+        if not 0.0 <= age_s <= _OLDEST_S:  # the two are not on one clock
+            age_s = self.info.latency_s + frames / rate
+            began_s = clock.currentTime - age_s
+        missed = 0
+        if status.input_overflow and self._next_s is not None:
+            missed = max(0, round((began_s - self._next_s) * rate))
+        self._next_s = began_s + frames / rate
+        self._callback(bytes(data), now_s - age_s, missed)
+
+
+class RenderHandle(PortAudioHandle):
+    """A speaker."""
+
+    def __init__(self, info: StreamInfo, callback: RenderCallback, finished: Finished) -> None:
+        super().__init__(info, finished)
+        self._callback = callback
+
+    def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        super()._called(data, frames, clock, status)
+        if self._failed:
+            data[:] = bytes(len(data))
+
+    def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        data[:] = self._callback(frames)
