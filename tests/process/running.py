@@ -127,8 +127,8 @@ class Program:
             assert time.monotonic() < deadline, self._said
             time.sleep(0.002)
 
-    def end(self) -> Ended:
-        """Wait for its end."""
+    def end(self, *, never: str = "Traceback") -> Ended:
+        """Wait for its end; it must not have said `never`."""
         try:
             status = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -137,7 +137,7 @@ class Program:
         for reader in self._readers:
             reader.join()
         out, err = self._said.values()
-        assert "Traceback" not in out + err, out + err
+        assert never not in out + err, out + err
         return Ended(status, seconds, out, err)
 
 

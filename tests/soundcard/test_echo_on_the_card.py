@@ -1,0 +1,203 @@
+"""The echo program in a process of its own, on real PortAudio: what is said to it, and what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from process.running import Ended
+from soundcard.plugging import PluggedCard
+from soundcard.rooms import ProgramOnCard, Samples, find, load_wav
+
+RATE = 48_000
+SPEECH = load_wav(Path(__file__).parents[2] / "voicepipe" / "data" / "speech.wav", RATE)
+SENTENCE = SPEECH[: round(2.3 * RATE)]
+"""The first of the two."""
+PAUSE_S = 1.0
+"""After which an utterance is over: `stop_s`, and some blocks."""
+UTTERANCES = int(os.environ.get("VOICEPIPE_UTTERANCES", "3"))
+"""In a row; the full count is 20."""
+SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
+
+
+class Echo(ProgramOnCard):
+    """The program on the card's own rate, so that what comes back is the same to the bit."""
+
+    def __init__(self, card: PluggedCard, *options: str, rate: int = RATE, device: str = "vcard") -> None:
+        super().__init__(
+            card,
+            *("-m", "voicepipe.echo", "--mic", device, "--speaker", device),
+            *("--rate", str(rate), "--latency", "0.06", *options),
+        )
+
+    def is_listening(self) -> Echo:
+        """Wait until it hears and could speak."""
+        self.has_opened().says("listening")
+        return self
+
+
+@pytest.fixture
+def echo(card: PluggedCard) -> Iterator[Echo]:
+    with Echo(card) as program:
+        yield program.is_listening()
+
+
+def said(heard: Samples) -> Samples:
+    """What was played, without the silence before and behind it."""
+    loud = np.flatnonzero(heard)
+    assert len(loud), "silence at the speaker"
+    return heard[loud[0] : loud[-1] + 1]
+
+
+def assert_comes_from(played: Samples, spoken: Samples, *, at_least_s: float) -> None:
+    """Every sample that was played is one that was spoken, from the first one on, without a gap."""
+    assert len(played) >= at_least_s * RATE
+    silence = np.zeros(2 * RATE, np.int16)
+    found = find(played, np.concatenate([silence, spoken, silence]))
+    assert found.same == 1.0, found
+    assert found.offset == len(silence) + np.flatnonzero(spoken)[0]
+
+
+def assert_ended_well(ended: Ended, status: int = 0, within_s: float = 3.5) -> None:
+    assert (ended.status, ended.err) == (status, ""), ended
+    assert ended.seconds <= within_s
+    assert "dropped samples: none" in ended.out or status
+    assert "nothing is left running" in ended.out
+
+
+def assert_heard_whole(durations_s: list[float], played: Samples) -> None:
+    """There was one utterance, and it was played: all but the silence in its pre-roll."""
+    (duration_s,) = durations_s
+    assert -0.02 <= duration_s - len(played) / RATE <= 0.3
+
+
+def utterances(ended: Ended) -> list[float]:
+    """How long each was, in seconds."""
+    return [float(seconds) for seconds in re.findall(r"heard (\d+\.\d+) s of speech", ended.out)]
+
+
+def test_utterances_in_a_row_come_back_complete(echo: Echo) -> None:
+    for _ in range(UTTERANCES):
+        start = echo.say(SENTENCE)
+        answer = start + len(SENTENCE) + round(0.3 * RATE)
+        played = said(echo.heard(answer, round((PAUSE_S + 2.9) * RATE)))
+        assert_comes_from(played, SENTENCE, at_least_s=1.8)
+    ended = echo.send(SIGINT).end()
+    assert (ended.status, ended.err) == (0, "")
+    assert f"{UTTERANCES} utterance" in ended.out
+    assert re.search(r"dropped samples: \d+ muted$", ended.out, re.MULTILINE), "half-duplex, and nothing else"
+
+
+def test_ctrl_c_at_rest(echo: Echo) -> None:
+    assert_ended_well(echo.send(SIGINT).end(), within_s=2.0)
+
+
+def test_sigterm_at_rest(echo: Echo) -> None:
+    assert_ended_well(echo.send(SIGTERM).end(), within_s=2.0)
+
+
+def test_ctrl_c_while_the_person_speaks_says_all_that_was_heard(echo: Echo) -> None:
+    start = echo.say(SENTENCE, after_s=0.1)
+    spoken_s = 1.5
+    while echo.card.now(echo.card.mic) < start + spoken_s * RATE:
+        time.sleep(0.005)
+    echo.send(SIGINT)
+    played = said(echo.heard(start + round(spoken_s * RATE), 3 * RATE))
+    # The last sample played is the last one that was captured, which was spoken a buffer before Ctrl-C.
+    assert_comes_from(played, SENTENCE, at_least_s=spoken_s - 0.4)
+    ended = echo.end()
+    assert_ended_well(ended, within_s=spoken_s + 3.5)
+    assert_heard_whole(utterances(ended), played)
+
+
+def test_ctrl_c_while_it_speaks_lets_it_finish(echo: Echo) -> None:
+    start = echo.say(SENTENCE)
+    echo.says("of speech")
+    time.sleep(0.5)
+    echo.send(SIGINT)
+    ended = echo.end()
+    played = said(echo.heard(start + len(SENTENCE) + round(0.3 * RATE), round(3.5 * RATE)))
+    assert_comes_from(played, SENTENCE, at_least_s=1.8)
+    assert_heard_whole(utterances(ended), played)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.seconds <= 2.1 + 3.5
+
+
+def test_ctrl_c_twice_while_it_speaks_fades_out_and_is_status_130(echo: Echo) -> None:
+    start = echo.say(SENTENCE)
+    echo.says("of speech")
+    time.sleep(0.5)
+    ended = echo.send(SIGINT, SIGINT).end()
+    assert (ended.status, ended.err) == (130, "")
+    assert ended.seconds <= 2.0
+    assert re.search(r"dropped samples: .*\d+ cancelled", ended.out)
+    played = said(echo.heard(start + len(SENTENCE) + round(0.3 * RATE), round(3.5 * RATE)))
+    assert 0.1 * RATE < len(played) < 1.2 * RATE
+
+
+def test_three_times_at_once(echo: Echo) -> None:
+    echo.say(SENTENCE)
+    echo.says("of speech")
+    ended = echo.send(SIGINT, SIGINT, SIGINT).end()
+    assert ended.status == 130
+    assert ended.seconds <= 2.0
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8])
+def test_ctrl_c_during_start(card: PluggedCard, after_s: float) -> None:
+    with Echo(card) as program:
+        time.sleep(after_s)
+        # The interpreter itself shows a traceback where it has not come to this package yet.
+        ended = program.send(SIGINT).end(never="/voicepipe/")
+    # Before the interpreter minds signals, the system ends it; then it has nothing to end; then it runs.
+    assert ended.status in (-SIGINT, 130, 0)
+    assert ended.seconds <= 3.5
+    assert not card.mic.running
+    assert not card.speaker.running
+
+
+@pytest.mark.parametrize("cut_off_s", [None, 1.0])
+def test_live_passes_every_sample_on(card: PluggedCard, cut_off_s: float | None) -> None:
+    """By Ctrl-C in the midst of it, all that was captured before."""
+    noise = np.random.default_rng(1).integers(1, 9_000, 2 * RATE).astype(np.int16)
+    with Echo(card, "--live") as program:
+        start = program.is_listening().say(noise)
+        if cut_off_s is not None:
+            while card.now(card.mic) < start + cut_off_s * RATE:
+                time.sleep(0.005)
+            ended = program.send(SIGINT).end()
+            played = said(program.heard(start, round((cut_off_s + 1.0) * RATE)))
+            assert find(played, noise).same == 1.0
+            assert len(played) >= (cut_off_s - 0.2) * RATE
+        else:
+            played = program.heard(start, len(noise) + RATE)
+            assert find(noise, played).same == 1.0
+            ended = program.send(SIGINT).end()
+    assert_ended_well(ended)
+
+
+@pytest.mark.parametrize("device", ["vcard", "default"])
+def test_at_16_khz_it_is_the_same_sentence_at_the_same_speed(card: PluggedCard, device: str) -> None:
+    """The card has 48 kHz: our streams convert, or ALSA's own converter does."""
+    with Echo(card, rate=16_000, device=device) as program:
+        start = program.is_listening().say(SENTENCE)
+        answer = start + len(SENTENCE) + round(0.3 * RATE)
+        played = program.heard(answer, round((PAUSE_S + 2.9) * RATE))
+        program.send(SIGINT).end()
+    middle = SENTENCE[round(0.5 * RATE) : round(1.8 * RATE)]
+    assert find(middle, played).correlation > 0.97
+
+
+def test_an_unplugged_card_ends_it_with_an_error(echo: Echo) -> None:
+    echo.card.fault("both", "unplug")
+    ended = echo.end()
+    assert ended.status == 1
+    assert re.search(r"vcard is lost|vcard is not there", ended.err)
+    assert ended.seconds <= 10
