@@ -11,8 +11,7 @@ from voicepipe import (
     FrameDirection,
     FrameProcessor,
     InlineProcessor,
-    InputAudioFrame,
-    OutputAudioFrame,
+    Loopback,
     PipelineTask,
     Processor,
     StartFrame,
@@ -84,15 +83,6 @@ class Does(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await self._handler(self, frame, direction)
-
-
-class Loopback(InlineProcessor):
-    """What the microphone captured is to be heard."""
-
-    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        if isinstance(frame, InputAudioFrame):
-            return (OutputAudioFrame.of(frame),)
-        return (frame,)
 
 
 class Ends:

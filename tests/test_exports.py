@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +33,13 @@ WORDS = {
     "voicepipe.runner": ("PipelineRunner",),
     "voicepipe.microphone": ("MicrophoneInput",),
     "voicepipe.speaker": ("SpeakerOutput",),
-    "voicepipe.vad": ("VADProcessor",),
+    "voicepipe.vad": ("SpeechEngine", "VADProcessor"),
+    "voicepipe.utterance": ("UtteranceCollector",),
+    "voicepipe.webrtc": ("WebRTCEngine",),
     # Beside them: small stages, and what the words' signatures take, return and raise.
     "voicepipe.filter": ("FrameFilter",),
     "voicepipe.gain": ("Gain",),
+    "voicepipe.loopback": ("Loopback",),
     "voicepipe.meter": ("Level", "LevelMeter"),
     "voicepipe.tap": ("Tap",),
     "voicepipe.audio": ("AudioFormat",),
@@ -45,7 +49,7 @@ WORDS = {
     "voicepipe.ledger": ("DropReason", "SeamReport"),
     "voicepipe.census": ("Census", "assert_nothing_left", "take_census"),
     "voicepipe.monitor": ("CensusMonitor",),
-    "voicepipe.devices": ("open_backend",),
+    "voicepipe.devices": ("Backend", "open_backend"),
     "voicepipe.errors": (
         *("VoicepipeError", "PipelineError", "PipelineStartError", "LifecycleError", "AudioFormatError"),
         *("DeviceError", "BackendMissingError", "DeviceNotFoundError", "DeviceBusyError"),
@@ -239,3 +243,20 @@ def test_a_missing_docstring_is_found(source: str, missing: list[str]) -> None:
 )
 def test_the_names_of_a_module_are_found(source: str, names: list[str]) -> None:
     assert list(names_bound(ast.parse(source).body)) == names
+
+
+def test_each_name_is_found_in_its_home_module_when_it_is_first_asked_for() -> None:
+    homes = {name: f"voicepipe.{home}" for name, home in voicepipe._HOMES.items()}
+    words = {name: home for home, names in WORDS.items() for name in names}
+    assert homes == words
+    for name, home in homes.items():
+        assert getattr(voicepipe, name) is getattr(sys.modules[home], name)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'voicepipe' has no attribute 'Pipelines'"):
+        voicepipe.Pipelines  # noqa: B018  # to ask for it is the test
+
+
+def test_dir_names_what_was_not_asked_for_yet() -> None:
+    assert set(voicepipe.__all__) <= set(dir(voicepipe))

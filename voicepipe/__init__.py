@@ -7,61 +7,67 @@ What each word means is in its own module's docstring: `frames` has the table of
 `devices` the port to the back ends, `testing` what a test needs.
 """
 
-from voicepipe.audio import AudioFormat
-from voicepipe.census import Census, assert_nothing_left, take_census
-from voicepipe.devices import open_backend
-from voicepipe.errors import (
-    AudioFormatError,
-    BackendMissingError,
-    DeviceBusyError,
-    DeviceError,
-    DeviceFormatError,
-    DeviceLostError,
-    DeviceNotFoundError,
-    DevicePermissionError,
-    DeviceTimeoutError,
-    LifecycleError,
-    PipelineError,
-    PipelineStartError,
-    VoicepipeError,
-)
-from voicepipe.filter import FrameFilter
-from voicepipe.frames import (
-    AudioFrame,
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
-    CancelFrame,
-    ControlFrame,
-    DataFrame,
-    EndFrame,
-    ErrorFrame,
-    Frame,
-    FrameDirection,
-    InputAudioFrame,
-    InterruptionFrame,
-    OutputAudioFrame,
-    StartFrame,
-    SystemFrame,
-    TextFrame,
-    TranscriptionFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-    UtteranceFrame,
-)
-from voicepipe.gain import Gain
-from voicepipe.ledger import DropReason, SeamReport
-from voicepipe.lifecycle import RunState
-from voicepipe.meter import Level, LevelMeter
-from voicepipe.microphone import MicrophoneInput
-from voicepipe.monitor import CensusMonitor
-from voicepipe.params import Limits, StartParams
-from voicepipe.pipeline import ParallelPipeline, Pipeline
-from voicepipe.processor import FrameProcessor, InlineProcessor, Processor
-from voicepipe.report import Abandoned, RunReport, SlowStage, StageError
-from voicepipe.runner import PipelineRunner
-from voicepipe.speaker import SpeakerOutput
-from voicepipe.tap import Tap
-from voicepipe.task import PipelineTask
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
+    from voicepipe.audio import AudioFormat
+    from voicepipe.census import Census, assert_nothing_left, take_census
+    from voicepipe.devices import Backend, open_backend
+    from voicepipe.errors import (
+        AudioFormatError,
+        BackendMissingError,
+        DeviceBusyError,
+        DeviceError,
+        DeviceFormatError,
+        DeviceLostError,
+        DeviceNotFoundError,
+        DevicePermissionError,
+        DeviceTimeoutError,
+        LifecycleError,
+        PipelineError,
+        PipelineStartError,
+        VoicepipeError,
+    )
+    from voicepipe.filter import FrameFilter
+    from voicepipe.frames import (
+        AudioFrame,
+        BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
+        CancelFrame,
+        ControlFrame,
+        DataFrame,
+        EndFrame,
+        ErrorFrame,
+        Frame,
+        FrameDirection,
+        InputAudioFrame,
+        InterruptionFrame,
+        OutputAudioFrame,
+        StartFrame,
+        SystemFrame,
+        TextFrame,
+        TranscriptionFrame,
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        UtteranceFrame,
+    )
+    from voicepipe.gain import Gain
+    from voicepipe.ledger import DropReason, SeamReport
+    from voicepipe.lifecycle import RunState
+    from voicepipe.loopback import Loopback
+    from voicepipe.meter import Level, LevelMeter
+    from voicepipe.microphone import MicrophoneInput
+    from voicepipe.monitor import CensusMonitor
+    from voicepipe.params import Limits, StartParams
+    from voicepipe.pipeline import ParallelPipeline, Pipeline
+    from voicepipe.processor import FrameProcessor, InlineProcessor, Processor
+    from voicepipe.report import Abandoned, RunReport, SlowStage, StageError
+    from voicepipe.runner import PipelineRunner
+    from voicepipe.speaker import SpeakerOutput
+    from voicepipe.tap import Tap
+    from voicepipe.task import PipelineTask
+    from voicepipe.utterance import UtteranceCollector
+    from voicepipe.vad import SpeechEngine, VADProcessor
+    from voicepipe.webrtc import WebRTCEngine
 
 __version__ = "0.1.0"
 
@@ -92,7 +98,12 @@ __all__ = [
     "FrameProcessor",
     "InlineProcessor",
     "MicrophoneInput",
+    "VADProcessor",
+    "SpeechEngine",
+    "WebRTCEngine",
+    "UtteranceCollector",
     "SpeakerOutput",
+    "Loopback",
     "Gain",
     "FrameFilter",
     "Level",
@@ -119,6 +130,7 @@ __all__ = [
     "assert_nothing_left",
     "take_census",
     # devices
+    "Backend",
     "open_backend",
     # errors
     "VoicepipeError",
@@ -135,3 +147,61 @@ __all__ = [
     "DeviceLostError",
     "DeviceTimeoutError",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name's module when the name is first asked for: `import voicepipe` costs next to nothing."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+_HOMES = {
+    name: home
+    for home, names in {
+        "audio": "AudioFormat",
+        "census": "Census assert_nothing_left take_census",
+        "devices": "Backend open_backend",
+        "errors": (
+            "AudioFormatError BackendMissingError DeviceBusyError DeviceError DeviceFormatError "
+            "DeviceLostError DeviceNotFoundError DevicePermissionError DeviceTimeoutError "
+            "LifecycleError PipelineError PipelineStartError VoicepipeError"
+        ),
+        "filter": "FrameFilter",
+        "frames": (
+            "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame ControlFrame "
+            "DataFrame EndFrame ErrorFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
+            "OutputAudioFrame StartFrame SystemFrame TextFrame TranscriptionFrame "
+            "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
+        ),
+        "gain": "Gain",
+        "ledger": "DropReason SeamReport",
+        "lifecycle": "RunState",
+        "loopback": "Loopback",
+        "meter": "Level LevelMeter",
+        "microphone": "MicrophoneInput",
+        "monitor": "CensusMonitor",
+        "params": "Limits StartParams",
+        "pipeline": "ParallelPipeline Pipeline",
+        "processor": "FrameProcessor InlineProcessor Processor",
+        "report": "Abandoned RunReport SlowStage StageError",
+        "runner": "PipelineRunner",
+        "speaker": "SpeakerOutput",
+        "tap": "Tap",
+        "task": "PipelineTask",
+        "utterance": "UtteranceCollector",
+        "vad": "SpeechEngine VADProcessor",
+        "webrtc": "WebRTCEngine",
+    }.items()
+    for name in names.split()
+}
+"""The module of each public name."""

@@ -36,6 +36,7 @@ For frames of one's own, derive from `DataFrame`, `ControlFrame` or `SystemFrame
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -224,6 +225,15 @@ class AudioFrame(DataFrame):
     def of(cls, frame: AudioFrame) -> Self:
         """The audio of another frame, as a frame of this class: `OutputAudioFrame.of(heard)`."""
         return cls(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s)
+
+    @classmethod
+    def parts_of(cls, frame: AudioFrame) -> Iterator[Self]:
+        """The same, in as many frames as it takes: an utterance may be too long for one of this class."""
+        most, size = round(cls.longest_s * frame.rate), frame.format.sample_bytes
+        for at in range(0, frame.num_samples, most):
+            captured_s = None if frame.captured_s is None else frame.captured_s + at / frame.rate
+            data = frame.data[at * size : (at + most) * size]
+            yield cls(data, frame.rate, frame.channels, frame.position + at, captured_s)
 
     @property
     def array(self) -> npt.NDArray[np.int16]:

@@ -1,0 +1,98 @@
+"""The command `voicepipe`: its commands, its help, and Ctrl-C before anything heavy is imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voicepipe import __version__
+from voicepipe.cli import end_with, main
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"
+
+
+def test_without_a_command_it_tells_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().out
+    assert main(["--help"]) == main(["help"]) == 0
+    assert shown.startswith("usage: voicepipe COMMAND")
+    assert "echo" in shown
+    assert "devices" in shown
+    assert "exit status: 0 ended" in shown
+
+
+def test_an_unknown_command_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ech\x1bo"]) == 2
+    assert capsys.readouterr().err == (
+        "voicepipe: there is no command 'ech\\x1bo': echo or devices would be right\n"
+    )
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"voicepipe {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["echo", "devices"])
+def test_each_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: voicepipe {command} ")
+    assert "exit status: 0" in shown
+
+
+def test_devices_are_listed_with_those_that_would_be_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices", "--backend", "fake"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "name                   in out default Hz  taken by default as",
+        "simulated microphone    1   0      16000  microphone",
+        "simulated speaker       0   1      16000  speaker",
+    ]
+
+
+def test_devices_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices", "--backend", "fake", "--json"]) == 0
+    microphone, speaker = json.loads(capsys.readouterr().out)
+    assert microphone == {
+        "name": "simulated microphone",
+        "inputs": 1,
+        "outputs": 0,
+        "default_rate": 16_000,
+        "default_input": True,
+        "default_output": False,
+    }
+    assert speaker["default_output"] is True
+
+
+def test_devices_without_any(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices", "--backend", "wav:/no/such.wav"]) == 0
+    assert capsys.readouterr().out == "there is no sound device: plug one in, or start the sound server\n"
+
+
+def test_ctrl_c_before_a_program_listens_is_status_130() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        end_with(interrupted)
+    assert ended.value.code == 130
+
+
+def test_until_ctrl_c_is_minded_nothing_is_imported() -> None:
+    """Before `main` there are a few definitions only, for there a KeyboardInterrupt is a traceback."""
+    script = "import sys; old = {*sys.modules}; import voicepipe.cli; print(sorted({*sys.modules} - old))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "['voicepipe', 'voicepipe.cli']\n"

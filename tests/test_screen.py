@@ -1,0 +1,142 @@
+"""What programs print: lines that stay, and one that changes where it can."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import re
+
+import pytest
+
+from stages_for_tests import DOWN, UP
+from voicepipe import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InputAudioFrame,
+    Pipeline,
+    PipelineTask,
+    TextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    UtteranceFrame,
+)
+from voicepipe.programs.dashboard import Dashboard
+from voicepipe.programs.screen import LogHandler, Screen
+
+
+class Terminal(io.StringIO):
+    """Shows what a terminal of one line's memory would: the lines that stay, and the one under them."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rpartition("\r\x1b[K")[2] for line in self.getvalue().split("\n")]
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has gone away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    return Terminal()
+
+
+def test_on_a_terminal_the_status_line_stays_below_the_others(terminal: Terminal) -> None:
+    screen = Screen(terminal)
+    screen.status("one")
+    screen.say("a line")
+    screen.status("two")
+    screen.say("another")
+    assert terminal.lines == ["a line", "another", "two"]
+    screen.clear()
+    assert terminal.lines == ["a line", "another", ""]
+
+
+def test_a_status_line_never_wraps(terminal: Terminal) -> None:
+    Screen(terminal).status("x" * 100)
+    assert terminal.lines == ["x" * 39]
+
+
+def test_elsewhere_every_status_is_a_line_and_nothing_is_escaped() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    screen.status("one  ")
+    screen.say("a line")
+    screen.clear()
+    assert out.getvalue() == "one\na line\n"
+
+
+def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    Screen(terminal).status("one")
+    assert terminal.getvalue() == "one\n"
+
+
+def test_a_reader_that_has_gone_away_is_no_error() -> None:
+    screen = Screen(Gone())
+    screen.say("a line")
+    screen.status("one")
+    screen.clear()
+    closed = io.StringIO()
+    closed.close()
+    assert closed.closed
+
+
+def test_a_log_line_does_not_land_in_the_status_line(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = Screen(terminal)
+    screen.status("one")
+    handler = LogHandler(screen)
+    handler.emit(logging.makeLogRecord({"msg": "careful"}))
+    assert capsys.readouterr().err == "careful\n"
+    assert terminal.lines == [""], "it made room"
+
+
+async def test_a_dashboard_shows_what_passes_once_a_second() -> None:
+    out = io.StringIO()
+    dashboard = Dashboard(Screen(out), "listening to you")
+    task = PipelineTask(Pipeline([dashboard]))
+    dashboard.watch(task)
+    for block in range(100):
+        position = 320 * block
+        await task.queue_frame(InputAudioFrame(b"\0\x40" * 320, position=position))
+    await task.queue_frame(UserStartedSpeakingFrame(0))
+    asyncio.get_running_loop().call_later(2.5, task.end)
+    await task.run()
+    first, *shown = out.getvalue().splitlines()
+    assert first == "listening to you"
+    assert len(shown) == 2
+    assert re.fullmatch(r" +2\.0 s +-6\.0 dB #{18} +speech +utterances 0  dropped 0", shown[0])
+    assert re.fullmatch(r" +2\.0 s +-96\.0 dB +speech +utterances 0  dropped 0", shown[1])
+    assert dashboard.heard_s == pytest.approx(2.0)
+
+
+def test_a_dashboard_passes_everything_and_knows_who_speaks() -> None:
+    out = io.StringIO()
+    dashboard = Dashboard(Screen(out), "")
+    for frame, doing in (
+        (TextFrame("x"), "listening"),
+        (UserStartedSpeakingFrame(), "speech"),
+        (UserStoppedSpeakingFrame(), "listening"),
+        (UtteranceFrame(b"\1\0" * 8_000, position=16_000), "listening"),
+        (BotStartedSpeakingFrame(), "speaking"),
+        (BotStoppedSpeakingFrame(), "listening"),
+        (InputAudioFrame(b""), "listening"),
+    ):
+        assert list(dashboard.process(frame, UP if "Bot" in type(frame).__name__ else DOWN)) == [frame]
+        assert doing in dashboard._line()
+    assert dashboard.utterances == 1
+    assert out.getvalue() == "heard 0.50 s of speech at 1.00 s\n"
+    live = Dashboard(Screen(out), "", live=True)
+    list(live.process(BotStartedSpeakingFrame(), UP))
+    assert "listening" in live._line()

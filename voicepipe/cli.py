@@ -1,0 +1,90 @@
+"""The command `voicepipe`. It imports nothing heavy before Ctrl-C is minded: that would be a traceback."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # without importing typing
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+__all__ = ["command", "end_with", "main"]
+
+_COMMANDS = {
+    "echo": "speak, pause, and it says it back",
+    "devices": "list the microphones and speakers, and what would be taken",
+}
+_USAGE = """usage: voicepipe COMMAND [--help]
+
+Voice programs: microphone, stages, speaker.
+
+commands:
+{commands}
+  --version   the version
+
+exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C
+"""
+
+
+def command() -> "NoReturn":
+    """Run the program, and end the process with its status."""
+    end_with(main)
+
+
+def end_with(program: "Callable[[], int]") -> "NoReturn":
+    """Run it; Ctrl-C before it listens ends the process too, with no traceback."""
+    try:
+        status = program()
+    except KeyboardInterrupt:
+        status = 130
+    from voicepipe.exit import end_process
+
+    end_process(status)
+
+
+def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", only: str = "") -> int:
+    """Run one command.
+
+    Args:
+        arguments: what stands on the command line; by default that of the process.
+        program: how it was called.
+        only: the command, where the arguments do not begin with it.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not only:
+        if not given or given[0] in ("-h", "--help", "help"):
+            print(_usage(), end="")
+            return 0 if given else 2
+        if given[0] == "--version":
+            from voicepipe import __version__
+
+            print(f"voicepipe {__version__}")
+            return 0
+        only = given.pop(0)
+        program = f"{program} {only}"
+        if only not in _COMMANDS:
+            return _unknown(only)
+    if only == "echo":
+        from voicepipe.programs import echo
+
+        return echo.run(given, program)
+    from voicepipe.programs import devices
+
+    return devices.run(given, program)
+
+
+def _usage() -> str:
+    return _USAGE.format(commands="\n".join(f"  {name:<11} {what}" for name, what in _COMMANDS.items()))
+
+
+def _unknown(name: str) -> int:
+    from voicepipe.errors import printable
+
+    known = " or ".join(_COMMANDS)
+    print(f"voicepipe: there is no command {printable(repr(name))}: {known} would be right", file=sys.stderr)
+    return 2

@@ -1,0 +1,122 @@
+"""The echo program: it listens, and when the person pauses it says what it heard."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
+from voicepipe.loopback import Loopback
+from voicepipe.microphone import MicrophoneInput
+from voicepipe.pipeline import Pipeline
+from voicepipe.processor import InlineProcessor, Processor
+from voicepipe.programs.dashboard import Dashboard
+from voicepipe.programs.options import EchoOptions, echo_options
+from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.sound import Sound, choose_sound
+from voicepipe.programs.stopping import EndAfter, EndAfterAudio
+from voicepipe.report import RunReport
+from voicepipe.runner import PipelineRunner
+from voicepipe.speaker import SpeakerOutput
+from voicepipe.task import PipelineTask
+from voicepipe.utterance import UtteranceCollector
+from voicepipe.vad import VADProcessor
+
+__all__ = ["SayBack", "run"]
+
+
+class SayBack(InlineProcessor):
+    """Every utterance is to be heard. The microphone's audio, which the utterances hold, goes no further."""
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """An utterance is followed by output audio."""
+        if isinstance(frame, InputAudioFrame):
+            return ()
+        if isinstance(frame, UtteranceFrame):
+            return (frame, *OutputAudioFrame.parts_of(frame))
+        return (frame,)
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Run the program with these arguments; returns its exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    options = echo_options(arguments, program)
+    screen = Screen()
+    log_to(screen, program, debug=options.debug)
+    try:
+        return _run(options, screen)
+    except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        screen.clear()
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: EchoOptions, screen: Screen) -> int:
+    sound = choose_sound(options.backend, screen.say)
+    task, dashboard = _task(options, sound, screen)
+    sound.begin(options.format, options.seconds)
+    runner = PipelineRunner()
+    status = runner.run(task)
+    screen.clear()
+    if any(isinstance(error, PipelineStartError) for error in runner.errors):
+        return status  # it has been said why
+    if task.report is not None:
+        _summarize(task.report, dashboard, options.format.rate, screen.say)
+        sound.finish(screen.say)
+    screen.say("nothing is left running" if not runner.left else f"left running: {runner.left}")
+    return status
+
+
+def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
+    dashboard = Dashboard(screen, _greeting(options, sound), live=options.live)
+    stages: list[Processor] = [
+        MicrophoneInput(
+            sound.backend,
+            device=options.mic,
+            block_s=options.block_s,
+            latency=options.latency,
+            mute=options.mute,
+        ),
+        VADProcessor(),
+        UtteranceCollector(),
+        dashboard,
+        Loopback() if options.live else SayBack(),
+    ]
+    if sound.has_speaker:
+        speaker = SpeakerOutput(
+            sound.backend, device=options.speaker, block_s=options.block_s, latency=options.latency
+        )
+        stages.append(speaker)
+    if options.seconds is not None and sound.backend.name == "wav":
+        stages.insert(1, EndAfterAudio(options.seconds))  # a file is read faster than any clock goes
+    elif options.seconds is not None:
+        stages.append(EndAfter(options.seconds))
+    task = PipelineTask(Pipeline(stages), name="echo", input=options.format, output=options.format)
+    dashboard.watch(task)
+    return task, dashboard
+
+
+def _greeting(options: EchoOptions, sound: Sound) -> str:
+    if sound.backend.name == "wav":
+        return "the file is heard as fast as it goes"
+    what = "sound passes straight through" if options.live else "speak, and pause: it says it back"
+    return f"{what}. Ctrl-C ends it when all has been said; twice, at once"
+
+
+def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable[[str], None]) -> None:
+    said = sum(seam.given for seam in report.seams if seam.name == "SpeakerOutput device")
+    lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
+    say(f"{report.state.value}: {report.reason}")
+    say(
+        f"heard {dashboard.heard_s:.2f} s, {dashboard.utterances} "
+        f"{'utterance' if dashboard.utterances == 1 else 'utterances'}, said {said / rate:.2f} s; "
+        f"dropped samples: {lost or 'none'}"
+    )
+    for slow in (*report.slow, *report.abandoned):
+        say(f"  {slow}")

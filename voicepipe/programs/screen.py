@@ -1,0 +1,75 @@
+"""What a program prints: lines that stay, and on a terminal one status line under them that changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from typing import TextIO
+
+__all__ = ["LogHandler", "Screen", "log_to"]
+
+
+class Screen:
+    """Where a program prints. A reader that has gone away is no reason to stop."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = sys.stdout if out is None else out
+        self.is_live = self._out.isatty() and os.environ.get("TERM") != "dumb"
+        """It is a terminal, where a line can change."""
+        self._status = ""
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._put(f"{self._erase()}{line}\n{self._status}")
+
+    def status(self, line: str) -> None:
+        """The line that changes; a line like others where none can."""
+        if not self.is_live:
+            self._put(line.rstrip() + "\n")
+            return
+        # A line as long as the terminal is wide would wrap, and stay.
+        self._status = line[: shutil.get_terminal_size().columns - 1]
+        self._put(self._erase() + self._status)
+
+    def clear(self) -> None:
+        """Take the status line away."""
+        if self._status:
+            self._status = ""
+            self._put(self._erase())
+
+    def make_room(self) -> None:
+        """Somebody else is going to print a line on this terminal."""
+        if self._status:
+            self._put(self._erase())
+
+    def _erase(self) -> str:
+        return "\r\x1b[K" if self.is_live else ""
+
+    def _put(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def log_to(screen: Screen, program: str, *, debug: bool) -> None:
+    """Send the log to stderr, a line for each event; warnings and errors only, unless debugging."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else f"{program}: %(message)s"
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format=form, handlers=[LogHandler(screen)])
+
+
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes to stderr, and not into the status line."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        self._screen.make_room()
+        super().emit(record)
