@@ -314,14 +314,14 @@ MUTANTS = (
     Mutant(
         "the microphone's ring is not drained at the End",
         "voicepipe/microphone.py",
-        "            while await self._push_block(stream):\n                pass",
+        "            while await self._push_block(keeper):\n                pass",
         "            pass",
         "tests/test_microphone.py tests/test_devices_in_a_run.py",
     ),
     Mutant(
         "the End passes the speaker before its last sample has sounded",
         "voicepipe/speaker.py",
-        "            await playback.stream.drain()",
+        "            await playback.drain()",
         "            pass",
         "tests/test_speaker.py tests/test_devices_in_a_run.py",
     ),

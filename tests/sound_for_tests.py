@@ -19,10 +19,12 @@ from voicepipe import (
     PipelineTask,
     Processor,
     RunReport,
+    RunState,
     SeamReport,
     SpeakerOutput,
 )
 from voicepipe.devices import OutputStream, StreamRequest
+from voicepipe.keeper import OnLoss
 from voicepipe.testing import VirtualLoop
 from voicepipe_devices.driver import Finished, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
@@ -82,9 +84,12 @@ def talk(
     limits: Limits | None = None,
     input: AudioFormat | None = None,  # noqa: A002
     output: AudioFormat | None = None,
+    on_loss: OnLoss = "wait",
 ) -> PipelineTask:
     """A task in which what the card's microphone hears comes out of its speaker."""
-    stages = [MicrophoneInput(card.backend()), *between, Loopback(), SpeakerOutput(card.backend())]
+    ear = MicrophoneInput(card.backend(), on_loss=on_loss)
+    mouth = SpeakerOutput(card.backend(), on_loss=on_loss)
+    stages = [ear, *between, Loopback(), mouth]
     return PipelineTask(Pipeline(stages), limits=limits, input=input, output=output)
 
 
@@ -109,6 +114,12 @@ def assert_accounted(report: RunReport | None, *joined: str) -> RunReport:
         assert given == taken, f"{first} gave {given}, and {second} took {taken}"
     assert report.forced == ()
     return report
+
+
+async def is_running(task: PipelineTask) -> None:
+    """Return as soon as it runs: what is sent before is kept for the start, and nobody waits for room."""
+    while task.state is not RunState.RUNNING:  # noqa: ASYNC110 (no time may pass)
+        await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:

@@ -72,6 +72,7 @@ async def check_input(backend: Backend) -> None:
 
     await asyncio.sleep(0.03)
     stream.stop()
+    await within_limit(stream.finish())
     waiting: list[Block] = []
     while _read(stream, waiting):
         pass

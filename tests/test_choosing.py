@@ -48,7 +48,8 @@ def test_an_unknown_name_is_refused_and_the_nearest_is_named_first() -> None:
 
 
 def test_without_any_device_the_error_says_what_to_do() -> None:
-    with pytest.raises(DeviceNotFoundError, match="no speaker at all: plug one in"):
+    says = "there is no speaker at all: plug one in, start the sound server, or end what uses it"
+    with pytest.raises(DeviceNotFoundError, match=says):
         choose((), "usb", "speaker")
 
 

@@ -22,10 +22,10 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.devices import Block, DeviceInfo, StreamRequest
-from voicepipe_devices.conversion import BlockConverter
+from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
-from voicepipe_devices.streams import HELD_BACK_S, DriverBackend
+from voicepipe_devices.streams import DriverBackend
 
 HARD = AudioFormat(48_000, 2)
 SOFT = AudioFormat(16_000)

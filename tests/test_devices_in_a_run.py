@@ -50,6 +50,7 @@ from voicepipe import (
     RunReport,
     RunState,
     SpeakerOutput,
+    StartParams,
 )
 from voicepipe.devices import InputStream, StreamRequest
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
@@ -97,6 +98,13 @@ class Pause(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await asyncio.sleep(self._seconds())
         await self.push_frame(frame, direction)
+
+
+class OpensSlowly(FrameProcessor):
+    """Takes a second to open."""
+
+    async def on_start(self, params: StartParams) -> None:
+        await asyncio.sleep(1.0)
 
 
 # -- everything captured before the End is heard -------------------------------------
@@ -372,12 +380,12 @@ async def test_a_late_close_of_an_earlier_run_leaves_the_next_run_alone() -> Non
 
 @both_devices
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_lost_device_ends_the_run_with_its_error_and_never_in_silence(
+async def test_a_lost_device_fails_the_run_with_its_error_where_that_is_asked_for(
     device: str, fault: str
 ) -> None:
     card = SimulatedCard()
     card.mic.hear(noise(20.0))
-    task = talk(card)
+    task = talk(card, on_loss="fail")
     ends = Ends(task)
     loop = virtual_loop()
     loop.call_later(1.505, getattr(getattr(card, device), fault))
@@ -397,10 +405,12 @@ async def test_a_lost_device_ends_the_run_with_its_error_and_never_in_silence(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_an_end_while_the_speaker_is_lost_comes_in_time_and_the_queue_is_counted(fault: str) -> None:
+async def test_an_end_while_the_speaker_is_lost_comes_in_time_and_fails_where_that_is_asked_for(
+    fault: str,
+) -> None:
     card = SimulatedCard()
     card.mic.hear(noise(20.0))
-    task = talk(card)
+    task = talk(card, on_loss="fail")
     ends = Ends(task)
     loop = virtual_loop()
     loop.call_later(1.505, getattr(card.speaker, fault))
@@ -503,12 +513,16 @@ async def test_a_cancel_while_a_device_opens_rolls_back_at_once(device: str) -> 
 async def test_a_device_lost_between_its_opening_and_its_start_fails_the_run(device: str) -> None:
     card = SimulatedCard()
     side = getattr(card, device)
-    (card.speaker if device == "mic" else card.mic).slow_open(1.0)
-    virtual_loop().call_later(0.5 if device == "speaker" else 1.5, side.unplug)
-    error = await failure_of(talk(card))
-    assert isinstance(error.__cause__, (DeviceLostError, DeviceNotFoundError))
+    if device == "speaker":
+        card.mic.slow_open(1.0)
+        stages = [MicrophoneInput(card.backend()), SpeakerOutput(card.backend())]
+    else:
+        stages = [OpensSlowly(), MicrophoneInput(card.backend())]
+    virtual_loop().call_later(0.5, side.unplug)
+    error = await failure_of(PipelineTask(Pipeline(stages)))
+    assert isinstance(error.__cause__, DeviceLostError)
     side.replug()
-    (card.speaker if device == "mic" else card.mic).slow_open(0.0)
+    card.mic.slow_open(0.0)
     await assert_it_works(card)
 
 
@@ -529,7 +543,8 @@ async def test_the_same_processors_serve_run_after_run() -> None:
 
 async def test_the_same_processors_serve_again_after_a_run_that_failed() -> None:
     card = SimulatedCard()
-    pipeline = Pipeline([MicrophoneInput(card.backend()), Loopback(), SpeakerOutput(card.backend())])
+    ear = MicrophoneInput(card.backend(), on_loss="fail")
+    pipeline = Pipeline([ear, Loopback(), SpeakerOutput(card.backend(), on_loss="fail")])
     for side in (card.mic, card.speaker):
         virtual_loop().call_later(0.5, side.unplug)
         with pytest.raises(PipelineError):
@@ -562,7 +577,8 @@ async def test_the_loss_of_one_card_leaves_the_run_over_another_alone() -> None:
         card.mic.hear(noise(3.0, nth))
         card.mic.run_out()
     virtual_loop().call_later(1.0, cards[0].speaker.unplug)
-    results = await asyncio.gather(*(talk(card).run() for card in cards), return_exceptions=True)
+    tasks = [talk(card, on_loss="fail") for card in cards]
+    results = await asyncio.gather(*(task.run() for task in tasks), return_exceptions=True)
     assert isinstance(results[0], PipelineError)
     assert isinstance(results[1], RunReport)
     assert np.array_equal(heard(cards[1]), noise(3.0, 1))

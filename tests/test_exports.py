@@ -24,6 +24,7 @@ WORDS = {
         *("AudioFrame", "InputAudioFrame", "OutputAudioFrame", "UtteranceFrame"),
         *("UserStartedSpeakingFrame", "UserStoppedSpeakingFrame"),
         *("BotStartedSpeakingFrame", "BotStoppedSpeakingFrame"),
+        *("DeviceLostFrame", "DeviceRestoredFrame"),
         *("TextFrame", "TranscriptionFrame"),
         "FrameDirection",
     ),

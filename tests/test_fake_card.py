@@ -27,6 +27,7 @@ from stages_for_tests import Loopback
 from voicepipe import (
     AudioFormat,
     AudioFormatError,
+    BackendMissingError,
     DeviceBusyError,
     DeviceFormatError,
     DeviceLostError,
@@ -327,6 +328,93 @@ async def test_a_device_with_long_blocks_does_not_count_as_silent(block_s: float
     await mouth.close()
 
 
+# -- break_, hang, mend ----------------------------------------------------------------
+
+
+@both_sides
+@pytest.mark.parametrize("mended_by", ["mend", "time"])
+async def test_a_broken_server_takes_the_stream_with_it_and_its_close_returns_when_it_is_back(
+    side_of: Any, mended_by: str
+) -> None:
+    card = SimulatedCard()
+    side = side_of(card)
+    stream = await opened(card, side)
+    await stream.start()
+    await asyncio.sleep(1.0)
+    if mended_by == "time":
+        side.break_(5.0)
+    else:
+        side.break_()
+        virtual_loop().call_later(5.0, side.mend)
+    assert stream.error is None  # nobody is told
+    await asyncio.sleep(1.5)
+    assert isinstance(stream.error, DeviceLostError)
+    with pytest.raises(BackendMissingError, match=f"{side.name} cannot be reached: its sound server"):
+        await opened(card, side)
+    closing = asyncio.create_task(stream.close())
+    await asyncio.sleep(1.0)
+    closing.cancel()  # a call into C does not listen
+    await asyncio.sleep(1.0)
+    assert not closing.done()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    assert virtual_loop().time() == pytest.approx(6.0)
+    again = await opened(card, side)
+    await again.start()
+    await asyncio.sleep(2.0)
+    assert again.error is None
+    await again.close()
+
+
+@both_sides
+async def test_a_new_stream_does_not_wait_for_the_close_of_one_that_broke(side_of: Any) -> None:
+    card = SimulatedCard()
+    side = side_of(card)
+    old = await opened(card, side)
+    side.stuck_close(30.0)
+    side.break_()
+    closing = asyncio.create_task(old.close())
+    await asyncio.sleep(1.0)
+    side.mend()
+    new = await opened(card, side)
+    assert side.is_open
+    await closing
+    assert virtual_loop().time() == pytest.approx(31.0)
+    assert side.is_open  # the old stream's close is not the new one's
+    side.stuck_close(0.0)
+    await new.close()
+    assert not side.is_open
+
+
+@both_sides
+async def test_a_server_that_hangs_lets_no_opening_return(side_of: Any) -> None:
+    card = SimulatedCard()
+    side = side_of(card)
+    side.hang()
+    opening = asyncio.create_task(opened(card, side))
+    await asyncio.sleep(60.0)
+    assert not opening.done()
+    side.mend()
+    await (await opening).close()
+    assert virtual_loop().time() == pytest.approx(60.0)
+
+
+@both_sides
+async def test_after_a_replug_a_new_stream_works(side_of: Any) -> None:
+    card = SimulatedCard()
+    side = side_of(card)
+    for _ in range(3):
+        stream = await opened(card, side)
+        await stream.start()
+        await asyncio.sleep(2.0)
+        assert stream.error is None
+        side.unplug()
+        side.replug()
+        await asyncio.sleep(0.1)
+        assert stream.error is not None
+        await stream.close()
+
+
 # -- busy, refuse, slow_open, stuck_close --------------------------------------------
 
 
@@ -553,7 +641,15 @@ def test_a_card_refuses_bad_numbers_by_name(fields: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "wrong"),
-    [("xrun", -1), ("xrun", 0.5), ("slow_open", float("inf")), ("stuck_close", -1), ("refuse", "48k")],
+    [
+        ("xrun", -1),
+        ("xrun", 0.5),
+        ("slow_open", float("inf")),
+        ("stuck_close", -1),
+        ("break_", -1),
+        ("hang", "1"),
+        ("refuse", "48k"),
+    ],
 )
 @both_sides
 def test_a_verb_refuses_bad_numbers(side_of: Any, verb: str, wrong: Any) -> None:

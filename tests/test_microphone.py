@@ -41,6 +41,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
+from voicepipe.keeper import OnLoss
 from voicepipe_devices.fake import SimulatedCard
 
 MIC = "MicrophoneInput device"
@@ -48,9 +49,11 @@ TINY = 1e-9
 RING = 2 * RATE
 
 
-def listening(card: SimulatedCard, *behind: Processor, limits: Limits | None = None) -> PipelineTask:
+def listening(
+    card: SimulatedCard, *behind: Processor, limits: Limits | None = None, on_loss: OnLoss = "wait"
+) -> PipelineTask:
     """A task that captures."""
-    return PipelineTask(Pipeline([MicrophoneInput(card.backend()), *behind]), limits=limits)
+    return PipelineTask(Pipeline([MicrophoneInput(card.backend(), on_loss=on_loss), *behind]), limits=limits)
 
 
 def audio_of(frames: list[Frame]) -> list[InputAudioFrame]:
@@ -364,12 +367,14 @@ async def test_what_waits_is_accounted_for_although_the_close_is_stuck() -> None
 
 
 @pytest.mark.parametrize("fault", ["unplug", "vanish", "stall"])
-async def test_a_lost_microphone_fails_the_run_when_all_it_gave_has_been_pushed(fault: str) -> None:
+async def test_a_lost_microphone_fails_the_run_where_that_is_asked_for_when_all_it_gave_has_been_pushed(
+    fault: str,
+) -> None:
     card = SimulatedCard()
     said = noise(30.0)
     card.mic.hear(said)
     slow = Slow(0.05)  # when the device is lost, 0.5 s wait in the ring
-    task = listening(card, slow)
+    task = listening(card, slow, on_loss="fail")
     loop = virtual_loop()
     loop.call_later(2.0 + TINY, getattr(card.mic, fault))
     with pytest.raises(PipelineError, match="simulated microphone") as failed:

@@ -10,6 +10,7 @@ import pytest
 from sound_for_tests import BLOCK, LATENCY_S, RATE, assert_accounted, noise, seam, speech
 from stages_for_tests import Does, Ends, InlineRecorder
 from voicepipe import (
+    Backend,
     Frame,
     FrameDirection,
     InputAudioFrame,
@@ -19,11 +20,11 @@ from voicepipe import (
     PipelineTask,
     Processor,
     SpeakerOutput,
+    open_backend,
 )
 from voicepipe.processor import FrameProcessor
 from voicepipe.speaker import ROOM_S
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.portaudio import PortAudioBackend
 
 SPOKEN_S = 0.5
 
@@ -117,9 +118,9 @@ async def test_after_an_interruption_it_listens_again_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "default"), [(SimulatedCard().backend(), False), (PortAudioBackend(), True)]
+    ("backend", "default"), [(SimulatedCard().backend(), False), (open_backend("portaudio"), True)]
 )
-def test_what_the_back_end_shares_is_the_default(backend: PortAudioBackend, default: bool) -> None:
+def test_what_the_back_end_shares_is_the_default(backend: Backend, default: bool) -> None:
     assert MicrophoneInput(backend)._mutes is default
     assert MicrophoneInput(backend, mute=False)._mutes is False
     assert MicrophoneInput(backend, mute=True)._mutes is True

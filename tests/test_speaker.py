@@ -17,6 +17,7 @@ from sound_for_tests import (
     WatchedCard,
     assert_accounted,
     heard,
+    is_running,
     noise,
     samples,
     seam,
@@ -76,6 +77,7 @@ class Speaking:
     async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self.task.run())
         await self.ends.started.wait()
+        await is_running(self.task)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -667,8 +669,10 @@ async def test_a_close_that_is_stuck_is_abandoned_by_name_and_its_books_are_clos
 
 @pytest.mark.parametrize("speaking", [True, False])
 @pytest.mark.parametrize("fault", ["unplug", "vanish", "stall"])
-async def test_a_lost_speaker_fails_the_run_within_two_seconds(fault: str, speaking: bool) -> None:
-    async with Speaking() as run:
+async def test_a_lost_speaker_fails_the_run_within_two_seconds_where_that_is_asked_for(
+    fault: str, speaking: bool
+) -> None:
+    async with Speaking(on_loss="fail") as run:
         await run.say(speech(10.0 if speaking else 0.1))
         await asyncio.sleep(1.505)
         getattr(run.card.speaker, fault)()
@@ -685,7 +689,7 @@ async def test_a_lost_speaker_fails_the_run_within_two_seconds(fault: str, speak
 
 @pytest.mark.parametrize("fault", ["unplug", "vanish", "stall"])
 async def test_an_end_while_the_speaker_is_lost_comes_within_its_limit_and_counts_it(fault: str) -> None:
-    async with Speaking() as run:
+    async with Speaking(on_loss="fail") as run:
         for nth in range(10):
             await run.say(speech(10.0, nth))
         await asyncio.sleep(1.505)
@@ -703,7 +707,7 @@ async def test_an_end_while_the_speaker_is_lost_comes_within_its_limit_and_count
 
 @pytest.mark.parametrize("fault", ["unplug", "vanish", "stall"])
 async def test_a_speaker_lost_while_its_last_words_play_counts_them_as_lost(fault: str) -> None:
-    async with Speaking() as run:
+    async with Speaking(on_loss="fail") as run:
         await run.say(speech(0.9))
         run.task.end()
         await asyncio.sleep(0.505)
@@ -731,7 +735,7 @@ async def test_a_stall_that_passes_loses_nothing() -> None:
 
 
 async def test_an_interruption_of_a_dead_speaker_does_not_hide_its_loss() -> None:
-    async with Speaking() as run:
+    async with Speaking(on_loss="fail") as run:
         await run.say(speech(5.0))
         await asyncio.sleep(0.505)
         run.card.speaker.vanish()

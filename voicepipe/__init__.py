@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         CancelFrame,
         ControlFrame,
         DataFrame,
+        DeviceLostFrame,
+        DeviceRestoredFrame,
         EndFrame,
         ErrorFrame,
         Frame,
@@ -93,6 +95,8 @@ __all__ = [
     "UserStoppedSpeakingFrame",
     "BotStartedSpeakingFrame",
     "BotStoppedSpeakingFrame",
+    "DeviceLostFrame",
+    "DeviceRestoredFrame",
     # stages
     "Processor",
     "FrameProcessor",
@@ -179,9 +183,9 @@ _HOMES = {
         "filter": "FrameFilter",
         "frames": (
             "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame ControlFrame "
-            "DataFrame EndFrame ErrorFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
-            "OutputAudioFrame StartFrame SystemFrame TextFrame TranscriptionFrame "
-            "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
+            "DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame ErrorFrame Frame FrameDirection "
+            "InputAudioFrame InterruptionFrame OutputAudioFrame StartFrame SystemFrame TextFrame "
+            "TranscriptionFrame UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
         "gain": "Gain",
         "ledger": "DropReason SeamReport",

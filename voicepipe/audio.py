@@ -7,13 +7,13 @@ positions and counts are all in these.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from voicepipe.checks import check_count
 from voicepipe.errors import AudioFormatError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["AudioFormat", "pcm_bytes", "samples_in"]
 
@@ -81,6 +81,8 @@ def pcm_bytes(audio: npt.NDArray[Any], channels: int = 1) -> bytes:
     Raises:
         AudioFormatError: another dtype, or a shape that is not `channels` wide.
     """
+    import numpy as np  # here, for a process that only moves bytes needs none of it
+
     array = np.asarray(audio)
     width = array.shape[1] if array.ndim == 2 else 1
     if array.ndim not in (1, 2) or width != channels:

@@ -12,13 +12,14 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.errors import BackendMissingError, DeviceError, printable
-from voicepipe.ledger import SeamReport
-from voicepipe.ring import Block
+
+if TYPE_CHECKING:
+    from voicepipe.ledger import SeamReport
 
 __all__ = [
     "Backend",
@@ -38,6 +39,7 @@ _BACKENDS = {
     "fake": "'fake'",
 }
 """The back ends, each as one would write it."""
+_WITH_ARGUMENT = ("portaudio", "wav")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,17 @@ class DeviceInfo:
     """It is the speaker that is taken where none is named."""
 
 
+class Block(NamedTuple):
+    """Captured audio."""
+
+    data: bytes
+    """Interleaved int16."""
+    position: int
+    """The first sample's place since the stream began; a jump is a loss."""
+    captured_s: float
+    """When the first sample was captured, by the loop's clock."""
+
+
 class InputStream(Protocol):
     """A microphone's stream, open."""
 
@@ -136,7 +149,11 @@ class InputStream(Protocol):
         ...
 
     def stop(self) -> None:
-        """Close the intake, at once. What was captured before can still be read."""
+        """Close the intake, at once. What was captured before can still be read, or is on its way."""
+        ...
+
+    async def finish(self) -> None:
+        """Close the intake, and return when all that was captured before can be read."""
         ...
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
@@ -236,6 +253,11 @@ class Backend(Protocol):
         """Its microphones hear its speakers, as in a room; so they are muted while a speaker sounds."""
         ...
 
+    @property
+    def lost_for_good(self) -> bool:
+        """What is lost does not come back (a file): to open it again would be another one."""
+        ...
+
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are now."""
         ...
@@ -291,7 +313,7 @@ def open_backend(name: str | None = None) -> Backend:
     kind, colon, argument = name.partition(":")
     if kind not in _BACKENDS:
         raise ValueError(f"there is no back end {printable(repr(name))}: {_names()} would be right")
-    if colon and ":" not in _BACKENDS[kind]:
+    if colon and kind not in _WITH_ARGUMENT:
         raise ValueError(f"the back end {kind!r} takes nothing behind its name: {printable(repr(name))}")
     try:
         module = importlib.import_module(f"voicepipe_devices.{kind}")
@@ -302,7 +324,7 @@ def open_backend(name: str | None = None) -> Backend:
             "the package voicepipe_devices is not installed: in a checkout, run `pip install -e .`, "
             "or put its folder `devices` on PYTHONPATH"
         ) from error
-    backend: Backend = module.open_backend(argument) if ":" in _BACKENDS[kind] else module.open_backend()
+    backend: Backend = module.open_backend(argument) if kind in _WITH_ARGUMENT else module.open_backend()
     return backend
 
 

@@ -11,6 +11,8 @@ EndFrame                    control  no             the task           down
 CancelFrame                 system   no             the task           observers
 ErrorFrame                  system   no             the task, a stage  up
 InterruptionFrame           system   no             the task           down
+DeviceLostFrame             system   no             a device's stage   both
+DeviceRestoredFrame         system   no             a device's stage   both
 AudioFrame                  data     no             a stage            any
 InputAudioFrame             data     no             MicrophoneInput    down
 OutputAudioFrame            data     yes            a stage            down
@@ -38,16 +40,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from voicepipe.audio import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from voicepipe.params import StartParams
 
 __all__ = [
@@ -57,6 +59,9 @@ __all__ = [
     "CancelFrame",
     "ControlFrame",
     "DataFrame",
+    "DeviceKind",
+    "DeviceLostFrame",
+    "DeviceRestoredFrame",
     "EndFrame",
     "ErrorFrame",
     "Frame",
@@ -72,6 +77,9 @@ __all__ = [
     "UserStoppedSpeakingFrame",
     "UtteranceFrame",
 ]
+
+
+DeviceKind = Literal["microphone", "speaker"]
 
 
 class FrameDirection(enum.Enum):
@@ -163,6 +171,28 @@ class InterruptionFrame(SystemFrame):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DeviceLostFrame(SystemFrame):
+    """A device makes no sign any more. The run goes on without it, and looks for it."""
+
+    device: str
+    """Its name, as it is shown."""
+    kind: DeviceKind
+    reason: str
+    """One line, for a person."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceRestoredFrame(SystemFrame):
+    """A device that was lost works again."""
+
+    device: str
+    """The name of what was opened in its place: the same, or another that the same request found."""
+    kind: DeviceKind
+    lost_s: float
+    """How long it was away, in seconds, since the loss was noticed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame(DataFrame):
     """A stretch of PCM audio: int16, interleaved.
 
@@ -238,6 +268,8 @@ class AudioFrame(DataFrame):
     @property
     def array(self) -> npt.NDArray[np.int16]:
         """The audio as a read-only view of int16, shape (samples, channels)."""
+        import numpy as np
+
         return np.frombuffer(self.data, np.int16).reshape(-1, self.channels)
 
     @property

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+import logging
+from collections import Counter, deque
 from dataclasses import replace
 
 from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import Backend, InputStream, StreamRequest, backend_of
+from voicepipe.devices import Backend, Block, InputStream, StreamRequest, backend_of
+from voicepipe.errors import printable
 from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.keeper import Keeper, OnLoss, check_on_loss
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.params import StartParams
 from voicepipe.processor import FrameProcessor
+from voicepipe.silence import LIMIT_S, DigitalSilence
 
 __all__ = ["MicrophoneInput"]
+
+_log = logging.getLogger("voicepipe")
 
 
 class MicrophoneInput(FrameProcessor):
@@ -25,6 +32,10 @@ class MicrophoneInput(FrameProcessor):
     ring of 2 s absorbs, then the oldest audio goes, is counted as `mic_overflow`, and
     shows as a jump of `position`.
 
+    A microphone that is lost is looked for until it is back, and the run goes on meanwhile:
+    `DeviceLostFrame` and `DeviceRestoredFrame` go both ways, `position` jumps by the time that
+    passed, and the gap is counted as `device_lost`.
+
     Args:
         backend: a back end, or the name of one.
         device: a device's name, or a unique part of it; empty: the default one.
@@ -32,6 +43,8 @@ class MicrophoneInput(FrameProcessor):
         latency: "low", "high", or seconds.
         mute: drop what it hears while a speaker of the run sounds, counted as `muted`. None: where
             microphone and speaker share the air, as with sound hardware; with headphones, say False.
+        on_loss: "wait" until it is back, "end" the run with what was captured, or "fail". A file
+            that cannot be read any more does not come back: it fails instead of waiting.
 
     Raises:
         TypeError, ValueError: an argument is not of its kind, or out of its bounds.
@@ -48,6 +61,7 @@ class MicrophoneInput(FrameProcessor):
         block_s: float = 0.02,
         latency: str | float = "low",
         mute: bool | None = None,
+        on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
         super().__init__(name=name)
@@ -56,12 +70,14 @@ class MicrophoneInput(FrameProcessor):
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
     def _reset(self) -> None:
-        self._stream: InputStream | None = None
+        self._keeper: Keeper[InputStream] | None = None
         self._air: Air | None = None
-        self._dropped: Counter[str] = Counter()
+        self._captured = _Captured()
+        self._silence = DigitalSilence()
         self._rest_is = DropReason.SHUTDOWN
 
     async def on_start(self, params: StartParams) -> None:
@@ -69,78 +85,207 @@ class MicrophoneInput(FrameProcessor):
         self._reset()
         self._air = params.air if self._mutes else None
         request = replace(self._wish, format=params.input)
-        self._stream = await self._backend.open_input(request, self.wake_up)
+        self._keeper = Keeper(
+            self,
+            "microphone",
+            self._on_loss,
+            opens=lambda wake: self._backend.open_input(request, wake),
+            news=self.wake_up,
+            lost=self._captured.lose,
+            found=self._found,
+        )
+        await self._keeper.open()
 
     async def on_running(self) -> None:
         """Begin to capture. Raises: DeviceError."""
-        if self._stream is not None:
-            await self._stream.start()
+        keeper = self._keeper
+        if keeper is not None and keeper.stream is not None:
+            self._captured.begin(keeper.stream, asyncio.get_running_loop().time())
+            await keeper.stream.start()
+            keeper.watch()
+
+    async def _found(self, stream: InputStream) -> None:
+        """The first block that it brings says that it works."""
+
+    # -- capturing -----------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
-        """Push one captured block. A device that is lost fails the run, when all it gave has been pushed."""
-        stream = self._stream
-        if stream is None:
+        """Push one captured block. A lost device is one when all it gave has been pushed."""
+        keeper = self._keeper
+        if keeper is None:
             return False
-        if await self._push_block(stream):
+        if await self._push_block(keeper):
             return True
-        if stream.error is not None:
-            raise stream.error
-        if stream.exhausted:
-            await self.push_frame(EndFrame(f"{stream.info.device} has run out"))
+        if keeper.check() and keeper.stream is not None and keeper.stream.exhausted:
+            await self.push_frame(EndFrame(f"{keeper.stream.info.device} has run out"))
         return False
 
-    async def _push_block(self, stream: InputStream) -> bool:
-        block = stream.read()
+    async def _push_block(self, keeper: Keeper[InputStream]) -> bool:
+        captured = self._captured
+        block = captured.next_of_the_lost()
+        if block is None and (stream := keeper.stream) is not None and (raw := stream.read()) is not None:
+            block = captured.place(raw, stream)
+            await keeper.confirm()
         if block is None:
             return False
-        audio = stream.info.format
-        if self._air is not None:
-            seconds = audio.seconds(len(block.data) // audio.sample_bytes)
-            if self._air.sounded(block.captured_s, block.captured_s + seconds):
-                self._dropped[DropReason.MUTED] += len(block.data) // audio.sample_bytes
-                return True
+        audio = captured.format
+        samples = len(block.data) // audio.sample_bytes
+        seconds = audio.seconds(samples)
+        if self._air is not None and self._air.sounded(block.captured_s, block.captured_s + seconds):
+            captured.dropped[DropReason.MUTED] += samples
+            return True
+        if self._silence.has_lasted(block.data, seconds):
+            self._warn_of_silence(keeper)
         await self.push_frame(
             InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
         )
         return True
 
+    def _warn_of_silence(self, keeper: Keeper[InputStream]) -> None:
+        device = "it" if keeper.stream is None else printable(keeper.stream.info.device)
+        _log.warning(
+            "the microphone %s has delivered nothing but zeros for %g s: it may be muted in the mixer or "
+            "by a switch, be a virtual device that nobody feeds, or be held by another program; on macOS, "
+            "allow this program to use the microphone in the privacy settings",
+            device,
+            LIMIT_S,
+        )
+
+    # -- closing -------------------------------------------------------------------
+
+    def _close_intake(self) -> None:
+        if self._keeper is not None:
+            self._keeper.stop()
+            if self._keeper.stream is not None:
+                self._keeper.stream.stop()
+
     def on_ending(self) -> None:
         """Close the intake: what is captured from now on must not push out what was captured before."""
-        if self._stream is not None:
-            self._stream.stop()
+        self._close_intake()
 
     async def on_end(self) -> None:
         """Close the intake, and push what was captured before."""
-        stream = self._stream
-        if stream is not None:
-            stream.stop()
-            while await self._push_block(stream):
+        keeper = self._keeper
+        if keeper is not None:
+            if keeper.stream is not None:
+                with keeper.bears_loss():
+                    await keeper.stream.finish()
+            while await self._push_block(keeper):
                 pass
+            keeper.retire()
 
     async def on_cancel(self) -> None:
         """Close the intake."""
         self._rest_is = DropReason.CANCELLED
-        if self._stream is not None:
-            self._stream.stop()
+        self._close_intake()
+        if self._keeper is not None:
+            self._keeper.retire()
 
     async def cleanup(self) -> None:
         """Give the device back."""
-        stream, dropped, reason = self._stream, self._dropped, self._rest_is
-        if stream is not None:
-            stream.stop()
-            _drop_rest(stream, dropped, reason)
+        keeper, captured, reason = self._keeper, self._captured, self._rest_is
+        if keeper is not None:
+            if keeper.stream is not None:
+                keeper.stream.stop()
+            captured.drop_rest(keeper.stream, reason)
             try:
-                await stream.close()
+                await keeper.close()
             finally:  # its thread may have been storing a block when the intake closed
-                _drop_rest(stream, dropped, reason)
+                captured.drop_rest(keeper.stream, reason)
 
     def seams(self) -> list[SeamReport]:
-        """The device's own seam, besides the mailbox."""
-        stream = self._stream
-        return [] if stream is None else [stream.seam(f"{self.name} device", dict(self._dropped))]
+        """The device's own seam, besides the mailbox: over all streams there were."""
+        keeper = self._keeper
+        if keeper is None or (keeper.stream is None and not self._captured.any_lost):
+            return []
+        return [self._captured.seam(f"{self.name} device", keeper.stream)]
 
 
-def _drop_rest(stream: InputStream, dropped: Counter[str], reason: str) -> None:
-    """Book what was captured and nobody will read."""
-    while (block := stream.read()) is not None:
-        dropped[reason] += len(block.data) // stream.info.format.sample_bytes
+class _Captured:
+    """Blocks of one stream after the other as one line of positions, and the books over all of them."""
+
+    def __init__(self) -> None:
+        self.format = AudioFormat()
+        self.dropped: Counter[str] = Counter()
+        """What was dropped after it was read, and what passed by while there was no device."""
+        self.any_lost = False
+        """There was a stream, and it was lost."""
+        self._lost: deque[InputStream] = deque()
+        """Streams that are lost, and may hold something that was captured."""
+        self._over = SeamReport("", 0, 0, 0)
+        """Of the streams that are read to their end."""
+        self._stream: InputStream | None = None
+        """The last one that was read."""
+        self._gap = 0
+        """Samples that passed by between the streams so far."""
+        self._offset = 0
+        """Where the position 0 of the present stream stands."""
+        self._end, self._end_s = 0, 0.0
+        """The end of the last block: its position, and its time."""
+
+    def begin(self, stream: InputStream, now_s: float) -> None:
+        """The first stream begins."""
+        self._stream, self._end_s = stream, now_s
+
+    def lose(self, stream: InputStream) -> None:
+        """This stream is lost; what it captured can still be read."""
+        stream.stop()
+        self._lost.append(stream)
+        self.any_lost = True
+
+    def next_of_the_lost(self) -> Block | None:
+        """The oldest block of the lost streams, or None."""
+        while self._lost:
+            stream = self._lost[0]
+            block = stream.read()
+            if block is not None:
+                return self.place(block, stream)
+            self._lost.popleft()
+            self._over = _sum(self._over, stream.seam("", {}))
+        return None
+
+    def place(self, block: Block, stream: InputStream) -> Block:
+        """The block with its position among those of all streams."""
+        self.format = stream.info.format
+        if stream is not self._stream:
+            self._stream = stream
+            self._begin_behind_a_gap(block)
+        position = self._offset + block.position
+        self._end = position + len(block.data) // self.format.sample_bytes
+        self._end_s = block.captured_s + self.format.seconds(self._end - position)
+        return block._replace(position=position)
+
+    def _begin_behind_a_gap(self, block: Block) -> None:
+        """The first block of a stream behind another. What it lost itself, before that block, is no gap."""
+        passed = round((block.captured_s - self._end_s) * self.format.rate)
+        gap = max(0, passed - block.position)
+        self._offset = self._end + gap
+        self._gap += gap
+        self.dropped[DropReason.DEVICE_LOST] += gap
+
+    def drop_rest(self, stream: InputStream | None, reason: str) -> None:
+        """Book what was captured and nobody will read."""
+        while (block := self.next_of_the_lost()) is not None:
+            self.dropped[reason] += len(block.data) // self.format.sample_bytes
+        while stream is not None and (block := stream.read()) is not None:
+            self.dropped[reason] += len(block.data) // stream.info.format.sample_bytes
+
+    def seam(self, name: str, stream: InputStream | None) -> SeamReport:
+        """The ledger over all streams, `stream` the present one."""
+        total = self._over
+        for each in (*self._lost, stream):
+            if each is not None:
+                total = _sum(total, each.seam("", {}))
+        dropped = Counter(total.dropped) + self.dropped
+        given = total.given + self._gap - self.dropped.total()
+        return SeamReport(name, total.taken + self._gap, given, total.held, dict(dropped))
+
+
+def _sum(first: SeamReport, second: SeamReport) -> SeamReport:
+    return SeamReport(
+        second.name,
+        first.taken + second.taken,
+        first.given + second.given,
+        first.held + second.held,
+        dict(Counter(first.dropped) + Counter(second.dropped)),
+    )

@@ -7,31 +7,24 @@ never raises, and wakes the loop at most once for each time that the loop looks.
 
 from __future__ import annotations
 
-import asyncio
+from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from voicepipe.audio import AudioFormat
+from voicepipe.devices import Block
 from voicepipe.ledger import DropReason, SeamReport
 
-__all__ = ["Block", "CaptureRing", "Doorbell", "PlaybackRing"]
+if TYPE_CHECKING:
+    import asyncio
 
+__all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing"]
+
+RING_S = 2.0
+"""How long a microphone's ring can wait for the pipeline."""
 RAMP_S = 0.005
 """How long a flush takes to fade out."""
-
-
-class Block(NamedTuple):
-    """Captured audio."""
-
-    data: bytes
-    """Interleaved int16."""
-    position: int
-    """The first sample's place since the stream began; a jump is a loss."""
-    captured_s: float
-    """When the first sample was captured, by the loop's clock."""
 
 
 class Doorbell:
@@ -135,7 +128,9 @@ class PlaybackRing:
         self._notify_at = -1
         self._chunks: deque[_Chunk] = deque()
         self._rest: memoryview | None = None
-        self._flushes_asked = self._flushes_done = 0
+        self._flushes_asked = 0
+        self.flushes_done = 0
+        """Flushes that have taken effect. The callback's."""
         self.written = 0
         """Samples that came in. The loop's."""
         self.played = 0
@@ -167,7 +162,7 @@ class PlaybackRing:
     @property
     def flushing(self) -> bool:
         """A flush has been asked for that the callback has not seen."""
-        return self._flushes_asked != self._flushes_done
+        return self._flushes_asked != self.flushes_done
 
     @property
     def queued(self) -> int:
@@ -180,7 +175,7 @@ class PlaybackRing:
         self._chunks.clear()
         self._rest = None
         self.dropped = self.written - self.played
-        self._flushes_done = self._flushes_asked
+        self.flushes_done = self._flushes_asked
         return self.dropped - before
 
     # -- the callback's side -----------------------------------------------------
@@ -217,7 +212,7 @@ class PlaybackRing:
             return rest
         while self._chunks:
             if isinstance(self._chunks[0], _Flush):
-                if self._flushes_asked == self._flushes_done:
+                if self._flushes_asked == self.flushes_done:
                     self._chunks.popleft()
                     continue
                 return None  # asked for within this block: the next one fades
@@ -237,16 +232,17 @@ class PlaybackRing:
         if self._rest is not None:
             self.dropped += self._rest.nbytes // self.format.sample_bytes
             self._rest = None
-        while self._flushes_done != self._flushes_asked and self._chunks:
+        while self.flushes_done != self._flushes_asked and self._chunks:
             chunk = self._chunks.popleft()
             if isinstance(chunk, _Flush):
-                self._flushes_done += 1
+                self.flushes_done += 1
             else:
                 self.dropped += chunk.nbytes // self.format.sample_bytes
         self._notify()
 
 
 def _faded(data: bytes, channels: int) -> bytes:
-    audio = np.frombuffer(data, np.int16).reshape(-1, channels)
-    gain = np.linspace(1.0, 0.0, len(audio), endpoint=False)[:, None]
-    return (audio * gain).astype(np.int16).tobytes()
+    audio = array("h", data)
+    samples = len(audio) // channels
+    faded = (int(value * (1 - at // channels / samples)) for at, value in enumerate(audio))
+    return array("h", faded).tobytes()

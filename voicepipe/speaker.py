@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from dataclasses import replace
 
 from voicepipe.air import Air
@@ -19,8 +18,10 @@ from voicepipe.frames import (
     FrameDirection,
     OutputAudioFrame,
 )
+from voicepipe.keeper import Keeper, OnLoss, check_on_loss
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.params import StartParams
+from voicepipe.playback import Playback
 from voicepipe.processor import FrameProcessor
 
 __all__ = ["SpeakerOutput"]
@@ -41,12 +42,18 @@ class SpeakerOutput(FrameProcessor):
     `BotStoppedSpeakingFrame` go both ways, once for every stretch of speech; their
     positions count the samples handed to the device since the start.
 
+    A speaker that is lost is looked for until it is back, and the run goes on meanwhile:
+    `DeviceLostFrame` and `DeviceRestoredFrame` go both ways. What waits for it, and what comes
+    while it is away, is dropped at once and counted as `device_lost`.
+
     Args:
         backend: a back end, or the name of one.
         device: a device's name, or a unique part of it; empty: the default one.
         block_s: seconds of audio in a block of the device.
         latency: "low", "high", or seconds.
         max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
+        on_loss: "wait" until it is back, "end" the run, or "fail". A file that cannot be written
+            any more does not come back: it fails instead of waiting.
 
     Raises:
         TypeError, ValueError: an argument is not of its kind, or out of its bounds.
@@ -63,6 +70,7 @@ class SpeakerOutput(FrameProcessor):
         block_s: float = 0.02,
         latency: str | float = "low",
         max_queue_s: float = 1.0,
+        on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
         super().__init__(name=name)
@@ -71,14 +79,15 @@ class SpeakerOutput(FrameProcessor):
         # It is filled again when it is half empty: a block must be left then.
         at_least = max(0.05, 2 * block_s)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=at_least, at_most=60.0)
+        self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
     def _reset(self) -> None:
-        self._playback: _Playback | None = None
+        self._playback: Playback | None = None
         self._air: Air | None = None
         self._speaking = False
         self._cut = False
-        """An interruption took what waited, and nobody has been told yet how much was heard."""
+        """What waited was taken away, and nobody has been told yet how much was heard."""
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,9 +97,23 @@ class SpeakerOutput(FrameProcessor):
         self._news = asyncio.Event()
         self._air = params.air
         request = replace(self._wish, format=params.output)
-        stream = await self._backend.open_output(request, self._wake)
-        self._playback = _Playback(stream)
+        keeper = Keeper(
+            self,
+            "speaker",
+            self._on_loss,
+            opens=lambda wake: self._backend.open_output(request, wake),
+            news=self._wake,
+            lost=self._lost,
+            found=self._found,
+        )
+        stream = await keeper.open()
+        self._playback = Playback(keeper, stream)
         await stream.start()
+
+    async def on_running(self) -> None:
+        """From now on a loss does not fail the start any more. Raises: DeviceError."""
+        if self._playback is not None:
+            self._playback.keeper.watch()
 
     def _wake(self) -> None:
         self._news.set()
@@ -98,30 +121,31 @@ class SpeakerOutput(FrameProcessor):
 
     def progress(self) -> object:
         """What has been played."""
-        return self._playback.stream.position if self._playback is not None else None
+        return self._playback.position if self._playback is not None else None
 
     # -- playing -----------------------------------------------------------------
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Play output audio; pass everything else on."""
-        playback = self._playback
-        if isinstance(frame, OutputAudioFrame) and direction is not _UP and playback is not None:
-            await self._play(frame, playback)
+        if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._playback is not None:
+            await self._play(frame, self._playback)
         else:
             await self.push_frame(frame, direction)
 
-    async def _play(self, frame: OutputAudioFrame, playback: _Playback) -> None:
-        wanted = playback.stream.info.format
-        if frame.format != wanted:
+    async def _play(self, frame: OutputAudioFrame, playback: Playback) -> None:
+        if frame.format != playback.format:
             raise AudioFormatError(
-                f"{self.name} plays {wanted}, and got {frame.format}: convert {frame!r} before it"
+                f"{self.name} plays {playback.format}, and got {frame.format}: convert {frame!r} before it"
             )
         if not frame.num_samples:
             return
         playback.take(frame)
         self.take_charge()
         await self._tell_if_cut(playback)
-        _check(playback.stream)
+        if not playback.keeper.check():
+            playback.drop_pending(DropReason.DEVICE_LOST)
+            return
+        await playback.keeper.confirm()
         if playback.pending and not self._speaking:
             self._speaking = True
             if self._air is not None:
@@ -129,82 +153,102 @@ class SpeakerOutput(FrameProcessor):
             await self._tell(BotStartedSpeakingFrame(playback.next_position))
         await self._feed(playback)
 
-    async def _feed(self, playback: _Playback) -> None:
+    async def _feed(self, playback: Playback) -> None:
         """Hand slices to the device as it has room."""
-        stream = playback.stream
-        most = stream.info.format.samples(self._max_queue_s)
-        while playback.pending:
-            _check(stream)
-            playback.write(most - stream.queued)
+        most = playback.format.samples(self._max_queue_s)
+        while playback.pending and playback.keeper.check():
+            playback.write(most - playback.queued)
             if playback.pending:
                 self._news.clear()
-                stream.notify_at(most // 2)
+                playback.notify_at(most // 2)
                 await self._news.wait()
         self._quiet_since = None
-        stream.notify_at(0)
+        playback.notify_at(0)
 
     async def on_end(self) -> None:
-        """Return when the last sample has sounded."""
+        """Return when the last sample has sounded, or the device is lost."""
         playback = self._playback
         if playback is not None:
-            await playback.stream.drain()
+            await playback.drain()
             await self._tell_if_cut(playback)
             await self._tell_stopped(playback)
+            await playback.keeper.told()
+            playback.keeper.retire()
 
     # -- cutting short -------------------------------------------------------------
 
     def on_interruption(self) -> None:
         """Fade out in the next block, and forget what waits."""
         playback = self._playback
-        if playback is not None and (playback.pending or playback.stream.queued):
-            playback.drop_pending(DropReason.INTERRUPTED)
-            playback.stream.flush()
+        if playback is not None and (playback.pending or playback.queued):
+            playback.interrupt()
             self._cut = True
 
     async def on_cancel(self) -> None:
         """Fade out in the next block; do not wait for a device that asks for none."""
         playback = self._playback
         if playback is not None:
-            stream = playback.stream
+            playback.keeper.retire()
             playback.cancel()
-            patience_s = 2 * stream.info.format.seconds(stream.info.block) + 0.1
+            patience_s = 2 * playback.block_s + 0.1
             with contextlib.suppress(TimeoutError, DeviceError):
-                await asyncio.wait_for(stream.settle(), patience_s)
+                await asyncio.wait_for(playback.settle(), patience_s)
+
+    # -- loss and return -------------------------------------------------------------
+
+    def on_ending(self) -> None:
+        """A device that is lost now is not waited for any more."""
+        if self._playback is not None:
+            self._playback.keeper.stop()
+
+    def _lost(self, stream: OutputStream) -> None:
+        """Let go of what was to be played on it."""
+        if self._playback is not None:
+            self._playback.lose(stream)
+            self._cut = self._speaking
+            self._leave_air(self._playback)
+
+    async def _found(self, stream: OutputStream) -> None:
+        """It works when it has asked for a block."""
+        stream.flush()
+        await stream.settle()
+        if self._playback is not None:
+            self._playback.adopt(stream)
 
     # -- facts ---------------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
-        """Notice the loss of the device, and the end of speech."""
+        """Notice the loss of the device and its return, and the end of speech."""
         playback = self._playback
         if playback is None:
             return False
-        stream = playback.stream
-        _check(stream)
+        playback.keeper.check()
+        await playback.keeper.confirm()
         if self._cut:
-            if stream.flushing:
+            if playback.flushing:
                 return False
             await self._tell_if_cut(playback)
             return True
-        if not self._speaking or stream.queued:
+        if not self._speaking or playback.queued:
             return False
         return await self._quiet(playback)
 
-    async def _tell_if_cut(self, playback: _Playback) -> None:
+    async def _tell_if_cut(self, playback: Playback) -> None:
         """After an interruption: when the device has let go of what waited, say how much was heard.
 
         Nothing is written before that, so the position is exact. Raises: DeviceError.
         """
         if self._cut:
-            await playback.stream.settle()
+            await playback.settle()
             self._cut = False
             await self._tell_stopped(playback, interrupted=True)
 
-    async def _quiet(self, playback: _Playback) -> bool:
+    async def _quiet(self, playback: Playback) -> bool:
         """Nothing waits to be played: after a pause in what is heard, the speech counts as over."""
         loop = asyncio.get_running_loop()
         if self._quiet_since is None:
             self._quiet_since = loop.time()
-        over_s = self._quiet_since + playback.stream.info.latency_s + PAUSE_S
+        over_s = self._quiet_since + playback.latency_s + PAUSE_S
         if loop.time() >= over_s:
             await self._tell_stopped(playback)
             return True
@@ -216,17 +260,17 @@ class SpeakerOutput(FrameProcessor):
         self._timer = None
         self._wake()
 
-    async def _tell_stopped(self, playback: _Playback, *, interrupted: bool = False) -> None:
+    async def _tell_stopped(self, playback: Playback, *, interrupted: bool = False) -> None:
         if self._speaking:
             self._speaking = False
             self._leave_air(playback)
-            await self._tell(BotStoppedSpeakingFrame(playback.stream.position, interrupted))
+            await self._tell(BotStoppedSpeakingFrame(playback.position, interrupted))
 
-    def _leave_air(self, playback: _Playback) -> None:
+    def _leave_air(self, playback: Playback) -> None:
         quiet_s = self._quiet_since
         last_s = asyncio.get_running_loop().time() if quiet_s is None else quiet_s
         if self._air is not None:
-            self._air.end(self, last_s + playback.stream.info.latency_s + ROOM_S)
+            self._air.end(self, last_s + playback.latency_s + ROOM_S)
 
     async def _tell(self, frame: Frame) -> None:
         await self.push_frame(frame, _UP)  # first, as it never waits
@@ -236,87 +280,12 @@ class SpeakerOutput(FrameProcessor):
 
     async def cleanup(self) -> None:
         """Give the device back."""
-        playback, timer = self._playback, self._timer
-        if timer is not None:
-            timer.cancel()
-        if playback is not None:
-            playback.closed = True
-            await playback.stream.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._playback is not None:
+            self._playback.closed = True
+            await self._playback.keeper.close()
 
     def seams(self) -> list[SeamReport]:
-        """The device's own seam, besides the mailbox."""
+        """The device's own seam, besides the mailbox: over all streams there were."""
         return [] if self._playback is None else [self._playback.seam(f"{self.name} device")]
-
-
-class _Playback:
-    """One opened stream, and the books of what became of every sample that was to be heard."""
-
-    def __init__(self, stream: OutputStream) -> None:
-        self.stream = stream
-        self.pending = memoryview(b"")
-        """What was taken, and not written yet."""
-        self.closed = False
-        """Whatever still waits is not heard any more."""
-        self._taken = 0
-        self._written = 0
-        self._cancelled = False
-        self._dropped: Counter[str] = Counter()
-        """What never reached the stream, and what flushes took until the cancel."""
-        self._booked = 0
-        """Of the samples that flushes took: those in `_dropped`."""
-
-    @property
-    def next_position(self) -> int:
-        """Where the next sample written will stand. Exact while no flush is waiting."""
-        return self._written - self.stream.dropped
-
-    def take(self, frame: OutputAudioFrame) -> None:
-        """Its audio is to be heard next. Only when nothing is pending."""
-        self.pending = memoryview(frame.data)
-        self._taken += frame.num_samples
-
-    def write(self, most: int) -> None:
-        """Hand up to so many samples of what is pending to the stream."""
-        size = self.stream.info.format.sample_bytes
-        part, self.pending = self.pending[: max(0, most) * size], self.pending[max(0, most) * size :]
-        self.stream.write(part)
-        self._written += len(part) // size
-
-    def drop_pending(self, reason: str) -> None:
-        """Forget what is pending."""
-        self._dropped[reason] += self._pending_samples()
-        self.pending = memoryview(b"")
-
-    def cancel(self) -> None:
-        """Flush; from now on what is not heard is not heard for the cancel."""
-        taken_by_flushes = self.stream.dropped
-        self._dropped[DropReason.INTERRUPTED] += taken_by_flushes - self._booked
-        self._booked, self._cancelled = taken_by_flushes, True
-        self.stream.flush()
-
-    def seam(self, name: str) -> SeamReport:
-        """Its ledger. The stream's numbers are looked at once: its callback may be changing them."""
-        position, taken_by_flushes = self.stream.position, self.stream.dropped
-        held = self._pending_samples() + self._written - position - taken_by_flushes
-        dropped = Counter(self._dropped)
-        flushed_for = DropReason.CANCELLED if self._cancelled else DropReason.INTERRUPTED
-        dropped[flushed_for] += taken_by_flushes - self._booked
-        if self.closed:
-            dropped[self._rest_is()] += held
-            held = 0
-        return SeamReport(name, self._taken, position, held, dict(+dropped))
-
-    def _rest_is(self) -> str:
-        """Why what waited when it closed was not heard."""
-        if self.stream.error is not None:
-            return DropReason.DEVICE_LOST
-        return DropReason.CANCELLED if self._cancelled else DropReason.SHUTDOWN
-
-    def _pending_samples(self) -> int:
-        return len(self.pending) // self.stream.info.format.sample_bytes
-
-
-def _check(stream: OutputStream) -> None:
-    """Raises: DeviceError, where the device is lost; what waits for it is lost with it."""
-    if stream.error is not None:
-        raise stream.error

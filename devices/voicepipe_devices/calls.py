@@ -80,19 +80,22 @@ class _Call(Generic[T]):
     def _run_in_thread(self, work: Callable[[], None]) -> None:
         self._at_work += 1
         self.over.clear()
-        threading.Thread(target=self._work, args=(work,), name=IN_A_LIBRARY + self._what, daemon=True).start()
+        thread = threading.Thread(target=lambda: self._work(work, thread), daemon=True)
+        thread.name = IN_A_LIBRARY + self._what
+        thread.start()
 
-    def _work(self, work: Callable[[], None]) -> None:
+    def _work(self, work: Callable[[], None], thread: threading.Thread) -> None:
         try:
             work()
         except BaseException as error:  # is raised where the call is awaited
             self._raised = error
         try:
-            self._loop.call_soon_threadsafe(self._came_back)
+            self._loop.call_soon_threadsafe(self._came_back, thread)
         except RuntimeError:
             pass  # the loop is closed: nobody waits
 
-    def _came_back(self) -> None:
+    def _came_back(self, thread: threading.Thread) -> None:
+        thread.join()  # it has done its last line
         self._at_work -= 1
         if not self._at_work:
             self.over.set()

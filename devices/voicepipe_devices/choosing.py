@@ -46,7 +46,9 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
             f"{printable(repr(wanted))} could be any {kind} of {_listed(matches)}: give more of its name"
         )
     if not candidates:
-        raise DeviceNotFoundError(f"there is no {kind} at all: plug one in, or start the sound server")
+        raise DeviceNotFoundError(
+            f"there is no {kind} at all: plug one in, start the sound server, or end what uses it"
+        )
     raise DeviceNotFoundError(
         f"there is no {kind} {printable(repr(wanted))}: there is {_listed(_nearest_first(candidates, name))}"
     )

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicepipe.audio import AudioFormat
 from voicepipe.convert import Converter
-from voicepipe.devices import Block
+from voicepipe.devices import Block, StreamInfo, StreamRequest
 
-__all__ = ["BlockConverter", "Renderer"]
+__all__ = ["BlockConverter", "Renderer", "converted"]
+
+HELD_BACK_S = 0.02
+"""What a change of rate adds to the latency: soxr's LQ, measured."""
+
+
+def converted(device: StreamInfo, request: StreamRequest) -> StreamInfo:
+    """What a stream is that converts what the device is to what was asked for."""
+    held_back_s = HELD_BACK_S if device.format.rate != request.format.rate else 0.0
+    latency_s = device.latency_s + held_back_s
+    return replace(device, format=request.format, block=request.block, latency_s=latency_s)
 
 
 class BlockConverter:

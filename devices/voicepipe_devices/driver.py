@@ -14,7 +14,15 @@ from typing import Protocol
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 
-__all__ = ["CaptureCallback", "Driver", "Finished", "Handle", "RenderCallback"]
+__all__ = [
+    "BlockingDriver",
+    "BlockingHandle",
+    "CaptureCallback",
+    "Driver",
+    "Finished",
+    "Handle",
+    "RenderCallback",
+]
 
 
 class CaptureCallback(Protocol):
@@ -87,5 +95,46 @@ class Driver(Protocol):
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
+        """Open for playing; no callback yet. Raises: DeviceError."""
+        ...
+
+
+class BlockingHandle(Protocol):
+    """One open stream of a library whose calls block. One thread calls it, and another the callbacks."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What was opened."""
+        ...
+
+    def start(self) -> None:
+        """Let the callbacks begin. Raises: DeviceError."""
+        ...
+
+    def end(self) -> None:
+        """Abort the callbacks and close; once is enough. No callback comes after it has returned."""
+        ...
+
+
+class BlockingDriver(Protocol):
+    """What a library can do whose calls block, and may never come back.
+
+    `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
+    its own, which can be killed.
+    """
+
+    def devices(self) -> list[DeviceInfo]:
+        """The devices there are now. Raises: DeviceError."""
+        ...
+
+    def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> BlockingHandle:
+        """Open for capture; no callback yet. Raises: DeviceError."""
+        ...
+
+    def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> BlockingHandle:
         """Open for playing; no callback yet. Raises: DeviceError."""
         ...

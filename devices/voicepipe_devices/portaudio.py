@@ -1,80 +1,101 @@
 """Sound hardware, by PortAudio: raw callback streams of the package sounddevice.
 
-Every call that may take its time is made off the loop and under a limit. `Stream.stop()` is
-never called: it can hang for seconds and loses the last 60 ms; a stream is aborted and closed
-once what was written has been heard.
+`Stream.stop()` is never called: it can hang for seconds and loses the last 60 ms; a stream is
+aborted and closed once what was written has been heard. Any other call may hang too, so none is
+made where that would matter: they are made in a process of their own, or in threads.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices import Backend, DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceFormatError, DeviceNotFoundError, printable
-from voicepipe_devices.calls import call
 from voicepipe_devices.choosing import Candidate, choose
-from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.library import load, translated
 from voicepipe_devices.portaudio_handle import CaptureHandle, PortAudioHandle, RenderHandle
-from voicepipe_devices.streams import DriverBackend
 
-__all__ = ["PortAudioBackend", "open_backend"]
+if TYPE_CHECKING:
+    from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 
-LIST_S = 5.0
-"""How long listing the devices may take; without a sound server it can spin."""
-OPEN_S = 10.0
-"""How long opening one may take: Bluetooth takes seconds."""
+__all__ = ["PortAudio", "driver", "open_backend"]
+
+OUTSIDE_BY_DEFAULT = sys.platform == "linux"
+"""There a sound server that dies takes PortAudio with it, and nothing but a kill helps (measured). On
+other systems nothing has been measured."""
 _USUAL_RATES = (48_000, 44_100)
 
 
-class PortAudioBackend(DriverBackend):
-    """The back end "portaudio". It is its own driver.
+class PortAudio:
+    """The library, as a `BlockingDriver`.
 
     A device that refuses the wanted rate is opened at its own one, or at 48 or 44.1 kHz, and
     one that refuses the channels with as many as it has; the streams convert.
     """
 
-    name = "portaudio"
-    shares_air = True
-
-    async def devices(self) -> list[DeviceInfo]:
+    def devices(self) -> list[DeviceInfo]:
         """The devices there were when PortAudio was initialized.
 
         Raises:
             BackendMissingError: there is no PortAudio library.
-            DeviceTimeoutError: it does not answer.
         """
-        return await call(_list, "the list of sound devices", LIST_S)
+        sd = load()
+        with translated("PortAudio"):
+            mic, speaker = sd.default.device
+            return [
+                DeviceInfo(
+                    printable(device["name"]),
+                    device["max_input_channels"],
+                    device["max_output_channels"],
+                    round(device["default_samplerate"]),
+                    index == mic,
+                    index == speaker,
+                )
+                for index, device in enumerate(sd.query_devices())
+            ]
 
-    async def open_capture(
+    def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> PortAudioHandle:
-        """The handle of a microphone."""
+        """Open a microphone. Raises: DeviceError."""
+        return _open(_INPUT, request, lambda info: CaptureHandle(info, callback, finished))
 
-        def opened() -> PortAudioHandle:
-            return _open(_INPUT, request, lambda info: CaptureHandle(info, callback, finished))
-
-        return await call(opened, f"opening {_called(request, _INPUT)}", OPEN_S, undo=PortAudioHandle.end)
-
-    async def open_render(
+    def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> PortAudioHandle:
-        """The handle of a speaker."""
-
-        def opened() -> PortAudioHandle:
-            return _open(_OUTPUT, request, lambda info: RenderHandle(info, callback, finished))
-
-        return await call(opened, f"opening {_called(request, _OUTPUT)}", OPEN_S, undo=PortAudioHandle.end)
+        """Open a speaker. Raises: DeviceError."""
+        return _open(_OUTPUT, request, lambda info: RenderHandle(info, callback, finished))
 
 
-def open_backend() -> PortAudioBackend:
-    """The back end; the library is loaded when it is first used."""
-    return PortAudioBackend()
+def driver() -> PortAudio:
+    """The library; it is loaded when it is first used."""
+    return PortAudio()
+
+
+def open_backend(argument: str = "") -> Backend:
+    """The back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
+
+    Raises:
+        ValueError: another argument.
+    """
+    if argument not in ("", "inside", "outside"):
+        raise ValueError(
+            "'portaudio:inside' keeps PortAudio in this process, and 'portaudio:outside' in one of its own; "
+            f"there is no 'portaudio:{printable(argument)}'"
+        )
+    if argument == "inside" or (not argument and not OUTSIDE_BY_DEFAULT):
+        from voicepipe_devices.inside import InsideBackend
+
+        return InsideBackend(PortAudio(), "portaudio", shares_air=True)
+    from voicepipe_devices.outside import OutsideBackend
+
+    return OutsideBackend(f"{__name__}:driver", "portaudio", shares_air=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +110,6 @@ class _Direction:
 
 _INPUT = _Direction("microphone", "max_input_channels", 0, "RawInputStream")
 _OUTPUT = _Direction("speaker", "max_output_channels", 1, "RawOutputStream")
-
-
-def _called(request: StreamRequest, direction: _Direction) -> str:
-    return (
-        f"the {direction.kind} {printable(repr(request.device))}"
-        if request.device
-        else f"the {direction.kind}"
-    )
-
-
-# -- in a thread of their own --------------------------------------------------------
-
-
-def _list() -> list[DeviceInfo]:
-    sd = load()
-    with translated("PortAudio"):
-        mic, speaker = sd.default.device
-        return [
-            DeviceInfo(
-                printable(device["name"]),
-                device["max_input_channels"],
-                device["max_output_channels"],
-                round(device["default_samplerate"]),
-                index == mic,
-                index == speaker,
-            )
-            for index, device in enumerate(sd.query_devices())
-        ]
 
 
 def _open(
@@ -147,7 +140,7 @@ def _device(sd: Any, name: str, direction: _Direction) -> dict[str, Any]:
         index: int = sd.default.device[direction.default]
         if not 0 <= index < len(devices):
             raise DeviceNotFoundError(
-                f"there is no {direction.kind}: plug one in, or start the sound server, and start this again"
+                f"there is no {direction.kind}: plug one in, start the sound server, or end what uses it"
             )
         return devices[index]
     hosts, home = sd.query_hostapis(), sd.default.hostapi

@@ -1,4 +1,4 @@
-"""One open stream of PortAudio: its callbacks, and the calls that start and end it."""
+"""One open stream of PortAudio: its callbacks, and the calls that start and end it. They block."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voicepipe.devices import StreamInfo
 from voicepipe.errors import DeviceError, DeviceLostError, printable
-from voicepipe_devices.calls import call
-from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.library import translated
+
+if TYPE_CHECKING:
+    from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 
 __all__ = ["CaptureHandle", "PortAudioHandle", "RenderHandle"]
 
-START_S = 5.0
-CLOSE_S = 2.0
-"""With a sound server that hangs, PortAudio's own close never comes back."""
 _OLDEST_S = 2.0
 """No block is older than that when it arrives; a clock that says so is another one."""
 
@@ -49,21 +47,13 @@ class PortAudioHandle(abc.ABC):
         )
         self.info = replace(self.info, latency_s=max(0.0, float(self._stream.latency)))
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Let the callbacks begin. Raises: DeviceError."""
-
-        def start() -> None:
-            with translated(self.info.device):
-                self._stream.start()
-
-        await call(start, f"starting {self.info.device}", START_S)
-
-    async def close(self) -> None:
-        """Abort the callbacks and close. Raises: DeviceTimeoutError."""
-        await call(self.end, f"closing {self.info.device}", CLOSE_S)
+        with translated(self.info.device):
+            self._stream.start()
 
     def end(self) -> None:
-        """The same, in the caller's thread; once is enough."""
+        """Abort the callbacks and close; once is enough."""
         with self._lock:
             if self._ending:
                 return

@@ -6,6 +6,7 @@ Verbs are for the event loop's thread; the card's callbacks come from the hardwa
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from voicepipe.audio import pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
 from voicepipe.devices import StreamInfo, StreamRequest
 from voicepipe.errors import (
+    BackendMissingError,
     DeviceBusyError,
     DeviceFormatError,
     DeviceLostError,
@@ -49,6 +51,7 @@ class Side:
         self._close_s = 0.0
         self._stalled = False
         self._missing = 0
+        self._server = _Server()
 
     # -- faults ----------------------------------------------------------------
 
@@ -73,6 +76,31 @@ class Side:
         self._stalled = stalled
         if not stalled and self._handle is not None:
             self._handle.resume()
+
+    def break_(self, seconds: float = math.inf) -> None:
+        """Kill its sound server, for so long or until `mend()`.
+
+        The callbacks stop, and nobody is told. Opening fails. Closing what was open does not
+        return before the server is back, and cannot be cancelled; a new server knows nothing of
+        that stream, and opens another at once.
+        """
+        self._server.stop(seconds)
+        self._orphan()
+
+    def hang(self, seconds: float = math.inf) -> None:
+        """The same, but opening does not fail: it does not return either, as with a stopped server."""
+        self._server.stop(seconds, answers=False)
+        self._orphan()
+
+    def mend(self) -> None:
+        """The sound server is back."""
+        self._server.go_on()
+
+    def _orphan(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.stop()
+            handle.is_orphan = True
 
     def busy(self, busy: bool = True) -> None:
         """Another program holds it: opening fails."""
@@ -117,11 +145,17 @@ class Side:
         """Open it for one stream. Raises: DeviceError."""
         hardware = hardware_of(asyncio.get_running_loop())
         await _call_of(self._open_s)
+        if not self._server.answers:
+            await self._server.is_back()
         self._admit(request)
         handle = self._handle = OpenSide(self, request, hardware, tick, finished)
         return handle
 
     def _admit(self, request: StreamRequest) -> None:
+        if not self._server.runs:
+            raise BackendMissingError(
+                f"{self.name} cannot be reached: its sound server has stopped: start it"
+            )
         if not self._present:
             raise DeviceNotFoundError(f"{self.name} is not plugged in: plug it in, or choose another device")
         if request.device not in self.name:
@@ -139,6 +173,8 @@ class Side:
         """Close it, if that stream still has it."""
         handle.stop()
         try:
+            if handle.is_orphan:
+                await self._server.is_back()
             await _call_of(self._close_s)
         finally:
             handle.hardware.rest()
@@ -170,6 +206,8 @@ class OpenSide:
         self.info = StreamInfo(side.name, request.format, request.block, latency_s)
         self.hardware = hardware
         self.finished = finished
+        self.is_orphan = False
+        """The sound server that had it open is no more."""
         self._side = side
         self._tick = tick
         self._samples = 0
@@ -315,15 +353,57 @@ def hardware_of(loop: asyncio.AbstractEventLoop) -> Hardware:
     return own
 
 
+class _Server:
+    """The sound server behind one side: it runs, or it has stopped until a time, or until further notice."""
+
+    def __init__(self) -> None:
+        self._back_s = -math.inf
+        self._answers = True
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def runs(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._back_s
+
+    @property
+    def answers(self) -> bool:
+        """What is asked of it returns, though it may fail."""
+        return self._answers or self.runs
+
+    def stop(self, seconds: float, *, answers: bool = True) -> None:
+        if seconds != math.inf:
+            check_seconds("seconds", seconds)
+        self._back_s, self._answers = asyncio.get_running_loop().time() + seconds, answers
+
+    def go_on(self) -> None:
+        self._back_s = -math.inf
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def is_back(self) -> None:
+        """Return when it runs. Cannot be cancelled, as a call into C."""
+        await _call_until(lambda: self._back_s, self._waiting)
+
+
 async def _call_of(seconds: float) -> None:
     """As a call into C that takes so long: it cannot be cancelled, and says so when it is back."""
+    back_s = asyncio.get_running_loop().time() + seconds
+    await _call_until(lambda: back_s, set())
+
+
+async def _call_until(back_s: Callable[[], float], waiting: set[asyncio.Future[None]]) -> None:
+    """The same until a time, which may change: then the futures in `waiting` are completed."""
     cancelled: asyncio.CancelledError | None = None
     loop = asyncio.get_running_loop()
-    back = loop.time() + seconds
-    while (left := back - loop.time()) > 0:
+    while (left := back_s() - loop.time()) > 0:
+        changed = loop.create_future()
+        waiting.add(changed)
         try:
-            await asyncio.sleep(left)
+            await asyncio.wait([changed], timeout=None if left == math.inf else left)
         except asyncio.CancelledError as error:
             cancelled = error
+        finally:
+            waiting.discard(changed)
     if cancelled is not None:
         raise cancelled

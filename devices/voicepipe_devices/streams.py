@@ -5,39 +5,37 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from typing import ClassVar, Protocol
 
 from voicepipe.audio import AudioFormat
 from voicepipe.census import register_stream, unregister_stream
 from voicepipe.devices import Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.ledger import DropReason, SeamReport
-from voicepipe.ring import CaptureRing, Doorbell, PlaybackRing
-from voicepipe_devices.conversion import BlockConverter, Renderer
+from voicepipe.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
+from voicepipe_devices.conversion import BlockConverter, Renderer, converted
 from voicepipe_devices.driver import Driver, Handle
 
-__all__ = ["DriverBackend"]
+__all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
-RING_S = 2.0
-"""How long a microphone's ring can wait for the pipeline."""
 SILENCE_S = 1.0
 """Without a callback for so long, and a block more, a device counts as lost."""
-HELD_BACK_S = 0.02
-"""What a change of rate adds to the latency: soxr's LQ, measured."""
 
 
 class DriverBackend(Driver):
     """A back end that is its own driver: it opens the driver's handles, and gives streams over them."""
 
+    lost_for_good = False
+
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""
-        stream = _Input(request, wake)
+        stream = CaptureStream(request, wake)
         await stream.open(self.open_capture(request, stream.captured, stream.finished))
         return stream
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         """Open a speaker. Raises: DeviceError."""
-        stream = _Output(request, wake)
+        stream = RenderStream(request, wake)
         await stream.open(self.open_render(request, stream.render, stream.finished))
         return stream
 
@@ -87,6 +85,8 @@ class _Watch:
 class _Stream(abc.ABC):
     """What both directions share: the handle, its loss, and its close."""
 
+    _kind: ClassVar[str]
+
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._request = request
@@ -100,7 +100,7 @@ class _Stream(abc.ABC):
         self.error: DeviceError | None = None
 
     def __str__(self) -> str:
-        return f"{type(self).__name__.strip('_').lower()} stream of {self.info.device}"
+        return f"{self._kind} stream of {self.info.device}"
 
     def _answer(self) -> None:
         if self._closing is None:
@@ -108,16 +108,9 @@ class _Stream(abc.ABC):
 
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
-        device, wanted = self._handle.info, self._request.format
-        self.info = device
-        if device.format != wanted:
-            held_back_s = HELD_BACK_S if device.format.rate != wanted.rate else 0.0
-            self.info = replace(
-                device,
-                format=wanted,
-                block=self._request.block,
-                latency_s=device.latency_s + held_back_s,
-            )
+        device = self.info = self._handle.info
+        if device.format != self._request.format:
+            self.info = converted(device, self._request)
             self._convert(device.format)
         register_stream(self)
 
@@ -154,8 +147,10 @@ class _Stream(abc.ABC):
             self._closing.set_result(None)
 
 
-class _Input(_Stream):
+class CaptureStream(_Stream):
     """A microphone."""
+
+    _kind = "input"
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
@@ -179,6 +174,7 @@ class _Input(_Stream):
 
     @property
     def exhausted(self) -> bool:
+        """The input has run out, and everything was read."""
         return self._over and self.error is None and self._held == 0
 
     @property
@@ -187,6 +183,7 @@ class _Input(_Stream):
         return self.ring.held if converter is None else converter.scaled(self.ring.held) + converter.held
 
     def read(self) -> Block | None:
+        """The oldest block that waits, in the format that was asked for."""
         if self._converter is None:
             return self.ring.take()
         while (block := self._converter.take()) is None:
@@ -201,10 +198,16 @@ class _Input(_Stream):
         return block
 
     def stop(self) -> None:
+        """Close the intake."""
         self.ring.close_intake()
         self._stopped = True
 
+    async def finish(self) -> None:
+        """Close the intake; all that was captured is here."""
+        self.stop()
+
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
+        """The ledger, in the format that was asked for."""
         ledger = self.ring.report(name, dropped)
         if self._converter is None:
             return ledger
@@ -219,17 +222,56 @@ class _Input(_Stream):
         return SeamReport(name, given + held + sum(lost.values()), given, held, lost)
 
 
-class _Output(_Stream):
+class QueuedSound(Protocol):
+    """What of a `PlaybackRing` is the loop's; it may be elsewhere."""
+
+    @property
+    def played(self) -> int:
+        """Samples handed to the device."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Samples that flushes took."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Samples that wait."""
+        ...
+
+    @property
+    def flushing(self) -> bool:
+        """A flush has not taken effect yet."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
+        ...
+
+    def flush(self) -> None:
+        """Fade out, and forget the rest."""
+        ...
+
+    def notify_at(self, queued: int) -> None:
+        """Call once, when so few wait, or fewer."""
+        ...
+
+
+class RenderStream(_Stream):
     """A speaker."""
+
+    _kind = "output"
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.ring = PlaybackRing(request.format, self._bell.ring)
-        self._pull = self.ring.pull
+        ring = PlaybackRing(request.format, self._bell.ring)
+        self.ring: QueuedSound = ring
+        self._pull = ring.pull
         self._news = asyncio.Event()
 
     def _convert(self, device: AudioFormat) -> None:
-        self._pull = Renderer(device, self._request.format, self.ring.pull).render
+        self._pull = Renderer(device, self._request.format, self._pull).render
 
     def render(self, samples: int) -> bytes:
         """The driver's callback."""
@@ -246,30 +288,38 @@ class _Output(_Stream):
 
     @property
     def position(self) -> int:
+        """Samples handed to the device."""
         return self.ring.played
 
     @property
     def queued(self) -> int:
+        """Samples that wait."""
         return self.ring.queued
 
     @property
     def dropped(self) -> int:
+        """Samples that flushes took."""
         return self.ring.dropped
 
     @property
     def flushing(self) -> bool:
+        """A flush has not taken effect yet."""
         return self.ring.flushing
 
     def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
         self.ring.write(data)
 
     def notify_at(self, queued: int) -> None:
+        """Wake once, when so few samples wait, or fewer."""
         self.ring.notify_at(queued)
 
     def flush(self) -> None:
+        """Fade out, and forget the rest."""
         self.ring.flush()
 
     async def drain(self) -> None:
+        """Return when everything written has been heard. Raises: DeviceError."""
         while self.ring.queued:
             self.ring.notify_at(0)
             await self._next_news()
@@ -277,6 +327,7 @@ class _Output(_Stream):
         await asyncio.sleep(self.info.latency_s + self.info.format.seconds(self.info.block))
 
     async def settle(self) -> None:
+        """Return when no flush waits to take effect. Raises: DeviceError."""
         while self.ring.flushing:
             await self._next_news()
 
@@ -290,5 +341,6 @@ class _Output(_Stream):
         await self._news.wait()
 
     async def close(self) -> None:
+        """Give the device back. A second call waits for the first."""
         self._news.set()  # nobody waits for callbacks that will not come
         await super().close()

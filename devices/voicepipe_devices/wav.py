@@ -47,6 +47,8 @@ class WavBackend:
 
     name = "wav"
     shares_air = False
+    lost_for_good = True
+    """A file that was lost would begin anew, or be emptied: no run waits for it."""
 
     def __init__(
         self, input_path: _Path | None = None, output_path: _Path | None = None, *, paced: bool = False

@@ -149,6 +149,10 @@ class FileInput(_Stream):
         self._stopped = True
         self._pace.stop()
 
+    async def finish(self) -> None:
+        """Close the intake; all that was captured is here."""
+        self.stop()
+
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
         """Its ledger. Nothing is ever lost here; the file waits."""
         held = min(self._pace.waiting * self.info.block, self._blocks.rest)

@@ -1,4 +1,4 @@
-"""Opens devices as it is told, and prints what comes of it: `opening.py WHAT...`, each "in|out:NAME:RATE".
+"""Opens devices, and prints what comes of it: `opening.py BACKEND WHAT...`, each WHAT "in|out:NAME:RATE".
 
 "pause" waits for a line on stdin.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from voicepipe import AudioFormat
+from voicepipe import AudioFormat, open_backend
 from voicepipe.devices import StreamRequest
 from voicepipe.errors import DeviceError
-from voicepipe_devices.portaudio import PortAudioBackend
 
 
-async def main(whats: list[str]) -> None:
+async def main(name: str, whats: list[str]) -> None:
     """One line for each: what was opened, or the error."""
-    backend = PortAudioBackend()
+    backend = open_backend(name)
     for what in whats:
         if what == "pause":
             print("paused", flush=True)
@@ -35,4 +34,4 @@ async def main(whats: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(main(sys.argv[1], sys.argv[2:]))

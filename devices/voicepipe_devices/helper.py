@@ -1,0 +1,285 @@
+"""The sound process: it holds one stream of a blocking driver, and moves its samples through pipes.
+
+    python -m voicepipe_devices.helper MODULE:FUNCTION
+
+`FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and sound
+go to stdout (`messages`). It ends at once when stdin ends, so that a program that is killed leaves
+none behind. It loads neither asyncio nor numpy: a process for each stream must be small.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from voicepipe.devices import StreamInfo, StreamRequest
+from voicepipe.errors import DeviceError
+from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
+from voicepipe_devices.messages import (
+    BLOCK_HEAD,
+    PROGRESS_BODY,
+    Kind,
+    Parser,
+    error_message,
+    message,
+    told,
+    understood,
+)
+
+if TYPE_CHECKING:
+    from voicepipe_devices.driver import BlockingDriver, BlockingHandle
+
+__all__ = ["main"]
+
+SIGN_OF_LIFE_S = 0.25
+"""A speaker that plays nothing says so often that it is called."""
+ORDER_S = 0.2
+"""For closing in order: so that a sound server need not find out by itself."""
+LONGEST_SPIN_US = 200_000
+"""A real-time thread never needs so long without a wait."""
+_PRIORITY = 10
+_SWITCH_S = 0.0005
+
+
+def main() -> None:
+    """Serve one stream until stdin ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, signal.SIG_IGN)  # the program decides; it closes our stdin
+    requests, answers = _take_pipes()
+    _take_priority()
+    sys.setswitchinterval(_SWITCH_S)
+    module, _, function = sys.argv[1].partition(":")
+    service = _Service(_Answers(answers), lambda: getattr(importlib.import_module(module), function)())
+    parser = Parser()
+    gc.disable()  # it makes no cycles, and must not pause
+    while data := os.read(requests, 1 << 16):
+        for kind, body in parser.feed(data):
+            service.take(kind, body)
+    threading.Thread(target=_end_in_any_case, name="end", daemon=True).start()
+    service.end()
+    os._exit(0)
+
+
+def _end_in_any_case() -> None:
+    """A library that hangs cannot be closed in order."""
+    time.sleep(ORDER_S)
+    os._exit(0)
+
+
+def _take_pipes() -> tuple[int, int]:
+    """Stdin and stdout for us alone: a library that prints must not speak in our name."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _take_priority() -> None:
+    """Real-time, where the system grants it, so that busy programs cannot make the sound stutter.
+
+    For the threads too that libraries make from now on.
+    """
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+        return
+    with suppress(OSError, AttributeError):
+        os.nice(-_PRIORITY)
+
+
+def _limit_spinning() -> None:
+    """A library that spins, as PortAudio does when PipeWire dies, must not keep a core from everybody else.
+
+    The kernel ends a real-time thread that never waits. Not before the start: loading takes its time.
+    """
+    with suppress(OSError, ImportError, AttributeError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # that end is no news to a debugger
+        resource.setrlimit(resource.RLIMIT_RTTIME, (LONGEST_SPIN_US, 2 * LONGEST_SPIN_US))
+
+
+class _Answers:
+    """Writes messages from a thread of its own. Nobody who sends one waits."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._rung = False
+        self._news: Callable[[], bytes] = bytes
+        threading.Thread(target=self._write, name="answers", daemon=True).start()
+
+    def tell(self, news: Callable[[], bytes]) -> None:
+        """What to ask for messages whenever it is rung, and from time to time."""
+        self._news = news
+
+    def send(self, data: bytes) -> None:
+        """One message, behind the news until now."""
+        self._queue.put(None)
+        self._queue.put(data)
+
+    def ring(self) -> None:
+        """There is news. From the callback."""
+        if not self._rung:
+            self._rung = True
+            self._queue.put(None)
+
+    def _write(self) -> None:
+        try:
+            while True:
+                data = self._next()
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+        except OSError:  # the program is gone
+            os._exit(0)
+
+    def _next(self) -> bytes:
+        try:
+            data = self._queue.get(timeout=SIGN_OF_LIFE_S)
+        except queue.Empty:
+            data = None
+        if data is not None:
+            return data
+        self._rung = False
+        return self._news()
+
+
+class _Service:
+    """Answers the requests for one stream, one by one. A call that hangs is the program's to notice."""
+
+    def __init__(self, answers: _Answers, driver: Callable[[], BlockingDriver]) -> None:
+        self._answers = answers
+        self._driver = driver
+        self._side: _Capture | _Render | None = None
+
+    def take(self, kind: int, body: bytes) -> None:
+        """One request."""
+        try:
+            self._take(kind, body)
+        except Exception as error:  # whatever it is, the program is told
+            self._answers.send(error_message(Kind.FAILED, error))
+
+    def end(self) -> None:
+        """Close what is open."""
+        with suppress(Exception):  # nobody is there to be told
+            if self._side is not None:
+                self._side.handle.end()
+
+    def _take(self, kind: int, body: bytes) -> None:
+        side = self._side
+        if kind == Kind.DEVICES:
+            devices = [asdict(device) for device in self._driver().devices()]
+            self._answers.send(message(Kind.DEVICES, json.dumps(devices).encode()))
+        elif kind == Kind.OPEN:
+            self._open(json.loads(body))
+        elif side is None:
+            raise DeviceError("nothing is open")
+        elif kind == Kind.START:
+            _limit_spinning()
+            side.handle.start()
+            self._answers.send(message(Kind.STARTED))
+        else:
+            side.take(kind, body)
+
+    def _open(self, fields: dict[str, object]) -> None:
+        side = _Capture if fields.pop("capture") else _Render
+        request: StreamRequest = understood(StreamRequest, fields)
+        self._side = side(self._driver(), request, self._answers)
+        self._answers.tell(self._side.news)
+        self._answers.send(message(Kind.OPENED, json.dumps(told(self._side.info)).encode()))
+
+
+class _Capture:
+    """A microphone. Its blocks go out in the device's own format."""
+
+    def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
+        self._answers = answers
+        self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
+        self.info = self.handle.info
+        self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
+
+    def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+        if missed:
+            self._ring.skip(missed)
+        if data:
+            self._ring.store(data, captured_s)
+
+    def _over(self, error: DeviceError | None) -> None:
+        self._answers.send(error_message(Kind.OVER, error))
+
+    def news(self) -> bytes:
+        """Every block that waits."""
+        blocks = []
+        while (block := self._ring.take()) is not None:
+            head = BLOCK_HEAD.pack(block.position, block.captured_s)
+            blocks.append(message(Kind.BLOCK, head + block.data))
+        return b"".join(blocks)
+
+    def take(self, kind: int, body: bytes) -> None:
+        """STOP."""
+        self._ring.close_intake()
+        self._answers.send(message(Kind.STOPPED))
+
+
+class _Render:
+    """A speaker. Its ring is here, so that what was written is heard whatever the program does meanwhile."""
+
+    def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
+        self._answers = answers
+        self._ring = PlaybackRing(request.format, answers.ring)
+        self._pull = self._ring.pull
+        self._calls = self._told_calls = 0
+        self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
+        device = self.handle.info
+        self.info = device
+        if device.format != request.format:
+            self.info = self._convert(device, request)
+
+    def _convert(self, device: StreamInfo, request: StreamRequest) -> StreamInfo:
+        from voicepipe_devices.conversion import Renderer, converted  # they need numpy and soxr
+
+        self._pull = Renderer(device.format, request.format, self._ring.pull).render
+        return converted(device, request)
+
+    def _called(self, samples: int) -> bytes:
+        ring = self._ring
+        before = ring.played, ring.flushes_done
+        data = self._pull(samples)
+        self._calls += 1
+        if before != (ring.played, ring.flushes_done):
+            self._answers.ring()
+        return data
+
+    def _over(self, error: DeviceError | None) -> None:
+        self._answers.send(error_message(Kind.OVER, error))
+
+    def news(self) -> bytes:
+        """How far it is, if it was called since."""
+        calls, ring = self._calls, self._ring
+        if calls == self._told_calls:
+            return b""
+        self._told_calls = calls
+        return message(Kind.PROGRESS, PROGRESS_BODY.pack(ring.played, ring.dropped, ring.flushes_done))
+
+    def take(self, kind: int, body: bytes) -> None:
+        """AUDIO or FLUSH."""
+        if kind == Kind.AUDIO:
+            self._ring.write(body)
+        elif kind == Kind.FLUSH:
+            self._ring.flush()
+
+
+if __name__ == "__main__":
+    main()

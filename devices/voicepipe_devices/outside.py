@@ -1,0 +1,204 @@
+"""A library whose calls block, in a process for each stream: it can hang, and crash, and be killed.
+
+What was written is heard, and what is captured is kept, whatever this process does meanwhile: the
+rings are over there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from voicepipe.audio import AudioFormat
+from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.errors import DeviceError
+from voicepipe_devices.driver import Finished
+from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
+from voicepipe_devices.messages import BLOCK_HEAD, PROGRESS_BODY, Kind, error_of, told, understood
+from voicepipe_devices.process import SoundProcess
+from voicepipe_devices.streams import CaptureStream, RenderStream
+
+__all__ = ["OutsideBackend"]
+
+STOP_S = 0.5
+"""For what was captured until the intake closed to arrive."""
+
+
+class OutsideBackend:
+    """Streams over a blocking driver that is made, for each, in another process.
+
+    Args:
+        driver: "MODULE:FUNCTION", which returns the `BlockingDriver` there.
+        name: the back end's.
+        shares_air: its microphones hear its speakers.
+    """
+
+    lost_for_good = False
+
+    def __init__(self, driver: str, name: str, *, shares_air: bool) -> None:
+        self.name = name
+        self.shares_air = shares_air
+        self._driver = driver
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The devices there are at this moment. Raises: DeviceError."""
+        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
+        try:
+            listed = await process.ask(Kind.DEVICES, b"", "the list of sound devices", LIST_S)
+        finally:
+            await process.close()
+        return [DeviceInfo(**fields) for fields in json.loads(listed)]
+
+    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
+        """Open a microphone. Raises: DeviceError."""
+        stream = _Input(request, wake)
+        await stream.open(stream.handle.open(self._driver, request))
+        return stream
+
+    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
+        """Open a speaker. Raises: DeviceError."""
+        stream = _Output(request, wake)
+        await stream.open(stream.handle.open(self._driver, request))
+        return stream
+
+
+class _Handle:
+    """The handle of a stream that is elsewhere."""
+
+    def __init__(self, capture: bool, hears: Callable[[int, bytes], None], finished: Finished) -> None:
+        self.info: StreamInfo
+        self._capture = capture
+        self._hears = hears
+        self._finished = finished
+        self.process = SoundProcess(self._take, finished)
+
+    async def open(self, driver: str, request: StreamRequest) -> _Handle:
+        await self.process.start(driver)
+        what = f"opening {called(request, 'microphone' if self._capture else 'speaker')}"
+        wish = json.dumps({**told(request), "capture": self._capture}).encode()
+        try:
+            opened = await self.process.ask(Kind.OPEN, wish, what, OPEN_S)
+        except BaseException:
+            await self.process.close()
+            raise
+        self.info = understood(StreamInfo, json.loads(opened))
+        return self
+
+    async def start(self) -> None:
+        await self.process.ask(Kind.START, b"", f"starting {self.info.device}", START_S)
+
+    async def close(self) -> None:
+        await self.process.close()
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if kind == Kind.OVER:
+            self._finished(error_of(body))
+        elif kind == Kind.FAILED:
+            self._finished(error_of(body) or DeviceError(f"{self.info.device} failed"))
+        else:
+            self._hears(kind, body)
+
+
+class _Input(CaptureStream):
+    """A microphone elsewhere."""
+
+    def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
+        super().__init__(request, wake)
+        self.handle = _Handle(True, self._hear, self.finished)
+        self._next = 0
+        self._asked_to_stop = False
+        self._stopped_there = asyncio.Event()
+
+    def _hear(self, kind: int, body: bytes) -> None:
+        if kind == Kind.BLOCK:
+            position, captured_s = BLOCK_HEAD.unpack_from(body)
+            data = body[BLOCK_HEAD.size :]
+            self.captured(data, captured_s, position - self._next)
+            self._next = position + len(data) // self.handle.info.format.sample_bytes
+        elif kind == Kind.STOPPED:
+            super().stop()
+            self._stopped_there.set()
+            self._bell.ring()
+
+    def stop(self) -> None:
+        """Close the intake over there; what was captured before is on its way."""
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
+            self.handle.process.send(Kind.STOP)
+
+    async def finish(self) -> None:
+        self.stop()
+        if self.error is None and self._closing is None:
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await self._stopped_there.wait()
+            except TimeoutError:
+                pass  # it hangs: what has come is all
+        super().stop()
+
+    async def close(self) -> None:
+        super().stop()
+        self._stopped_there.set()
+        await super().close()
+
+
+class _Output(RenderStream):
+    """A speaker elsewhere."""
+
+    def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
+        super().__init__(request, wake)
+        self.handle = _Handle(False, self._hear, self.finished)
+        self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
+        self.ring = self._far
+
+    def _hear(self, kind: int, body: bytes) -> None:
+        if kind == Kind.PROGRESS:
+            self._watch.called()
+            self._far.update(*PROGRESS_BODY.unpack(body))
+
+
+class _FarRing:
+    """Does what a `PlaybackRing` does, for one that is elsewhere."""
+
+    def __init__(self, format: AudioFormat, notify: Callable[[], None], process: SoundProcess) -> None:  # noqa: A002
+        self.written = self.played = self.dropped = 0
+        self._size = format.sample_bytes
+        self._notify = notify
+        self._notify_at = -1
+        self._process = process
+        self._flushes_asked = self._flushes_done = 0
+
+    @property
+    def queued(self) -> int:
+        return self.written - self.played - self.dropped
+
+    @property
+    def flushing(self) -> bool:
+        return self._flushes_asked != self._flushes_done
+
+    def write(self, data: bytes | memoryview) -> None:
+        if len(data):
+            self._process.send(Kind.AUDIO, bytes(data))
+            self.written += memoryview(data).nbytes // self._size
+
+    def flush(self) -> None:
+        self._flushes_asked += 1
+        self._process.send(Kind.FLUSH)
+
+    def notify_at(self, queued: int) -> None:
+        self._notify_at = queued
+        self._look()
+
+    def update(self, played: int, dropped: int, flushes_done: int) -> None:
+        """It is so far."""
+        flushed = flushes_done != self._flushes_done
+        self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
+        if flushed:
+            self._notify()
+        self._look()
+
+    def _look(self) -> None:
+        if self.queued <= self._notify_at:
+            self._notify_at = -1
+            self._notify()

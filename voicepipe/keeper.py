@@ -1,0 +1,348 @@
+"""A device, kept for a stage: its loss is noticed and told, and it is looked for until it is back.
+
+While it is lost, three things go on side by side, each a task of the stage's own: the dead
+stream is closed, which may take for ever; everybody is told; and the device is opened again
+by the same request, after 0.5, 1 and 2 s, and then every 3 s. None of them holds up the end
+of the run: what does not come back when it is cancelled is named as abandoned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from itertools import chain, repeat
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
+
+from voicepipe.census import abandon
+from voicepipe.devices import Backend, StreamInfo
+from voicepipe.errors import DeviceError, DeviceLostError, printable
+from voicepipe.frames import (
+    DeviceKind,
+    DeviceLostFrame,
+    DeviceRestoredFrame,
+    EndFrame,
+    Frame,
+    FrameDirection,
+)
+from voicepipe.processor import FrameProcessor
+
+__all__ = ["Keeper", "OnLoss", "Reminder", "check_on_loss"]
+
+OnLoss = Literal["wait", "end", "fail"]
+"""What the loss of a device does to the run."""
+
+FIRST_WAITS_S = (0.5, 1.0, 2.0)
+"""Before the first attempts to open it again."""
+WAIT_S = 3.0
+"""Before each later one."""
+
+_log = logging.getLogger("voicepipe")
+_ADVICE: dict[str, str] = {
+    "wait": "plug it in again, or start the sound server; the run goes on and looks for it",
+    "end": "the run ends for it",
+}
+
+
+def check_on_loss(value: object, backend: Backend) -> OnLoss:
+    """The policy, where it is one. What a back end does not get back (a file) always fails.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for policy in get_args(OnLoss):
+        if value == policy:
+            lost_for_good = backend.lost_for_good
+            found: OnLoss = "fail" if lost_for_good and policy == "wait" else policy
+            return found
+    raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {printable(repr(value))}")
+
+
+class Stream(Protocol):
+    """What a keeper asks of either kind of stream."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What was opened."""
+        ...
+
+    @property
+    def error(self) -> DeviceError | None:
+        """Why it is dead."""
+        ...
+
+    async def start(self) -> None:
+        """Let it begin."""
+        ...
+
+    async def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+S = TypeVar("S", bound=Stream)
+
+
+class Keeper(Generic[S]):
+    """The stream that a stage has now, and the search for the next. In the loop's thread.
+
+    Args:
+        stage: whose it is: its tasks and its pushes.
+        kind: "microphone" or "speaker".
+        on_loss: what a loss does.
+        opens: opens a stream; takes the stream's wake-up call.
+        news: what the stage does when a stream has news.
+        lost: the stage lets go of this stream, at once.
+        found: the stage makes sure of a stream that was opened and started again. Raises: DeviceError.
+    """
+
+    def __init__(
+        self,
+        stage: FrameProcessor,
+        kind: DeviceKind,
+        on_loss: OnLoss,
+        *,
+        opens: Callable[[Callable[[], None]], Awaitable[S]],
+        news: Callable[[], None],
+        lost: Callable[[S], None],
+        found: Callable[[S], Awaitable[None]],
+    ) -> None:
+        self.stream: S | None = None
+        """None while there is none."""
+        self._stage = stage
+        self._kind: DeviceKind = kind
+        self._on_loss = on_loss
+        self._opens, self._tell_stage, self._let_go, self._found = opens, news, lost, found
+        self._clock = asyncio.get_running_loop().time
+        self._running = self._ending = self._retired = False
+        self._device = ""
+        self._lost_at: float | None = None
+        """Since when it is lost; None while it is not, or nobody knows."""
+        self._waits: Iterator[float] = iter(())
+        self._reminder = Reminder()
+        self._unclosed: set[S] = set()
+        """Streams that were let go of, and whose close has not begun."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._search: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    # -- the stage's side ----------------------------------------------------------
+
+    async def open(self) -> S:
+        """Open the first stream. Raises: DeviceError."""
+        self.stream = stream = await self._opens(self._news)
+        return stream
+
+    def watch(self) -> None:
+        """The run has begun: from now on a loss is what the policy makes of it.
+
+        Raises:
+            DeviceError: it is lost already.
+        """
+        self.check()
+        self._running = True
+
+    def check(self) -> bool:
+        """Whether there is a device.
+
+        Raises:
+            DeviceError: it is lost, and that is an error: by the policy, or before the run has begun.
+        """
+        stream = self.stream
+        if stream is not None and stream.error is not None:
+            self._notice(stream)
+            if self.stream is stream:
+                raise stream.error
+        return self.stream is not None
+
+    @contextlib.contextmanager
+    def bears_loss(self) -> Iterator[None]:
+        """Within, a call to the present stream that fails because the device is lost just ends."""
+        stream = self.stream
+        try:
+            yield
+        except DeviceError:
+            self.check()
+            if self.stream is stream:
+                raise
+
+    async def confirm(self) -> None:
+        """The device works again: tell everybody, where it had been lost."""
+        stream, lost_at = self.stream, self._lost_at
+        if stream is None or lost_at is None:
+            return
+        now = self._clock()
+        self._lost_at = None
+        device, lost_s = printable(stream.info.device), now - lost_at
+        if self._reminder.works_again(now):
+            _log.info("the %s %s is back after %.1f s", self._kind, device, lost_s)
+        await self._push(DeviceRestoredFrame(device, self._kind, lost_s))
+
+    def stop(self) -> None:
+        """The run ends: do not look for it any more."""
+        self._ending = True
+        if self._search is not None:
+            self._search.cancel()
+
+    async def told(self) -> None:
+        """Return when everybody knows of the last loss."""
+        if self._telling is not None:
+            await asyncio.wait([self._telling])
+
+    def retire(self) -> None:
+        """The stage is done with it: what happens to it now is not a loss."""
+        self._retired = True
+        self.stop()
+
+    async def close(self) -> None:
+        """Give back the present stream, and what of the lost ones nobody has begun to close."""
+        self.retire()
+        # The others the run's closing has cancelled; these were made when it had just looked.
+        unseen = {task for task in self._tasks if not task.cancelling()}
+        for task in unseen:
+            task.cancel()
+        try:
+            if self.stream is not None:
+                await self.stream.close()
+        finally:
+            for stream in list(self._unclosed):  # a task that is cancelled before its first step does nothing
+                await self._close(stream)
+            await _wait_out(unseen)
+
+    # -- loss ------------------------------------------------------------------------
+
+    def _news(self) -> None:
+        """A stream's wake-up call."""
+        stream = self.stream
+        if stream is not None and stream.error is not None:
+            self._notice(stream)
+        self._tell_stage()
+
+    def _notice(self, stream: S) -> None:
+        """The stream has failed: let go of it, where that is no error."""
+        borne = self._running and not self._retired and self._on_loss != "fail"
+        error = stream.error
+        if not borne or not isinstance(error, DeviceLostError):
+            return
+        self.stream = None
+        self._device = printable(stream.info.device)
+        self._let_go(stream)
+        self._close_later(stream)
+        if self._lost_at is None:  # else it was opened again, and failed before it had worked
+            self._lost_at = self._clock()
+            self._waits = chain(FIRST_WAITS_S, repeat(WAIT_S))
+            self._telling = self._do(self._tell(error), "loss")
+        self._remind(error)
+        if self._on_loss == "wait" and not self._ending:
+            self._search = self._do(self._look_for_it(), "search")
+
+    def _do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._stage.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _tell(self, error: DeviceError) -> None:
+        await self._push(DeviceLostFrame(self._device, self._kind, printable(error)))
+        if self._on_loss == "end":
+            await self._stage.push_frame(EndFrame(f"the {self._kind} {self._device} is lost"))
+
+    async def _push(self, frame: Frame) -> None:
+        await self._stage.push_frame(frame, FrameDirection.UPSTREAM)
+        await self._stage.push_frame(frame)
+
+    def _remind(self, error: DeviceError) -> None:
+        now = self._clock()
+        if self._reminder.is_due(now):
+            since_s = now - (now if self._lost_at is None else self._lost_at)
+            lost = f"lost for {since_s:.0f} s" if since_s >= 1 else "lost"
+            advice = "the run is ending" if self._ending else _ADVICE[self._on_loss]
+            _log.warning("the %s %s is %s (%s): %s", self._kind, self._device, lost, printable(error), advice)
+
+    def _close_later(self, stream: S) -> None:
+        self._unclosed.add(stream)
+        self._do(self._close(stream), "close")
+
+    async def _close(self, stream: S) -> None:
+        self._unclosed.discard(stream)
+        try:
+            await stream.close()
+        except DeviceError as error:
+            _log.debug("closing the lost %s %s: %s", self._kind, self._device, printable(error))
+
+    # -- return ----------------------------------------------------------------------
+
+    async def _look_for_it(self) -> None:
+        for wait_s in self._waits:
+            await asyncio.sleep(wait_s)
+            try:
+                self.stream = await self._attempt()
+            except DeviceError as error:
+                self._remind(error)
+            else:
+                break
+        self._news()
+
+    async def _attempt(self) -> S:
+        """A stream that works. Raises: DeviceError."""
+        stream = await self._opens(self._news)
+        try:
+            await stream.start()
+            await self._found(stream)
+        except DeviceError:
+            self._close_later(stream)
+            raise
+        except BaseException:  # cancelled: the run does not wait for the tasks of a stage that it closed
+            await stream.close()
+            raise
+        return stream
+
+
+async def _wait_out(tasks: set[asyncio.Task[None]]) -> None:
+    """Return when they are done, and not before: so whoever cancels this names it, where they hang."""
+    cancelled: asyncio.CancelledError | None = None
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            for task in left:
+                abandon(task)
+    if cancelled is not None:
+        raise cancelled
+
+
+class Reminder:
+    """When to log that something is still wrong: at once, after 30 s, and then every 5 minutes.
+
+    What works for a moment only has not stopped being wrong. Times are in seconds, by any one clock.
+    """
+
+    _again_s = (0.0, 30.0)
+    _later_s = 300.0
+    _steady_s = 10.0
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last_s = 0.0
+        self._works_since: float | None = None
+        self._said = False
+        """Since it stopped working."""
+
+    def is_due(self, now_s: float) -> bool:
+        """It is wrong now: whether to say so."""
+        if self._works_since is not None and now_s - self._works_since >= self._steady_s:
+            self._count = 0
+        self._works_since = None
+        wait_s = self._again_s[self._count] if self._count < len(self._again_s) else self._later_s
+        if self._count and now_s - self._last_s < wait_s:
+            return False
+        self._count, self._last_s, self._said = self._count + 1, now_s, True
+        return True
+
+    def works_again(self, now_s: float) -> bool:
+        """It works: whether to say so, because it was said that it did not."""
+        said, self._said = self._said, False
+        self._works_since = now_s
+        return said
