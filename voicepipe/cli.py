@@ -31,14 +31,26 @@ def command() -> "NoReturn":
 
 
 def end_with(program: "Callable[[], int]") -> "NoReturn":
-    """Run it; Ctrl-C before it listens ends the process too, with no traceback."""
+    """Run it, and end the process with its status. Ctrl-C before it listens ends it with no traceback."""
     try:
+        _mind_ctrl_c()
         status = program()
     except KeyboardInterrupt:
         status = 130
     from voicepipe.exit import end_process
 
     end_process(status)
+
+
+def _mind_ctrl_c() -> None:
+    """Until the program has handlers of its own there is nothing to end. Numpy takes an interrupted
+    import for a broken installation, so a KeyboardInterrupt would not do.
+    """
+    import os
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", only: str = "") -> int:

@@ -1,6 +1,9 @@
 """The echo program: speak, pause, and it says it back. `python -m voicepipe.echo --help`"""
 
-from voicepipe.cli import end_with, main
+try:
+    from voicepipe.cli import end_with, main
+except KeyboardInterrupt:  # here too it is no traceback
+    raise SystemExit(130) from None
 
 __all__ = ["main"]
 

@@ -14,7 +14,15 @@ from typing import Protocol
 
 from soundcard.card import Card
 
-__all__ = ["HERE", "CannotRunError", "NewCard", "PluggedCard", "plugged", "soundcard_is_required"]
+__all__ = [
+    "HERE",
+    "CannotRunError",
+    "NewCard",
+    "PluggedCard",
+    "bring_up",
+    "plugged",
+    "soundcard_is_required",
+]
 
 HERE = Path(__file__).resolve().parent
 _LIMIT_S = 600.0
@@ -32,10 +40,13 @@ class PluggedCard(Card):
 
     env: Mapping[str, str]
     """Set these for a child process, and it sees the card."""
+    server: str
+    """The sound server in front of it, as `up --server` has it: "none", "pulse", "pipewire" or "jack"."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], server: str = "none") -> None:
         super().__init__(env["VCARD"])
         self.env = env
+        self.server = server
 
 
 def soundcard_is_required() -> bool:
@@ -51,27 +62,48 @@ def soundcard_is_required() -> bool:
 
 
 class NewCard(Protocol):
-    """Puts another card in, of a rate and with so many channels; it is taken out after the test."""
+    """Puts another card in, of a rate, with so many channels and behind a sound server or none.
 
-    def __call__(self, *, rate: int = 48000, mic: int = 1, speaker: int = 2) -> PluggedCard: ...
+    It is taken out after the test.
+    """
+
+    def __call__(
+        self, *, rate: int = 48000, mic: int = 1, speaker: int = 2, server: str = "none"
+    ) -> PluggedCard: ...
 
 
 @contextmanager
-def plugged(directory: Path, *, rate: int = 48000, mic: int = 1, speaker: int = 2) -> Iterator[PluggedCard]:
+def plugged(
+    directory: Path, *, rate: int = 48000, mic: int = 1, speaker: int = 2, server: str = "none"
+) -> Iterator[PluggedCard]:
     """A new card, whose state lies in that directory, with so many channels.
+
+    At the end the server is ended too, in whatever state it is, and nothing of it stays.
 
     Raises:
         CannotRunError: something is missing that may not be installed here.
         RuntimeError: it is not missing, and fails; says how.
     """
-    env = {**os.environ, "VCARD_DIR": str(directory), "PYTHON": sys.executable}
-    options = ["--rate", str(rate), "--mic", str(mic), "--speaker", str(speaker)]
+    options = ["--rate", str(rate), "--mic", str(mic), "--speaker", str(speaker), "--server", server]
     try:
-        with PluggedCard(_variables(_run("up", "-q", "--fresh", *options, env=env))) as card:
+        with PluggedCard(bring_up(directory, "--fresh", *options), server) as card:
             yield card
     finally:
         if directory.exists():
-            _run("down", "--all", env=env)
+            _run("down", "--all", env=_environment(directory))
+
+
+def bring_up(directory: Path, *options: str) -> dict[str, str]:
+    """Run `up` for the card of that directory; returns the variables for a child process.
+
+    Raises:
+        CannotRunError, RuntimeError: as `plugged`.
+    """
+    return _variables(_run("up", "-q", *options, env=_environment(directory)))
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {**os.environ, "VCARD_DIR": str(directory), "PYTHON": sys.executable}
 
 
 def _run(script: str, *arguments: str, env: Mapping[str, str]) -> str:
