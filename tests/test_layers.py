@@ -22,7 +22,7 @@ LAYERS = {
         *("census", "closing", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
-        *("keeper", "silence"),
+        *("drift", "keeper", "silence", "stretch"),
     ),
     3: ("filter", "gain", "loopback", "meter", "tap", "utterance", "vad", "webrtc"),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),

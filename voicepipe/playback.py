@@ -6,17 +6,23 @@ from collections import Counter
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import OutputStream
+from voicepipe.drift import DriftCompensator
 from voicepipe.frames import OutputAudioFrame
 from voicepipe.keeper import Keeper
 from voicepipe.ledger import DropReason, SeamReport
 
 __all__ = ["Playback"]
 
+LIVE_S = 0.5
+"""Audio that was captured so shortly ago is live."""
+
 
 class Playback:
     """The present stream, what waits before it, and the books."""
 
-    def __init__(self, keeper: Keeper[OutputStream], stream: OutputStream) -> None:
+    def __init__(
+        self, keeper: Keeper[OutputStream], stream: OutputStream, drift: DriftCompensator | None = None
+    ) -> None:
         self.keeper = keeper
         self._stream: OutputStream | None = stream
         """None while the device is lost."""
@@ -24,6 +30,7 @@ class Playback:
         self.latency_s = stream.info.latency_s
         """Of the present device, or of the last one."""
         self.block_s = self.format.seconds(stream.info.block)
+        self._drift = drift
         self.pending = memoryview(b"")
         """What was taken, and not written yet."""
         self.closed = False
@@ -59,10 +66,20 @@ class Playback:
         """A flush waits for the device."""
         return self._stream is not None and self._stream.flushing
 
-    def take(self, frame: OutputAudioFrame) -> None:
+    def take(self, frame: OutputAudioFrame, now_s: float) -> None:
         """Its audio is to be heard next. Only when nothing is pending."""
-        self.pending = memoryview(frame.data)
         self._taken += frame.num_samples
+        if self._drift is None or self._stream is None:
+            self.pending = memoryview(frame.data)
+            return
+        live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
+        fill_s = self.format.seconds(self.queued)
+        self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, live=live))
+
+    def take_the_rest(self) -> None:
+        """Nothing follows: what the compensator holds is to be heard too."""
+        if self._drift is not None:
+            self.pending = memoryview(self._drift.flush())
 
     def write(self, most: int) -> None:
         """Hand up to so many samples of what is pending to the stream, where there is one."""
@@ -99,6 +116,8 @@ class Playback:
         """Forget what is pending."""
         self._dropped[reason] += self._pending_samples()
         self.pending = memoryview(b"")
+        if self._drift is not None:
+            self._dropped[reason] += self._drift.reset()
 
     def cancel(self) -> None:
         """Flush; from now on what is not heard is not heard for the cancel."""
@@ -129,11 +148,16 @@ class Playback:
             position, taken_by_flushes = self._stream.position, self._stream.dropped
         held = self._pending_samples() + self._written - position - taken_by_flushes
         dropped = Counter(self._dropped)
+        if self._drift is not None:
+            held += self._drift.held
+            dropped[DropReason.DRIFT] += self._drift.removed  # negative, where samples were made
         dropped[self._flushed_for()] += taken_by_flushes - self._booked
         if self.closed:
             dropped[self._rest_is()] += held
             held = 0
-        return SeamReport(name, self._taken, self._given + position, held, dict(+dropped))
+        return SeamReport(
+            name, self._taken, self._given + position, held, {reason: n for reason, n in dropped.items() if n}
+        )
 
     def _book_flushes(self, taken: int) -> None:
         self._dropped[self._flushed_for()] += taken - self._booked

@@ -10,6 +10,7 @@ from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
+from voicepipe.drift import DriftCompensator
 from voicepipe.errors import AudioFormatError, DeviceError
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
@@ -52,6 +53,11 @@ class SpeakerOutput(FrameProcessor):
         block_s: seconds of audio in a block of the device.
         latency: "low", "high", or seconds.
         max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
+        steady: for live sound over hours, from a microphone that has another clock: hold the queue
+            steady by playing at most 500 ppm faster or slower, and begin live sound with silence of
+            a block and 25 ms, so that there is something to hold. What that takes out or makes is
+            counted as `drift` (negative: made). While the clocks agree samples pass as they are. A
+            file has no clock: there it does nothing.
         on_loss: "wait" until it is back, "end" the run, or "fail". A file that cannot be written
             any more does not come back: it fails instead of waiting.
 
@@ -70,6 +76,7 @@ class SpeakerOutput(FrameProcessor):
         block_s: float = 0.02,
         latency: str | float = "low",
         max_queue_s: float = 1.0,
+        steady: bool = False,
         on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
@@ -79,6 +86,9 @@ class SpeakerOutput(FrameProcessor):
         # It is filled again when it is half empty: a block must be left then.
         at_least = max(0.05, 2 * block_s)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=at_least, at_most=60.0)
+        if not isinstance(steady, bool):
+            raise TypeError(f"steady must be True or False, not {steady!r}")
+        self._steady = steady and not self._backend.lost_for_good
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -107,8 +117,13 @@ class SpeakerOutput(FrameProcessor):
             found=self._found,
         )
         stream = await keeper.open()
-        self._playback = Playback(keeper, stream)
+        self._playback = Playback(keeper, stream, self._compensator(stream) if self._steady else None)
         await stream.start()
+
+    def _compensator(self, stream: OutputStream) -> DriftCompensator:
+        audio = stream.info.format
+        block_s = audio.seconds(stream.info.block)
+        return DriftCompensator(audio, block_s, limit_s=min(0.4, 0.4 * self._max_queue_s))
 
     async def on_running(self) -> None:
         """From now on a loss does not fail the start any more. Raises: DeviceError."""
@@ -139,7 +154,7 @@ class SpeakerOutput(FrameProcessor):
             )
         if not frame.num_samples:
             return
-        playback.take(frame)
+        playback.take(frame, asyncio.get_running_loop().time())
         self.take_charge()
         await self._tell_if_cut(playback)
         if not playback.keeper.check():
@@ -169,6 +184,9 @@ class SpeakerOutput(FrameProcessor):
         """Return when the last sample has sounded, or the device is lost."""
         playback = self._playback
         if playback is not None:
+            if not playback.pending:
+                playback.take_the_rest()
+                await self._feed(playback)
             await playback.drain()
             await self._tell_if_cut(playback)
             await self._tell_stopped(playback)

@@ -90,7 +90,11 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
     ]
     if sound.has_speaker:
         speaker = SpeakerOutput(
-            sound.backend, device=options.speaker, block_s=options.block_s, latency=options.latency
+            sound.backend,
+            device=options.speaker,
+            block_s=options.block_s,
+            latency=options.latency,
+            steady=options.steady,
         )
         stages.append(speaker)
     if options.seconds is not None and sound.backend.name == "wav":
@@ -111,12 +115,13 @@ def _greeting(options: EchoOptions, sound: Sound) -> str:
 
 def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable[[str], None]) -> None:
     said = sum(seam.given for seam in report.seams if seam.name == "SpeakerOutput device")
-    lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
+    lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items() if count > 0)
+    made = -sum(count for count in report.dropped.values() if count < 0)
     say(f"{report.state.value}: {report.reason}")
     say(
         f"heard {dashboard.heard_s:.2f} s, {dashboard.utterances} "
         f"{'utterance' if dashboard.utterances == 1 else 'utterances'}, said {said / rate:.2f} s; "
-        f"dropped samples: {lost or 'none'}"
+        f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
     )
     for slow in (*report.slow, *report.abandoned):
         say(f"  {slow}")

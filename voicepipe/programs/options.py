@@ -41,6 +41,7 @@ class EchoOptions:
     latency: str | float
     seconds: float | None
     mute: bool | None
+    steady: bool
     debug: bool
 
 
@@ -75,6 +76,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         given.latency or ("low" if given.live else "high"),
         given.seconds,
         mute,
+        given.steady,
         given.debug,
     )
 
@@ -144,6 +146,11 @@ def _echo_parser(program: str) -> Parser:
         action=argparse.BooleanOptionalAction,
         help="do not listen while speaking, so that it does not hear itself; "
         "by default on for sound hardware, off with --live",
+    )
+    add(
+        "--steady",
+        action="store_true",
+        help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
     add("--debug", action="store_true", help="log everything, and show tracebacks")
     return parser
