@@ -79,7 +79,7 @@ class _Handle:
         wish = json.dumps({**told(request), "capture": self._capture}).encode()
         try:
             opened = await self.process.ask(Kind.OPEN, wish, what, OPEN_S)
-        except BaseException:
+        except BaseException:  # cancelled too: the process must not stay
             await self.process.close()
             raise
         self.info = understood(StreamInfo, json.loads(opened))

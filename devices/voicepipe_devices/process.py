@@ -77,7 +77,7 @@ class SoundProcess:
             pipe.transport = self._requests
             self._pipes.append(pipe)
             self._noise.reads(self._pipes[1])
-        except BaseException:
+        except BaseException:  # cancelled too: the process must not stay
             await self.close()
             raise
         return self
