@@ -26,9 +26,8 @@ from voicepipe import (
 from voicepipe.devices import OutputStream, StreamRequest
 from voicepipe.keeper import OnLoss
 from voicepipe.testing import VirtualLoop
-from voicepipe_devices.driver import Finished, RenderCallback
+from voicepipe_devices.driver import Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
-from voicepipe_devices.simulated import OpenSide
 
 Samples = npt.NDArray[np.int16]
 RATE = 16_000
@@ -165,7 +164,7 @@ class _WatchedBackend(FakeBackend):
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
-    ) -> OpenSide:
+    ) -> Handle:
         loop = asyncio.get_running_loop()
 
         def watched(samples: int) -> bytes:

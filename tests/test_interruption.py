@@ -237,3 +237,14 @@ async def test_what_is_queued_after_an_interruption_is_not_dropped_by_it() -> No
     task.end()
     await running
     assert words(ends.down) == ["new"]
+
+
+async def test_an_interruption_while_another_is_on_its_way_is_one_more_and_no_other() -> None:
+    task = PipelineTask(Pipeline([Recorder(), Recorder()]))
+    ends = Ends(task)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1, task.interrupt)
+    loop.call_later(1, loop.call_soon, task.interrupt)
+    loop.call_later(2, task.end)
+    await task.run()
+    assert 1 <= sum(isinstance(frame, InterruptionFrame) for frame in ends.down) <= 2

@@ -361,6 +361,16 @@ async def test_what_is_pushed_after_the_end_is_dropped_and_counted() -> None:
     assert report.dropped_frames == {"shutdown": 2}
 
 
+async def test_queue_frame_says_no_after_an_end_before_the_start() -> None:
+    task = PipelineTask(Pipeline([Recorder()]))
+    ends = Ends(task)
+    assert await task.queue_frame(TextFrame("before"))
+    task.end()
+    assert not await task.queue_frame(TextFrame("after"))
+    await task.run()
+    assert texts(ends.down) == ["before"]
+
+
 async def test_queue_frame_says_no_after_the_end() -> None:
     task = PipelineTask(Pipeline([Recorder()]))
     running = asyncio.create_task(task.run())

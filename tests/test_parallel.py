@@ -23,6 +23,8 @@ from voicepipe import (
     Pipeline,
     PipelineTask,
     Processor,
+    StartFrame,
+    StartParams,
     TextFrame,
 )
 from voicepipe.ends import Copies
@@ -176,3 +178,15 @@ def test_nothing_accumulates_for_frames_that_are_gone() -> None:
 def test_what_is_no_branch_is_refused(bad: list[object]) -> None:
     with pytest.raises((TypeError, ValueError), match=r"branch|processor|stage|class"):
         ParallelPipeline(*bad)  # type: ignore[arg-type]
+
+
+async def test_nothing_leaves_before_start_frame_which_waits_for_the_slowest_branch() -> None:
+    class Early(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            await self.push_frame(TextFrame("early"))
+
+    task = PipelineTask(Pipeline([ParallelPipeline([Early()], [Recorder(), Recorder()])]))
+    ends = Ends(task)
+    asyncio.get_running_loop().call_later(1, task.end)
+    await task.run()
+    assert [type(frame) for frame in ends.down] == [StartFrame, TextFrame, EndFrame]

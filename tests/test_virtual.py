@@ -40,6 +40,14 @@ def test_the_clock_begins_at_0_and_an_hour_of_sleep_takes_no_time() -> None:
     assert time.monotonic() - began < 5
 
 
+async def test_no_timer_comes_early_not_by_the_least_that_a_float_can_say() -> None:
+    """Whoever waits until a time, looks, and waits for the rest would go in circles."""
+    for until in (0.7 + 0.7, 1.6, 1.1 + 2.2):
+        while now() < until:
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=until - now())
+        assert now() == until
+
+
 async def test_a_month_of_sleep_is_more_than_a_selector_can_wait_and_takes_no_time_either() -> None:
     began = now()
     await asyncio.sleep(30 * 86_400)

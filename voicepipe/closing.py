@@ -21,6 +21,9 @@ __all__ = ["Closing"]
 
 _LAST_WORD_S = 0.1
 """Of the time for clean-up: for what is cancelled because it takes too long."""
+_LOOK_S = 0.05
+"""The clock is looked at so often: what passes beyond that, the loop stood still."""
+_STEPS_S = 0.01
 _Tasks = dict[asyncio.Task[Any], Node | None]
 
 
@@ -31,6 +34,8 @@ class Closing:
         self._run = run
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
+        self._for_cancel = False
+        """A cancel began it, not an end or a failure."""
         self.forced: list[str] = []
         """What was still running after a clean end. A bug of ours, if there is any."""
         self.abandoned: list[Abandoned] = []
@@ -45,25 +50,21 @@ class Closing:
     async def close(self, reason: str, *, drained: bool) -> None:
         """Stop every task, then clean up every stage that was opened. Bounded by the run's limits."""
         run, limits = self._run, self._run.limits
-        cancelled = run.request is Request.CANCEL
-        now = run.loop.time()
+        cancelled = self._for_cancel = run.request is Request.CANCEL
         if drained:
             self._note_forced()
         for node in run.chain.nodes:
             node.disable(reason, forward=False)
-        begun = run.cancelled_at if cancelled else now
-        await self._stop_tasks(cancelled, begun + limits.cancel_s / 2)
-        now = run.loop.time()
-        deadline = begun + limits.cancel_s if cancelled else now + limits.close_s
-        await self._clean_up(max(deadline, now + _LAST_WORD_S))
+        unused_s = await self._stop_tasks(cancelled, limits.cancel_s / 2)
+        await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        given_up = {slow.stage for slow in self._run.slow}
         for worker in self._run.chain.workers:
-            if worker.task is not None and not worker.task.done() and worker.label not in given_up:
+            if worker.task is not None and not worker.task.done() and not worker.passed_by:
                 self.forced.append(worker.task.get_name())
 
-    async def _stop_tasks(self, cancelled: bool, deadline: float) -> None:
+    async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
+        """Returns how much of the time was not needed."""
         nodes = self._run.chain.nodes
         tasks: _Tasks = dict.fromkeys(self._adopted)
         for node in nodes:
@@ -73,20 +74,22 @@ class Closing:
         running: _Tasks = {task: node for task, node in tasks.items() if not task.done()}
         hooks = self._hooks("on_cancel", nodes) if cancelled else {}
         self._cancel(running)
-        now = self._run.loop.time()
-        left = await self._wait(running | hooks, now + (deadline - now) / 2)
+        left, unused_s = await self._wait(running | hooks, seconds / 2)
         if left:
             self._cancel(left)  # once more, for a stage that swallowed the first
-            left = await self._wait(left, deadline)
+            left, unused_s = await self._wait(left, seconds / 2)
+        else:
+            unused_s += seconds / 2
         self._abandon(left)
         self._take_errors(hooks)
+        return unused_s
 
-    async def _clean_up(self, deadline: float) -> None:
+    async def _clean_up(self, seconds: float) -> None:
         hooks = self._hooks("cleanup", self._run.chain.nodes)
-        left = await self._wait(hooks, deadline - _LAST_WORD_S)
+        left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
-            left = await self._wait(left, deadline)
+            left, _ = await self._wait(left, _LAST_WORD_S)
         self._abandon(left)
         self._take_errors(hooks)
 
@@ -100,19 +103,26 @@ class Closing:
                 hooks[self._run.loop.create_task(coroutine, name=name)] = node
         return hooks
 
-    async def _wait(self, tasks: _Tasks, deadline: float) -> _Tasks:
-        """Until all are done, or the deadline; returns those that are not. Cannot be cancelled."""
+    async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
+        """Until all are done, or for so long; returns those that are not, and the time left.
+
+        Cannot be cancelled. What the loop stands still meanwhile does not count: nobody could have done
+        anything. And what needs no more than some steps of the loop gets them, however little time there is.
+        """
+        loop = self._run.loop
+        seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = {task: node for task, node in tasks.items() if not task.done()}
-        while left:
-            seconds = deadline - self._run.loop.time()
-            if seconds <= 0:
-                break
+        while left and seconds > 1e-6:  # what is less is a rounding error
+            if not hurried and self._run.request is Request.CANCEL:  # it came while an end was closing
+                seconds, hurried = min(seconds, self._run.limits.cancel_s / 2), True
+            began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
-                await asyncio.wait(left, timeout=seconds)
+                await asyncio.wait(left, timeout=most_s)
             except asyncio.CancelledError:
                 pass  # closing has its own limits; a second cancel cannot interrupt it
+            seconds -= min(loop.time() - began_s, most_s)
             left = {task: node for task, node in left.items() if not task.done()}
-        return left
+        return left, seconds
 
     def _cancel(self, tasks: _Tasks) -> None:
         for task, node in tasks.items():

@@ -153,6 +153,8 @@ class Junction(Element):
         self._entering: Copies
         self._leaving: Copies
         self._returned: dict[type[Flow], int] = {StartFrame: 0, EndFrame: 0}
+        self._waits_for_start: list[Frame] | None = None if is_head else []
+        """What a branch lets out before the others have returned StartFrame; None once it has left."""
         self._out: Route
 
     @classmethod
@@ -181,7 +183,12 @@ class Junction(Element):
 
     def merge(self, frame: Frame, branch: int) -> Congestion | None:
         """A frame came out of a branch."""
-        return self._out.send(frame) if self._leaving.may_leave(frame, branch) else None
+        if not self._leaving.may_leave(frame, branch):
+            return None
+        if self._waits_for_start is not None:
+            self._waits_for_start.append(frame)
+            return None
+        return self._out.send(frame)
 
     def take_flow(self, frame: Flow) -> bool:
         """Into every branch."""
@@ -194,3 +201,5 @@ class Junction(Element):
         self._returned[type(frame)] += 1
         if self._returned[type(frame)] == len(self.ports):
             self.pass_flow(frame)
+            waiting, self._waits_for_start = self._waits_for_start, None
+            self._out.send_all(waiting or ())

@@ -54,6 +54,8 @@ def printable(text: object) -> str:
     than 200 characters is cut.
     """
     raw = str(text)
+    if len(raw) <= _LONGEST_FOREIGN_TEXT and raw.isprintable():
+        return raw
     shown = "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNPRINTABLE else c
         for c in raw[: _LONGEST_FOREIGN_TEXT + 1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from voicepipe.errorbook import brief
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
-from voicepipe.lifecycle import Request
+from voicepipe.lifecycle import Request, RunState
 from voicepipe.node import Node
 from voicepipe.processor import overrides
 
@@ -42,8 +42,15 @@ class Opening:
     def _cut_short(self) -> bool:
         return self._run.request is Request.CANCEL or self._run.errors.failure is not None
 
+    @property
+    def _is_over(self) -> bool:
+        """The run has given this opening up: a stage that refused to be cancelled has come back."""
+        return self._run.state is not RunState.OPENING
+
     async def _open_stages(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
+            if self._is_over:
+                return
             self._at = node.label
             node.open()
             await node.processor.on_start(self._run.params)
@@ -61,6 +68,8 @@ class Opening:
 
     async def _begin(self, sources: Iterable[Node]) -> None:
         for node in sources:
+            if self._is_over:
+                return
             self._at = node.label
             await node.processor.on_running()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from weakref import WeakSet
 
 from voicepipe.chain import Chain
 from voicepipe.closing import Closing
@@ -61,7 +62,6 @@ class Run:
         self.errors = ErrorBook(params.run_id, self.loop.time)
         self.slow: list[SlowStage] = []
         self.discarded: Counter[str] = Counter()
-        self.cancelled_at = 0.0
         self.began = self.loop.time()
         self._observers = observers
         self._early = early
@@ -71,7 +71,8 @@ class Run:
         self._drained = False
         self.interrupting = False
         """An interruption was asked for, and is about to be acted on."""
-        self._interruption: InterruptionFrame | None = None
+        self._interruptions = WeakSet[Frame]()
+        """Those on their way. One may be asked for while another is."""
         self._waiter: asyncio.Future[None] | None = None
         self.chain = Chain(pipeline, self, self._reached_sink)
         self.closing = Closing(self)
@@ -81,8 +82,6 @@ class Run:
     def ask(self, request: Request, reason: str) -> None:
         """End or cancel; the harsher wins, and the first of each kind gives the reason."""
         if request > self.request and not self.state.is_final:
-            if request is Request.CANCEL:
-                self.cancelled_at = self.loop.time()
             self.request, self.reason = request, reason
             self.wake()
 
@@ -108,8 +107,8 @@ class Run:
             self.ask(Request.CANCEL if cancel else Request.END, frame.reason or f"asked by {stage}")
 
     def is_passing(self, frame: Frame) -> bool:
-        """The InterruptionFrame that the task sent is passed on like any other frame."""
-        return frame is self._interruption
+        """An InterruptionFrame that the task sent is passed on like any other frame."""
+        return frame in self._interruptions
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """The run fails: End goes to the other stages, and `run()` will raise."""
@@ -245,8 +244,9 @@ class Run:
             return
         for node in self.chain.nodes:
             node.interrupt()
-        self._interruption = InterruptionFrame()
-        self.send(self._interruption)
+        interruption = InterruptionFrame()
+        self._interruptions.add(interruption)
+        self.send(interruption)
 
     # -- the end ---------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class StallWatch:
             if since is None:
                 continue
             busy = True
-            if now - since >= self._limit_s:
+            if now >= since + self._limit_s:  # as `due` is reckoned: rounding must not part the two
                 stuck.append((worker, _describe(worker, now - since)))
             else:
                 due = min(due, since + self._limit_s)
@@ -43,7 +43,7 @@ class StallWatch:
 
     def lost(self, now: float) -> bool:
         """Nobody has held anything for the limit, and yet the End is not here."""
-        return now - self._all_idle_since >= self._limit_s
+        return now >= self._all_idle_since + self._limit_s
 
     def _still_since(self, worker: Worker, now: float) -> float | None:
         """Since when a stage has made no progress; None where it holds nothing."""

@@ -237,7 +237,7 @@ class PipelineTask:
         return not self.state.is_final
 
     def _keep(self, frame: Frame) -> bool:
-        if self._run is not None and self._run.request is not Request.NONE:
+        if self._asked or (self._run is not None and self._run.request is not Request.NONE):
             return False
         if len(self._early) >= _MOST_EARLY:
             raise RuntimeError(

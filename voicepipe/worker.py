@@ -41,6 +41,8 @@ class Worker(Node):
         """The frame in progress."""
         self.progress = 0
         """Counts handled and pushed frames: what stands still is stuck."""
+        self.passed_by = False
+        """It failed or was stuck: the End goes past it, and its task may outlive that."""
         self.blocked = 0
         """Pushes that wait for room downstream."""
         self._cut: _Cut | None = None
@@ -248,6 +250,7 @@ class Worker(Node):
         """Take nothing more; what waits is dropped and counted, End passes by."""
         if self.box.bypass is not None:
             return
+        self.passed_by = True
         waiting = self._close(reason)
         for frame in waiting:
             if forward:
@@ -260,7 +263,7 @@ class Worker(Node):
             self.task.cancel()
 
     def _close(self, reason: str) -> list[Flow]:
-        """Take nothing more. Returns the life-cycle frames that waited."""
+        """Take nothing more. Returns the life-cycle frames that waited, or were being handled."""
 
         def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
             if direction is _UP:
@@ -272,9 +275,12 @@ class Worker(Node):
 
         self.box.bypass = bypass
         self._seal(reason)
-        self._drop(self.current, reason)
-        self.current = None
+        current, self.current = self.current, None
         flow: list[Flow] = []
+        if isinstance(current, (StartFrame, EndFrame)):
+            flow.append(current)
+        else:
+            self._drop(current, reason)
         for frame, direction in self.box.empty():
             if isinstance(frame, (StartFrame, EndFrame)):
                 flow.append(frame)
@@ -292,7 +298,8 @@ class Worker(Node):
     def seams(self) -> list[SeamReport]:
         """The mailbox, and the seams that the stage itself keeps."""
         held = self.box.held + sum(audio_samples(f) for f in (self.current, self._outer) if f is not None)
-        return [self.ledger.report(self.label, held), *self.processor.seams()]
+        own = self.processor.seams() if self.opened else []  # else they are of the run before
+        return [self.ledger.report(self.label, held), *own]
 
 
 class _FrameCutError(asyncio.CancelledError):

@@ -13,8 +13,8 @@ thread, as a real one has. Faults are verbs: `card.mic.unplug()`, `card.speaker.
 from __future__ import annotations
 
 from voicepipe.devices import DeviceInfo, StreamRequest
-from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
-from voicepipe_devices.simulated import OpenSide, SimulatedMicrophone, SimulatedSpeaker
+from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
+from voicepipe_devices.simulated import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
 
 __all__ = ["FakeBackend", "SimulatedCard", "SimulatedMicrophone", "SimulatedSpeaker", "open_backend"]
@@ -71,14 +71,14 @@ class FakeBackend(DriverBackend):
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
-    ) -> OpenSide:
+    ) -> Handle:
         """The microphone's handle."""
         mic = self.card.mic
         return await mic.open(request, lambda handle, missed: mic.tick(handle, missed, callback), finished)
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
-    ) -> OpenSide:
+    ) -> Handle:
         """The speaker's handle."""
         speaker = self.card.speaker
         return await speaker.open(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import selectors
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -90,6 +91,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.hardware = VirtualHardware(self)
         """The world that a simulated card ticks in."""
         super().__init__(_VirtualSelector(self))
+        self.set_time(0.0)
         self._own_descriptors = len(self._virtual_selector.get_map())
 
     @property
@@ -105,6 +107,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Move the clock; never back. For the hardware's world."""
         self._now = now
         self._steps = 0
+        # asyncio calls timers so much early. Where the clock does not move by itself, whoever is called
+        # early and waits for the rest would go in circles: no timer is, not by the least of a float.
+        self._clock_resolution = math.ulp(now)
 
     def freeze(self, seconds: float) -> None:
         """Block the loop, as a stage that never yields does; the hardware ticks on meanwhile."""

@@ -1,0 +1,32 @@
+"""Who holds a draining run up."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, cast
+
+from stages_for_tests import Recorder
+from voicepipe import TextFrame
+from voicepipe.stall import StallWatch
+from voicepipe.worker import Worker
+
+
+class Loop:
+    """No task is made here."""
+
+
+def test_it_is_never_told_to_look_again_at_a_time_that_has_come() -> None:
+    """The sum of a time and a limit, and the difference of two times, are rounded each in its own way."""
+    draw = random.Random(1)
+    for _ in range(2_000):
+        worker = Worker(Recorder(), "recorder", cast(Any, Loop()))
+        worker.current = TextFrame("held")
+        began, limit = draw.uniform(0, 1e5), draw.uniform(0.1, 20)
+        watch = StallWatch([worker], limit, began)
+        now = began
+        while True:
+            stuck, due = watch.look(now)
+            if stuck:
+                break
+            assert due > now
+            now = due
