@@ -9,17 +9,22 @@ applies is an error. The exit status is 1 if a mutant survives.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RED_BY_TIMEOUT_S = 60
+SEEDS = 500
+SEEDS_S = 120
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Mutant:
     """The test file, or the one test, that must turn red."""
 
 
+SEEDS_ONLY = ""
 LIFE, EVERY = "tests/test_life_cycle.py", "tests/test_every_step.py"
 
 MUTANTS = (
@@ -325,6 +331,203 @@ MUTANTS = (
         "            pass",
         "tests/test_speaker.py tests/test_devices_in_a_run.py",
     ),
+    Mutant(
+        "an opening that was given up goes on",
+        "voicepipe/opening.py",
+        "        return self._run.state is not RunState.OPENING",
+        "        return False",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "an End that hangs in on_end is lost",
+        "voicepipe/worker.py",
+        "            flow.append(current)\n        else:",
+        "            pass\n        else:",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "two interruptions chase each other",
+        "voicepipe/run.py",
+        "        self._interruptions.add(interruption)",
+        "        self._interruptions = WeakSet[Frame]([interruption])",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "closing counts the time in which the loop stands still",
+        "voicepipe/closing.py",
+        "            seconds -= min(loop.time() - began_s, most_s)",
+        "            seconds -= loop.time() - began_s",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a cancel does not hurry a close that has begun",
+        "voicepipe/closing.py",
+        "            if not hurried and",
+        "            if False and",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a report shows the books of the run before",
+        "voicepipe/worker.py",
+        "        own = self.processor.seams() if self.opened else []",
+        "        own = self.processor.seams()",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a stage that failed counts as forced",
+        "voicepipe/closing.py",
+        " and not worker.passed_by:",
+        ":",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "data leaves a parallel pipeline before StartFrame",
+        "voicepipe/ends.py",
+        "        if self._waits_for_start is not None:",
+        "        if False:",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "frames are accepted between an early end and the start",
+        "voicepipe/task.py",
+        "        if self._asked or (",
+        "        if (",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a second cancel begins the closing anew",
+        "voicepipe/task.py",
+        "                    outer = cancelled\n",
+        "                    if outer is not None:\n                        driver.cancel()\n"
+        "                        raise\n                    outer = cancelled\n",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "an exception in a stage is seen by nobody",
+        "voicepipe/worker.py",
+        "            self._drop(frame, reason_of(error))\n            self.raised(error)",
+        "            self._drop(frame, reason_of(error))",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the device's callback touches the loop",
+        "voicepipe/ring.py",
+        "            self._loop.call_soon_threadsafe(self._open)",
+        "            self._loop.call_soon(self._open)",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the watch over a device does not look again",
+        "devices/voicepipe_devices/streams.py",
+        "            self._lost(self._silent_s)\n        else:\n            self._look_later()",
+        "            self._lost(self._silent_s)",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the watch over a device sleeps",
+        "devices/voicepipe_devices/streams.py",
+        "        if self._calls != self._seen:",
+        "        if True:",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the watch over a device goes on after its close",
+        "devices/voicepipe_devices/streams.py",
+        "        self._closing = self._loop.create_future()\n        self._watch.stop()",
+        "        self._closing = self._loop.create_future()",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a lost stream is never closed",
+        "voicepipe/keeper.py",
+        "        self._let_go(stream)\n        self._close_later(stream)",
+        "        self._let_go(stream)",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a handle is lost when its opening is cancelled",
+        "voicepipe/keeper.py",
+        "of a stage that it closed\n            await stream.close()",
+        "of a stage that it closed",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the loss of a device is told to nobody",
+        "voicepipe/keeper.py",
+        "        await self._push(DeviceLostFrame(",
+        "        _ = (DeviceLostFrame(",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "callbacks come after the close",
+        "devices/voicepipe_devices/simulated.py",
+        '        """Close it, if that stream still has it."""\n        handle.stop()',
+        '        """Close it, if that stream still has it."""',
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "what is in the speaker's queue is lost at the End",
+        "devices/voicepipe_devices/streams.py",
+        "        while self.ring.queued:\n",
+        "        while False:\n",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a flush is forgotten",
+        "voicepipe/playback.py",
+        "        self.drop_pending(DropReason.INTERRUPTED)\n        if self._stream is not None:\n",
+        "        self.drop_pending(DropReason.INTERRUPTED)\n        if False:\n",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a full ring forgets what it loses",
+        "voicepipe/ring.py",
+        "            self._lost += len(oldest.data) // self.format.sample_bytes",
+        "            pass",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the intake of the ring is never closed",
+        "voicepipe/ring.py",
+        "        if not self._open:\n            return\n        samples",
+        "        samples",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "the speaker's mailbox hands over what it keeps in its own books too",
+        "voicepipe/speaker.py",
+        "        self.take_charge()",
+        "        pass",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "cleanup is called though on_start never began",
+        "voicepipe/closing.py",
+        "            if node.opened and overrides(",
+        "            if overrides(",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a pusher is not woken when a mailbox empties",
+        "voicepipe/mailbox.py",
+        "            queue.clear()\n        self._wake_pushers()\n        return everything",
+        "            queue.clear()\n        return everything",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "an interruption is not passed on to the stages",
+        "voicepipe/run.py",
+        "        for node in self.chain.nodes:\n            node.interrupt()",
+        "        pass",
+        SEEDS_ONLY,
+    ),
+    Mutant(
+        "a stream that is closed stays in the census",
+        "devices/voicepipe_devices/streams.py",
+        "            unregister_stream(self)",
+        "            pass",
+        SEEDS_ONLY,
+    ),
 )
 
 
@@ -343,25 +546,28 @@ def plant(mutant: Mutant, folder: Path) -> None:
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
+def first_red_seed(mutant: Mutant) -> str:
+    """What the simulation says of it: "seed N: the rule", or "" where no seed turns red."""
+    with planted(mutant) as folder:
+        path = os.pathsep.join(str(folder / part) for part in ("", "devices", "tests"))
+        command = [sys.executable, "tests/simulate.py", str(SEEDS), "--first-red"]
+        environment = {**os.environ, "PYTHONPATH": path}
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, timeout=SEEDS_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "hangs"
+    if done.returncode and not done.stdout:
+        return f"seed ?: the simulation itself broke: {done.stderr.decode()[-200:]}"
+    return done.stdout.decode().strip()
+
+
 def turns_red(mutant: Mutant) -> str:
     """How its tests took it: "red", "red (hangs)", or "SURVIVES"."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "checkout"
-        shutil.copytree(
-            ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
-        )
-        plant(mutant, folder)
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-n0",
-            "-p",
-            "no:cacheprovider",
-            *mutant.tests.split(),
-        ]
+    with planted(mutant) as folder:
+        options = ["-x", "-q", "-n0", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *options, *mutant.tests.split()]
         try:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, timeout=RED_BY_TIMEOUT_S, check=False
@@ -369,6 +575,17 @@ def turns_red(mutant: Mutant) -> str:
         except subprocess.TimeoutExpired:
             return "red (hangs)"
         return {0: "SURVIVES", 1: "red"}.get(done.returncode, f"pytest failed: {done.stdout.decode()[-300:]}")
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[Path]:
+    """A copy of the checkout with the bug in it. Raises: LookupError."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "checkout"
+        leave = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+        shutil.copytree(ROOT, folder, ignore=leave)
+        plant(mutant, folder)
+        yield folder
 
 
 def main(words: list[str]) -> int:

@@ -1,0 +1,57 @@
+"""What is written down while a scenario is played: who did what, in the order in which it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from voicepipe import DataFrame, Frame, FrameDirection
+
+__all__ = ["Entry", "Journal", "Token"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token(DataFrame):
+    """Data that says who made it, and that it was the n-th of its maker."""
+
+    maker: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line."""
+
+    at_s: float
+    who: str
+    what: str
+    """A hook; "took" and "done" around a frame's handling; "gave"; "raises"; "hangs"."""
+    frame: Frame | None = None
+    direction: FrameDirection | None = None
+
+    def __str__(self) -> str:
+        way = "" if self.direction is None else f" {self.direction.value}"
+        shown = "" if self.frame is None else f" {self.frame}{way}"
+        return f"{self.at_s:8.4f} {self.who:12} {self.what}{shown}"
+
+
+@dataclass(slots=True)
+class Journal:
+    """The lines, and what was seen that should never be seen."""
+
+    clock: Callable[[], float]
+    entries: list[Entry] = field(default_factory=list)
+    deepest: dict[str, int] = field(default_factory=dict)
+    """How many downstream frames have waited in a stage's mailbox at most, as the stage saw it."""
+    outrages: list[str] = field(default_factory=list)
+    """Found while it was played: a touch of the loop from the audio side, a callback after the close, ..."""
+
+    def note(
+        self, who: str, what: str, frame: Frame | None = None, direction: FrameDirection | None = None
+    ) -> None:
+        """Write a line."""
+        self.entries.append(Entry(self.clock(), who, what, frame, direction))
+
+    def of(self, who: str) -> list[Entry]:
+        """The lines of one stage, or of one task's end."""
+        return [entry for entry in self.entries if entry.who == who]

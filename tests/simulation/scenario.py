@@ -1,0 +1,366 @@
+"""A scenario as a value: what is built, what goes wrong, and who asks for the end, all from one seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from voicepipe import Limits
+from voicepipe.keeper import OnLoss
+
+__all__ = [
+    "Branches",
+    "Event",
+    "Feed",
+    "RunSpec",
+    "Scenario",
+    "Shape",
+    "StageSpec",
+    "stages_in",
+]
+
+HORIZON_S = 4.0
+"""Everything that is to happen happens by then."""
+
+Devices = Literal["none", "mic", "speaker", "both"]
+
+WELL_BEHAVED = ("passes", "passes", "passes", "holds", "slow", "answers", "tells", "child", "early")
+"""What a stage of a run does in which nothing may be lost."""
+AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports")
+"""What goes wrong with the n-th frame."""
+IN_A_HOOK = ("raises in", "hangs in", "stubborn in", "slow in")
+"""What goes wrong in a hook."""
+HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup", "on_interruption", "on_ending")
+AWAITED_HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup")
+ERRORS = ("ValueError", "CancelledError", "KeyboardInterrupt", "SystemExit", "DeviceLostError")
+REQUESTS = ("end", "end", "end", "cancel", "cancel", "outer", "EndFrame", "CancelFrame")
+"""Who asks for the end: the task's methods, an outer cancellation, or a frame that is queued."""
+FAULTS = (
+    *("unplug", "vanish", "stall", "break_", "hang"),
+    *("busy", "slow_open", "stuck_close", "xrun"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One stage."""
+
+    name: str
+    does: str
+    """One of the words above."""
+    inline: bool
+    what: str = ""
+    """The error that is raised, the hook it is about, or what is asked for."""
+    nth: int = 0
+    """With which data frame it happens, from 0."""
+    seconds: float = 0.0
+    """How long something takes."""
+    mailbox: int = 32
+
+    def __str__(self) -> str:
+        kind = "inline" if self.inline else f"mailbox of {self.mailbox}"
+        when = f" at frame {self.nth}" if self.does in AT_A_FRAME else ""
+        much = f" {self.seconds:.3f} s" if self.seconds else ""
+        return f"{self.name}: {self.does} {self.what}{when}{much} ({kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """A parallel pipeline."""
+
+    branches: tuple[Shape, ...]
+
+
+Shape = tuple["StageSpec | Branches | Shape", ...]
+"""A row: of stages, of nested rows, of branches."""
+
+
+def stages_in(shape: Shape) -> Iterator[StageSpec]:
+    """Every stage, in order."""
+    for part in shape:
+        if isinstance(part, StageSpec):
+            yield part
+        elif isinstance(part, Branches):
+            for branch in part.branches:
+                yield from stages_in(branch)
+        else:
+            yield from stages_in(part)
+
+
+def has_branches(shape: Shape) -> bool:
+    """Whether it is parallel anywhere."""
+    return any(
+        isinstance(part, Branches) or (not isinstance(part, StageSpec) and has_branches(part))
+        for part in shape
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens at a time, in virtual seconds since the scenario began."""
+
+    at_s: float
+    what: str
+    """A request, "interrupt", a fault, its "mend", or a "limp" (it is back, and makes no callback), "freeze"
+    (the loop stands still), "cancel all" (tasks of the run), "run twice" (with the same processors)."""
+    whom: str = ""
+    """"mic" or "speaker", for a fault."""
+    seconds: float = 0.0
+    from_outside: bool = False
+    """A request comes from another thread."""
+
+    def __str__(self) -> str:
+        much = f" {self.seconds:.3f} s" if self.seconds else ""
+        thread = " (another thread)" if self.from_outside else ""
+        return f"{self.at_s:6.3f} s: {self.what} {self.whom}{much}{thread}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Frames that the program queues: so many, so far apart, from a time on."""
+
+    count: int
+    every_s: float
+    from_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run."""
+
+    name: str
+    shape: Shape
+    devices: Devices
+    feed: Feed
+    begins_s: float
+    events: tuple[Event, ...]
+    limits: Limits
+    drift_ppm: float = 0.0
+    jitter_s: float = 0.0
+    runs_out_s: float = 0.0
+    """The microphone's input is at its end after so much; 0: never."""
+    on_loss: OnLoss = "wait"
+    again: bool = False
+    """It is run with the processors of the run before, when that has ended."""
+
+    @property
+    def stages(self) -> tuple[StageSpec, ...]:
+        """Its stages, in order."""
+        return tuple(stages_in(self.shape))
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing misbehaves, and no device fails."""
+        return not any(e.what in FAULTS or e.what == "cancel all" for e in self.events) and all(
+            spec.does in WELL_BEHAVED for spec in self.stages
+        )
+
+    @property
+    def requests(self) -> tuple[Event, ...]:
+        """Who asks it to stop."""
+        return tuple(event for event in self.events if event.what in REQUESTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is played."""
+
+    seed: int
+    runs: tuple[RunSpec, ...]
+    freezes: tuple[Event, ...]
+    """The loop stands still."""
+
+    @classmethod
+    def of(cls, seed: int) -> Scenario:
+        """The scenario of that seed."""
+        return _Maker(seed).scenario()
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}"]
+        for run in self.runs:
+            again = " again" if run.again else ""
+            lines.append(
+                f"  {run.name}{again}: begins at {run.begins_s:.3f} s, devices: {run.devices}, "
+                f"on_loss={run.on_loss}, input runs out after {run.runs_out_s or 'ever'}"
+            )
+            lines.append(f"    {run.limits}")
+            lines.append(f"    feed: {run.feed}")
+            lines += _drawn(run.shape, "    ")
+            lines += [f"    {event}" for event in run.events]
+        lines += [f"  {event}" for event in self.freezes]
+        return "\n".join(lines)
+
+
+def _drawn(shape: Shape, indent: str) -> Iterator[str]:
+    for part in shape:
+        if isinstance(part, StageSpec):
+            yield f"{indent}- {part}"
+        elif isinstance(part, Branches):
+            for branch in part.branches:
+                yield f"{indent}- branch"
+                yield from _drawn(branch, indent + "  ")
+        else:
+            yield f"{indent}- nested"
+            yield from _drawn(part, indent + "  ")
+
+
+class _Maker:
+    """Draws a scenario."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._random = random.Random(seed)
+        self._trouble = self._random.choices((0, 1, 2, 3), (4, 4, 2, 1))[0]
+        """How much goes wrong, over all runs."""
+
+    def scenario(self) -> Scenario:
+        draw = self._random
+        runs: list[RunSpec] = []
+        for number in range(draw.choices((1, 2, 3), (6, 2, 1))[0]):
+            again = bool(runs) and draw.random() < 0.4
+            runs.append(self._run(f"run{number}", runs[-1] if again else None))
+        freezes = [
+            Event(self._moment(runs), "freeze", seconds=draw.choice((0.01, 0.1, 0.4, 1.0, 3.0)))
+            for _ in range(draw.choices((0, 1, 3), (6, 3, 1))[0])
+        ]
+        return Scenario(self._seed, tuple(runs), tuple(freezes))
+
+    def _time(self) -> float:
+        """Often early, when everything happens at once."""
+        draw = self._random
+        return round(draw.choice((draw.uniform(0, 0.1), draw.uniform(0, 1), draw.uniform(0, HORIZON_S))), 4)
+
+    def _moment(self, runs: list[RunSpec]) -> float:
+        """Any time, or the very moment at which something is asked for."""
+        asked = [event.at_s for run in runs for event in run.requests]
+        return self._random.choice(asked) if asked and self._random.random() < 0.4 else self._time()
+
+    def _times(self, count: int) -> list[float]:
+        """So many times, often all in one go."""
+        draw = self._random
+        times = [self._time() for _ in range(count)]
+        if count > 1 and draw.random() < 0.6:
+            apart = draw.choice((0.0, 0.0, 0.001, 0.02))
+            times = [round(times[0] + apart * n, 4) for n in range(count)]
+        return times
+
+    def _run(self, name: str, like: RunSpec | None) -> RunSpec:
+        draw = self._random
+        devices: Devices = (
+            like.devices if like else draw.choices(("none", "mic", "speaker", "both"), (4, 2, 2, 4))[0]
+        )
+        events: list[Event] = []
+        if devices != "none" and self._trouble and draw.random() < 0.6:
+            events += self._faults(devices)
+        shape = like.shape if like else self._shape(name)
+        waits = bool(events) and draw.random() < 0.4  # for what becomes of a fault
+        if draw.random() < 0.2:
+            events += [Event(at, "interrupt") for at in self._times(draw.randint(1, 3))]
+        events += [] if waits else self._requests()
+        return RunSpec(
+            name,
+            shape,
+            devices,
+            self._feed(devices),
+            begins_s=draw.choice((0.0, 0.0, 0.5)),
+            events=tuple(sorted(events, key=lambda event: event.at_s)),
+            limits=Limits(
+                start_s=draw.choice((1.0, 5.0)), stall_s=1.5, cancel_s=draw.choice((0.5, 2.0)), close_s=1.0
+            ),
+            drift_ppm=draw.choice((0.0, 0.0, 150.0, -150.0)),
+            jitter_s=draw.choice((0.0, 0.0, 0.015)),
+            runs_out_s=draw.choice((0.0, 0.0, 0.0, 0.5)),
+            on_loss=draw.choice(("wait", "wait", "wait", "end", "fail")),
+            again=like is not None,
+        )
+
+    def _feed(self, devices: Devices) -> Feed:
+        draw = self._random
+        if devices in ("mic", "both") and draw.random() < 0.6:
+            return Feed(0, 0.0)
+        flood = draw.random() < 0.3
+        return Feed(
+            draw.choice((3, 40, 120)), 0.0 if flood else draw.choice((0.005, 0.02)), draw.choice((0.0, 0.3))
+        )
+
+    def _requests(self) -> list[Event]:
+        draw = self._random
+        times = self._times(draw.choices((0, 1, 2, 3, 4), (1, 6, 3, 1, 1))[0])
+        events = [Event(at, draw.choice(REQUESTS), from_outside=draw.random() < 0.2) for at in times]
+        if self._trouble > 1 and draw.random() < 0.1:
+            events.append(Event(self._time(), "cancel all"))
+        if draw.random() < 0.1:
+            events.append(Event(self._time(), "run twice"))
+        return events
+
+    def _faults(self, devices: Devices) -> Iterator[Event]:
+        draw = self._random
+        sides = {"mic": ["mic"], "speaker": ["speaker"]}.get(devices, ["mic", "speaker"])
+        for _ in range(draw.choice((1, 1, 2))):
+            side, fault, at = draw.choice(sides), draw.choice(FAULTS), self._time()
+            seconds = {
+                "slow_open": draw.choice((0.05, 0.7, 9.0)),
+                "stuck_close": draw.choice((0.2, 0.8, 5.0)),
+                "xrun": draw.choice((0.005, 0.1)),
+            }.get(fault, 0.0)
+            yield Event(at if seconds == 0.0 or draw.random() < 0.5 else 0.0, fault, side, seconds)
+            if draw.random() < 0.7:
+                back = draw.choice(("mend", "mend", "limp"))
+                yield Event(round(at + draw.choice((0.1, 1.2, 3.0)), 4), back, side)
+
+    # -- pipelines -----------------------------------------------------------------
+
+    def _shape(self, name: str) -> Shape:
+        draw = self._random
+        count = draw.randint(0, 6)
+        names = [f"{name}.{letter}" for letter in "abcdef"[:count]]
+        bad = set(draw.sample(names, min(count, self._trouble)) if draw.random() < 0.8 else ())
+        specs = [self._bad(each) if each in bad else self._good(each) for each in names]
+        return self._nested(specs, depth=0)
+
+    def _nested(self, specs: Sequence[StageSpec], depth: int) -> Shape:
+        draw = self._random
+        if depth == 2 or len(specs) < 2 or draw.random() < 0.6:
+            return tuple(specs)
+        first, last = sorted(draw.sample(range(len(specs) + 1), 2))
+        inside = specs[first:last]
+        part: Branches | Shape
+        if draw.random() < 0.5:
+            part = self._nested(inside, depth + 1)
+        else:
+            cut = draw.randint(0, len(inside))
+            part = Branches((self._nested(inside[:cut], depth + 1), self._nested(inside[cut:], depth + 1)))
+        return (*specs[:first], part, *specs[last:])
+
+    def _good(self, name: str) -> StageSpec:
+        draw = self._random
+        does = draw.choice(WELL_BEHAVED)
+        inline = does in ("passes", "holds") and draw.random() < 0.5
+        seconds = draw.choice((0.001, 0.005, 0.03)) if does == "slow" else 0.0
+        return StageSpec(name, does, inline, seconds=seconds, mailbox=draw.choice((1, 3, 32, 32)))
+
+    def _bad(self, name: str) -> StageSpec:
+        draw = self._random
+        inline = draw.random() < 0.4
+        does = draw.choice(AT_A_FRAME if draw.random() < 0.6 else IN_A_HOOK)
+        if does in ("hangs", "stubborn"):
+            inline = False
+        what, seconds = "", 0.0
+        if does in ("raises", "reports"):
+            what = draw.choice(ERRORS)
+        elif does == "asks":
+            what = draw.choice(("EndFrame", "CancelFrame", "InterruptionFrame"))
+        elif does == "raises in":
+            what = draw.choice(HOOKS)
+        elif does in IN_A_HOOK:
+            what = draw.choice([hook for hook in AWAITED_HOOKS if not (inline and hook == "on_end")])
+        if does.startswith("stubborn"):
+            seconds = draw.choice((0.2, 0.7, 1e6))
+        elif does == "freezes":
+            seconds = draw.choice((0.05, 0.5, 2.5))
+        elif does == "slow in":
+            seconds = draw.choice((0.02, 0.3, 9.0 if what == "on_start" else 0.8))
+        nth = draw.choice((0, 1, 2, 10, 40))
+        return StageSpec(name, does, inline, what, nth, seconds, mailbox=draw.choice((1, 3, 32)))
