@@ -540,12 +540,37 @@ def test_a_blocked_loop_is_named_in_the_log_and_in_the_report(caplog: pytest.Log
     task = task_of(Calls(block, name="culprit"))
     assert PipelineRunner(blocked_s=0.05).run(task) == 0
     (line,) = warnings_in(caplog)
-    assert line.startswith("culprit has blocked the event loop for 0.")
+    assert line.startswith("culprit has blocked the event loop for ")
     assert "\n" not in line
     assert task.report is not None
     (slow,) = task.report.slow
     assert (slow.stage, slow.holding) == ("culprit", "the event loop")
     assert " in block < " in slow.where
+
+
+def test_a_blocked_loop_is_in_the_report_though_the_run_ends_while_it_is_being_logged() -> None:
+    logged = threading.Event()
+
+    class LogsSlowly(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.set()
+            deadline = time.monotonic() + 10
+            while not task.state.is_final and time.monotonic() < deadline:
+                time.sleep(0.001)
+
+    def block() -> None:
+        logged.wait(10)
+        task.end()
+
+    task = task_of(Calls(block, name="culprit"))
+    handler, log = LogsSlowly(logging.WARNING), logging.getLogger("voicepipe")
+    log.addHandler(handler)
+    try:
+        PipelineRunner(blocked_s=0.05).run(task)
+    finally:
+        log.removeHandler(handler)
+    assert task.report is not None
+    assert [slow.stage for slow in task.report.slow] == ["culprit"]
 
 
 def test_without_a_limit_nobody_watches() -> None:

@@ -169,9 +169,10 @@ class PipelineRunner:
     @contextlib.asynccontextmanager
     async def _watching(self, tasks: tuple[PipelineTask, ...]) -> AsyncIterator[None]:
         def blocked(stage: str, seconds: float, stack: str) -> None:
-            _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
+            # Noted first: the loop may go on, and the run end, while this thread still writes the log.
             for task in tasks:
                 task.note_blocked_loop(stage, seconds, stack)
+            _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
 
         async with contextlib.AsyncExitStack() as stack:
             if self._blocked_s:

@@ -156,12 +156,13 @@ def test_a_third_signal_ends_a_process_whose_stderr_is_full() -> None:
 
 def test_a_blocked_loop_is_named_and_the_run_ends_when_the_call_returns() -> None:
     with Program("blocking") as program:
-        program.says("ready").says("culprit has blocked the event loop for 0.", on="err")
+        program.says("ready").says(" in block < ", on="err")
         end = program.send(SIGINT).write("x").end()
     assert end.status == 0
-    (line,) = end.err.splitlines()
+    # On a busy machine what comes before and after may take as long as the watchdog's limit, too.
+    (line,) = [line for line in end.err.splitlines() if " in block < " in line]
+    assert line.startswith("culprit has blocked the event loop for ")
     assert "s at programs.py:" in line
-    assert " in block < " in line
     assert "culprit stood still" in end.out
 
 
