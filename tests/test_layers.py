@@ -19,7 +19,7 @@ LAYERS = {
     2: (
         *("element", "mailbox", "node", "processor", "route", "worker"),
         *("ledger", "lifecycle", "report"),
-        *("census", "closing", "errorbook", "opening", "limitedlog", "stall"),
+        *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
         *("drift", "keeper", "silence", "stretch"),

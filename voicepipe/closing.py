@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from voicepipe.census import abandon
+from voicepipe.contained import error_of, start_task
 from voicepipe.element import where
 from voicepipe.lifecycle import Request
 from voicepipe.node import Node
@@ -43,7 +44,7 @@ class Closing:
 
     def adopt(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task of the run's own, which closing will see to the end of."""
-        task = self._run.loop.create_task(coroutine, name=name)
+        task = start_task(self._run.loop, coroutine, name)
         self._adopted.add(task)
         return task
 
@@ -98,9 +99,8 @@ class Closing:
         hooks: _Tasks = {}
         for node in nodes:
             if node.opened and overrides(node.processor, hook):
-                coroutine = getattr(node.processor, hook)()
-                name = self._run.task_name(node.label, hook)
-                hooks[self._run.loop.create_task(coroutine, name=name)] = node
+                coroutine = _call(getattr(node.processor, hook))
+                hooks[start_task(self._run.loop, coroutine, self._run.task_name(node.label, hook))] = node
         return hooks
 
     async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
@@ -141,6 +141,11 @@ class Closing:
         for task, node in hooks.items():
             if not task.done() or task in self._cut:
                 continue
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            error = error_of(task)
             if error is not None and node is not None:
                 self._run.stage_failed(node, error)
+
+
+async def _call(hook: Callable[[], Awaitable[None]]) -> None:
+    """A hook that is no coroutine function fails in its task, and not where the run closes."""
+    await hook()

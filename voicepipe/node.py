@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
+from voicepipe.contained import error_of, start_task
 from voicepipe.element import Call, Element, Flow, RunHandle
 from voicepipe.errors import DeviceLostError
 from voicepipe.frames import AudioFrame, EndFrame, ErrorFrame, Frame, FrameDirection, StartFrame
@@ -51,14 +52,14 @@ class Node(Element):
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """A task of the stage's own; its failure is the stage's."""
-        task = self.run.loop.create_task(coroutine, name=self.run.task_name(self.label, name or "task"))
+        task = start_task(self.run.loop, coroutine, self.run.task_name(self.label, name or "task"))
         self.children.add(task)
         task.add_done_callback(self._child_done)
         return task
 
     def _child_done(self, task: asyncio.Task[Any]) -> None:
         self.children.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := error_of(task)) is not None:
             self.raised(error)
 
     def raised(self, error: BaseException) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
+from voicepipe.contained import error_of
 from voicepipe.errorbook import brief
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
@@ -81,9 +81,7 @@ class Opening:
         if not task.done():
             if not self._cut_short:
                 self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))
-        elif task.cancelled():
-            self._failed(self._at, asyncio.CancelledError())
-        elif (error := task.exception()) is not None:
+        elif (error := error_of(task)) is not None:
             self._failed(self._at, error)
         return task.done() and not self._cut_short
 

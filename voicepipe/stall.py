@@ -52,12 +52,20 @@ class StallWatch:
         if worker.box.bypass is not None or worker.current is None or worker.blocked:
             self._seen.pop(worker, None)
             return None
-        mark = (worker.progress, worker.processor.progress(), worker.current)
+        mark = (worker.progress, _progress_of(worker), worker.current)
         seen, since = self._seen.get(worker, (None, now))
         if mark != seen:
             since = now
             self._seen[worker] = (mark, now)
         return since
+
+
+def _progress_of(worker: Worker) -> object:
+    try:
+        return worker.processor.progress()
+    except BaseException as error:  # a stage's failure becomes a PipelineError
+        worker.raised(error)
+        return None
 
 
 def _describe(worker: Worker, seconds: float) -> SlowStage:

@@ -102,7 +102,9 @@ class Worker(Node):
         """No stage dies in silence, whatever ended its task."""
         error = None if task.cancelled() else task.exception()
         if self.box.bypass is None:
-            self.raised(error or RuntimeError(f"the task of {self.label} ended before its time"))
+            error = error or RuntimeError(f"the task of {self.label} ended before its time")
+            self.disable(reason_of(error))  # whatever its policy: without a task it cannot go on
+            self.run.stage_failed(self, error)
 
     async def _work(self) -> None:
         box, loop = self.box, self.run.loop
@@ -123,9 +125,9 @@ class Worker(Node):
                 elif box.is_empty:
                     await box.wait(loop)
                     continue
-            except GeneratorExit:  # the loop is gone, and the task with it
-                raise
             except BaseException as error:  # a stage's failure becomes a PipelineError
+                if isinstance(error, GeneratorExit) and not self._has_the_loop():
+                    raise  # the loop is gone, and the task with it
                 self._escaped(error)
                 continue
             self.progress += 1
@@ -134,6 +136,13 @@ class Worker(Node):
                 self.ledger.given += done.num_samples
             if self._cut is not None and self._cut is _Cut.FRAME:
                 self._forget_cut()
+
+    def _has_the_loop(self) -> bool:
+        """This code runs because the loop runs the stage's task."""
+        try:
+            return asyncio.current_task() is self.task
+        except RuntimeError:
+            return False
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:

@@ -1,0 +1,65 @@
+"""Tasks that run a stage's code: whatever it raises stays in its task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from typing import Any, TypeVar
+
+__all__ = ["error_of", "start_task"]
+
+T = TypeVar("T")
+
+
+class StageExitError(Exception):
+    """A stage's task raised KeyboardInterrupt or SystemExit, which is the cause of this."""
+
+
+def start_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str
+) -> asyncio.Task[T]:
+    """A task whose KeyboardInterrupt or SystemExit is an error like any other.
+
+    asyncio would throw either out of the event loop, past everything that closes the run.
+    """
+    return loop.create_task(_Contained(coroutine), name=name)
+
+
+def error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    """What a task that is done has raised; a CancelledError where it was cancelled."""
+    if task.cancelled():
+        return asyncio.CancelledError()
+    error = task.exception()
+    return error.__cause__ if isinstance(error, StageExitError) else error
+
+
+class _Contained(Coroutine[Any, Any, T]):
+    """A coroutine, step by step. No coroutine around it: one that is cancelled before its first step
+    would leave the inner one never awaited, and tell the census its own name."""
+
+    def __init__(self, inner: Coroutine[Any, Any, T]) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # its name, and where it stands
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._inner.__await__()
+
+    def send(self, value: Any) -> Any:
+        """The next step."""
+        try:
+            return self._inner.send(value)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise StageExitError(repr(error)) from error
+
+    def throw(self, *raised: Any) -> Any:
+        """The next step begins with an exception."""
+        try:
+            return self._inner.throw(*raised)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise StageExitError(repr(error)) from error
+
+    def close(self) -> None:
+        """There is no next step."""
+        self._inner.close()
