@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "the stall watch counts total time",
         "voicepipe/stall.py",
-        "        mark = (worker.progress, worker.processor.progress(), worker.current)",
+        "        mark = (worker.progress, _progress_of(worker), worker.current)",
         "        mark = 1",
         f"{LIFE}::test_a_long_farewell_is_heard_to_its_end",
     ),

@@ -1,114 +1,156 @@
-"""A run is cancelled from outside at every step of the loop in turn: opening, start, steady, drain, close."""
+"""A run is asked to stop at every step of the loop in turn: opening, start, steady, drain, close.
+
+An outer cancellation is tried at every step, the other requests at every fifth:
+`VOICEPIPE_TIMES=10 pytest -n0 tests/test_every_step.py` tries all of them at every step.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
-from stages_for_tests import InlineRecorder, Loopback, Recorder
-from voicepipe import (
-    MicrophoneInput,
-    ParallelPipeline,
-    Pipeline,
-    PipelineTask,
-    Processor,
-    RunState,
-    SpeakerOutput,
-    StartParams,
-)
+from counts import FULL
+from stepping import SHAPES, Shape, SteppingLoop
+from voicepipe import Pipeline, PipelineTask, RunState
 from voicepipe.census import assert_nothing_left, take_census
-from voicepipe.testing import VirtualLoop
-from voicepipe_devices.fake import SimulatedCard
 
 
-class SteppingLoop(VirtualLoop):
-    """Cancels its victim when it has made so many steps since it was told to count."""
+@dataclass
+class Victim:
+    """A run that something is done to."""
 
-    def __init__(self) -> None:
-        self.steps = 0
-        self.cancel_at = -1
-        self.victim: asyncio.Task[object] | None = None
-        super().__init__()
+    task: PipelineTask
+    running: asyncio.Task[object]
 
-    def advance(self, timeout: float | None) -> float | None:
-        self.steps += 1
-        if self.victim is not None and self.steps == self.cancel_at:
-            self.victim.cancel()
-            return 0.0
-        return super().advance(timeout)
+    def cancelled_from_outside(self) -> None:
+        self.running.cancel()
 
+    def ended(self) -> None:
+        self.task.end()
 
-class SlowToOpen(Recorder):
-    """Takes a few steps for everything."""
+    def cancelled(self) -> None:
+        self.task.cancel()
 
-    async def on_start(self, params: StartParams) -> None:
-        await super().on_start(params)
-        for _ in range(3):
-            await asyncio.sleep(0.01)
+    def interrupted(self) -> None:
+        self.task.interrupt()
 
-    async def on_end(self) -> None:
-        await asyncio.sleep(0.01)
-        await super().on_end()
-
-    async def cleanup(self) -> None:
-        await asyncio.sleep(0.01)
-        await super().cleanup()
+    def ended_and_cancelled(self) -> None:
+        self.task.end()
+        self.task.cancel()
 
 
-def shapes() -> dict[str, list[Processor]]:
-    card = SimulatedCard()
-    card.mic.hear(b"\1\0" * 1600)
-    card.mic.run_out()
-    return {
-        "one stage": [SlowToOpen()],
-        "nested and parallel": [
-            Recorder(),
-            Pipeline([SlowToOpen(), ParallelPipeline([SlowToOpen()], [InlineRecorder()])]),
-            Recorder(),
-        ],
-        "devices": [MicrophoneInput(card.backend()), Loopback(), SlowToOpen(), SpeakerOutput(card.backend())],
-    }
+ONCE: dict[str, Callable[[Victim], None]] = {
+    "end": Victim.ended,
+    "cancel": Victim.cancelled,
+    "interrupt": Victim.interrupted,
+    "end and cancel": Victim.ended_and_cancelled,
+}
+AGAIN_AND_AGAIN: dict[str, Callable[[Victim], None]] = {
+    "end": Victim.ended,
+    "cancel": Victim.cancelled,
+    "outer cancellation": Victim.cancelled_from_outside,
+    "interrupt": Victim.interrupted,
+}
 
 
-def cancelled_at(step: int, stages: list[Processor], end_after_s: float) -> bool:
-    """Whether the run was still going on at that step."""
+def try_at(step: int, shape: Shape, do: Callable[[Victim], None], *, again: bool = False) -> Victim | None:
+    """Run it, and do it at that step, or again and again from there on; None where it was over before."""
     before = take_census()
     with asyncio.Runner(loop_factory=SteppingLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, SteppingLoop)
-        result = runner.run(_cancelled_at(loop, step, stages, end_after_s))
+        victim = runner.run(_try_at(loop, step, shape, do, again))
     assert_nothing_left(before)
-    return result
+    return victim
 
 
-async def _cancelled_at(loop: SteppingLoop, step: int, stages: list[Processor], end_after_s: float) -> bool:
+async def _try_at(
+    loop: SteppingLoop, step: int, shape: Shape, do: Callable[[Victim], None], again: bool
+) -> Victim | None:
     before = take_census()
-    task = PipelineTask(Pipeline(stages))
-    ending = loop.call_later(end_after_s, task.end)
-    loop.victim = asyncio.create_task(task.run())
-    loop.steps, loop.cancel_at = 0, step
-    try:
-        await loop.victim
-    except asyncio.CancelledError:
-        pass
-    ending.cancel()
+    task = PipelineTask(Pipeline(shape.stages))
+    for frame in shape.queued:
+        await task.queue_frame(frame)
+    timers = [loop.call_later(when, call) for when, call in shape.happens(task)]
+    timers.append(loop.call_later(shape.end_after_s, task.end))
+    victim = Victim(task, asyncio.create_task(task.run()))
+    done = False
+
+    def at_step(now: int) -> bool:
+        nonlocal done
+        # Not at each step: time passes only at one where nothing is left to be done.
+        due = now >= step and (now - step) % 11 == 0 if again else now == step
+        if not due or victim.running.done():
+            return False
+        done = True
+        do(victim)
+        return True
+
+    loop.count(at_step)
+    with contextlib.suppress(asyncio.CancelledError):
+        await victim.running
+    loop.count(lambda _: False)
+    for timer in timers:
+        timer.cancel()
     await asyncio.sleep(0)
     assert_nothing_left(before)
+    assert_clean(victim, shape)
+    return victim if done else None
+
+
+def assert_clean(victim: Victim, shape: Shape) -> None:
+    task = victim.task
     assert task.state in (RunState.CANCELLED, RunState.ENDED, RunState.CREATED)
     if task.report is not None and task.state is not RunState.CREATED:
-        assert all(seam.balanced and seam.held == 0 for seam in task.report.seams)
-        assert not task.report.abandoned
-        assert not task.report.forced
-    for stage in stages:
-        if isinstance(stage, Recorder):
-            assert stage.events.count("cleanup") == stage.events.count("start")
-    return loop.victim.cancelled()
+        for seam in task.report.seams:
+            assert seam.balanced, seam
+            assert seam.held == 0, seam
+        assert (task.report.errors, task.report.abandoned, task.report.forced) == ((), (), ())
+    for stage in shape.recorders():
+        opened, ended, cleaned = (stage.events.count(hook) for hook in ("start", "end", "cleanup"))
+        assert cleaned == opened <= 1
+        assert ended == opened or task.state is not RunState.ENDED
 
 
-@pytest.mark.parametrize("shape", shapes())
-def test_outer_cancellation_at_any_step_leaves_nothing(shape: str) -> None:
+def at_every_step(
+    shape: str, do: Callable[[Victim], None], *, again: bool = False, stride: int = 1
+) -> Counter[RunState]:
+    """How the runs ended."""
+    states: Counter[RunState] = Counter()
     step = 1
-    while cancelled_at(step, shapes()[shape], end_after_s=0.2):
-        step += 1
+    while (victim := try_at(step, SHAPES[shape](), do, again=again)) is not None:
+        states[victim.task.state] += 1
+        if do is Victim.cancelled_from_outside:
+            assert victim.running.cancelled()
+        step += stride
     assert step > 10
+    return states
+
+
+STRIDE = 1 if FULL else 5
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+@every_shape
+def test_outer_cancellation_at_any_step_leaves_nothing(shape: str) -> None:
+    at_every_step(shape, Victim.cancelled_from_outside)
+
+
+@every_shape
+@pytest.mark.parametrize("request_", ONCE)
+def test_a_request_at_any_step_leaves_nothing(shape: str, request_: str) -> None:
+    states = at_every_step(shape, ONCE[request_], stride=STRIDE)
+    expected = RunState.CANCELLED if "cancel" in request_ else RunState.ENDED
+    assert states[expected] > states.total() / 2
+    assert RunState.CANCELLED not in states or "cancel" in request_
+
+
+@every_shape
+@pytest.mark.parametrize("request_", AGAIN_AND_AGAIN)
+def test_a_request_again_and_again_from_any_step_on_leaves_nothing(shape: str, request_: str) -> None:
+    at_every_step(shape, AGAIN_AND_AGAIN[request_], again=True, stride=STRIDE)
