@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -56,6 +57,10 @@ class ThreadedHardware:
     """Ticks in real time, from one thread that exists only while calls are due."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._due: list[tuple[float, int, Tick]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -71,6 +76,8 @@ class ThreadedHardware:
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
         """Make a call at that time, from the hardware's thread."""
+        if self._process != os.getpid():
+            self._begin()  # a forked child has no thread, and a lock that nobody may ever release
         tick = Tick(when, callback)
         with self._changed:
             heapq.heappush(self._due, (when, next(self._numbers), tick))
@@ -83,6 +90,8 @@ class ThreadedHardware:
 
     def rest(self) -> None:
         """Make the thread see what was cancelled. Wait for its call, and for its end if nothing is due."""
+        if self._process != os.getpid():
+            return
         with self._changed:
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._calling, _REST_S)

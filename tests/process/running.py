@@ -37,8 +37,9 @@ class Program:
     """One program, from its start to its end; a context manager kills what is left of it.
 
     Args:
-        name: a function in programs.py.
+        name: a function in programs.py, or in another file.
         flags: for the interpreter.
+        file: where the program is, beside programs.py.
         shell: runs the program in another way than `exec "$@"` does.
         stdout, stderr: a descriptor to write to; by default this reads what is said.
         environment: variables to set.
@@ -48,12 +49,13 @@ class Program:
         self,
         name: str,
         *flags: str,
+        file: str = "programs.py",
         shell: str = "",
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
         **environment: str,
     ) -> None:
-        command = [sys.executable, *flags, str(PROGRAMS), name]
+        command = [sys.executable, *flags, str(PROGRAMS.with_name(file)), name]
         path = os.pathsep.join(map(str, (ROOT, ROOT / "devices", ROOT / "tests")))
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", shell, "sh", *command] if shell else command,
