@@ -25,6 +25,7 @@ def end_process(status: int) -> NoReturn:
 
     From here on Ctrl-C is the system's: it ends the process with no traceback.
     """
+    _leave_ctrl_c_to_the_system()  # first: output that nobody reads may take for ever to be flushed
     others = set(threading.enumerate()) - {threading.current_thread()}
     # A library that hangs in a call of ours would hang in its `atexit` function too.
     held_by = sorted(
@@ -37,7 +38,6 @@ def end_process(status: int) -> NoReturn:
     _flush_output()
     if held_by:
         os._exit(status)
-    _leave_ctrl_c_to_the_system()
     sys.exit(status)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import logging
 import multiprocessing
 import os
@@ -100,6 +101,20 @@ def prints() -> None:
 
     logging.getLogger().handlers.clear()
     PipelineRunner().main(PipelineTask(Pipeline([Prints(name="culprit")])))
+
+
+def interrupted_at_its_end() -> None:
+    """Ctrl-C comes while the last output is written."""
+
+    class Output(io.StringIO):
+        def flush(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    task = PipelineTask(Waits())
+    task.end()
+    logging.getLogger().handlers.clear()
+    sys.stdout = Output()
+    PipelineRunner().main(task)
 
 
 # -- leaving without stopping ------------------------------------------------------------------

@@ -109,6 +109,12 @@ def test_sigterm_or_sighup_once_to_four_times_at_any_moment(number: signal.Signa
     side_by_side(lambda seed: stop_at_random(seed, number, status), range(count_of(30)))
 
 
+def test_ctrl_c_while_the_last_output_is_written_is_no_traceback() -> None:
+    with Leaving("interrupted_at_its_end", 2) as program:
+        end = program.leaves()
+    assert (end.status, end.err) == (-SIGINT, "")
+
+
 def test_a_stdout_whose_reader_goes_at_any_moment_fails_the_stage_that_prints() -> None:
     def close_stdout(seed: int) -> None:
         rng = random.Random(seed)
