@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: l
 
 DEV = ("-X", "dev", "-W", "error")
 LIMIT_S = 1.0 + 3.5 + 3.0
-"""What may wait to be heard, what the life cycle promises beyond, and slack for a busy machine."""
+"""From the last signal: what may wait to be heard, what the life cycle promises beyond, and slack for a
+busy machine."""
 AT_ONCE = 3
 """Programs side by side: each waits most of its time."""
 MARK = "VOICEPIPE_TEST_MARK"
@@ -56,7 +58,8 @@ class Leaving(Program):
     def leaves(self) -> Ended:
         """Wait for its end, and for that of its children; it has not crashed, nor was there an exception."""
         end = self.end(never="Fatal Python error")
-        assert end.seconds < LIMIT_S
+        # asyncio's debug mode says so of a step that took 0.1 s: the machine has other things to do.
+        end = replace(end, err=re.sub(r"(?m)^Executing <.* took .* seconds\n", "", end.err))
         # What a program has dropped unclosed, Python names in its development mode.
         raised = re.findall(r"(?m)^[\w.]*(?:Error|Exception|Warning|Interrupt|Exit)(?::.*)?$", end.err)
         assert [line for line in raised if not line.startswith("ResourceWarning: ")] == [], end.err
@@ -89,6 +92,7 @@ def stop_at_random(seed: int, number: signal.Signals, status: int) -> None:
             program.send(number)
             time.sleep(rng.choice((0.0, rng.uniform(0, 0.2))))
         end = program.leaves()
+    assert end.seconds < LIMIT_S
     # A later one may come when all is over and the signal is the system's again.
     assert end.status in ({0} if times == 1 else {0, status, -number}), (seed, end)
     third = f"\nvoicepipe: a third signal, {number.name}: the process ends at once\n"
@@ -196,6 +200,8 @@ def test_a_fork_in_the_midst_of_a_run_does_no_harm_on_either_side() -> None:
     def fork(number: int) -> None:
         with Leaving(tried[number], number) as program:
             program.says(f"child: {CHILD[tried[number]]}\n").send(SIGINT)
-            assert program.leaves().status == 0
+            end = program.leaves()
+        assert end.status == 0
+        assert end.seconds < LIMIT_S
 
     side_by_side(fork, range(len(tried)))

@@ -79,7 +79,17 @@ def pester(task: PipelineTask, seed: int) -> None:
 
 async def run_one(seed: int) -> RunReport:
     task = made(seed)
-    thread = threading.Thread(target=pester, args=(task, seed), name=f"pesters seed {seed}")
+    loop = asyncio.get_running_loop()
+    refused: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            pester(task, seed)
+        except BaseException as error:
+            refused.append(error)
+            loop.call_soon_threadsafe(task.cancel)
+
+    thread = threading.Thread(target=work, name=f"pesters seed {seed}")
     thread.start()
     try:
         return await task.run()
@@ -87,6 +97,7 @@ async def run_one(seed: int) -> RunReport:
         while thread.is_alive():  # noqa: ASYNC110  # not a thing of the loop's
             await asyncio.sleep(0.01)
         thread.join()
+        assert refused == []
 
 
 async def run_many(seeds: list[int]) -> list[RunReport]:
@@ -112,7 +123,8 @@ def test_pipelines_are_asked_from_other_threads_and_account_for_every_sample() -
 
     def work(seeds: list[int]) -> None:
         try:
-            reports.extend(asyncio.run(run_many(seeds)))
+            # In its debug mode asyncio notices whoever touches the loop from another thread.
+            reports.extend(asyncio.run(run_many(seeds), debug=seeds[0] == 1))
         except BaseException as error:
             failed.append(error)
 
