@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from counts import count_of
 from sound_for_tests import assert_accounted
@@ -59,6 +62,14 @@ class Memory:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1]) if sys.platform == "linux" else 0
         return cls(len(gc.get_objects()), sys.getallocatedblocks(), pages * 4096 / 1e6)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged() -> Iterator[None]:
+    """pytest keeps every record, and that grows."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def assert_flat(before: Memory, after: Memory) -> None:

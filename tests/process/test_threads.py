@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from counts import count_of
+from process.running import PATIENCE_S
 from sound_for_tests import assert_accounted, noise
 from stages_for_tests import InlineRecorder, Loopback, Recorder
 from voicepipe import (
@@ -129,11 +130,16 @@ def test_pipelines_are_asked_from_other_threads_and_account_for_every_sample() -
             failed.append(error)
 
     seeds = list(range(1, count_of(200) + 1))
-    loops = [threading.Thread(target=work, args=(seeds[n::LOOPS],), name=f"loop {n}") for n in range(LOOPS)]
+    loops = [
+        threading.Thread(target=work, args=(seeds[n::LOOPS],), name=f"loop {n}", daemon=True)
+        for n in range(LOOPS)
+    ]
     for loop in loops:
         loop.start()
+    deadline = time.monotonic() + PATIENCE_S + len(seeds)
     for loop in loops:
-        loop.join()
+        loop.join(max(0.0, deadline - time.monotonic()))
+    assert not [loop.name for loop in loops if loop.is_alive()]
     assert failed == []
     assert_nothing_left(before)
     states: Counter[RunState] = Counter()
