@@ -11,6 +11,7 @@ The exit status is 1 if a rule was broken. What the simulation is, and what it c
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import os
 import sys
@@ -23,6 +24,8 @@ from simulation.rules import broken_rules, check
 from simulation.scenario import Scenario
 
 _CHUNK = 50
+HANGS_S = 60
+"""A scenario that takes so long, in real time, never ends."""
 
 
 def check_all(seeds: Iterable[int]) -> list[tuple[int, list[str]]]:
@@ -75,10 +78,13 @@ def main() -> int:
 
 def _first_red(seeds: range) -> int:
     for seed in seeds:
+        print(f"seed {seed}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)
         broken = check(seed)
         if broken:
-            print(f"{seed}: {broken[0]}")
+            print(f"seed {seed}: {broken[0]}")
             return 1
+    faulthandler.cancel_dump_traceback_later()
     return 0
 
 

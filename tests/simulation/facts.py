@@ -121,7 +121,7 @@ class Facts:
     @cached_property
     def is_slow(self) -> bool:
         """A stage takes longer than the audio lasts: the microphone's ring may run over."""
-        return any(stage.does == "slow" and stage.seconds > 0.015 for stage in self.spec.stages)
+        return any(stage.does == "slow" and stage.seconds > 0.02 for stage in self.spec.stages)
 
     @cached_property
     def was_interrupted(self) -> bool:

@@ -27,7 +27,6 @@ from voicepipe import (
     MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
-    PipelineError,
     PipelineTask,
     Processor,
     RunReport,
@@ -311,21 +310,30 @@ class _Play:
             return
         run.error = asyncio.CancelledError() if body.cancelled() else body.exception()
         self._journal.note(spec.name, "returned")
+        self._look_what_is_left(spec.name)
         if run.task.report is None:
             if not isinstance(run.error, asyncio.CancelledError):  # else cancelled before its first step
                 self._journal.outrages.append(f"{spec.name} did not run: {run.error!r}")
             return
         await self._refused(run.task.run(), f"{spec.name} ran a second time")
 
-    async def _refused(self, body: Coroutine[None, None, RunReport], outrage: str) -> None:
+    def _look_what_is_left(self, name: str) -> None:
+        """At the very moment at which `run()` has returned nothing of it is there."""
+        own = (f"{name}:feeder ", f"{name}:queues a request ")
+        census = take_census()
+        left = [task for task in census.tasks if task.startswith(f"{name}:") and not task.startswith(own)]
+        if all(body.done() for body in self._bodies.values()) and not census.abandoned:
+            left += [timer for timer in census.timers if timer.startswith(("_Watch.", "Run.", "Speaker"))]
+        self._journal.outrages += [f"left of {name} when it has returned: {each}" for each in left]
+
+    async def _refused(self, run: Coroutine[None, None, RunReport], outrage: str) -> None:
         """Such a run must be refused before anything is opened."""
-        try:
-            await body
-        except RuntimeError:
-            return
-        except PipelineError:
-            pass
-        self._journal.outrages.append(outrage)
+        body = self._loop.create_task(run, name="is refused")
+        await asyncio.wait([body], timeout=1.0)
+        if not body.done() or not isinstance(body.exception(), RuntimeError):
+            self._journal.outrages.append(outrage)
+            body.cancel()
+            await asyncio.wait([body])
 
     async def _feed(self, run: PlayedRun) -> None:
         feed, name = run.spec.feed, run.spec.name

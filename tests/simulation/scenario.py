@@ -235,14 +235,16 @@ class _Maker:
     def _moment(self, runs: list[RunSpec]) -> float:
         """Any time, or the very moment at which something is asked for."""
         asked = [event.at_s for run in runs for event in run.requests]
-        return self._random.choice(asked) if asked and self._random.random() < 0.4 else self._time()
+        if asked and self._random.random() < 0.5:
+            return self._random.choice(asked) + self._random.choice((0.0, 0.005))
+        return self._time()
 
     def _times(self, count: int) -> list[float]:
         """So many times, often all in one go."""
         draw = self._random
         times = [self._time() for _ in range(count)]
         if count > 1 and draw.random() < 0.6:
-            apart = draw.choice((0.0, 0.0, 0.001, 0.02))
+            apart = draw.choice((0.0, 0.001, 0.01, 0.02))
             times = [round(times[0] + apart * n, 4) for n in range(count)]
         return times
 
@@ -256,7 +258,7 @@ class _Maker:
             events += self._faults(devices)
         shape = like.shape if like else self._shape(name)
         waits = bool(events) and draw.random() < 0.4  # for what becomes of a fault
-        if draw.random() < 0.2:
+        if draw.random() < 0.3:
             events += [Event(at, "interrupt") for at in self._times(draw.randint(1, 3))]
         events += [] if waits else self._requests()
         return RunSpec(
@@ -338,7 +340,7 @@ class _Maker:
         draw = self._random
         does = draw.choice(WELL_BEHAVED)
         inline = does in ("passes", "holds") and draw.random() < 0.5
-        seconds = draw.choice((0.001, 0.005, 0.03)) if does == "slow" else 0.0
+        seconds = draw.choice((0.001, 0.005, 0.03, 0.06)) if does == "slow" else 0.0
         return StageSpec(name, does, inline, seconds=seconds, mailbox=draw.choice((1, 3, 32, 32)))
 
     def _bad(self, name: str) -> StageSpec:

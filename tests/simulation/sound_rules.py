@@ -8,7 +8,7 @@ from itertools import pairwise
 from simulation.cards import BLOCK_S
 from simulation.facts import DOWN, Facts, number_of
 from simulation.journal import Token
-from voicepipe import AudioFrame, DataFrame, Frame, FrameDirection, RunState
+from voicepipe import AudioFrame, DataFrame, Frame, FrameDirection, InterruptionFrame, RunState
 
 __all__ = ["RULES"]
 
@@ -101,6 +101,14 @@ def what_was_accepted_is_heard(run: Facts) -> Iterator[str]:
         yield f"{len(heard)} of {len(wanted)} samples were heard: missing {missing}, extra {extra}"
 
 
+def an_interruption_is_one(run: Facts) -> Iterator[str]:
+    """What was asked for once is not asked for again by the stages that pass it on."""
+    asked = len(run.run.interrupted) + sum(run.count(stage, "asks") for stage in run.spec.stages)
+    seen = sum(isinstance(frame, InterruptionFrame) for frame in run.at_the_sink)
+    if seen > asked:
+        yield f"{asked} interruptions were asked for, and {seen} reached the Sink"
+
+
 def an_interruption_is_heard(run: Facts) -> Iterator[str]:
     """What had been accepted by then is not played any more: two blocks later it is silent."""
     if run.spec.devices != "speaker" or not run.is_clean or run.running_s is None:
@@ -172,6 +180,7 @@ RULES = (
     seams_join,
     what_was_accepted_comes_out,
     what_was_accepted_is_heard,
+    an_interruption_is_one,
     an_interruption_is_heard,
     the_intake_closes_at_the_end,
     what_is_said_to_be_heard_was_heard,
