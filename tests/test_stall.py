@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any, cast
 
+import pytest
+
 from stages_for_tests import Recorder
 from voicepipe import TextFrame
 from voicepipe.stall import StallWatch
@@ -30,3 +32,17 @@ def test_it_is_never_told_to_look_again_at_a_time_that_has_come() -> None:
                 break
             assert due > now
             now = due
+
+
+def test_what_the_loop_stood_still_does_not_count() -> None:
+    worker = Worker(Recorder(), "recorder", cast(Any, Loop()))
+    worker.current = TextFrame("held")
+    watch = StallWatch([worker], 2.0, 0.0)
+    now = 0.0
+    for _ in range(5):
+        stuck, due = watch.look(now)
+        assert not stuck
+        now = due + 10.0  # it was to be looked at then, and the loop stood still
+    while not stuck and now < 100.0:
+        stuck, now = watch.look(now)
+    assert stuck[0][1].seconds == pytest.approx(2.0, abs=0.01)

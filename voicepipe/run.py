@@ -217,7 +217,7 @@ class Run:
                 self.errors.log(worker.label, str(slow))
                 worker.disable(DropReason.SHUTDOWN)
                 worker.stop()
-            if watch.lost(self.loop.time()):
+            if watch.lost:
                 self.closing.forced.append("the End was lost")
                 return
             await self.until(over, due)

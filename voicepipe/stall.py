@@ -10,43 +10,52 @@ from voicepipe.worker import Worker
 
 __all__ = ["StallWatch"]
 
+_LEAST_S = 0.001
+"""However little is missing: a time that has come already, by rounding, would be looked at for ever."""
+
 
 class StallWatch:
     """Looks at the stages now and then, and names those that stand still with a frame in hand.
 
-    A stage that waits for room downstream is not at fault, and its time does not count.
+    A stage that waits for room downstream is not at fault, and its time does not count. Neither does the
+    time in which the event loop itself stood still: nobody could have got on with anything.
     """
 
     def __init__(self, workers: Sequence[Worker], limit_s: float, now: float) -> None:
         self._workers = workers
         self._limit_s = limit_s
+        self._every_s = max(limit_s / 20, 0.01)
         self._seen: dict[Worker, tuple[object, float]] = {}
-        self._all_idle_since = now
+        self._looked_s = now
+        self._lived_s = 0.0
+        """How long the loop has lived since the beginning. What follows is in this time."""
+        self._all_idle_since = 0.0
 
     def look(self, now: float) -> tuple[list[tuple[Worker, SlowStage]], float]:
         """Those stuck for the limit, and when to look again."""
+        self._lived_s += min(now - self._looked_s, 2 * self._every_s)
+        self._looked_s = now
         stuck: list[tuple[Worker, SlowStage]] = []
-        due = now + max(self._limit_s / 20, 0.01)
-        busy = False
+        wait_s = self._every_s
         for worker in self._workers:
-            since = self._still_since(worker, now)
-            if since is None:
+            still_s = self._stood_still(worker)
+            if still_s is None:
                 continue
-            busy = True
-            if now >= since + self._limit_s:  # as `due` is reckoned: rounding must not part the two
-                stuck.append((worker, _describe(worker, now - since)))
+            self._all_idle_since = self._lived_s
+            if still_s >= self._limit_s:
+                stuck.append((worker, _describe(worker, still_s)))
             else:
-                due = min(due, since + self._limit_s)
-        if busy:
-            self._all_idle_since = now
-        return stuck, due
+                wait_s = min(wait_s, self._limit_s - still_s)
+        return stuck, now + max(wait_s, _LEAST_S)
 
-    def lost(self, now: float) -> bool:
+    @property
+    def lost(self) -> bool:
         """Nobody has held anything for the limit, and yet the End is not here."""
-        return now >= self._all_idle_since + self._limit_s
+        return self._lived_s - self._all_idle_since >= self._limit_s
 
-    def _still_since(self, worker: Worker, now: float) -> float | None:
-        """Since when a stage has made no progress; None where it holds nothing."""
+    def _stood_still(self, worker: Worker) -> float | None:
+        """How long a stage has made no progress; None where it holds nothing."""
+        now = self._lived_s
         if worker.blocked or not worker.box.is_empty:
             self._all_idle_since = now
         if worker.box.bypass is not None or worker.current is None or worker.blocked:
@@ -57,7 +66,7 @@ class StallWatch:
         if mark != seen:
             since = now
             self._seen[worker] = (mark, now)
-        return since
+        return now - since
 
 
 def _progress_of(worker: Worker) -> object:

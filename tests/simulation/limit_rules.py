@@ -87,6 +87,18 @@ def mailboxes_are_bounded(run: Facts) -> Iterator[str]:
             yield f"{waited} frames waited at {stage.name}, whose mailbox holds {stage.mailbox}"
 
 
+def nobody_is_cut_short(run: Facts) -> Iterator[str]:
+    """Whoever needs less than the limit for its clean-up has the time, though the loop stands still in it."""
+    for stage in run.spec.stages:
+        brief = stage.does == "slow in" and stage.what == "cleanup" and stage.seconds <= 0.3
+        if (
+            brief
+            and run.cancelled_s is None
+            and run.count(stage, "cleanup") > run.count(stage, "cleanup done")
+        ):
+            yield f"{stage.name} needed {stage.seconds} s for its cleanup, and did not get them"
+
+
 def needs_no_safety_net(run: Facts) -> Iterator[str]:
     """After a clean end nothing runs any more that has to be stopped."""
     if run.report.forced:
@@ -124,6 +136,7 @@ RULES = (
     names_who_stood_still,
     names_who_refused_to_stop,
     mailboxes_are_bounded,
+    nobody_is_cut_short,
     needs_no_safety_net,
     a_dead_device_is_never_silent_news,
 )

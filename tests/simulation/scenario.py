@@ -26,7 +26,7 @@ HORIZON_S = 4.0
 
 Devices = Literal["none", "mic", "speaker", "both"]
 
-WELL_BEHAVED = ("passes", "passes", "passes", "holds", "slow", "answers", "tells", "child", "early")
+WELL_BEHAVED = ("passes", "passes", "holds", "slow", "slow", "answers", "tells", "child", "early")
 """What a stage of a run does in which nothing may be lost."""
 AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports")
 """What goes wrong with the n-th frame."""
@@ -236,7 +236,7 @@ class _Maker:
         """Any time, or the very moment at which something is asked for."""
         asked = [event.at_s for run in runs for event in run.requests]
         if asked and self._random.random() < 0.5:
-            return self._random.choice(asked) + self._random.choice((0.0, 0.005))
+            return self._random.choice(asked) + self._random.choice((0.0, 0.005, 0.05))
         return self._time()
 
     def _times(self, count: int) -> list[float]:
@@ -251,14 +251,14 @@ class _Maker:
     def _run(self, name: str, like: RunSpec | None) -> RunSpec:
         draw = self._random
         devices: Devices = (
-            like.devices if like else draw.choices(("none", "mic", "speaker", "both"), (4, 2, 2, 4))[0]
+            like.devices if like else draw.choices(("none", "mic", "speaker", "both"), (4, 2, 3, 4))[0]
         )
         events: list[Event] = []
         if devices != "none" and self._trouble and draw.random() < 0.6:
             events += self._faults(devices)
         shape = like.shape if like else self._shape(name)
         waits = bool(events) and draw.random() < 0.4  # for what becomes of a fault
-        if draw.random() < 0.3:
+        if draw.random() < 0.4:
             events += [Event(at, "interrupt") for at in self._times(draw.randint(1, 3))]
         events += [] if waits else self._requests()
         return RunSpec(
