@@ -84,7 +84,8 @@ MUTANTS = (
         "what is pushed before the start goes before StartFrame",
         "voicepipe/worker.py",
         "        super().open()\n        self.task = ",
-        "        super().open()\n        self.down, self.up = self.past_down, self.past_up\n        self.task = ",
+        "        super().open()\n        self.down, self.up = self.past_down, self.past_up\n"
+        "        self.task = ",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
