@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ from types import FrameType
 import pytest
 
 from stages_for_tests import forever, stubborn
-from voicepipe import Census, assert_nothing_left, take_census
+from voicepipe import Census, assert_nothing_left, origins, take_census
 from voicepipe.census import abandon, register_stream, unregister_stream
 
 KINDS = [field.name for field in fields(Census)]
@@ -28,9 +29,13 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="counted on Linux 
 
 
 def left_since(before: Census) -> dict[str, tuple[str, ...]]:
-    """What is left, by kind, where there is something."""
+    """What is left, by kind, where there is something; without who made it."""
     left = take_census().since(before)
-    return {kind: getattr(left, kind) for kind in KINDS if getattr(left, kind)}
+    return {kind: tuple(map(unmade, getattr(left, kind))) for kind in KINDS if getattr(left, kind)}
+
+
+def unmade(line: str) -> str:
+    return line.partition(", made ")[0]
 
 
 async def stopped(*tasks: asyncio.Task[None]) -> None:
@@ -129,8 +134,25 @@ def thread_named(*names: str) -> Iterator[None]:
 def test_a_thread_is_left_with_its_name() -> None:
     before = take_census()
     with thread_named("forgotten thread"):
-        assert left_since(before) == {"threads": ("forgotten thread",)}
+        (line,) = left_since(before).pop("threads")
+        assert line.startswith("forgotten thread (Event.wait) at ")
     assert left_since(before) == {}
+
+
+def test_a_thread_is_left_with_the_line_it_stands_at() -> None:
+    def work() -> None:
+        begun.set()
+        over.wait()
+
+    before, begun, over = take_census(), threading.Event(), threading.Event()
+    thread = threading.Thread(target=work, name="worker")
+    thread.start()
+    begun.wait()
+    (line,) = left_since(before)["threads"]
+    over.set()
+    thread.join()
+    assert line.startswith("worker (test_a_thread_is_left_with_the_line_it_stands_at.<locals>.work) at ")
+    assert line.endswith(" in work")
 
 
 def sleeping_child() -> subprocess.Popen[bytes]:
@@ -296,6 +318,98 @@ async def test_an_abandoned_task_is_counted_apart_until_it_is_done() -> None:
     assert left_since(before) == {}
 
 
+# -- who made it ---------------------------------------------------------------------
+
+
+def made(line: str) -> str:
+    """The part of a line that says who made the thing, with the file's name for its path."""
+    path = str(Path(__file__).parent) + os.sep
+    return line.partition(", made ")[2].replace(path, "")
+
+
+async def test_in_virtual_time_a_task_is_left_with_who_made_it_and_where() -> None:
+    async def mother() -> asyncio.Task[None]:
+        return asyncio.create_task(forever(), name="child")
+
+    before = take_census()
+    child = await asyncio.create_task(mother(), name="mother")
+    await asyncio.sleep(0)
+    (line,) = take_census().since(before).tasks
+    assert re.fullmatch(r"by mother at test_census\.py:\d+ in mother", made(line))
+    await stopped(child)
+
+
+async def test_in_virtual_time_a_timer_is_left_with_who_made_it_and_where() -> None:
+    before, loop = take_census(), asyncio.get_running_loop()
+    first, second = (loop.call_at(3_600, on_late) for _ in range(2))
+    (line, other) = take_census().since(before).timers
+    assert re.fullmatch(r"at test_census\.py:\d+ in <genexpr>", made(line))
+    assert made(line) == made(other)
+    sleeper = asyncio.create_task(asyncio.sleep(60), name="sleeper")
+    await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    (line,) = take_census().since(before).timers
+    assert "by sleeper" in made(line)
+    await stopped(sleeper)
+
+
+async def test_what_a_callback_made_was_not_made_by_whoever_runs_the_loop() -> None:
+    made_here: list[asyncio.Task[None]] = []
+    before = take_census()
+    asyncio.get_running_loop().call_soon(
+        lambda: made_here.append(asyncio.create_task(forever(), name="child"))
+    )
+    await asyncio.sleep(0)
+    (line,) = take_census().since(before).tasks
+    assert made(line).startswith("at test_census.py:")
+    assert made(line).endswith(" in <lambda>")
+    await stopped(*made_here)
+
+
+@pytest.mark.real_time
+async def test_in_a_real_loop_who_made_a_task_is_known_in_debug_mode() -> None:
+    loop, before = asyncio.get_running_loop(), take_census()
+    loop.set_debug(False)
+    plain = asyncio.create_task(forever(), name="plain")
+    loop.set_debug(True)
+    noted = asyncio.create_task(forever(), name="noted")
+    loop.set_debug(False)
+    await asyncio.sleep(0)
+    lines = {line.partition(" ")[0]: made(line) for line in take_census().since(before).tasks}
+    assert lines["plain"] == ""
+    assert lines["noted"].startswith("at test_census.py:")
+    await stopped(plain, noted)
+
+
+def test_a_stream_is_left_with_where_it_was_opened() -> None:
+    before, stream = take_census(), Stream()
+    register_stream(stream)
+    (line,) = take_census().since(before).streams
+    unregister_stream(stream)
+    assert made(line).startswith("at test_census.py:")
+
+
+async def test_another_timer_of_the_same_callback_is_not_more_than_before() -> None:
+    loop = asyncio.get_running_loop()
+    first = loop.call_later(60, on_late)
+    before = take_census()
+    first.cancel()
+    second = loop.call_later(60, on_late)
+    assert not take_census().since(before)
+    second.cancel()
+
+
+def test_an_origin_is_forgotten_with_its_thing() -> None:
+    count, stream = len(origins._notes), Stream()
+    register_stream(stream)
+    assert len(origins._notes) == count + 1
+    unregister_stream(stream)
+    del stream
+    gc.collect()
+    assert len(origins._notes) <= count
+
+
 # -- nothing -------------------------------------------------------------------------
 
 
@@ -357,7 +471,7 @@ def test_names_from_outside_are_escaped_and_capped() -> None:
     before = take_census()
     with thread_named("\x1b[31mred\u202e", "x" * 1_000):
         red, long = left_since(before)["threads"]
-    assert red == r"\x1b[31mred\u202e"
+    assert red.startswith(r"\x1b[31mred\u202e (")
     assert len(long) == 200
 
 
@@ -375,7 +489,8 @@ async def test_from_another_thread_everything_is_counted_but_what_is_the_loops()
     (census,) = seen
     assert (census.tasks, census.timers, census.async_generators) == ((), (), ())
     left = census.since(before)
-    assert (left.streams, left.threads) == (("kitchen microphone",), ("observer",))
+    assert [unmade(line) for line in left.streams] == ["kitchen microphone"]
+    assert [line.partition(" (")[0] for line in left.threads] == ["observer"]
 
 
 def test_outside_a_loop_there_are_no_tasks() -> None:

@@ -20,7 +20,7 @@ LAYERS = {
         *("element", "mailbox", "node", "processor", "route", "worker"),
         *("ledger", "lifecycle", "report"),
         *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
-        *("monitor", "signals", "watchdog"),
+        *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
         *("drift", "keeper", "silence", "stretch"),
     ),

@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from voicepipe.element import where
 from voicepipe.errors import printable
+from voicepipe.origins import note_origin, origin_of
 
 __all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "take_census", "unregister_stream"]
 
@@ -37,15 +39,16 @@ class Census:
     """What there is, by kind; each a line that names the thing. False where there is nothing."""
 
     tasks: tuple[str, ...] = ()
-    """asyncio tasks of the running loop that are not done, without the current one."""
+    """asyncio tasks of the running loop that are not done, without the current one, each with where it
+    stands; in a `VirtualLoop`, or in asyncio's debug mode, also with who made it, and where."""
     timers: tuple[str, ...] = ()
-    """Scheduled callbacks of the running loop that are not cancelled."""
+    """Scheduled callbacks of the running loop that are not cancelled; who made them, as above."""
     threads: tuple[str, ...] = ()
-    """Threads, without the main one."""
+    """Threads, without the main one, each with what it runs and where it stands."""
     children: tuple[str, ...] = ()
     """Child processes, zombies too. Linux only; empty elsewhere."""
     streams: tuple[str, ...] = ()
-    """Open device streams."""
+    """Open device streams, each with who opened it."""
     descriptors: tuple[str, ...] = ()
     """File descriptors, with what they refer to. Linux only; empty elsewhere."""
     signals: tuple[str, ...] = ()
@@ -87,9 +90,9 @@ def take_census() -> Census:
     return Census(
         tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
         timers=_sorted(_timers(loop)) if loop else (),
-        threads=_sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
+        threads=_sorted(_threads()),
         children=_sorted(_children()),
-        streams=_sorted(str(stream) for stream in _members(_streams)),
+        streams=_sorted(_with_origin(str(stream), stream) for stream in _members(_streams)),
         descriptors=_sorted(_descriptors()),
         signals=_sorted(_signals()),
         async_generators=_sorted(_async_generators(loop)) if loop else (),
@@ -116,6 +119,7 @@ def abandon(task: asyncio.Task[Any]) -> None:
 def register_stream(stream: object) -> None:
     """A back end has opened a stream; `str(stream)` names it. From any thread."""
     _streams.add(stream)
+    note_origin(stream)
 
 
 def unregister_stream(stream: object) -> None:
@@ -138,8 +142,8 @@ def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _name_of(item: str) -> str:
-    """A task's name and coroutine, without where it stands; anything else as it is."""
-    name, stands, _ = item.partition(") at ")
+    """What it is, without where it stands and who made it."""
+    name, stands, _ = item.partition(", made ")[0].partition(") at ")
     return name + stands
 
 
@@ -152,7 +156,7 @@ def _members(those: WeakSet[T]) -> list[T]:
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(printable(name) for name in names))
+    return tuple(sorted(names))
 
 
 def _tasks(loop: asyncio.AbstractEventLoop, given_up: set[asyncio.Task[Any]]) -> Iterator[str]:
@@ -164,7 +168,33 @@ def _tasks(loop: asyncio.AbstractEventLoop, given_up: set[asyncio.Task[Any]]) ->
 
 def _describe(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
-    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', coroutine)}) at {where(task)}"
+    what = f"{task.get_name()} ({getattr(coroutine, '__qualname__', coroutine)}) at {where(task)}"
+    return _with_origin(what, task)
+
+
+def _with_origin(what: str, thing: object) -> str:
+    origin = origin_of(thing)
+    return f"{printable(what)}, {printable(origin)}" if origin else printable(what)
+
+
+def _threads() -> Iterator[str]:
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            target = getattr(thread, "_target", None) or type(thread)
+            name = f"{thread.name} ({getattr(target, '__qualname__', target)})"
+            yield printable(f"{name} at {_innermost(frames.get(thread.ident or 0))}")
+
+
+def _innermost(frame: FrameType | None) -> str:
+    """The line that a thread stands at, outside the module `threading`."""
+    stands = frame
+    while stands is not None and stands.f_code.co_filename == threading.__file__:
+        stands = stands.f_back
+    stands = stands or frame
+    if stands is None:
+        return "not started"
+    return f"{stands.f_code.co_filename}:{stands.f_lineno} in {stands.f_code.co_name}"
 
 
 def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
@@ -172,21 +202,21 @@ def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
     for handle in getattr(loop, "_scheduled", ()):
         if not handle.cancelled():
             callback = getattr(handle, "_callback", None)
-            yield f"{getattr(callback, '__qualname__', callback)}"
+            yield _with_origin(f"{getattr(callback, '__qualname__', callback)}", handle)
 
 
 def _async_generators(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
     for generator in getattr(loop, "_asyncgens", ()):
         if generator.ag_frame is not None:
             code = generator.ag_code
-            yield f"{generator.__qualname__} at {code.co_filename}:{code.co_firstlineno}"
+            yield printable(f"{generator.__qualname__} at {code.co_filename}:{code.co_firstlineno}")
 
 
 def _children() -> Iterator[str]:
     for listing in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):
             for pid in listing.read_text().split():
-                yield f"{pid} {_command_of(pid)}"
+                yield printable(f"{pid} {_command_of(pid)}")
 
 
 def _command_of(pid: str) -> str:
@@ -206,7 +236,7 @@ def _descriptors() -> Iterator[str]:
     for number in os.listdir("/proc/self/fd"):
         # The one that listdir itself used is gone by now.
         with contextlib.suppress(OSError):
-            yield f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}"
+            yield printable(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
 
 
 def _signals() -> Iterator[str]:
@@ -217,4 +247,5 @@ def _signals() -> Iterator[str]:
         own = getattr(getattr(handler, "func", None), "__self__", None)
         if handler not in usual and not isinstance(own, asyncio.Runner):
             # Most real-time signals have a number only.
-            yield f"{getattr(number, 'name', int(number))} -> {getattr(handler, '__qualname__', handler)}"
+            name = getattr(number, "name", int(number))
+            yield printable(f"{name} -> {getattr(handler, '__qualname__', handler)}")

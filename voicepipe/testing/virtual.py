@@ -8,6 +8,7 @@ of audio takes seconds, and the same test does the same every time.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import math
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from voicepipe.checks import check_seconds
 from voicepipe.element import where
 from voicepipe.hardware import Tick
+from voicepipe.origins import note_origin
 
 __all__ = ["VirtualClockError", "VirtualLoop", "run_virtual"]
 
@@ -116,6 +118,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         until = self._now + check_seconds("seconds", seconds)
         self.hardware.run_until(until)
         self.set_time(until)
+
+    # Whoever leaves a task or a timer behind is to be named: the census tells.
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, T], **options: Any
+    ) -> asyncio.Task[T]:
+        """As always; notes who made it."""
+        task: asyncio.Task[T] = super().create_task(coro, **options)
+        note_origin(task)
+        return task
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As always; notes who made it."""
+        timer = super().call_at(when, callback, *args, context=context)
+        note_origin(timer)
+        return timer
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any
