@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant(
         "a stuck stage is named, and not passed by",
         "voicepipe/run.py",
-        "                worker.disable(DropReason.SHUTDOWN)\n                worker.stop()",
+        "                worker.pass_by()",
         "                return",
         f"{LIFE}::test_a_hanging_stage_is_named_with_its_line_and_passed_by",
     ),
@@ -347,8 +347,8 @@ MUTANTS = (
     Mutant(
         "an End that hangs in on_end is lost",
         "voicepipe/worker.py",
-        "            flow.append(current)\n        else:",
-        "            pass\n        else:",
+        "        if isinstance(held, (StartFrame, EndFrame)):\n            self._pass(held)",
+        "        pass",
         f"{CLOSING}::test_an_end_that_a_stage_hangs_with_goes_past_it",
     ),
     Mutant(
@@ -382,7 +382,7 @@ MUTANTS = (
     Mutant(
         "a stage that failed counts as forced",
         "voicepipe/closing.py",
-        " and not worker.passed_by:",
+        " and not worker.stopping:",
         ":",
         f"{CLOSING}::test_a_stage_that_fails_when_it_hears_of_the_end_has_not_to_be_forced",
     ),

@@ -893,3 +893,62 @@ async def test_every_stage_is_cleaned_up_though_there_is_no_time_at_all() -> Non
         assert report.abandoned == ()
         assert report.errors == ()
     assert [stage.events.count("cleanup") for stage in stages] == [2, 2, 2]
+
+
+# -- a stage that fails outside its own task --------------------------------------------------------
+
+
+class FailsBeside(Recorder):
+    """A child of it fails a second after it was opened, whatever it does then."""
+
+    async def on_start(self, params: StartParams) -> None:
+        await super().on_start(params)
+        self.create_task(self._fail())
+
+    async def _fail(self) -> None:
+        await asyncio.sleep(1.0)
+        raise LookupError("beside")
+
+
+class BusyThere(FailsBeside):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await forever()
+
+
+class FailsInterrupted(Recorder):
+    def on_interruption(self) -> None:
+        raise LookupError("interrupted")
+
+
+@pytest.mark.parametrize("make", [FailsBeside, BusyThere, FailsInterrupted])
+async def test_a_stage_that_fails_beside_its_own_task_has_to_be_stopped_by_no_safety_net(
+    make: Callable[[], Processor],
+) -> None:
+    stage, behind = make(), InlineRecorder()  # so that the End is through at once
+    task = PipelineTask(Pipeline([stage, behind]))
+    await task.queue_frame(TextFrame("a"))
+    later(1.5, task.interrupt)
+    with pytest.raises(PipelineError, match="LookupError") as failed:
+        await task.run()
+    report = failed.value.report
+    assert report is not None
+    assert clean(report)
+    assert report.seconds < 2.0
+    assert behind.events == ["start", "end", "cleanup"]
+
+
+async def test_a_stage_that_fails_beside_its_farewell_says_it_to_the_end() -> None:
+    class Farewell(FailsBeside):
+        async def on_end(self) -> None:
+            await asyncio.sleep(3.0)
+            await super().on_end()
+
+    stage, behind = Farewell(), Recorder("behind")
+    task = PipelineTask(Pipeline([stage, behind]))
+    later(0.5, task.end)
+    with pytest.raises(PipelineError, match="LookupError") as failed:
+        await task.run()
+    assert failed.value.report is not None
+    assert clean(failed.value.report)
+    assert stage.events == ["start", "end", "cleanup"]
+    assert behind.events == ["start", "end", "cleanup"]

@@ -61,7 +61,7 @@ class Closing:
 
     def _note_forced(self) -> None:
         for worker in self._run.chain.workers:
-            if worker.task is not None and not worker.task.done() and not worker.passed_by:
+            if worker.task is not None and not worker.task.done() and not worker.stopping:
                 self.forced.append(worker.task.get_name())
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:

@@ -215,8 +215,7 @@ class Run:
             for worker, slow in stuck:
                 self.slow.append(slow)
                 self.errors.log(worker.label, str(slow))
-                worker.disable(DropReason.SHUTDOWN)
-                worker.stop()
+                worker.pass_by()
             if watch.lost:
                 self.closing.forced.append("the End was lost")
                 return

@@ -41,8 +41,6 @@ class Worker(Node):
         """The frame in progress."""
         self.progress = 0
         """Counts handled and pushed frames: what stands still is stuck."""
-        self.passed_by = False
-        """It failed or was stuck: the End goes past it, and its task may outlive that."""
         self.blocked = 0
         """Pushes that wait for room downstream."""
         self._cut: _Cut | None = None
@@ -255,15 +253,35 @@ class Worker(Node):
         data = isinstance(frame, DataFrame)
         return frame.interruptible or (data and self.processor.cut_on_interruption)
 
+    def raised(self, error: BaseException) -> None:
+        """The same as for any stage; and where it fails outside its own task, that task stops."""
+        passing = isinstance(self.current, (StartFrame, EndFrame))  # the task passes it on, and ends
+        super().raised(error)
+        failed = self.box.bypass is not None
+        if failed and not passing and asyncio.current_task() is not self.task:
+            self.stop()
+
     def disable(self, reason: str, *, forward: bool = True) -> None:
         """Take nothing more; what waits is dropped and counted, End passes by."""
         if self.box.bypass is not None:
             return
-        self.passed_by = True
         waiting = self._close(reason)
         for frame in waiting:
             if forward:
                 self._pass(frame)
+
+    def pass_by(self) -> None:
+        """It is stuck: take nothing more, stop its task, and let the End go past it, that in its hands too."""
+        held = self.current
+        self.disable(DropReason.SHUTDOWN)
+        self.stop()
+        if isinstance(held, (StartFrame, EndFrame)):
+            self._pass(held)
+
+    @property
+    def stopping(self) -> bool:
+        """Its task was told to stop."""
+        return self._cut is _Cut.STOP
 
     def stop(self) -> None:
         """Cancel the stage's task; again, if it did not listen."""
@@ -272,7 +290,7 @@ class Worker(Node):
             self.task.cancel()
 
     def _close(self, reason: str) -> list[Flow]:
-        """Take nothing more. Returns the life-cycle frames that waited, or were being handled."""
+        """Take nothing more. Returns the life-cycle frames that waited."""
 
         def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
             if direction is _UP:
@@ -284,12 +302,10 @@ class Worker(Node):
 
         self.box.bypass = bypass
         self._seal(reason)
-        current, self.current = self.current, None
+        if not isinstance(self.current, (StartFrame, EndFrame)):  # else its task passes it on
+            self._drop(self.current, reason)
+            self.current = None
         flow: list[Flow] = []
-        if isinstance(current, (StartFrame, EndFrame)):
-            flow.append(current)
-        else:
-            self._drop(current, reason)
         for frame, direction in self.box.empty():
             if isinstance(frame, (StartFrame, EndFrame)):
                 flow.append(frame)
