@@ -29,11 +29,14 @@ from voicepipe import (
     AudioFormatError,
     BackendMissingError,
     DeviceBusyError,
+    DeviceError,
     DeviceFormatError,
     DeviceLostError,
     DeviceNotFoundError,
+    DevicePermissionError,
     MicrophoneInput,
     Pipeline,
+    PipelineStartError,
     PipelineTask,
     SpeakerOutput,
 )
@@ -415,6 +418,112 @@ async def test_after_a_replug_a_new_stream_works(side_of: Any) -> None:
         await stream.close()
 
 
+# -- crash, mute, fail_start, forbid -------------------------------------------------
+
+
+@both_sides
+async def test_a_stream_that_dies_is_told_and_another_opens_at_once(side_of: Any) -> None:
+    card = SimulatedCard()
+    side = side_of(card)
+    side.crash()  # of nothing
+    stream = await opened(card, side)
+    await stream.start()
+    await asyncio.sleep(0.05)
+    side.crash()
+    assert isinstance(stream.error, DeviceLostError)
+    assert str(stream.error) == f"{side.name} is lost: its process has ended"
+    await stream.close()
+    again = await opened(card, side)
+    await again.start()
+    await asyncio.sleep(2.0)
+    assert again.error is None
+    await again.close()
+
+
+async def test_a_run_goes_on_over_a_crash_of_both_sides() -> None:
+    card = SimulatedCard()
+    task = talk(card)
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1.0)
+    card.mic.crash()
+    card.speaker.crash()
+    await asyncio.sleep(2.0)
+    said = noise(0.5)
+    card.mic.hear(said)
+    await asyncio.sleep(1.0)
+    task.end()
+    assert_accounted(await running)
+    assert said.tobytes() in card.speaker.played()
+
+
+async def test_a_muted_microphone_brings_zeros_and_what_was_said_is_lost() -> None:
+    card = SimulatedCard()
+    lost, said = noise(0.1, seed=1), noise(0.1, seed=2)
+    stream = await listen(card)
+    card.mic.mute()
+    card.mic.hear(lost)
+    await asyncio.sleep(0.1 + TINY)
+    card.mic.mute(False)
+    card.mic.hear(said)
+    await asyncio.sleep(0.1 + TINY)
+    assert data_of(stream) == bytes(len(lost.tobytes())) + said.tobytes()
+    assert stream.error is None
+    await stream.close()
+
+
+async def test_a_muted_speaker_is_silent_and_takes_what_is_written() -> None:
+    card = SimulatedCard()
+    stream = await play(card)
+    card.speaker.mute()
+    stream.write(noise(0.1).tobytes())
+    await stream.drain()
+    assert stream.position == RATE // 10
+    assert not card.speaker.played().strip(b"\0")
+    card.speaker.mute(False)
+    stream.write(noise(0.1).tobytes())
+    await stream.drain()
+    assert noise(0.1).tobytes() in card.speaker.played()
+    await stream.close()
+
+
+@both_sides
+async def test_a_device_that_does_not_start_says_so_and_closes_like_any_other(side_of: Any) -> None:
+    card = SimulatedCard()
+    side_of(card).fail_start()
+    stream = await opened(card, side_of(card))
+    with pytest.raises(DeviceError, match=f"{side_of(card).name} does not start"):
+        await stream.start()
+    await stream.close()
+    side_of(card).fail_start(False)
+    stream = await opened(card, side_of(card))
+    await stream.start()
+    await stream.close()
+
+
+@both_sides
+async def test_a_run_in_which_a_device_does_not_start_fails_and_the_next_one_works(side_of: Any) -> None:
+    card = SimulatedCard()
+    side_of(card).fail_start()
+    with pytest.raises(PipelineStartError, match="does not start"):
+        await talk(card).run()
+    assert not card.mic.is_open
+    assert not card.speaker.is_open
+    side_of(card).fail_start(False)
+    card.mic.hear(noise(0.2))
+    card.mic.run_out()
+    assert_accounted(await talk(card).run(), *THROUGH)
+
+
+@both_sides
+async def test_a_device_that_the_user_has_no_right_to_says_so(side_of: Any) -> None:
+    card = SimulatedCard()
+    side_of(card).forbid()
+    with pytest.raises(DevicePermissionError, match=f"{side_of(card).name} may not be used"):
+        await opened(card, side_of(card))
+    side_of(card).forbid(False)
+    await (await opened(card, side_of(card))).close()
+
+
 # -- busy, refuse, slow_open, stuck_close --------------------------------------------
 
 
@@ -450,6 +559,17 @@ async def test_a_refused_rate_is_named_with_what_is_supported(side_of: Any) -> N
     await (await opened(card, side_of(card), StreamRequest(AudioFormat(48_000)))).close()
     side_of(card).refuse()
     await (await opened(card, side_of(card))).close()
+
+
+@both_sides
+async def test_more_channels_than_it_has_are_refused(side_of: Any) -> None:
+    card = SimulatedCard()
+    side_of(card).refuse(channels=1)
+    with pytest.raises(DeviceFormatError, match="refuses 2 channels: it has 1"):
+        await opened(card, side_of(card), StreamRequest(AudioFormat(16_000, 2)))
+    await (await opened(card, side_of(card))).close()
+    side_of(card).refuse()
+    await (await opened(card, side_of(card), StreamRequest(AudioFormat(16_000, 2)))).close()
 
 
 async def test_a_device_is_found_by_a_part_of_its_name() -> None:

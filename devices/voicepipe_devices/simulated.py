@@ -20,9 +20,11 @@ from voicepipe.devices import StreamInfo, StreamRequest
 from voicepipe.errors import (
     BackendMissingError,
     DeviceBusyError,
+    DeviceError,
     DeviceFormatError,
     DeviceLostError,
     DeviceNotFoundError,
+    DevicePermissionError,
     printable,
 )
 from voicepipe.hardware import Hardware, ThreadedHardware, Tick
@@ -46,10 +48,14 @@ class Side:
         self._handle: OpenSide | None = None
         self._present = True
         self._busy = False
+        self._forbidden = False
+        self._fails_to_start = False
         self._rates: frozenset[int] | None = None
+        self._most_channels = 0
         self._open_s = 0.0
         self._close_s = 0.0
         self._stalled = False
+        self._muted = False
         self._missing = 0
         self._server = _Server()
 
@@ -61,8 +67,15 @@ class Side:
         if self._handle is not None:
             self._handle.finished(DeviceLostError(f"{self.name} was unplugged"))
 
+    def crash(self) -> None:
+        """What moves its samples has died: the callbacks stop, the stream is told. It can be opened again."""
+        handle = self._handle
+        if handle is not None:
+            handle.stop()
+            handle.finished(DeviceLostError(f"{self.name} is lost: its process has ended"))
+
     def vanish(self) -> None:
-        """The same with no notice: the callbacks stop, and nobody is told."""
+        """The same as `unplug()` with no notice: the callbacks stop, and nobody is told."""
         self._present = False
         if self._handle is not None:
             self._handle.stop()
@@ -76,6 +89,10 @@ class Side:
         self._stalled = stalled
         if not stalled and self._handle is not None:
             self._handle.resume()
+
+    def mute(self, muted: bool = True) -> None:
+        """The callbacks go on, with zeros for sound, until `mute(False)`: what is said or played is lost."""
+        self._muted = muted
 
     def break_(self, seconds: float = math.inf) -> None:
         """Kill its sound server, for so long or until `mend()`.
@@ -106,9 +123,18 @@ class Side:
         """Another program holds it: opening fails."""
         self._busy = busy
 
-    def refuse(self, *rates: int) -> None:
-        """Open at none but these rates; without any, at every rate."""
+    def forbid(self, forbidden: bool = True) -> None:
+        """The user has no right to it: opening fails."""
+        self._forbidden = forbidden
+
+    def fail_start(self, failing: bool = True) -> None:
+        """It opens, and then does not start."""
+        self._fails_to_start = failing
+
+    def refuse(self, *rates: int, channels: int = 0) -> None:
+        """Open at none but these rates, and with no more channels; without any, at every rate."""
         self._rates = frozenset(check_count("rate", rate, at_least=1) for rate in rates) or None
+        self._most_channels = check_count("channels", channels)
 
     def slow_open(self, seconds: float) -> None:
         """Opening takes so long, and cannot be cancelled meanwhile."""
@@ -133,6 +159,16 @@ class Side:
     def is_open(self) -> bool:
         """A program has it open."""
         return self._handle is not None
+
+    @property
+    def is_muted(self) -> bool:
+        """Its callbacks bring zeros."""
+        return self._muted
+
+    @property
+    def fails_to_start(self) -> bool:
+        """Its streams do not start."""
+        return self._fails_to_start
 
     @property
     def ticks(self) -> bool:
@@ -162,12 +198,19 @@ class Side:
             raise DeviceNotFoundError(
                 f"there is no device {printable(repr(request.device))}: there is {self.name!r}"
             )
+        if self._forbidden:
+            raise DevicePermissionError(
+                f"{self.name} may not be used: give the user, or this program, the right to it"
+            )
         if self._busy or self._handle is not None:
             raise DeviceBusyError(f"{self.name} is in use by another program or stream: close that first")
         rate = request.format.rate
         if self._rates is not None and rate not in self._rates:
             supported = ", ".join(f"{rate} Hz" for rate in sorted(self._rates))
             raise DeviceFormatError(f"{self.name} refuses {rate} Hz: it supports {supported}")
+        channels, most = request.format.channels, self._most_channels
+        if most and channels > most:
+            raise DeviceFormatError(f"{self.name} refuses {channels} channels: it has {most}")
 
     async def close(self, handle: OpenSide) -> None:
         """Close it, if that stream still has it."""
@@ -220,7 +263,9 @@ class OpenSide:
         self._lock = threading.RLock()
 
     async def start(self) -> None:
-        """Let the callbacks begin."""
+        """Let the callbacks begin. Raises: DeviceError."""
+        if self._side.fails_to_start:
+            raise DeviceError(f"{self._side.name} does not start: choose another device")
         with self._lock:
             if not self._started:
                 self._started = True
@@ -308,6 +353,8 @@ class SimulatedMicrophone(Side):
         data = bytes(self._heard[: handle.info.block * size])
         del self._heard[: len(data)]
         last = self._ends and not self._heard
+        if self.is_muted:
+            data = bytes(len(data))
         if not last:
             data += bytes(handle.info.block * size - len(data))
         if data or missed:
@@ -341,7 +388,8 @@ class SimulatedSpeaker(Side):
         audio = handle.info.format
         self._keep_bytes = audio.samples(self._keep_s) * audio.sample_bytes
         self._played += bytes(missed * audio.sample_bytes)
-        self._played += callback(handle.info.block)
+        data = callback(handle.info.block)
+        self._played += bytes(len(data)) if self.is_muted else data
         if len(self._played) > 2 * self._keep_bytes:
             del self._played[: len(self._played) - self._keep_bytes]
         return True
