@@ -11,7 +11,6 @@ import pytest
 
 from sound_for_tests import assert_accounted, seam
 from stages_for_tests import InlineRecorder, Loopback
-from test_backend_port import CHECKS, Check
 from voicepipe import (
     AudioFormat,
     InputAudioFrame,
@@ -22,6 +21,8 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.devices import Block, DeviceInfo, StreamRequest
+from voicepipe.testing import BACKEND_CHECKS
+from voicepipe.testing.backend_checks import BackendCheck
 from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
@@ -62,9 +63,9 @@ def tone(audio: AudioFormat, seconds: float, hz: float = 300.0) -> Samples:
     return np.repeat(np.rint(wave).astype(np.int16)[:, None], audio.channels, axis=1)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("rate", [48_000, 44_100, 8_000])
-async def test_a_card_with_another_format_keeps_the_ports_promises(check: Check, rate: int) -> None:
+async def test_a_card_with_another_format_keeps_the_ports_promises(check: BackendCheck, rate: int) -> None:
     await check(StubbornCard(AudioFormat(rate, 1)))
 
 

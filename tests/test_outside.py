@@ -14,7 +14,7 @@ import pytest
 
 import blocking_drivers
 from sound_for_tests import assert_accounted, seam, until
-from test_backend_port import Bell, Check, every_check
+from test_backend_port import every_check
 from voicepipe import (
     AudioFormat,
     DeviceBusyError,
@@ -31,6 +31,7 @@ from voicepipe import (
 )
 from voicepipe.census import take_census
 from voicepipe.devices import Block, InputStream, StreamRequest, open_backend
+from voicepipe.testing.backend_checks import BackendCheck, Bell
 from voicepipe_devices.inside import InsideBackend
 from voicepipe_devices.outside import OutsideBackend
 from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
@@ -50,7 +51,7 @@ def inside(library: str) -> InsideBackend:
 
 @every_check
 @pytest.mark.parametrize("backend", [outside, inside])
-async def test_the_ports_promises(check: Check, backend: type[OutsideBackend]) -> None:
+async def test_the_ports_promises(check: BackendCheck, backend: type[OutsideBackend]) -> None:
     await check(backend("well"))  # type: ignore[call-arg]
 
 

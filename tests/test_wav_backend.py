@@ -15,7 +15,7 @@ import pytest
 
 from sound_for_tests import RATE, THROUGH, Samples, assert_accounted, noise, samples, seam, virtual_loop
 from stages_for_tests import Loopback
-from test_backend_port import Bell, Check, every_check
+from test_backend_port import every_check
 from voicepipe import (
     AudioFormat,
     AudioFormatError,
@@ -36,6 +36,8 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.devices import Block, DeviceInfo, InputStream, StreamRequest
+from voicepipe.testing import backend_checks
+from voicepipe.testing.backend_checks import BackendCheck, Bell
 from voicepipe.wavfile import WavReader, WavWriter
 from voicepipe_devices.wav import WavBackend, open_backend
 
@@ -88,13 +90,13 @@ def sound(blocks: list[Block]) -> Samples:
 
 
 @every_check
-async def test_the_port_paced_in_virtual_time(tmp_path: Path, check: Check) -> None:
+async def test_the_port_paced_in_virtual_time(tmp_path: Path, check: BackendCheck) -> None:
     await check(files(tmp_path, noise(3.0), paced=True))
 
 
 @every_check
 @pytest.mark.real_time
-async def test_the_port_paced_in_real_time(tmp_path: Path, check: Check) -> None:
+async def test_the_port_paced_in_real_time(tmp_path: Path, check: BackendCheck) -> None:
     await check(files(tmp_path, noise(3.0), paced=True))
 
 
@@ -102,9 +104,7 @@ async def test_the_port_paced_in_real_time(tmp_path: Path, check: Check) -> None
     "name", ["check_close_without_start", "check_open_again", "check_nothing_after_close"]
 )
 async def test_what_the_port_promises_without_a_clock(tmp_path: Path, name: str) -> None:
-    import test_backend_port
-
-    await getattr(test_backend_port, name)(files(tmp_path, noise(3.0)))
+    await getattr(backend_checks, name)(files(tmp_path, noise(3.0)))
 
 
 # -- input -----------------------------------------------------------------------------------

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 
-import test_backend_port as port
 from voicepipe import AudioFormat, open_backend
-from voicepipe.census import assert_nothing_left, take_census
 from voicepipe.devices import StreamRequest
+from voicepipe.testing import BACKEND_CHECKS, nothing_left
 
 
 async def main(backend: str, device: str, rate: int) -> None:
     """Run every check, and look for what each of them left."""
-    port.REQUEST = StreamRequest(AudioFormat(rate, 2), device=device, block_s=0.01, latency=0.03)
-    for check in port.CHECKS:
-        before = take_census()
-        await check(open_backend(backend))
-        assert_nothing_left(before)
+    request = StreamRequest(AudioFormat(rate, 2), device=device, block_s=0.01, latency=0.03)
+    for check in BACKEND_CHECKS:
+        async with nothing_left():
+            await check(open_backend(backend), request)
         print(check.__name__, flush=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from soundcard.plugging import NewCard, PluggedCard
 from soundcard.rooms import ProgramOnCard
-from test_backend_port import CHECKS
+from voicepipe.testing import BACKEND_CHECKS
 
 HERE = Path(__file__).parent
 FLAGS = ("-X", "dev", "-W", "error")
@@ -28,7 +28,9 @@ def lines_of(card: PluggedCard, program: str, *arguments: str) -> list[str]:
 )
 @every_backend
 def test_it_keeps_the_ports_promises(card: PluggedCard, backend: str, device: str, rate: int) -> None:
-    assert lines_of(card, "conforming.py", backend, device, str(rate)) == [check.__name__ for check in CHECKS]
+    assert lines_of(card, "conforming.py", backend, device, str(rate)) == [
+        check.__name__ for check in BACKEND_CHECKS
+    ]
 
 
 @every_backend

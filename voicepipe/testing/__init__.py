@@ -1,5 +1,115 @@
-"""What a test of a voice program needs: no hardware, and no waiting."""
+"""What a test of a voice program needs: no hardware, and no waiting.
 
-from voicepipe.testing.virtual import VirtualClockError, VirtualLoop, run_virtual
+**A stage by itself.** Frames go in, and what comes out in both directions is there to look at, in
+virtual time, where sleeping takes none; the rules of a run are checked on the way:
 
-__all__ = ["VirtualClockError", "VirtualLoop", "run_virtual"]
+    out = run_processor(Assistant(), [TranscriptionFrame("hello"), 60.0, InterruptionFrame()])
+    assert [frame.text for frame in out.down.of(TextFrame)] == ["you", "said", "hello"]
+
+`check_processor` puts it through everything that can happen to a stage: the end, a cancel and an
+interruption at every step, a slow neighbour, one that raises, a second run.
+
+    check_processor(Assistant, [TranscriptionFrame("hello"), 1.0])
+
+**A whole program.** `SimulatedCard` has a microphone to script and a speaker to listen to, and faults
+to order: `card.mic.unplug()`, `card.speaker.stall()`. In virtual time it ticks by the same clock:
+
+    card = SimulatedCard()
+    card.mic.hear(speech())
+    card.mic.run_out()
+    report = run_virtual(PipelineTask(pipeline(card.backend())).run())
+    assert card.speaker.played()
+
+**Sound to feed it**: `tone`, `silence`, `noise`, `speech`, and `frames_of` to cut them into frames.
+The same arguments give the same bytes.
+
+**Nothing left**: `nothing_left()` is a block that must leave nothing behind; `take_census` and
+`assert_nothing_left` are its parts. What is left is named, with who made it.
+
+**A back end of one's own**: `check_backend` holds it to what the port promises.
+
+**pytest** finds a plugin: `@pytest.mark.virtual_time` for async tests, with or without
+pytest-asyncio, and the fixtures `simulated_card` and `nothing_left` (see `voicepipe.testing.plugin`).
+
+What virtual time cannot see: real threads (a simulated card has none in it), real devices and what
+their libraries do in C, how long Python code itself takes, and what the operating system does:
+signals, scheduling, a process that is killed.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as in voicepipe itself: a name's module is imported when it is first asked for
+    from voicepipe.census import Census, assert_nothing_left, take_census
+    from voicepipe.testing.backend_checks import BACKEND_CHECKS, check_backend
+    from voicepipe.testing.leftovers import nothing_left
+    from voicepipe.testing.processing import Frames, Processed, arun_processor, run_processor
+    from voicepipe.testing.processor_checks import check_processor
+    from voicepipe.testing.rules import RuleError
+    from voicepipe.testing.sound import frames_of, noise, silence, speech, tone
+    from voicepipe.testing.steps import SteppingLoop
+    from voicepipe.testing.virtual import VirtualClockError, VirtualLoop, run_virtual
+    from voicepipe_devices.fake import SimulatedCard
+
+__all__ = [
+    # virtual time
+    "run_virtual",
+    "VirtualLoop",
+    "VirtualClockError",
+    "SteppingLoop",
+    # a stage by itself
+    "run_processor",
+    "arun_processor",
+    "Processed",
+    "Frames",
+    "check_processor",
+    "RuleError",
+    # devices
+    "SimulatedCard",
+    "check_backend",
+    "BACKEND_CHECKS",
+    # sound
+    "tone",
+    "silence",
+    "noise",
+    "speech",
+    "frames_of",
+    # nothing left
+    "nothing_left",
+    "take_census",
+    "assert_nothing_left",
+    "Census",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name's module when the name is first asked for: pytest imports this package everywhere."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+_HOMES = {
+    name: home
+    for home, names in {
+        "voicepipe.census": "Census assert_nothing_left take_census",
+        "voicepipe.testing.backend_checks": "BACKEND_CHECKS check_backend",
+        "voicepipe.testing.leftovers": "nothing_left",
+        "voicepipe.testing.processing": "Frames Processed arun_processor run_processor",
+        "voicepipe.testing.processor_checks": "check_processor",
+        "voicepipe.testing.rules": "RuleError",
+        "voicepipe.testing.sound": "frames_of noise silence speech tone",
+        "voicepipe.testing.steps": "SteppingLoop",
+        "voicepipe.testing.virtual": "VirtualClockError VirtualLoop run_virtual",
+        "voicepipe_devices.fake": "SimulatedCard",
+    }.items()
+    for name in names.split()
+}
+"""The module of each public name."""

@@ -121,15 +121,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     # Whoever leaves a task or a timer behind is to be named: the census tells.
 
-    def create_task(  # type: ignore[override]
-        self, coro: Coroutine[Any, Any, T], **options: Any
-    ) -> asyncio.Task[T]:
+    def create_task(self, coro: Coroutine[Any, Any, T], **options: Any) -> asyncio.Task[T]:  # type: ignore[override]
         """As always; notes who made it."""
         task: asyncio.Task[T] = super().create_task(coro, **options)
         note_origin(task)
         return task
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
         callback: Callable[..., object],

@@ -1,0 +1,316 @@
+"""What the port promises, as functions that run over any back end, in virtual time or in real time.
+
+They ask nothing of a back end but the port: no script, no verbs. `check_backend` runs them all;
+BACKEND_CHECKS are the single ones, for a test that is parametrized.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from voicepipe.audio import AudioFormat
+from voicepipe.devices import Backend, Block, InputStream, OutputStream, StreamRequest
+from voicepipe.errors import DeviceError
+from voicepipe.testing.leftovers import nothing_left
+from voicepipe.testing.rules import RuleError, expect
+
+__all__ = ["BACKEND_CHECKS", "BackendCheck", "Bell", "check_backend"]
+
+REQUEST = StreamRequest(AudioFormat(16_000, 2), block_s=0.01)
+LIMIT_S = 5.0
+"""For anything that a well device does."""
+_SOON_S = 0.03
+"""Some blocks' time: what was going to happen has happened."""
+
+
+async def check_backend(make_backend: Callable[[], Backend], request: StreamRequest = REQUEST) -> None:
+    """Hold a back end to everything that the port promises.
+
+    Args:
+        make_backend: makes one, well, with both directions, whose input lasts at least 2 s; it is
+            called for each check.
+        request: the streams to open.
+
+    Raises:
+        RuleError: a promise was not kept; names which.
+        AssertionError: something is left behind.
+    """
+    for check in BACKEND_CHECKS:
+        try:
+            async with nothing_left():
+                await check(make_backend(), request)
+        except RuleError as error:
+            raise RuleError(f"{check.__name__}: {error}") from error
+
+
+class BackendCheck(Protocol):
+    """One of the checks. Raises: RuleError."""
+
+    __name__: str
+
+    def __call__(self, backend: Backend, request: StreamRequest = REQUEST) -> Awaitable[None]:
+        """Check a back end that has just been made."""
+        ...
+
+
+class Bell:
+    """The wake-up call of a stream, to be waited for."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        """How often it came."""
+        self._rung = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.rings += 1
+        self._rung.set()
+
+    async def until(self, condition: Callable[[], bool], what: str = "the wake-up call") -> None:
+        """Wait for rings until the condition holds; a device that is well rings often enough."""
+        await _within_limit(self._until(condition), what)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._rung.clear()
+            await self._rung.wait()
+
+    async def expect_silence(self, message: str) -> None:
+        """No ring comes in some blocks' time."""
+        rings = self.rings
+        await asyncio.sleep(_SOON_S)
+        expect(self.rings == rings, message)
+
+
+async def check_input(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """An input stream, from its opening to after its close."""
+    bell = Bell()
+    stream = await backend.open_input(request, bell)
+    _check_info(stream, request)
+    await asyncio.sleep(_SOON_S)
+    expect(stream.read() is None, "it captured before the start")
+    expect(not stream.exhausted, "its input had run out before the start")
+
+    await stream.start()
+    blocks: list[Block] = []
+    while len(blocks) < 5:
+        await bell.until(lambda: _read(stream, blocks), "the first five blocks")
+    expect(stream.error is None, f"it has an error: {stream.error}")
+    _check_blocks(blocks, request)
+
+    await asyncio.sleep(_SOON_S)
+    stream.stop()
+    await _within_limit(stream.finish(), "finish()")
+    waiting: list[Block] = []
+    while _read(stream, waiting):
+        pass
+    expect(waiting, "what was captured before stop() cannot be read after it")
+    await asyncio.sleep(_SOON_S)
+    expect(stream.read() is None, "it captured after stop()")
+    _check_blocks(blocks + waiting, request)
+    _check_ledger(stream, blocks + waiting, request)
+    stream.stop()  # twice is once
+
+    await _check_close(stream, bell)
+    expect(stream.read() is None, "there was something to read after close()")
+    _check_ledger(stream, blocks + waiting, request)
+
+
+async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """An output stream, from its opening to after its close."""
+    bell = Bell()
+    stream = await backend.open_output(request, bell)
+    _check_info(stream, request)
+    _expect_books(stream, position=0, queued=0, dropped=0)
+    await stream.start()
+    await _check_writing(stream, bell, request)
+    await _check_flush(stream, request)
+
+    written = _total(stream)
+    stream.write(_audio(123, request))  # no whole block
+    await _within_limit(stream.drain(), "drain()")
+    expect(_total(stream) == written + 123, "less than a block was lost, or not counted")
+    expect(stream.queued == 0, f"{stream.queued} samples are queued after drain()")
+    expect(stream.error is None, f"it has an error: {stream.error}")
+
+    stream.write(_audio(16_000, request))
+    await _check_close_while_draining(stream, bell)
+    heard = stream.position
+    await asyncio.sleep(_SOON_S)
+    expect(stream.position == heard, "it played on after its close")
+    expect(_total(stream) == written + 123 + 16_000, "what its close took is not in its books")
+
+
+async def check_close_without_start(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """A stream that never began closes like any other."""
+    for opening in (backend.open_input, backend.open_output):
+        bell = Bell()
+        stream = await opening(request, bell)
+        await _check_close(stream, bell)
+
+
+async def check_open_again(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """A device can be opened again as soon as close() has returned."""
+    for _ in range(3):
+        ear = await backend.open_input(request, Bell())
+        mouth = await backend.open_output(request, Bell())
+        await ear.start()
+        await mouth.start()
+        await mouth.close()
+        await ear.close()
+
+
+async def check_nothing_after_close(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """A wake-up that was on its way when the stream was closed does not arrive."""
+    bell = Bell()
+    stream = await backend.open_output(request, bell)
+    await stream.start()
+    stream.notify_at(0)  # rings at once, in the loop's next step
+    await stream.close()
+    await bell.expect_silence("a wake-up call came after close()")
+
+
+BACKEND_CHECKS: tuple[BackendCheck, ...] = (
+    check_input,
+    check_output,
+    check_close_without_start,
+    check_open_again,
+    check_nothing_after_close,
+)
+"""The single checks."""
+
+
+async def _check_writing(stream: OutputStream, bell: Bell, request: StreamRequest) -> None:
+    """What is written is queued, then handed over, and the wake-up comes when it was asked for."""
+    stream.write(b"")
+    expect(_total(stream) == 0, "an empty write counts as something")
+    stream.write(_audio(400, request))
+    stream.write(memoryview(_audio(400, request)))
+    expect(_total(stream) == 800, f"of 800 samples written its books have {_total(stream)}")
+    rings = bell.rings
+    stream.notify_at(0)
+    await bell.until(lambda: bell.rings > rings and stream.queued == 0, "notify_at(0)")
+    _expect_books(stream, position=800, queued=0, dropped=0)
+    rings = bell.rings
+    stream.notify_at(0)  # it is so already
+    await bell.until(lambda: bell.rings > rings, "notify_at(0), with nothing queued,")
+    await bell.expect_silence("it rang twice for one notify_at()")
+
+
+async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
+    """A flush plays at most a fade, forgets the rest, and touches nothing that is written after it."""
+    before = stream.position
+    stream.write(_audio(16_000, request))
+    expect(not stream.flushing, "it is flushing before flush()")
+    stream.flush()
+    stream.write(_audio(500, request))
+    await _within_limit(stream.settle(), "settle()")
+    expect(not stream.flushing, "it is flushing after settle()")
+    await _within_limit(stream.drain(), "drain()")
+    heard = stream.position - before - 500
+    expect(0 < heard <= 2 * stream.info.block, f"the flush let {heard} samples through")
+    _expect_books(stream, queued=0, dropped=16_000 - heard)
+    stream.flush()  # of nothing
+    await _within_limit(stream.settle(), "settle()")
+    _expect_books(stream, dropped=16_000 - heard)
+
+
+async def _check_close(stream: InputStream | OutputStream, bell: Bell) -> None:
+    """Closed at once by several, one of whom gives up, and then once more: it is closed once."""
+    first, given_up, third = (asyncio.create_task(stream.close()) for _ in range(3))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await _within_limit(asyncio.wait([third]), "close()")
+    third.result()
+    expect(first.done(), "a second close() returned before the first")
+    await first
+    await asyncio.wait([given_up])
+    await _within_limit(stream.close(), "another close()")
+    await bell.expect_silence("a wake-up call came after close()")
+
+
+async def _check_close_while_draining(stream: OutputStream, bell: Bell) -> None:
+    """Nobody waits for sound that will never come."""
+    rest = asyncio.create_task(stream.drain())
+    await asyncio.sleep(0)
+    await _check_close(stream, bell)
+    await _within_limit(asyncio.wait([rest]), "drain(), of a stream that was closed,")
+    expect(
+        not rest.cancelled() and isinstance(rest.exception(), DeviceError),
+        "drain() did not raise DeviceError when the stream was closed meanwhile",
+    )
+
+
+def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> None:
+    info = stream.info
+    expect(stream.error is None, f"it has an error: {stream.error}")
+    expect(info.device, "its info names no device")
+    expect(info.format == request.format, f"its format is {info.format}: {request.format} was asked for")
+    expect(info.block >= 1, f"its block is {info.block}")
+    expect(info.latency_s >= 0, f"its latency is {info.latency_s}")
+
+
+def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:
+    """Whole samples, one behind the other, each captured after the one before."""
+    size = request.format.sample_bytes
+    position, captured_s = 0, -1.0
+    for block in blocks:
+        expect(block.position == position, f"a block is at {block.position}: {position} was due")
+        expect(block.captured_s > captured_s, "a block was captured no later than the one before")
+        expect(len(block.data) % size == 0, "a block ends within a sample")
+        position, captured_s = position + len(block.data) // size, block.captured_s
+    expect(captured_s <= asyncio.get_running_loop().time(), "a block was captured in the future")
+    lasted_s = blocks[-1].captured_s - blocks[0].captured_s
+    due_s = request.format.seconds(blocks[-1].position)
+    expect(abs(lasted_s - due_s) < 0.1, f"{due_s:.2f} s of audio were captured in {lasted_s:.2f} s")
+
+
+def _check_ledger(stream: InputStream, blocks: list[Block], request: StreamRequest) -> None:
+    """What came in was read; of what was read, what a reader dropped was not given."""
+    count = sum(len(block.data) for block in blocks) // request.format.sample_bytes
+    for dropped in ({}, {"muted": 7}):
+        seam = stream.seam("mic", dict(dropped))
+        books = (seam.taken, seam.given, seam.held, seam.dropped)
+        due = (count, count - sum(dropped.values()), 0, dropped)
+        expect(seam.balanced and books == due, f"its ledger is {books}: {due} is right")
+
+
+def _expect_books(
+    stream: OutputStream,
+    *,
+    position: int | None = None,
+    queued: int | None = None,
+    dropped: int | None = None,
+) -> None:
+    for name, due in (("position", position), ("queued", queued), ("dropped", dropped)):
+        known = getattr(stream, name)
+        expect(due is None or known == due, f"{name} is {known}: {due} is right")
+
+
+def _total(stream: OutputStream) -> int:
+    """Samples written so far, by the stream's own books; a callback may come while they are read."""
+    while True:
+        before = (stream.position, stream.dropped)
+        queued = stream.queued
+        if before == (stream.position, stream.dropped):
+            return sum(before) + queued
+
+
+def _audio(count: int, request: StreamRequest) -> bytes:
+    return b"\1\2" * request.format.channels * count
+
+
+def _read(stream: InputStream, blocks: list[Block]) -> bool:
+    block = stream.read()
+    if block is not None:
+        blocks.append(block)
+    return block is not None
+
+
+async def _within_limit(awaitable: Awaitable[object], what: str) -> None:
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await awaitable
+    except TimeoutError:
+        raise RuleError(f"{what} did not come within {LIMIT_S:g} s") from None

@@ -1,0 +1,274 @@
+"""What is asked of every stage, as a function that puts any of them through all that can happen to one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from voicepipe.audio import AudioFormat
+from voicepipe.checks import check_count
+from voicepipe.errors import PipelineError
+from voicepipe.frames import ControlFrame, DataFrame, Frame, FrameDirection, SystemFrame
+from voicepipe.lifecycle import RunState
+from voicepipe.params import Limits
+from voicepipe.processor import FrameProcessor, Processor
+from voicepipe.testing.leftovers import nothing_left
+from voicepipe.testing.processing import Neighbour, Processed, Script, Stand, refuse_running_loop
+from voicepipe.testing.rules import RuleError, expect
+from voicepipe.testing.steps import SteppingLoop
+from voicepipe.testing.virtual import VirtualClockError
+
+__all__ = ["check_processor"]
+
+_DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+Stop = Literal["end", "cancel", "interrupt", "outer cancel"]
+STOPS: tuple[Stop, ...] = ("end", "cancel", "interrupt", "outer cancel")
+_SLOW_S = 0.05
+
+
+def check_processor(
+    make_processor: Callable[[], Processor],
+    frames: Script = (),
+    *,
+    passes_on: bool = True,
+    steps: int = 40,
+    only: str = "",
+    input: AudioFormat | None = None,  # noqa: A002  # as PipelineTask
+    output: AudioFormat | None = None,
+    limits: Limits | None = None,
+) -> None:
+    """Put a processor (or a pipeline) through what can happen to one, each time in a run of its own.
+
+    The plain run over `frames`; a run without any; two runs of the same object; a slow stage behind
+    it; system frames that arrive while it waits; frames that it does not know; neighbours that raise;
+    and an end, a cancel, an interruption and a cancellation from outside at the steps of the plain run.
+    Every time the rules of a run must hold, and nothing may be left behind. In virtual time.
+
+    Args:
+        make_processor: makes a new one for each run.
+        frames: what it has to deal with, and pauses, as for `run_processor`; every kind it handles.
+        passes_on: it passes on frames that it does not know, as a stage should.
+        steps: how many moments of the plain run to stop at, for each kind of stop; spread evenly.
+        only: the name of the one case to run, as an error names it.
+
+    Raises:
+        RuleError: something was not right; names the case, the moment, what was wrong, and the
+            argument that runs this case alone.
+        ValueError: `only` names no case.
+        RuntimeError: in a running event loop.
+    """
+    check_count("steps", steps, at_least=1)
+    refuse_running_loop("check_processor makes loops of its own: call it from a plain function")
+    checks = _Checks(make_processor, list(frames), input, output, limits)
+    cases = checks.cases(passes_on)
+    if only:
+        checks.attempt(only, *checks.case_of(only, cases))
+        return
+    plain_steps = checks.attempt("plain", cases.pop("plain"))
+    for name, case in cases.items():
+        checks.attempt(name, case)
+    moments = sorted({1 + plain_steps * n // steps for n in range(steps)})
+    for stop in STOPS:
+        for step in moments:
+            checks.attempt(f"{stop}{_AT}{step}", partial(checks.stopped, stop), step)
+
+
+Case = Callable[[], Coroutine[Any, Any, None]]
+_AT = " at step "
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownDataFrame(DataFrame):
+    """Data of a kind that no stage knows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownControlFrame(ControlFrame):
+    """A fact of a kind that no stage knows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownSystemFrame(SystemFrame):
+    """News of a kind that no stage knows."""
+
+
+class _Raises(FrameProcessor):
+    """A neighbour that fails on the first frame that comes downstream."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if direction is _DOWN:
+            raise ValueError("a neighbour's failure")
+        await self.push_frame(frame, direction)
+
+
+class _Checks:
+    """The cases of one `check_processor`."""
+
+    def __init__(
+        self,
+        make: Callable[[], Processor],
+        script: list[Frame | float | tuple[Frame, FrameDirection]],
+        input: AudioFormat | None,  # noqa: A002
+        output: AudioFormat | None,
+        limits: Limits | None,
+    ) -> None:
+        self._make = make
+        self._script = script
+        self._input, self._output, self._limits = input, output, limits
+        self._act: Callable[[], object] = lambda: None
+        """What is done at the step that a case is about."""
+
+    def cases(self, passes_on: bool) -> dict[str, Case]:
+        """Those that are no matter of steps, by name; the plain one first."""
+        cases: dict[str, Case] = {
+            "plain": self._plain,
+            "no frames": self._no_frames,
+            "twice": self._twice,
+            "slow neighbour": self._slow_neighbour,
+            "system frames while it waits": partial(self._system_frames, passes_on),
+            "failure in front": partial(self._failing, "in front"),
+            "failure behind": partial(self._failing, "behind"),
+        }
+        if passes_on:
+            cases["unknown frames"] = self._unknown_frames
+        return cases
+
+    def case_of(self, name: str, cases: dict[str, Case]) -> tuple[Case, int]:
+        """A case by its name, and the step it is about.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        stop, _, step = name.partition(_AT)
+        if name in cases:
+            return cases[name], 0
+        if stop in STOPS and step.isdigit():
+            return partial(self.stopped, stop), int(step)
+        raise ValueError(f"there is no case {name!r}: {', '.join(cases)}, or as '{STOPS[0]}{_AT}7'")
+
+    def attempt(self, name: str, case: Case, step: int = 0) -> int:
+        """Run one case in a loop of its own; returns how many steps it took."""
+        loop = SteppingLoop()
+        self._act = lambda: None
+        loop.count_from_here(step, lambda: self._act())
+        try:
+            with nothing_left(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(case())
+        except (AssertionError, PipelineError, VirtualClockError) as error:
+            raise RuleError(self._describe(name, error, loop)) from error
+        except Exception as error:  # whatever it is, the case should be known
+            error.add_note(self._replay(name))
+            raise
+        return loop.steps
+
+    def _describe(self, name: str, error: Exception, loop: SteppingLoop) -> str:
+        called_s = loop.called_s
+        moment = "" if called_s is None else f" ({called_s:.3f} s)"
+        what = error if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        return f"{name}{moment}: {what}\n{self._replay(name)}"
+
+    @staticmethod
+    def _replay(name: str) -> str:
+        return f"this case alone: check_processor(..., only={name!r})"
+
+    # -- the cases -------------------------------------------------------------------
+
+    def _stand(
+        self,
+        script: Script | None = None,
+        *,
+        processor: Processor | None = None,
+        before: Sequence[Processor] = (),
+        behind: FrameProcessor | None = None,
+    ) -> Stand:
+        return Stand(
+            processor or self._make(),
+            self._script if script is None else script,
+            before=before,
+            behind=behind,
+            input=self._input,
+            output=self._output,
+            limits=self._limits,
+        )
+
+    async def _plain(self) -> None:
+        _expect_ended(await self._stand().run())
+
+    async def _no_frames(self) -> None:
+        _expect_ended(await self._stand(()).run())
+
+    async def _twice(self) -> None:
+        processor = self._make()
+        for _ in range(2):
+            _expect_ended(await self._stand(processor=processor).run())
+
+    async def _slow_neighbour(self) -> None:
+        _expect_ended(await self._stand(behind=Neighbour(_SLOW_S, mailbox=1)).run())
+
+    async def _system_frames(self, passes_on: bool) -> None:
+        news = [UnknownSystemFrame() for _ in range(6)]
+        script: list[Frame | float | tuple[Frame, FrameDirection]] = [*self._script]
+        for frame in news:
+            script += [(frame, _DOWN), (frame, _UP), _SLOW_S / 3]
+        done = await self._stand(script, behind=Neighbour(_SLOW_S, mailbox=1)).run()
+        _expect_ended(done)
+        if passes_on:
+            _expect_passed(done, news)
+
+    async def _unknown_frames(self) -> None:
+        unknown: list[Frame] = [UnknownDataFrame(), UnknownControlFrame(), UnknownSystemFrame()]
+        script: list[Frame | float | tuple[Frame, FrameDirection]]
+        script = [(frame, way) for way in (_DOWN, _UP) for frame in unknown]
+        done = await self._stand([*script, *self._script]).run()
+        _expect_ended(done)
+        _expect_passed(done, unknown)
+
+    async def _failing(self, place: Literal["in front", "behind"]) -> None:
+        """The failure of a neighbour is the neighbour's: this one is ended and cleaned up as ever."""
+        failing, script = _Raises(name="failing neighbour"), [*self._script, UnknownDataFrame()]
+        if place == "behind":
+            stand = self._stand(script, behind=failing)
+        else:
+            stand = self._stand(script, before=[failing])
+        try:
+            await stand.run()
+        except PipelineError as error:
+            if error.stage != failing.name:
+                raise
+
+    async def stopped(self, how: Stop) -> None:
+        """The plain run, stopped at the step that the loop was told."""
+        stand = self._stand()
+        running = asyncio.get_running_loop().create_task(stand.run(), name="check_processor:run")
+        task = stand.task
+        acts: dict[Stop, Callable[[], object]] = {
+            "end": task.end,
+            "cancel": task.cancel,
+            "interrupt": task.interrupt,
+            "outer cancel": running.cancel,
+        }
+        self._act = acts[how]
+        await asyncio.wait([running])
+        if running.cancelled():
+            expect(how == "outer cancel", "the run was cancelled by itself")
+        else:
+            report = running.result().report
+            expect(report.state is not RunState.FAILED, f"the run failed: {report}")
+
+
+def _expect_ended(done: Processed) -> None:
+    expect(done.report.state is RunState.ENDED, f"the run was to end: {done.report}")
+
+
+def _expect_passed(done: Processed, frames: Sequence[Frame]) -> None:
+    for frame in frames:
+        for way, out in (("downstream", done.down), ("upstream", done.up)):
+            times = sum(one is frame for one in out)
+            expect(
+                times == 1,
+                f"{type(frame).__name__}, which it does not know, left {times} times {way}: pass such "
+                "frames on in their direction (or say passes_on=False, where it is right)",
+            )
