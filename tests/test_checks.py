@@ -112,3 +112,22 @@ def test_what_can_be_called_is_taken_and_what_cannot_is_named() -> None:
     nothing: Any = 3
     with pytest.raises(TypeError, match=r"^look must be callable, not 3$"):
         check_callable("look", nothing)
+
+
+@pytest.mark.parametrize("check", [check_number, check_count])
+def test_a_value_that_cannot_be_written_out_is_refused_by_name_all_the_same(check: Any) -> None:
+    class Unspeakable:
+        def __repr__(self) -> str:
+            raise RuntimeError("no words for it")
+
+    with pytest.raises(ValueError, match=r"^x must be .*, not <int>$"):
+        check("x", 10**5_000, at_most=1)
+    with pytest.raises(TypeError, match=r"^x must be .*, not <Unspeakable>$"):
+        check("x", Unspeakable())
+
+
+def test_a_long_value_is_cut_and_its_control_characters_are_escaped() -> None:
+    with pytest.raises(TypeError, match=r"^x must be a number, not ") as refused:
+        check_number("x", "\x1b\u202e" * 10_000)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300

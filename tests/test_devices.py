@@ -48,6 +48,12 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named(name: str) -> N
         open_backend(name)
 
 
+@pytest.mark.parametrize("name", [True, 3, b"fake", ["fake"]])
+def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    with pytest.raises(TypeError, match=r"a back end's name must be text, not .*'fake'"):
+        open_backend(name)
+
+
 def test_an_unknown_name_is_printed_without_its_control_characters() -> None:
     with pytest.raises(ValueError, match="there is no back end") as refused:
         open_backend("\x1b[31m\u202e" + "x" * 1000)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_count, check_seconds
-from voicepipe.errors import BackendMissingError, DeviceError, printable
+from voicepipe.errors import BackendMissingError, DeviceError, printable, shown
 
 if TYPE_CHECKING:
     from voicepipe.ledger import SeamReport
@@ -61,14 +61,14 @@ class StreamRequest:
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, AudioFormat):
-            raise TypeError(f"format must be an AudioFormat, not {self.format!r}")
+            raise TypeError(f"format must be an AudioFormat, not {shown(self.format)}")
         if not isinstance(self.device, str):
-            raise TypeError(f"device must be a device's name, not {self.device!r}")
+            raise TypeError(f"device must be a device's name, not {shown(self.device)}")
         check_seconds("block_s", self.block_s, at_most=1.0)
         check_count("samples in a block", self.block, at_least=1)
         if isinstance(self.latency, str):
             if self.latency not in ("low", "high"):
-                raise ValueError(f"latency must be 'low', 'high' or seconds, not {self.latency!r}")
+                raise ValueError(f"latency must be 'low', 'high' or seconds, not {shown(self.latency)}")
         else:
             check_seconds("latency", self.latency, at_most=10.0)
 
@@ -290,7 +290,7 @@ def backend_of(backend: Backend | str) -> Backend:
         return open_backend(backend)
     if isinstance(backend, type) or not (hasattr(backend, "open_input") and hasattr(backend, "open_output")):
         raise TypeError(
-            f"{printable(backend)} is no back end: {_names()} would be right, or an object with open_input "
+            f"{shown(backend)} is no back end: {_names()} would be right, or an object with open_input "
             "and open_output, as SimulatedCard().backend() returns"
         )
     return backend
@@ -304,9 +304,12 @@ def open_backend(name: str | None = None) -> Backend:
     environment variable VOICEPIPE_BACKEND says, or else sound hardware.
 
     Raises:
+        TypeError: it is no text.
         ValueError: there is none of that name, or what stands behind the colon is not right.
         BackendMissingError: the package is not installed.
     """
+    if not isinstance(name, str | None):
+        raise TypeError(f"a back end's name must be text, not {shown(name)}: {_names()} would be right")
     if name is None:
         name = os.environ.get("VOICEPIPE_BACKEND", "auto")
         name = "portaudio" if name in ("", "auto") else name

@@ -41,6 +41,7 @@ __all__ = [
     "PipelineStartError",
     "VoicepipeError",
     "printable",
+    "shown",
 ]
 
 _LONGEST_FOREIGN_TEXT = 200
@@ -61,6 +62,14 @@ def printable(text: object) -> str:
         for c in raw[: _LONGEST_FOREIGN_TEXT + 1]
     )
     return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[: _LONGEST_FOREIGN_TEXT - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A caller's value as an error shows it: its repr, escaped and cut as `printable` does."""
+    try:
+        return printable(repr(value))
+    except Exception:  # a repr may raise whatever it likes; an int of 5,000 digits does
+        return f"<{type(value).__name__}>"
 
 
 class VoicepipeError(Exception):

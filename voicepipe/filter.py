@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from voicepipe.errors import shown
 from voicepipe.frames import Frame, FrameDirection, SystemFrame
 from voicepipe.processor import InlineProcessor
 
@@ -36,9 +37,9 @@ class FrameFilter(InlineProcessor):
         dropped = drop if isinstance(drop, tuple) else (drop,)
         for kind in (*keep, *dropped):
             if not (isinstance(kind, type) and issubclass(kind, Frame)):
-                raise TypeError(f"a FrameFilter takes classes of frames, not {kind!r}")
+                raise TypeError(f"a FrameFilter takes classes of frames, not {shown(kind)}")
         if direction is not None and not isinstance(direction, FrameDirection):
-            raise TypeError(f"direction must be a FrameDirection or None, not {direction!r}")
+            raise TypeError(f"direction must be a FrameDirection or None, not {shown(direction)}")
         self._keep = keep or (Frame,)
         self._drop = dropped
         self._direction = direction

@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from voicepipe.census import abandon
 from voicepipe.devices import Backend, StreamInfo
-from voicepipe.errors import DeviceError, DeviceLostError, printable
+from voicepipe.errors import DeviceError, DeviceLostError, printable, shown
 from voicepipe.frames import (
     DeviceKind,
     DeviceLostFrame,
@@ -56,7 +56,7 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
             lost_for_good = backend.lost_for_good
             found: OnLoss = "fail" if lost_for_good and policy == "wait" else policy
             return found
-    raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {printable(repr(value))}")
+    raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {shown(value)}")
 
 
 class Stream(Protocol):

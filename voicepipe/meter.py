@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voicepipe.errors import shown
 from voicepipe.frames import AudioFrame, Frame, FrameDirection
 from voicepipe.processor import InlineProcessor
 
@@ -52,7 +53,7 @@ class LevelMeter(InlineProcessor):
     def __init__(self, kind: type[AudioFrame] = AudioFrame, *, name: str = "") -> None:
         super().__init__(name=name)
         if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
-            raise TypeError(f"a LevelMeter measures a class of audio frames, not {kind!r}")
+            raise TypeError(f"a LevelMeter measures a class of audio frames, not {shown(kind)}")
         self._kind = kind
         self.level = Level()
         """The level of the last frame that was measured."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, Block, InputStream, StreamRequest, backend_of
-from voicepipe.errors import printable
+from voicepipe.errors import printable, shown
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.keeper import Keeper, OnLoss, check_on_loss
 from voicepipe.ledger import DropReason, SeamReport
@@ -66,7 +66,7 @@ class MicrophoneInput(FrameProcessor):
     ) -> None:
         super().__init__(name=name)
         if not isinstance(mute, bool | None):
-            raise TypeError(f"mute must be True, False, or None for what the back end wants, not {mute!r}")
+            raise TypeError(f"mute must be True, False, or None (what the back end wants), not {shown(mute)}")
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)

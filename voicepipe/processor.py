@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from voicepipe.checks import check_count
-from voicepipe.errors import printable
+from voicepipe.errors import printable, shown
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.mailbox import CAPACITY
 
@@ -54,7 +54,7 @@ class Processor:
 
     def __init__(self, *, name: str = "", on_error: OnError = "fail") -> None:
         if on_error not in ("fail", "report"):
-            raise ValueError(f"on_error must be 'fail' or 'report', not {on_error!r}")
+            raise ValueError(f"on_error must be 'fail' or 'report', not {shown(on_error)}")
         self._name = name
         self.on_error = on_error
 

@@ -11,7 +11,7 @@ from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
 from voicepipe.drift import DriftCompensator
-from voicepipe.errors import AudioFormatError, DeviceError
+from voicepipe.errors import AudioFormatError, DeviceError, shown
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -83,11 +83,15 @@ class SpeakerOutput(FrameProcessor):
         super().__init__(name=name)
         self._backend = backend_of(backend)
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
         # It is filled again when it is half empty: a block must be left then.
-        at_least = max(0.05, 2 * block_s)
-        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=at_least, at_most=60.0)
+        if self._max_queue_s < 2 * block_s:
+            raise ValueError(
+                f"max_queue_s must be a number from {2 * block_s:g} on (two blocks of block_s={block_s:g}), "
+                f"not {shown(max_queue_s)}"
+            )
         if not isinstance(steady, bool):
-            raise TypeError(f"steady must be True or False, not {steady!r}")
+            raise TypeError(f"steady must be True or False, not {shown(steady)}")
         self._steady = steady and not self._backend.lost_for_good
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()

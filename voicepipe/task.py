@@ -11,7 +11,7 @@ from collections.abc import Callable
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_callable
 from voicepipe.element import where
-from voicepipe.errors import PipelineError, PipelineStartError
+from voicepipe.errors import PipelineError, PipelineStartError, shown
 from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.mailbox import Congestion
@@ -59,14 +59,14 @@ class PipelineTask:
         limits: Limits | None = None,
     ) -> None:
         if not isinstance(pipeline, Processor):
-            raise TypeError(f"a task runs a pipeline, not {pipeline!r}")
+            raise TypeError(f"a task runs a pipeline, not {shown(pipeline)}")
         for what, value, kind in (
             ("input", input, AudioFormat),
             ("output", output, AudioFormat),
             ("limits", limits, Limits),
         ):
             if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{what} must be {kind.__name__}, not {value!r}")
+                raise TypeError(f"{what} must be {kind.__name__}, not {shown(value)}")
         self.name = name or f"run-{next(_numbers)}"
         """Names the run in logs, reports and task names."""
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline([pipeline])
@@ -205,7 +205,7 @@ class PipelineTask:
             RuntimeError: too many frames before the start, or the wrong event loop.
         """
         if not isinstance(frame, Frame):
-            raise TypeError(f"queue_frame takes a frame, not {frame!r}")
+            raise TypeError(f"queue_frame takes a frame, not {shown(frame)}")
         if frame.is_request:
             return self._take_request(frame)
         run = self._run

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from voicepipe.audio import SAMPLE_BYTES, AudioFormat
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.convert import Converter
+from voicepipe.errors import shown
 from voicepipe.frames import (
     Frame,
     FrameDirection,
@@ -269,7 +270,7 @@ def _checked(engine: SpeechEngine) -> SpeechEngine:
     """Raises TypeError and ValueError where it cannot be one."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
-            raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {engine!r}")
+            raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")
     rate = check_count("engine.rate", getattr(engine, "rate", None), at_least=1_000, at_most=384_000)
     longest = int(rate * LONGEST_WINDOW_S)
     check_count("engine.window", getattr(engine, "window", None), at_least=1, at_most=longest)

@@ -18,6 +18,7 @@ from voicepipe.errors import (
     DeviceNotFoundError,
     DevicePermissionError,
     printable,
+    shown,
 )
 from voicepipe.wavfile import WavReader, WavWriter
 from voicepipe_devices.wavstreams import FileInput, FileOutput, file_name
@@ -56,7 +57,7 @@ class WavBackend:
         if input_path is None and output_path is None:
             raise ValueError(f"the back end 'wav' needs a file: {_FORM}")
         if not isinstance(paced, bool):
-            raise TypeError(f"paced must be True or False, not {paced!r}")
+            raise TypeError(f"paced must be True or False, not {shown(paced)}")
         self._input = None if input_path is None else _checked("input_path", input_path)
         self._output = None if output_path is None else _checked("output_path", output_path)
         self._paced = paced
@@ -138,7 +139,7 @@ def _checked(name: str, path: object) -> str:
     """A path as text. Raises: TypeError, ValueError."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be the path of a file, not {path!r}")
+        raise TypeError(f"{name} must be the path of a file, not {shown(path)}")
     if not text or "\0" in text or not _can_be_named(text):
         raise ValueError(f"{name} must be the path of a file, not {printable(repr(text))}")
     return text

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from voicepipe.audio import FULL_SCALE, AudioFormat, pcm_bytes
 from voicepipe.checks import check_count, check_number, check_seconds
+from voicepipe.errors import shown
 from voicepipe.frames import AudioFrame, InputAudioFrame
 from voicepipe.sample import speech as bundled_speech
 
@@ -53,7 +54,7 @@ def noise(
         TypeError, ValueError: a number is out of its bounds, or there is no such colour.
     """
     if color not in ("white", "pink"):
-        raise ValueError(f"color must be 'white' or 'pink', not {color!r}")
+        raise ValueError(f"color must be 'white' or 'pink', not {shown(color)}")
     count = _count(seconds, rate)
     # The raw bits of a generator are the same in every version of numpy; its distributions need not be.
     bits = np.random.PCG64(check_count("seed", seed)).random_raw(count)
