@@ -32,6 +32,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
+from voicepipe.testing import VirtualLoop
 
 
 def only_the_caller() -> bool:
@@ -953,3 +954,43 @@ async def test_a_stage_that_fails_beside_its_farewell_says_it_to_the_end() -> No
     assert clean(failed.value.report)
     assert stage.events == ["start", "end", "cleanup"]
     assert behind.events == ["start", "end", "cleanup"]
+
+
+# -- a loop that stands still while it is to close ---------------------------------------------------
+
+
+class ClosesSlowly(Recorder):
+    """Needs some steps of the loop to stop, and to clean up."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        try:
+            await forever()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def cleanup(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+        await super().cleanup()
+
+
+@pytest.mark.parametrize("frozen_s", [0.5, 2.0, 6.0])
+@pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.0015, 0.0025])
+async def test_a_loop_that_stood_still_beyond_the_cancel_limit_closes_everything_all_the_same(
+    frozen_s: float, after_s: float
+) -> None:
+    stage, loop = ClosesSlowly(), asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    task = PipelineTask(Pipeline([stage, Recorder()]))
+    running = asyncio.create_task(task.run())
+    await task.queue_frame(TextFrame("a"))
+    await asyncio.sleep(1.0)
+    task.cancel()
+    await asyncio.sleep(after_s)
+    loop.freeze(frozen_s)
+    report = await running
+    assert stage.events == ["start", "cancel", "cleanup"]
+    assert clean(report)
+    assert report.state is RunState.CANCELLED
+    assert report.seconds <= 1.0 + after_s + max(frozen_s, 2.0) + 0.5
