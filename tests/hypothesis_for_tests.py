@@ -21,7 +21,7 @@ def repeatable(examples: int, **options: Any) -> settings:
         derandomize=True,
         deadline=None,  # two busy cores
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         print_blob=True,
         **options,
     )

@@ -31,11 +31,12 @@ async def test_a_block_in_a_loop_sees_what_is_the_loops() -> None:
         done = asyncio.create_task(asyncio.sleep(1))
         done.add_done_callback(lambda _: None)
         await done
+    tasks: list[asyncio.Task[None]] = []
     with pytest.raises(AssertionError, match=r"left behind:\ntasks: forgotten .* made at .*test_leftovers"):
         async with nothing_left():
-            task = asyncio.create_task(forever(), name="forgotten")
-    task.cancel()
-    await asyncio.wait([task])
+            tasks.append(asyncio.create_task(forever(), name="forgotten"))
+    tasks[0].cancel()
+    await asyncio.wait(tasks)
 
 
 async def test_where_the_block_raises_its_own_error_is_raised() -> None:

@@ -261,7 +261,7 @@ def test_random_bytes_are_no_wav_file(wav_path: Path, data: bytes) -> None:
 ARRAYS = stnp.arrays(
     dtype=st.one_of(
         stnp.scalar_dtypes(), st.sampled_from(["<i2", ">i2", "f2", "f4", "f8", "g", "O", "U3", "c16"])
-    ).map(np.dtype),
+    ).map(lambda kind: np.dtype(kind)),
     shape=stnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6),
 )
 
