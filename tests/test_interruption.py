@@ -239,12 +239,21 @@ async def test_what_is_queued_after_an_interruption_is_not_dropped_by_it() -> No
     assert words(ends.down) == ["new"]
 
 
-async def test_an_interruption_while_another_is_on_its_way_is_one_more_and_no_other() -> None:
-    task = PipelineTask(Pipeline([Recorder(), Recorder()]))
-    ends = Ends(task)
-    loop = asyncio.get_running_loop()
-    loop.call_later(1, task.interrupt)
-    loop.call_later(1, loop.call_soon, task.interrupt)
-    loop.call_later(2, task.end)
-    await task.run()
-    assert 1 <= sum(isinstance(frame, InterruptionFrame) for frame in ends.down) <= 2
+@pytest.mark.parametrize("steps", range(6))
+async def test_an_interruption_behind_another_is_no_request_of_a_stage(
+    steps: int,
+) -> None:
+    stages = [Recorder(f"stage {n}") for n in range(4)]
+    task = PipelineTask(Pipeline(stages))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1)
+    task.interrupt()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.interrupt()
+    await asyncio.sleep(1)  # it must not go in circles
+    task.end()
+    report = await running
+    assert report.state is RunState.ENDED
+    for stage in stages:
+        assert len([frame for frame in stage.frames if isinstance(frame, InterruptionFrame)]) in (1, 2)

@@ -107,8 +107,8 @@ class Run:
             self.ask(Request.CANCEL if cancel else Request.END, frame.reason or f"asked by {stage}")
 
     def is_passing(self, frame: Frame) -> bool:
-        """An InterruptionFrame that the task sent is passed on like any other frame."""
-        return frame in self._interruptions
+        """The InterruptionFrame that the task sent is passed on like any other frame."""
+        return type(frame) is InterruptionFrame and frame in self._interruptions
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """The run fails: End goes to the other stages, and `run()` will raise."""
