@@ -6,10 +6,12 @@ A test that needs real time (threads, processes, signals) says so: `@pytest.mark
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+import inspect
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
 import pytest
 
+from voicepipe.census import assert_nothing_left, take_census
 from voicepipe.testing import VirtualLoop
 
 
@@ -27,5 +29,20 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(nothing_left: None) -> None:
-    """Every test is held to what the plugin's fixture says."""
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The census after a test is the census before it."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("nothing_is_left_in_the_loop")
+        yield
+        return
+    before = take_census()
+    yield
+    assert_nothing_left(before)
+
+
+@pytest.fixture
+async def nothing_is_left_in_the_loop() -> AsyncIterator[None]:
+    before = take_census()
+    yield
+    await asyncio.sleep(0)  # callbacks of tasks that are done
+    assert_nothing_left(before)

@@ -8,8 +8,8 @@ With pytest-asyncio the marker gives the test, and its async fixtures, a loop in
 nobody else runs async tests, it runs the test itself.
 
 `nothing_left` looks twice. What belongs to the test's event loop (tasks, timers, async generators)
-is looked for at the end of the test, in the loop: later it is too late, for whoever closes the loop
-cancels what is left in it, in silence. What belongs to the process (threads, children, streams,
+is looked for at the end of the test, in the loop, before its async fixtures are torn down: later it
+is too late, for whoever closes the loop cancels what is left in it, in silence. What belongs to the process (threads, children, streams,
 descriptors, signal handlers) is looked for behind the test's other fixtures, where it comes first
 in their list.
 """
