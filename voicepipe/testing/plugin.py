@@ -9,9 +9,9 @@ nobody else runs async tests, it runs the test itself.
 
 `nothing_left` looks twice. What belongs to the test's event loop (tasks, timers, async generators)
 is looked for at the end of the test, in the loop, before its async fixtures are torn down: later it
-is too late, for whoever closes the loop cancels what is left in it, in silence. What belongs to the process (threads, children, streams,
-descriptors, signal handlers) is looked for behind the test's other fixtures, where it comes first
-in their list.
+is too late, for whoever closes the loop cancels what is left in it, in silence. What belongs to the
+process (threads, children, streams, descriptors, signal handlers) is looked for behind the test's
+other fixtures, where it comes first in their list.
 """
 
 # Imported in every project of a user who has voicepipe installed: nothing but pytest here.
