@@ -271,7 +271,7 @@ class Worker(Node):
                 self._pass(frame)
 
     def pass_by(self) -> None:
-        """It is stuck: take nothing more, stop its task, and let the End go past it, that in its hands too."""
+        """It is stuck: take nothing more, stop its task, and let the End past it, even out of its hands."""
         held = self.current
         self.disable(DropReason.SHUTDOWN)
         self.stop()

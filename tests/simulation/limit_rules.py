@@ -111,7 +111,7 @@ def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
     if run.spec.on_loss != "wait" or run.running_s is None or not _goes_on(run):
         return
     for at_s, fault in run.faults:
-        if fault.what not in ("unplug", "vanish", "stall", "break_", "hang"):
+        if fault.what not in ("unplug", "vanish", "stall", "break_", "hang", "crash"):
             continue
         since_s = max(at_s, run.running_s + 0.05)
         mends = [at for at, event in run.faults if event.what == "mend" and at >= at_s]

@@ -431,6 +431,9 @@ def _mend(side: Side) -> None:
     side.stall(False)
     side.mend()
     side.busy(False)
+    side.forbid(False)
+    side.fail_start(False)
+    side.mute(False)
     side.slow_open(0.0)
     side.stuck_close(0.0)
 

@@ -39,7 +39,7 @@ REQUESTS = ("end", "end", "end", "cancel", "cancel", "outer", "EndFrame", "Cance
 """Who asks for the end: the task's methods, an outer cancellation, or a frame that is queued."""
 FAULTS = (
     *("unplug", "vanish", "stall", "break_", "hang"),
-    *("busy", "slow_open", "stuck_close", "xrun"),
+    *("busy", "forbid", "fail_start", "slow_open", "stuck_close", "crash", "mute", "xrun"),
 )
 
 
