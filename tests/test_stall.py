@@ -38,11 +38,10 @@ def test_what_the_loop_stood_still_does_not_count() -> None:
     worker = Worker(Recorder(), "recorder", cast(Any, Loop()))
     worker.current = TextFrame("held")
     watch = StallWatch([worker], 2.0, 0.0)
-    now = 0.0
+    stuck, due = watch.look(0.0)
     for _ in range(5):
-        stuck, due = watch.look(now)
         assert not stuck
-        now = due + 10.0  # it was to be looked at then, and the loop stood still
-    while not stuck and now < 100.0:
-        stuck, now = watch.look(now)
+        stuck, due = watch.look(due + 10.0)  # it was to be looked at then, and the loop stood still
+    while not stuck and due < 100.0:
+        stuck, due = watch.look(due)
     assert stuck[0][1].seconds == pytest.approx(2.0, abs=0.01)
