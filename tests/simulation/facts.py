@@ -157,6 +157,18 @@ class Facts:
         """How long the loop stood still between two times."""
         return sum(max(0.0, min(end, to_s) - max(begin, from_s)) for begin, end in self._played.frozen)
 
+    def lived_until(self, from_s: float, seconds: float) -> float:
+        """When the loop has not stood still for so long since then."""
+        until_s = from_s + seconds
+        while (more := from_s + seconds + self.frozen_s(from_s, until_s)) > until_s + 1e-6:
+            until_s = more
+        return until_s
+
+    @cached_property
+    def stood_still(self) -> bool:
+        """The loop did, for so long that a start may have been too late."""
+        return self.frozen_s(self.began_s, self.returned_s) > self.spec.limits.start_s / 2
+
     # -- what it consists of -----------------------------------------------------------
 
     @cached_property

@@ -44,7 +44,7 @@ def ends_in_a_final_state(run: Facts) -> Iterator[str]:
     ]
     if failed and run.cancelled_s is None and state is not RunState.FAILED:
         yield f"{failed} raised, and the state is {state.value}"
-    if state is RunState.FAILED and run.is_clean:
+    if state is RunState.FAILED and run.is_clean and not run.stood_still:
         yield f"it failed, and nothing had gone wrong: {error!r}"
     if state is RunState.CANCELLED and run.cancelled_s is None:
         yield "it was cancelled, and nobody had asked for that"
@@ -59,8 +59,7 @@ def says_what_failed(run: Facts) -> Iterator[str]:
         raised = run.count(stage, "raises")
         if raised and stage.name not in named:
             yield f"{stage.name} raised, and the report does not say so"
-        held_up = run.frozen_s(run.began_s, run.returned_s) > run.spec.limits.start_s / 2
-        late = held_up or stage.does in ("slow in", "hangs in", "stubborn in")
+        late = run.stood_still or stage.does in ("slow in", "hangs in", "stubborn in")
         if stage.name in named and not (raised or late or stage.does == "tells"):
             yield f"the report says that {stage.name} failed: {run.report.errors}"
 

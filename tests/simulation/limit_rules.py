@@ -116,9 +116,7 @@ def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
         since_s = max(at_s, run.running_s + 0.05)
         mends = [at for at, event in run.faults if event.what == "mend" and at >= at_s]
         until_s = min(ended_s, *mends) if mends else ended_s
-        by_s = since_s + TOLD_S
-        while by_s < until_s and (more := since_s + TOLD_S + run.frozen_s(since_s, by_s)) > by_s:
-            by_s = more
+        by_s = run.lived_until(since_s, TOLD_S)
         if by_s < until_s and not any(loss.at_s <= by_s for loss in run.losses):
             yield f"{fault.whom} {fault.what} at {at_s:.3f} s, and nobody was told by {by_s:.3f} s"
 

@@ -121,12 +121,11 @@ def an_interruption_is_heard(run: Facts) -> Iterator[str]:
             continue
         old = zip(run.run.accepted, run.run.accepted_s, strict=True)
         numbers = [_last_sample(frame) for frame, accepted_s in old if accepted_s < at_s]
-        by_s = at_s + 2 * BLOCK_S + 0.02
-        late = [
-            n for n in run.run.played_after(by_s + run.frozen_s(at_s, by_s)) if n <= max(numbers, default=0)
-        ]
-        if late:
-            yield f"interrupted at {at_s:.3f} s, and {late[0]} of what was old was played after {by_s:.3f} s"
+        newest = max(numbers, default=0)
+        by_s = run.lived_until(at_s, 2 * BLOCK_S + 0.02)
+        late = next((sample for sample in run.run.played_after(by_s) if sample <= newest), None)
+        if late is not None:
+            yield f"interrupted at {at_s:.3f} s, and {late} of what was old was played after {by_s:.3f} s"
 
 
 def _last_sample(frame: Frame) -> int:
