@@ -111,13 +111,13 @@ class PlayedRun:
         blocks = self.card.captured[self._captured_from : self._captured_to]
         return sum(len(block) for block, at_s in zip(blocks, times, strict=True) if at_s <= now_s)
 
-    def played_after(self, from_s: float) -> Iterator[int]:
-        """What its card's speaker was given from then on, zeros left out."""
+    def played_between(self, from_s: float, to_s: float) -> Iterator[int]:
+        """What its card's speaker was given between two times, zeros left out."""
         assert self.card is not None
         blocks = self.card.rendered[self._rendered_from : self._rendered_to]
         times = self.card.rendered_s[self._rendered_from : self._rendered_to]
         for block, at_s in zip(blocks, times, strict=True):
-            if at_s > from_s:
+            if from_s < at_s < to_s:
                 yield from (sample for sample in block if sample)
 
     @property

@@ -123,7 +123,10 @@ def an_interruption_is_heard(run: Facts) -> Iterator[str]:
         numbers = [_last_sample(frame) for frame, accepted_s in old if accepted_s < at_s]
         newest = max(numbers, default=0)
         by_s = run.lived_until(at_s, 2 * BLOCK_S + 0.02)
-        late = next((sample for sample in run.run.played_after(by_s) if sample <= newest), None)
+        # The next one, or a cancel, fades: those samples are no numbers any more.
+        cuts = [cut_s for cut_s in (*run.run.interrupted, run.cancelled_s) if cut_s and cut_s > at_s]
+        played = run.run.played_between(by_s, min(cuts, default=run.returned_s))
+        late = next((sample for sample in played if sample <= newest), None)
         if late is not None:
             yield f"interrupted at {at_s:.3f} s, and {late} of what was old was played after {by_s:.3f} s"
 
