@@ -140,19 +140,32 @@ async def test_what_is_queued_is_played_while_the_program_stands_still(
     assert (stream.position, stream.queued, stream.dropped) == (12_000, 0, 0)
 
 
-async def test_a_flush_is_not_behind_the_sound_that_was_written() -> None:
+async def test_a_flush_is_not_behind_the_sound_that_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "played"
+    monkeypatch.setenv(blocking_drivers.PLAYED, str(path))
     stream = await outside("well").open_output(REQUEST, Bell())
     await stream.start()
-    for _ in range(3):
-        before = stream.position + stream.dropped
-        stream.write(bytes(2) * 16_000 * 8)  # 256 kB: the pipe holds 64
+    written = 0
+    for _ in range(2):
+        stream.write(b"\1\0" * 8_000_000)  # 16 MB: long on its way, for the pipe holds 64 kB
+        written += 8_000_000
         stream.flush()
         began_s = time.monotonic()
         await stream.settle()
         assert time.monotonic() - began_s < 0.15
-        assert stream.position + stream.dropped == before + 16_000 * 8
+        assert stream.position + stream.dropped == written
         assert stream.queued == 0
+    played_by_then = stream.position
+    stream.write(b"\2\0" * 8_000)  # behind all that is still on its way
+    await stream.drain()
+    assert stream.position == played_by_then + 8_000
     await stream.close()
+    heard = path.read_bytes()
+    assert played_by_then <= 2 * 8 * 160, "a few blocks each, until the flush was there"
+    assert heard.count(b"\2\0" * 8_000) == 1
+    assert len(heard.replace(b"\0\0", b"")) <= 2 * (played_by_then + 8_000)
 
 
 @pytest.mark.parametrize(

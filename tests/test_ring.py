@@ -474,6 +474,21 @@ def test_several_flushes_before_a_block_forget_what_came_before_the_last_one() -
     assert books(ring) == (650, RAMP + 50, 600 - RAMP, 0)
 
 
+def test_a_flush_takes_what_is_still_to_come_in_too() -> None:
+    ring = playback()
+    ring.write(pcm([10_000] * 200))
+    ring.flush(until=500)
+    heard = values_of(ring.pull(200))
+    assert heard == pytest.approx(ramp([10_000] * RAMP) + [0] * (200 - RAMP), abs=STEP)
+    assert not ring.flushing
+    assert (ring.played, ring.dropped) == (RAMP, 500 - RAMP)
+    ring.write(pcm([7] * 150))
+    assert values_of(ring.pull(100)) == [0] * 100
+    ring.write(pcm([7] * 150 + [8] * 50))  # cut anywhere
+    assert values_of(ring.pull(100)) == [8] * 50 + [0] * 50
+    assert books(ring) == (550, RAMP + 50, 500 - RAMP, 0)
+
+
 def test_a_discard_forgets_everything_and_says_how_much() -> None:
     ring = playback()
     ring.write(pcm([5] * 100))

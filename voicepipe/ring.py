@@ -112,13 +112,6 @@ class CaptureRing:
         return SeamReport(name, stored, given, stored - overflow - self._taken, lost)
 
 
-class _Flush:
-    """Stands in the queue: everything before it was written before the flush."""
-
-
-_Chunk = memoryview | _Flush
-
-
 class PlaybackRing:
     """From the loop to a speaker's callback, which always gets its block: zeros where there is nothing."""
 
@@ -126,8 +119,13 @@ class PlaybackRing:
         self.format = format
         self._notify = notify
         self._notify_at = -1
-        self._chunks: deque[_Chunk] = deque()
+        self._chunks: deque[memoryview] = deque()
         self._rest: memoryview | None = None
+        self._head = 0
+        """The sample of those written at which the queue begins; behind what was played and dropped where
+        a flush has taken what is not off the queue yet, or has not come in. The callback's."""
+        self._flushes: deque[int] = deque()
+        """Of those that wait: the sample of those written before which each takes everything."""
         self._flushes_asked = 0
         self.flushes_done = 0
         """Flushes that have taken effect. The callback's."""
@@ -147,10 +145,14 @@ class PlaybackRing:
             self.written += view.nbytes // self.format.sample_bytes
             self._chunks.append(view)
 
-    def flush(self) -> None:
-        """Fade out within the next block and forget the rest of what was written until now."""
+    def flush(self, until: int | None = None) -> None:
+        """Fade out within the next block and forget the rest of what was written until now.
+
+        Args:
+            until: or of the first so many samples, where some of them are still to come in.
+        """
         self._flushes_asked += 1
-        self._chunks.append(_Flush())
+        self._flushes.append(self.written if until is None else until)
 
     def notify_at(self, queued: int) -> None:
         """Call `notify` once, when so few samples wait, or fewer."""
@@ -174,7 +176,9 @@ class PlaybackRing:
         before = self.dropped
         self._chunks.clear()
         self._rest = None
+        self._flushes.clear()
         self.dropped = self.written - self.played
+        self._head = self.written
         self.flushes_done = self._flushes_asked
         return self.dropped - before
 
@@ -183,7 +187,7 @@ class PlaybackRing:
     def pull(self, samples: int) -> bytes:
         """The next samples for the device, zeros behind them where there are too few."""
         size = self.format.sample_bytes
-        parts: list[bytes | memoryview] = [self._fade(samples)] if self.flushing else []
+        parts: list[bytes | memoryview] = [self._fade(samples)] if self._flushes else []
         wanted = samples * size - sum(len(part) for part in parts)
         parts += self._next(wanted)
         data = b"".join(parts)[: samples * size]
@@ -203,42 +207,42 @@ class PlaybackRing:
             self._rest = chunk[wanted:] if chunk.nbytes > wanted else None
             wanted -= part.nbytes
             self.played += part.nbytes // self.format.sample_bytes
+            self._head += part.nbytes // self.format.sample_bytes
             parts.append(part)
         return parts
 
     def _take(self) -> memoryview | None:
-        if self._rest is not None:
-            rest, self._rest = self._rest, None
-            return rest
-        while self._chunks:
-            if isinstance(self._chunks[0], _Flush):
-                if self._flushes_asked == self.flushes_done:
-                    self._chunks.popleft()
-                    continue
-                return None  # asked for within this block: the next one fades
-            chunk = self._chunks.popleft()
-            assert isinstance(chunk, memoryview)
-            return chunk
+        """The oldest chunk, without what flushes have taken of it."""
+        size = self.format.sample_bytes
+        while (chunk := self._oldest()) is not None:
+            taken = (self.played + self.dropped - self._head) * size
+            if taken <= 0:
+                return chunk
+            self._head += min(taken, chunk.nbytes) // size
+            if chunk.nbytes > taken:
+                return chunk[taken:]
         return None
+
+    def _oldest(self) -> memoryview | None:
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            return rest
+        return self._chunks.popleft() if self._chunks else None
 
     def _fade(self, most: int) -> bytes:
         """The next 5 ms, or `most` samples, fading to nothing; the rest up to the flush is dropped."""
-        ramp = min(most, self.format.samples(RAMP_S))
-        parts = self._next(ramp * self.format.sample_bytes)
-        self._drop_to_flush()
-        return _faded(b"".join(parts), self.format.channels)
-
-    def _drop_to_flush(self) -> None:
-        if self._rest is not None:
-            self.dropped += self._rest.nbytes // self.format.sample_bytes
-            self._rest = None
-        while self.flushes_done != self._flushes_asked and self._chunks:
-            chunk = self._chunks.popleft()
-            if isinstance(chunk, _Flush):
-                self.flushes_done += 1
-            else:
-                self.dropped += chunk.nbytes // self.format.sample_bytes
+        until = self._flushes[0]
+        ramp = min(most, self.format.samples(RAMP_S), max(0, until - self.played - self.dropped))
+        faded = _faded(b"".join(self._next(ramp * self.format.sample_bytes)), self.format.channels)
+        done = 0
+        while self._flushes:
+            until = max(until, self._flushes.popleft())
+            done += 1
+        self.dropped += max(0, until - self.played - self.dropped)
+        self._rest = self._take()  # let go of what was dropped
+        self.flushes_done += done
         self._notify()
+        return faded
 
 
 def _faded(data: bytes, channels: int) -> bytes:

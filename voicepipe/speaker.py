@@ -32,6 +32,8 @@ PAUSE_S = 0.3
 """Silence for so long ends the program's speech; less is a gap between two frames."""
 ROOM_S = 0.3
 """So long after its last sample a room is quiet, and a latency that was reported too short has passed."""
+FADE_S = 0.3
+"""A cancel waits no longer for its fade to be heard; a device may hold seconds."""
 
 
 class SpeakerOutput(FrameProcessor):
@@ -207,7 +209,7 @@ class SpeakerOutput(FrameProcessor):
             self._cut = True
 
     async def on_cancel(self) -> None:
-        """Fade out in the next block; do not wait for a device that asks for none."""
+        """Fade out in the next block, and let that be heard; do not wait for a device that asks for none."""
         playback = self._playback
         if playback is not None:
             playback.keeper.retire()
@@ -215,6 +217,9 @@ class SpeakerOutput(FrameProcessor):
             patience_s = 2 * playback.block_s + 0.1
             with contextlib.suppress(TimeoutError, DeviceError):
                 await asyncio.wait_for(playback.settle(), patience_s)
+                if self._speaking:
+                    # Closing takes away what the device holds: the fade, and what was counted as heard.
+                    await asyncio.sleep(min(FADE_S, playback.latency_s + playback.block_s))
 
     # -- loss and return -------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """The sound process: it holds one stream of a blocking driver, and moves its samples through pipes.
 
-    python -m voicepipe_devices.helper MODULE:FUNCTION
+    python -m voicepipe_devices.helper MODULE:FUNCTION DESCRIPTOR
 
-`FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and sound
-go to stdout (`messages`). It ends at once when stdin ends, so that a program that is killed leaves
+`FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and what is
+captured go to stdout (`messages`); what is to be heard comes on the descriptor, and never stands
+before a request. It ends at once when stdin ends, so that a program that is killed leaves
 none behind. It loads neither asyncio nor numpy: a process for each stream must be small.
 """
 
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import queue
+import select
 import signal
 import sys
 import threading
@@ -28,6 +30,7 @@ from voicepipe.errors import DeviceError
 from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
+    FLUSH_BODY,
     PROGRESS_BODY,
     Kind,
     Parser,
@@ -50,6 +53,8 @@ LONGEST_SPIN_US = 200_000
 """A real-time thread never needs so long without a wait."""
 _PRIORITY = 10
 _SWITCH_S = 0.0005
+_MOST_BYTES = 1 << 16
+"""Read at once: what a pipe holds."""
 
 
 def main() -> None:
@@ -61,14 +66,30 @@ def main() -> None:
     sys.setswitchinterval(_SWITCH_S)
     module, _, function = sys.argv[1].partition(":")
     service = _Service(_Answers(answers), lambda: getattr(importlib.import_module(module), function)())
-    parser = Parser()
     gc.disable()  # it makes no cycles, and must not pause
-    while data := os.read(requests, 1 << 16):
-        for kind, body in parser.feed(data):
-            service.take(kind, body)
+    _listen(requests, int(sys.argv[2]), service)
     threading.Thread(target=_end_in_any_case, name="end", daemon=True).start()
     service.end()
     os._exit(0)
+
+
+def _listen(requests: int, sound: int, service: _Service) -> None:
+    """Serve requests, and take in sound while there are none, until the requests end."""
+    parser, poll = Parser(), select.poll()
+    poll.register(requests, select.POLLIN)
+    poll.register(sound, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if requests in ready:
+            data = os.read(requests, _MOST_BYTES)
+            if not data:
+                return
+            for kind, body in parser.feed(data):
+                service.take(kind, body)
+        elif data := os.read(sound, _MOST_BYTES):
+            service.play(data)
+        else:
+            poll.unregister(sound)
 
 
 def _end_in_any_case() -> None:
@@ -171,6 +192,11 @@ class _Service:
         except Exception as error:  # whatever it is, the program is told
             self._answers.send(error_message(Kind.FAILED, error))
 
+    def play(self, data: bytes) -> None:
+        """Some more of what is to be heard."""
+        if isinstance(self._side, _Render):
+            self._side.write(data)
+
     def end(self) -> None:
         """Close what is open."""
         with suppress(Exception):  # nobody is there to be told
@@ -240,6 +266,8 @@ class _Render:
         self._answers = answers
         self._ring = PlaybackRing(request.format, answers.ring)
         self._pull = self._ring.pull
+        self._size = request.format.sample_bytes
+        self._piece = b""
         self._calls = self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
         device = self.handle.info
@@ -271,14 +299,20 @@ class _Render:
         if calls == self._told_calls:
             return b""
         self._told_calls = calls
-        return message(Kind.PROGRESS, PROGRESS_BODY.pack(ring.played, ring.dropped, ring.flushes_done))
+        flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
+        return message(Kind.PROGRESS, PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done))
+
+    def write(self, data: bytes) -> None:
+        """Queue what has come of the sound; a pipe cuts anywhere."""
+        data = self._piece + data
+        whole = len(data) - len(data) % self._size
+        self._piece = data[whole:]
+        self._ring.write(memoryview(data)[:whole])
 
     def take(self, kind: int, body: bytes) -> None:
-        """AUDIO or FLUSH."""
-        if kind == Kind.AUDIO:
-            self._ring.write(body)
-        elif kind == Kind.FLUSH:
-            self._ring.flush()
+        """FLUSH."""
+        (until,) = FLUSH_BODY.unpack(body)
+        self._ring.flush(until)
 
 
 if __name__ == "__main__":

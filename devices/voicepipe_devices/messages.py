@@ -1,12 +1,15 @@
 """What a program and its sound process say to each other: a kind, a length, and so many bytes.
 
+What is to be heard goes to it by a pipe of its own, as bare samples: so nothing that is said here is
+behind sound.
+
 to the sound process                     from it
 ---------------------------------------  -------------------------------------------------
 OPEN     what to open, as JSON           OPENED    what was opened, as JSON
 DEVICES  (list them)                     DEVICES   the list, as JSON
 START    (let the callbacks begin)       STARTED
-AUDIO    samples to be heard             BLOCK     position, capture time, samples
-FLUSH    (fade out, forget the rest)     PROGRESS  samples played, dropped; flushes done
+FLUSH    samples written until then:     BLOCK     position, capture time, samples
+         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done
 STOP     (close the intake)              STOPPED   behind the last block
                                          FAILED    an error, as JSON: the answer to a request
                                          OVER      an error, as JSON: no more callbacks
@@ -26,6 +29,7 @@ from voicepipe.errors import DeviceError, printable
 
 __all__ = [
     "BLOCK_HEAD",
+    "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
     "Parser",
@@ -39,6 +43,8 @@ __all__ = [
 _HEAD = struct.Struct("<BI")
 BLOCK_HEAD = struct.Struct("<Qd")
 """Position of the first sample, and when it was captured."""
+FLUSH_BODY = struct.Struct("<Q")
+"""Samples written until then. Some of them may still be on their way."""
 PROGRESS_BODY = struct.Struct("<QQI")
 """Samples played, samples dropped, flushes done."""
 
@@ -46,7 +52,7 @@ PROGRESS_BODY = struct.Struct("<QQI")
 class Kind:
     """The kinds of messages."""
 
-    OPEN, DEVICES, START, AUDIO, FLUSH, STOP = range(6)
+    OPEN, DEVICES, START, FLUSH, STOP = range(5)
     OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER = range(10, 17)
 
 

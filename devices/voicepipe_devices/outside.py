@@ -15,7 +15,7 @@ from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo,
 from voicepipe.errors import DeviceError
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
-from voicepipe_devices.messages import BLOCK_HEAD, PROGRESS_BODY, Kind, error_of, told, understood
+from voicepipe_devices.messages import BLOCK_HEAD, FLUSH_BODY, PROGRESS_BODY, Kind, error_of, told, understood
 from voicepipe_devices.process import SoundProcess
 from voicepipe_devices.streams import CaptureStream, RenderStream
 
@@ -179,12 +179,12 @@ class _FarRing:
 
     def write(self, data: bytes | memoryview) -> None:
         if len(data):
-            self._process.send(Kind.AUDIO, bytes(data))
+            self._process.play(bytes(data))
             self.written += memoryview(data).nbytes // self._size
 
     def flush(self) -> None:
         self._flushes_asked += 1
-        self._process.send(Kind.FLUSH)
+        self._process.send(Kind.FLUSH, FLUSH_BODY.pack(self.written))
 
     def notify_at(self, queued: int) -> None:
         self._notify_at = queued

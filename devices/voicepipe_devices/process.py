@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import IO, NamedTuple, Self
 
 from voicepipe import errors
 from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError, printable
@@ -45,6 +45,8 @@ class SoundProcess:
         self._process: subprocess.Popen[bytes]
         self._pipes: list[_Pipe] = []
         self._requests: asyncio.WriteTransport
+        self._sound_file: IO[bytes]
+        self._sound: asyncio.WriteTransport
         self._parser = Parser()
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._noise = _Noise(self._loop)
@@ -58,13 +60,12 @@ class SoundProcess:
             DeviceError: it cannot be made.
         """
         try:
-            self._process = await call(
-                lambda: _spawn(driver), "making the sound process", SPAWN_S, undo=_kill
-            )
+            made = await call(lambda: _spawn(driver), "making the sound process", SPAWN_S, undo=_undo)
         except OSError as error:
             raise DeviceError(f"the sound process cannot be made: {printable(error)}") from error
+        process = self._process = made.process
+        self._sound_file = made.sound
         try:
-            process = self._process
             for stream, take in ((process.stdout, self._take), (process.stderr, self._noise.take)):
                 assert stream is not None
                 pipe = _Pipe(take, self._pipe_ended)
@@ -72,20 +73,30 @@ class SoundProcess:
                 pipe.transport = transport
                 self._pipes.append(pipe)
             assert process.stdin is not None
-            pipe = _Pipe(lambda _: None, self._pipe_ended)
-            self._requests, _ = await self._loop.connect_write_pipe(lambda: pipe, process.stdin)
-            pipe.transport = self._requests
-            self._pipes.append(pipe)
+            self._sound = await self._write_to(self._sound_file)
+            self._requests = await self._write_to(process.stdin)
             self._noise.reads(self._pipes[1])
         except BaseException:  # cancelled too: the process must not stay
             await self.close()
             raise
         return self
 
+    async def _write_to(self, file: IO[bytes]) -> asyncio.WriteTransport:
+        pipe = _Pipe(lambda _: None, self._pipe_ended)
+        transport, _ = await self._loop.connect_write_pipe(lambda: pipe, file)
+        pipe.transport = transport
+        self._pipes.append(pipe)
+        return transport
+
     def send(self, kind: int, body: bytes = b"") -> None:
         """One request that nobody answers. Lost where it has ended: `over` tells of that."""
         if not self._ended and not self._closed:
             self._requests.write(message(kind, body))
+
+    def play(self, data: bytes) -> None:
+        """Sound to be heard. No request waits behind it."""
+        if not self._ended and not self._closed:
+            self._sound.write(data)
 
     async def ask(self, kind: int, body: bytes, what: str, limit_s: float) -> bytes:
         """One request, and its answer.
@@ -120,6 +131,7 @@ class SoundProcess:
             pipe.transport.close()
         for pipe in self._pipes:
             await pipe.gone.wait()
+        self._sound_file.close()  # where it has not become a pipe of the loop's
 
     def _end(self) -> None:
         """In a thread."""
@@ -132,7 +144,7 @@ class SoundProcess:
             process.wait(REAP_S)
 
     def _hang_up(self) -> None:
-        if len(self._pipes) == 3:
+        if len(self._pipes) == 4:
             self._requests.close()
         elif self._process.stdin is not None:
             self._process.stdin.close()
@@ -235,25 +247,44 @@ def _reading(pipe: _Pipe) -> asyncio.ReadTransport:
     return pipe.transport
 
 
-def _spawn(driver: str) -> subprocess.Popen[bytes]:
+class _Made(NamedTuple):
+    """A process that was made."""
+
+    process: subprocess.Popen[bytes]
+    sound: IO[bytes]
+    """Goes to it, beside its stdin."""
+
+
+def _spawn(driver: str) -> _Made:
     """In a session of its own: Ctrl-C is for the program. In a thread."""
     here = [str(Path(file).parent.parent) for file in (errors.__file__, __file__)]
     path = os.pathsep.join(dict.fromkeys([*here, *filter(None, sys.path)]))
     environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "voicepipe_devices.helper", driver],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**environment, "PYTHONPATH": path},
-        start_new_session=True,
-        bufsize=0,
-    )
+    its_end, our_end = os.pipe()
+    sound = os.fdopen(our_end, "wb", buffering=0)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "voicepipe_devices.helper", driver, str(its_end)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environment, "PYTHONPATH": path},
+            start_new_session=True,
+            bufsize=0,
+            pass_fds=[its_end],
+        )
+    except BaseException:
+        sound.close()
+        raise
+    finally:
+        os.close(its_end)
+    return _Made(process, sound)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait(REAP_S)
-    for stream in (process.stdin, process.stdout, process.stderr):
+def _undo(made: _Made) -> None:
+    made.sound.close()
+    made.process.kill()
+    made.process.wait(REAP_S)
+    for stream in (made.process.stdin, made.process.stdout, made.process.stderr):
         if stream is not None:
             stream.close()
