@@ -1,4 +1,4 @@
-"""Libraries whose calls block, for tests: one that is well, and some that crash, hang, and shout.
+"""Libraries whose calls block, for tests: the simulated card with its faults, and what no card does.
 
 Each function makes one; a sound process calls it by its name.
 """
@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
-from voicepipe.errors import DeviceBusyError, DeviceError, DeviceLostError
+from voicepipe.errors import DeviceError
+from voicepipe_devices.blocking_card import BlockingCard
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["PLAYED", "Library"]
 
@@ -108,19 +110,72 @@ def no_library() -> Library:
     raise ModuleNotFoundError("no such thing")
 
 
+def card() -> BlockingCard:
+    """The simulated one, and well."""
+    return BlockingCard()
+
+
+def card_that_is_unplugged() -> BlockingCard:
+    def unplug(card: SimulatedCard) -> None:
+        card.mic.unplug()
+        card.speaker.unplug()
+
+    return BlockingCard(then=unplug)
+
+
+def card_that_vanishes() -> BlockingCard:
+    def vanish(card: SimulatedCard) -> None:
+        card.mic.vanish()
+        card.speaker.vanish()
+
+    return BlockingCard(then=vanish)
+
+
+def card_that_stalls() -> BlockingCard:
+    def stall(card: SimulatedCard) -> None:
+        card.mic.stall()
+        card.speaker.stall()
+
+    return BlockingCard(then=stall)
+
+
+def card_whose_server_dies() -> BlockingCard:
+    """Closing what was open does not return."""
+
+    def die(card: SimulatedCard) -> None:
+        card.mic.break_()
+        card.speaker.break_()
+
+    return BlockingCard(then=die)
+
+
+def card_that_crashes() -> BlockingCard:
+    def crash(card: SimulatedCard) -> None:
+        os.write(2, b"Assertion `sound' failed.\n")
+        card.mic.crash_process()
+        card.speaker.crash_process()
+
+    return BlockingCard(then=crash)
+
+
+def card_that_is_busy() -> BlockingCard:
+    def hold(card: SimulatedCard) -> None:
+        card.mic.busy()
+        card.speaker.busy()
+
+    return BlockingCard(first=hold)
+
+
+def card_that_hangs_when_opened() -> BlockingCard:
+    def hang(card: SimulatedCard) -> None:
+        card.mic.hang()
+        card.speaker.hang()
+
+    return BlockingCard(first=hang)
+
+
 def crashes_when_opened() -> Library:
     return Library(opening=os.abort)
-
-
-def hangs_when_opened() -> Library:
-    return Library(opening=lambda: time.sleep(3_600))
-
-
-def is_busy() -> Library:
-    def refuse() -> None:
-        raise DeviceBusyError("library is in use\x1b[31m")
-
-    return Library(opening=refuse)
 
 
 def fails_oddly() -> Library:
@@ -128,22 +183,6 @@ def fails_oddly() -> Library:
         raise ZeroDivisionError("odd")
 
     return Library(opening=fail)
-
-
-def says_it_is_lost() -> Library:
-    return Library(then=lambda finished: finished(DeviceLostError("library was unplugged")))
-
-
-def crashes_later() -> Library:
-    def crash(finished: Finished) -> None:
-        os.write(2, b"Assertion `sound' failed.\n")
-        os.kill(os.getpid(), signal.SIGSEGV)
-
-    return Library(then=crash)
-
-
-def stops_calling() -> Library:
-    return Library(then=lambda finished: time.sleep(3_600))
 
 
 def is_frozen() -> Library:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,11 @@ def inside(library: str) -> InsideBackend:
 
 @every_check
 @pytest.mark.parametrize("backend", [outside, inside])
-async def test_the_ports_promises(check: BackendCheck, backend: type[OutsideBackend]) -> None:
-    await check(backend("well"))  # type: ignore[call-arg]
+@pytest.mark.parametrize("library", ["well", "card"])
+async def test_the_ports_promises(
+    check: BackendCheck, backend: Callable[[str], OutsideBackend | InsideBackend], library: str
+) -> None:
+    await check(backend(library))
 
 
 async def test_the_devices_are_listed_afresh_by_another_process() -> None:
@@ -171,7 +175,7 @@ async def test_a_flush_is_not_behind_the_sound_that_was_written(
 @pytest.mark.parametrize(
     ("library", "error", "says"),
     [
-        ("is_busy", DeviceBusyError, r"library is in use"),
+        ("card_that_is_busy", DeviceBusyError, r"simulated (microphone|speaker) is in use by another"),
         ("fails_oddly", DeviceError, r"the sound process failed: ZeroDivisionError: odd"),
         ("no_library", DeviceError, r"the sound process failed: ModuleNotFoundError: no such thing"),
         ("not_there", DeviceError, r"the sound process failed: AttributeError"),
@@ -188,7 +192,7 @@ async def test_an_opening_that_fails_says_why_and_leaves_nothing(
 
 
 async def test_an_opening_that_hangs_is_cancelled_at_once_and_its_process_is_gone() -> None:
-    opening = asyncio.create_task(outside("hangs_when_opened").open_input(REQUEST, Bell()))
+    opening = asyncio.create_task(outside("card_that_hangs_when_opened").open_input(REQUEST, Bell()))
     await until(lambda: bool(take_census().children))
     await asyncio.sleep(0.3)
     opening.cancel()
@@ -202,14 +206,16 @@ async def test_an_opening_that_hangs_is_cancelled_at_once_and_its_process_is_gon
 @pytest.mark.parametrize(
     ("library", "within_s", "says"),
     [
-        ("says_it_is_lost", 0.5, "library was unplugged"),
-        ("crashes_later", 1.0, r"the sound process has ended \(status -11\): Assertion `sound' failed\."),
+        ("card_that_is_unplugged", 0.5, "simulated (microphone|speaker) was unplugged"),
+        ("card_that_crashes", 1.0, r"the sound process has ended \(status -11\): Assertion `sound' failed\."),
         (
             "spins",
             2.0,
             r"the sound process has ended \(status -24\)|no sign of it for",
         ),  # by right, or without
-        ("stops_calling", 2.0, r"library is lost: no sign of it for \d\.\d s"),
+        ("card_that_vanishes", 2.0, r"simulated (microphone|speaker) is lost: no sign of it for \d\.\d s"),
+        ("card_that_stalls", 2.0, r"simulated (microphone|speaker) is lost: no sign of it for \d\.\d s"),
+        ("card_whose_server_dies", 2.0, r"simulated (microphone|speaker) is lost: no sign of it for"),
         ("is_frozen", 2.0, r"library is lost: no sign of it for \d\.\d s"),
         ("raises_in_its_callback", 0.5, "the callback failed"),
     ],
@@ -290,7 +296,7 @@ async def test_a_start_that_hangs_is_cancelled_at_once() -> None:
 
 
 async def test_a_library_that_hangs_when_it_is_loaded_fails_the_start_within_its_limit_and_says_so() -> None:
-    task = PipelineTask(Pipeline([MicrophoneInput(outside("hangs_when_opened"))]))
+    task = PipelineTask(Pipeline([MicrophoneInput(outside("card_that_hangs_when_opened"))]))
     began_s = time.monotonic()
     with pytest.raises(
         PipelineStartError, match=r"opening the microphone: no answer within 4\.5 s; restart the"
