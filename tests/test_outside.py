@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +59,18 @@ async def test_the_ports_promises(
     check: BackendCheck, backend: Callable[[str], OutsideBackend | InsideBackend], library: str
 ) -> None:
     await check(backend(library))
+
+
+def test_a_sound_process_loads_little_and_so_starts_soon() -> None:
+    code = (
+        "import sys, voicepipe_devices.helper, voicepipe_devices.portaudio; "
+        "print(*{'asyncio', 'numpy', 'soxr', 'difflib', 'voicepipe.frames', 'voicepipe.ledger'} & {*sys.modules})"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
 
 
 async def test_the_devices_are_listed_afresh_by_another_process() -> None:

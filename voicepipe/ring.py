@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Block
-from voicepipe.ledger import DropReason, SeamReport
 
 if TYPE_CHECKING:
     import asyncio
+
+    from voicepipe.ledger import SeamReport
 
 __all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing"]
 
@@ -103,6 +104,9 @@ class CaptureRing:
 
     def report(self, name: str, dropped: dict[str, int]) -> SeamReport:
         """The seam as it stands; `dropped`: what the reader dropped after taking it."""
+        # Not above: with it come all frames, and a sound process, which has a ring, must start soon.
+        from voicepipe.ledger import DropReason, SeamReport
+
         # Each counter is read once: the callback may store meanwhile.
         overflow, stored = self._lost, self._stored
         lost = dict(dropped)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +62,8 @@ def _full_name(candidate: Candidate) -> str:
 
 
 def _nearest_first(candidates: Sequence[Candidate], name: str) -> list[Candidate]:
+    import difflib  # for an error only: a sound process must start soon
+
     def likeness(candidate: Candidate) -> float:
         return difflib.SequenceMatcher(None, name, _folded(candidate.name)).ratio()
 

@@ -257,6 +257,7 @@ class _Made(NamedTuple):
 
 def _spawn(driver: str) -> _Made:
     """In a session of its own: Ctrl-C is for the program. In a thread."""
+    # Our own path is its path, so that it need not look for packages again (-S): that saves 10 ms.
     here = [str(Path(file).parent.parent) for file in (errors.__file__, __file__)]
     path = os.pathsep.join(dict.fromkeys([*here, *filter(None, sys.path)]))
     environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
@@ -264,7 +265,7 @@ def _spawn(driver: str) -> _Made:
     sound = os.fdopen(our_end, "wb", buffering=0)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "voicepipe_devices.helper", driver, str(its_end)],
+            [sys.executable, "-S", "-P", "-m", "voicepipe_devices.helper", driver, str(its_end)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
