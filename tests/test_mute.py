@@ -11,6 +11,7 @@ from sound_for_tests import BLOCK, LATENCY_S, RATE, assert_accounted, noise, sea
 from stages_for_tests import Does, Ends, InlineRecorder
 from voicepipe import (
     Backend,
+    DeviceLostFrame,
     Frame,
     FrameDirection,
     InputAudioFrame,
@@ -115,6 +116,36 @@ async def test_after_an_interruption_it_listens_again_at_once() -> None:
     await running
     there = positions(heard)
     assert min(at for at in there if at > 0) <= (0.5 + LATENCY_S + ROOM_S + 0.1) * RATE
+
+
+async def test_a_speaker_that_is_lost_does_not_sound() -> None:
+    """When its loss is noticed it has been silent for longer than a room sounds."""
+    card = SimulatedCard()
+    card.mic.hear(noise(5.0))
+    task, heard = half_duplex(card)
+    lost = asyncio.Event()
+    lost_s = 0.0
+
+    def notice(frame: Frame, direction: FrameDirection) -> None:
+        nonlocal lost_s
+        if isinstance(frame, DeviceLostFrame) and not lost.is_set():
+            lost_s = asyncio.get_running_loop().time()
+            lost.set()
+
+    task.subscribe(notice)
+    running, ends = asyncio.create_task(task.run()), Ends(task)
+    await ends.started.wait()
+    began_s = asyncio.get_running_loop().time()
+    await task.queue_frame(speech(3.0))
+    await asyncio.sleep(0.5)
+    card.speaker.vanish()
+    await lost.wait()
+    assert lost_s - began_s > 1.5
+    await asyncio.sleep(1.0)
+    task.end()
+    await running
+    there = positions(heard)
+    assert min(at for at in there if at > 0) <= (lost_s - began_s + 0.05) * RATE
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,9 @@ class DeviceFormatError(DeviceError):
 class DeviceLostError(DeviceError):
     """The device was there, and is gone."""
 
+    silent_s: float = 0.0
+    """How long it had made no sign when that was noticed, in seconds."""
+
 
 class DeviceTimeoutError(DeviceError):
     """A call to the device did not return within its limit."""

@@ -11,7 +11,7 @@ from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
 from voicepipe.drift import DriftCompensator
-from voicepipe.errors import AudioFormatError, DeviceError, shown
+from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError, shown
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -233,7 +233,8 @@ class SpeakerOutput(FrameProcessor):
         if self._playback is not None:
             self._playback.lose(stream)
             self._cut = self._speaking
-            self._leave_air(self._playback)
+            error = stream.error
+            self._leave_air(self._playback, error.silent_s if isinstance(error, DeviceLostError) else 0.0)
 
     async def _found(self, stream: OutputStream) -> None:
         """It works when it has asked for a block."""
@@ -293,9 +294,10 @@ class SpeakerOutput(FrameProcessor):
             self._leave_air(playback)
             await self._tell(BotStoppedSpeakingFrame(playback.position, interrupted))
 
-    def _leave_air(self, playback: Playback) -> None:
+    def _leave_air(self, playback: Playback, silent_s: float = 0.0) -> None:
+        """The last sample was handed to the device by now, or so long ago."""
         quiet_s = self._quiet_since
-        last_s = asyncio.get_running_loop().time() if quiet_s is None else quiet_s
+        last_s = asyncio.get_running_loop().time() - silent_s if quiet_s is None else quiet_s
         if self._air is not None:
             self._air.end(self, last_s + playback.latency_s + ROOM_S)
 

@@ -132,7 +132,9 @@ class _Stream(abc.ABC):
         self._bell.ring()
 
     def _silent(self, seconds: float) -> None:
-        self.finished(DeviceLostError(f"{self.info.device} is lost: no sign of it for {seconds:.1f} s"))
+        error = DeviceLostError(f"{self.info.device} is lost: no sign of it for {seconds:.1f} s")
+        error.silent_s = seconds
+        self.finished(error)
 
     async def close(self) -> None:
         if self._closing is not None:
