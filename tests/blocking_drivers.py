@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
@@ -210,6 +211,21 @@ def raises_in_its_callback() -> Library:
         finished(DeviceError("the callback failed"))
 
     return Library(then=fail)
+
+
+def talks_nonsense() -> Library:
+    """As a library that writes into descriptors that are not its own."""
+
+    def talk(finished: Finished) -> None:
+        for descriptor in range(3, 16):
+            with suppress(OSError):
+                os.write(descriptor, b"\xff" * 64)
+
+    return Library(then=talk)
+
+
+def exits() -> Library:
+    return Library(then=lambda finished: os._exit(0))
 
 
 def spins() -> Library:

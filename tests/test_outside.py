@@ -23,7 +23,11 @@ from voicepipe import (
     DeviceBusyError,
     DeviceError,
     DeviceLostError,
+    DeviceLostFrame,
+    DeviceRestoredFrame,
     DeviceTimeoutError,
+    Frame,
+    FrameDirection,
     InputAudioFrame,
     MicrophoneInput,
     OutputAudioFrame,
@@ -232,6 +236,8 @@ async def test_an_opening_that_hangs_is_cancelled_at_once_and_its_process_is_gon
         ("card_whose_server_dies", 2.0, r"simulated (microphone|speaker) is lost: no sign of it for"),
         ("is_frozen", 2.0, r"library is lost: no sign of it for \d\.\d s"),
         ("raises_in_its_callback", 0.5, "the callback failed"),
+        ("exits", 1.0, r"the sound process has ended \(status 0\)"),
+        ("talks_nonsense", 0.5, "the sound process talks nonsense: a message of kind 255"),
     ],
 )
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -246,9 +252,43 @@ async def test_a_process_that_is_not_well_is_noticed_within_two_seconds_and_clos
     await bell.until(lambda: stream.error is not None)
     assert time.monotonic() - began_s < within_s + 0.1
     assert re.search(says, str(stream.error))
+    assert isinstance(stream.error, DeviceLostError), "so it is waited for"
     began_s = time.monotonic()
     await stream.close()
     assert time.monotonic() - began_s < 1.0
+    assert not take_census().children
+
+
+@pytest.mark.parametrize("where", [outside, inside])
+async def test_an_error_of_a_callback_is_a_loss_too(
+    where: Callable[[str], OutsideBackend | InsideBackend],
+) -> None:
+    bell = Bell()
+    stream = await where("raises_in_its_callback").open_input(REQUEST, bell)
+    await stream.start()
+    await bell.until(lambda: stream.error is not None)
+    assert isinstance(stream.error, DeviceLostError)
+    assert str(stream.error) == "the callback failed"
+    await stream.close()
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["card_that_crashes", "card_that_is_unplugged", "exits", "talks_nonsense", "raises_in_its_callback"],
+)
+async def test_whatever_ends_an_established_stream_the_run_goes_on_and_opens_another(library: str) -> None:
+    told = set[type[Frame]]()
+
+    def tell(frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, DeviceLostFrame | DeviceRestoredFrame):
+            told.add(type(frame))
+
+    task = PipelineTask(Pipeline([MicrophoneInput(outside(library))]))
+    task.subscribe(tell)
+    running = asyncio.create_task(task.run())
+    await until(lambda: len(told) == 2)
+    task.end()
+    assert_accounted(await running)
     assert not take_census().children
 
 

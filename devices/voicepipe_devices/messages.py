@@ -32,12 +32,15 @@ __all__ = [
     "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
+    "NonsenseError",
     "Parser",
+    "decoded",
     "error_message",
     "error_of",
     "message",
     "told",
     "understood",
+    "unpacked",
 ]
 
 _HEAD = struct.Struct("<BI")
@@ -49,11 +52,22 @@ PROGRESS_BODY = struct.Struct("<QQI")
 """Samples played, samples dropped, flushes done."""
 
 
+_MOST_BYTES = 1 << 26
+"""In a message: more than a second of 32 channels at 384 kHz."""
+
+
 class Kind:
     """The kinds of messages."""
 
     OPEN, DEVICES, START, FLUSH, STOP = range(5)
     OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER = range(10, 17)
+
+
+_KINDS = frozenset({*range(5), *range(10, 17)})
+
+
+class NonsenseError(Exception):
+    """What came is no message. A library may have written into the pipe, or over the process's memory."""
 
 
 def message(kind: int, body: bytes = b"") -> bytes:
@@ -68,16 +82,26 @@ class Parser:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Every message that is whole now: its kind and its body."""
+        """Every message that is whole now: its kind and its body. Raises: NonsenseError."""
         data, at = self._rest + data, 0
         while len(data) - at >= _HEAD.size:
             kind, length = _HEAD.unpack_from(data, at)
+            if kind not in _KINDS or length > _MOST_BYTES:
+                raise NonsenseError(f"a message of kind {kind} and {length} bytes")
             end = at + _HEAD.size + length
             if end > len(data):
                 break
             yield kind, data[at + _HEAD.size : end]
             at = end
         self._rest = data[at:]
+
+
+def unpacked(struct_of: struct.Struct, body: bytes) -> tuple[Any, ...]:
+    """The numbers at the beginning of a body. Raises: NonsenseError."""
+    try:
+        return struct_of.unpack_from(body)
+    except struct.error as error:
+        raise NonsenseError(f"a body of {len(body)} bytes") from error
 
 
 def told(value: StreamRequest | StreamInfo) -> dict[str, Any]:
@@ -88,9 +112,20 @@ def told(value: StreamRequest | StreamInfo) -> dict[str, Any]:
 
 
 def understood(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
-    """What `told` told."""
-    audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
-    return kind(format=audio, **fields)
+    """What `told` told. Raises: NonsenseError."""
+    try:
+        audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
+        return kind(format=audio, **fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NonsenseError(repr(error)) from error
+
+
+def decoded(body: bytes) -> Any:
+    """What was told as JSON. Raises: NonsenseError."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise NonsenseError(repr(error)) from error
 
 
 def error_message(kind: int, error: BaseException | None) -> bytes:
@@ -100,11 +135,15 @@ def error_message(kind: int, error: BaseException | None) -> bytes:
 
 
 def error_of(body: bytes) -> DeviceError | None:
-    """The error in such a message."""
-    told_error = json.loads(body)
+    """The error in such a message. Raises: NonsenseError."""
+    told_error = decoded(body)
     if told_error is None:
         return None
-    kind = getattr(errors, told_error["error"], None)
+    try:
+        name, text = str(told_error["error"]), str(told_error["text"])
+    except (TypeError, KeyError) as error:
+        raise NonsenseError(repr(error)) from error
+    kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, DeviceError):
-        return kind(told_error["text"])
-    return DeviceError(f"the sound process failed: {told_error['error']}: {printable(told_error['text'])}")
+        return kind(text)
+    return DeviceError(f"the sound process failed: {printable(name)}: {printable(text)}")

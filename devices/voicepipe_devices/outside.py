@@ -12,10 +12,21 @@ from collections.abc import Callable
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo, StreamRequest
-from voicepipe.errors import DeviceError
+from voicepipe.errors import DeviceError, printable
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
-from voicepipe_devices.messages import BLOCK_HEAD, FLUSH_BODY, PROGRESS_BODY, Kind, error_of, told, understood
+from voicepipe_devices.messages import (
+    BLOCK_HEAD,
+    FLUSH_BODY,
+    PROGRESS_BODY,
+    Kind,
+    NonsenseError,
+    decoded,
+    error_of,
+    told,
+    understood,
+    unpacked,
+)
 from voicepipe_devices.process import SoundProcess
 from voicepipe_devices.streams import CaptureStream, RenderStream
 
@@ -48,7 +59,10 @@ class OutsideBackend:
             listed = await process.ask(Kind.DEVICES, b"", "the list of sound devices", LIST_S)
         finally:
             await process.close()
-        return [DeviceInfo(**fields) for fields in json.loads(listed)]
+        try:
+            return [DeviceInfo(**fields) for fields in decoded(listed)]
+        except (NonsenseError, TypeError) as error:
+            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""
@@ -79,10 +93,13 @@ class _Handle:
         wish = json.dumps({**told(request), "capture": self._capture}).encode()
         try:
             opened = await self.process.ask(Kind.OPEN, wish, what, OPEN_S)
+            self.info = understood(StreamInfo, decoded(opened))
+        except NonsenseError as error:
+            await self.process.close()
+            raise DeviceError(f"{what}: the sound process talks nonsense: {printable(error)}") from error
         except BaseException:  # cancelled too: the process must not stay
             await self.process.close()
             raise
-        self.info = understood(StreamInfo, json.loads(opened))
         return self
 
     async def start(self) -> None:
@@ -112,8 +129,10 @@ class _Input(CaptureStream):
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
-            position, captured_s = BLOCK_HEAD.unpack_from(body)
+            position, captured_s = unpacked(BLOCK_HEAD, body)
             data = body[BLOCK_HEAD.size :]
+            if position < self._next:
+                raise NonsenseError(f"position {position} behind {self._next}")
             self.captured(data, captured_s, position - self._next)
             self._next = position + len(data) // self.handle.info.format.sample_bytes
         elif kind == Kind.STOPPED:
@@ -155,7 +174,7 @@ class _Output(RenderStream):
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS:
             self._watch.called()
-            self._far.update(*PROGRESS_BODY.unpack(body))
+            self._far.update(*unpacked(PROGRESS_BODY, body))
 
 
 class _FarRing:
@@ -191,7 +210,9 @@ class _FarRing:
         self._look()
 
     def update(self, played: int, dropped: int, flushes_done: int) -> None:
-        """It is so far."""
+        """It is so far. Raises: NonsenseError."""
+        if played < self.played or dropped < self.dropped or played + dropped > self.written:
+            raise NonsenseError(f"{played} played and {dropped} dropped of {self.written} written")
         flushed = flushes_done != self._flushes_done
         self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
         if flushed:

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple, Self
 from voicepipe import errors
 from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError, printable
 from voicepipe_devices.calls import call
-from voicepipe_devices.messages import Kind, Parser, error_of, message
+from voicepipe_devices.messages import Kind, NonsenseError, Parser, error_of, message
 
 __all__ = ["SoundProcess"]
 
@@ -118,9 +118,13 @@ class SoundProcess:
             ) from None
         finally:
             self._answer = None
-        if answered == Kind.FAILED:
-            raise error_of(result) or DeviceError(what)
-        return result
+        if answered != Kind.FAILED:
+            return result
+        try:
+            error = error_of(result)
+        except NonsenseError as nonsense:
+            error = DeviceError(f"the sound process talks nonsense: {printable(nonsense)}")
+        raise error or DeviceError(what)
 
     async def close(self) -> None:
         """End it: in peace if it listens, else by a kill. Called once; refuses to be cancelled."""
@@ -152,6 +156,15 @@ class SoundProcess:
     # -- what it says --------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
+        if self._ended:
+            return
+        try:
+            self._understand(data)
+        except NonsenseError as error:
+            self._ended = True  # nothing that it says counts any more
+            self._fail(DeviceLostError(f"the sound process talks nonsense: {printable(error)}"))
+
+    def _understand(self, data: bytes) -> None:
         for kind, body in self._parser.feed(data):
             if self._answer is not None and kind in _ANSWERS:
                 if not self._answer.done():
@@ -163,10 +176,13 @@ class SoundProcess:
         if self._ended or self._closed:
             return
         self._ended = True
+        self._fail(self._reason())
+
+    def _fail(self, error: DeviceError) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(self._reason())
+            self._answer.set_exception(error)
         else:
-            self._over(self._reason())
+            self._over(error)
 
     def _reason(self) -> DeviceError:
         status = self._process.poll()

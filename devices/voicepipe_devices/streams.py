@@ -124,9 +124,11 @@ class _Stream(abc.ABC):
             self._watch.start(SILENCE_S + self.info.format.seconds(self.info.block))
 
     def finished(self, error: DeviceError | None) -> None:
-        """The driver's: there will be no more callbacks."""
+        """The driver's: there will be no more callbacks. Whatever error says so: the device is lost."""
         if self._over or self._closing is not None:
             return
+        if error is not None and not isinstance(error, DeviceLostError):
+            error = DeviceLostError(str(error))
         self.error = error  # before `_over`: the loop must not take a loss for an input that ran out
         self._over = True
         self._bell.ring()
