@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from voicepipe import errors
 from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError, printable
 from voicepipe_devices.calls import call
 from voicepipe_devices.messages import Kind, NonsenseError, Parser, error_of, message
+from voicepipe_devices.pipes import Noise, Pipe
 
 __all__ = ["SoundProcess"]
 
@@ -24,10 +24,6 @@ REAP_S = 2.0
 """For a process that was killed to be gone: it may be stuck in the kernel."""
 PEACE_S = 0.4
 """How long its own end may take before it is killed."""
-_MOST_NOISE = 4_096
-_NOISE_PAUSE_S = 0.2
-"""So much of what it says on stderr is read in so long: PortAudio can write 75 MB a second there."""
-_log = logging.getLogger("voicepipe.sound")
 
 
 class SoundProcess:
@@ -43,13 +39,13 @@ class SoundProcess:
         self._hears = hears
         self._over = over
         self._process: subprocess.Popen[bytes]
-        self._pipes: list[_Pipe] = []
+        self._pipes: list[Pipe] = []
         self._requests: asyncio.WriteTransport
         self._sound_file: IO[bytes]
         self._sound: asyncio.WriteTransport
         self._parser = Parser()
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
-        self._noise = _Noise(self._loop)
+        self._noise = Noise(self._loop)
         self._ended = False
         self._closed = False
 
@@ -68,7 +64,7 @@ class SoundProcess:
         try:
             for stream, take in ((process.stdout, self._take), (process.stderr, self._noise.take)):
                 assert stream is not None
-                pipe = _Pipe(take, self._pipe_ended)
+                pipe = Pipe(take, self._pipe_ended)
                 transport, _ = await self._loop.connect_read_pipe(lambda pipe=pipe: pipe, stream)  # type: ignore[misc]
                 pipe.transport = transport
                 self._pipes.append(pipe)
@@ -82,7 +78,7 @@ class SoundProcess:
         return self
 
     async def _write_to(self, file: IO[bytes]) -> asyncio.WriteTransport:
-        pipe = _Pipe(lambda _: None, self._pipe_ended)
+        pipe = Pipe(lambda _: None, self._pipe_ended)
         transport, _ = await self._loop.connect_write_pipe(lambda: pipe, file)
         pipe.transport = transport
         self._pipes.append(pipe)
@@ -194,73 +190,6 @@ class SoundProcess:
 
 
 _ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.STARTED, Kind.FAILED)
-
-
-class _Pipe(asyncio.Protocol):
-    """One end of a pipe."""
-
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        self.transport: asyncio.BaseTransport
-        self.gone = asyncio.Event()
-        self._take = take
-        self._ended = ended
-
-    def data_received(self, data: bytes) -> None:
-        self._take(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.gone.set()
-        self._ended()
-
-
-class _Noise:
-    """What the process and its libraries say on stderr: escaped, and a few lines of it in the log."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.last = ""
-        """The last whole line."""
-        self._loop = loop
-        self._pipe: _Pipe | None = None
-        self._rest = b""
-        self._timer: asyncio.TimerHandle | None = None
-        self._read = 0
-
-    def reads(self, pipe: _Pipe) -> None:
-        """It comes from here."""
-        self._pipe = pipe
-
-    def take(self, data: bytes) -> None:
-        """Some of it. What is too much waits in the pipe, and so does whoever writes it."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._rest = self._rest[-_MOST_NOISE:]
-        said = [printable(line.decode(errors="replace")) for line in lines if line.strip()]
-        if said:
-            self.last = said[-1]
-            more = f" (and {len(said) - 3} more lines)" if len(said) > 3 else ""
-            for line in said[:2]:
-                _log.info("%s", line)
-            if said[2:]:
-                _log.info("%s%s", said[-1], more)
-        self._read += len(data)
-        if self._read >= _MOST_NOISE and self._timer is None and self._pipe is not None:
-            _reading(self._pipe).pause_reading()
-            self._timer = self._loop.call_later(_NOISE_PAUSE_S, self._go_on)
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._read = 0
-        if self._pipe is not None and not self._pipe.gone.is_set():
-            _reading(self._pipe).resume_reading()
-
-    def stop(self) -> None:
-        """Read no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-
-def _reading(pipe: _Pipe) -> asyncio.ReadTransport:
-    assert isinstance(pipe.transport, asyncio.ReadTransport)
-    return pipe.transport
 
 
 class _Made(NamedTuple):

@@ -1,6 +1,6 @@
 """An interruption and a cancel in the midst of an utterance, by the sample: the fade, the silence, the count.
 
-VOICEPIPE_CUTS says how often it is interrupted; by default 3 times.
+VOICEPIPE_CUTS says how often it is interrupted; by default 2 times.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from soundcard.rooms import ProgramOnCard, Samples
 RATE = 48_000
 BLOCK_S, RAMP_S = 0.01, 0.005
 RAMP = round(RAMP_S * RATE)
-CUTS = int(os.environ.get("VOICEPIPE_CUTS", "3"))
+CUTS = int(os.environ.get("VOICEPIPE_CUTS", "2"))
 ASKED_S = 0.002
 """From the request to the flush, in a program that has nothing else to do."""
 SPOKEN: Samples = np.random.default_rng(1).integers(1_000, 9_000, 3 * RATE).astype(np.int16)
