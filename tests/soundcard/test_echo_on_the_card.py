@@ -66,7 +66,11 @@ def assert_comes_from(played: Samples, spoken: Samples, *, at_least_s: float) ->
 
 
 def assert_ended_well(ended: Ended, status: int = 0, within_s: float = 3.5) -> None:
-    assert (ended.status, ended.err) == (status, ""), ended
+    # asyncio's debug mode tells of every step that takes over 0.1 s: on a busy machine any may.
+    complaints = [
+        line for line in ended.err.splitlines() if not re.search(r"Executing .* took [\d.]+ s", line)
+    ]
+    assert (ended.status, complaints) == (status, []), ended
     assert ended.seconds <= within_s
     assert "dropped samples: none" in ended.out or status
     assert "nothing is left running" in ended.out
