@@ -26,9 +26,11 @@ class Pipe(asyncio.Protocol):
         self._ended = ended
 
     def data_received(self, data: bytes) -> None:
+        """Hand it on."""
         self._take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The other end is closed."""
         self.gone.set()
         self._ended()
 
