@@ -1,0 +1,137 @@
+"""How well each engine finds speech in noise: a table.
+
+    python tests/benchmarks/hear.py [FOLDER] [--only NAME] [--json FILE] [--md FILE]
+
+FOLDER holds labelled speech (`set.json` and its audio); VOICEPIPE_LABELLED_SPEECH names it otherwise.
+Needs the package soundfile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+
+from benchmarks.hearing.conditions import Condition, MissingSpeechError, conditions
+from benchmarks.hearing.scoring import Score, add_up, score
+from benchmarks.hearing.subjects import SUBJECTS, Subject, listen
+from benchmarks.table import Cell, Table
+from voicepipe.errors import BackendMissingError
+
+COLUMNS = (
+    "engine",
+    *("frame F1 clean", "20 dB", "10 dB", "5 dB", "0 dB", "mix", "talk"),
+    *("turn F1 clean", "mix"),
+    *("missed %", "split %", "merged %", "clipped %", "false/min", "noise false/min"),
+    *("onset ms", "onset mix", "release ms", "release mix"),
+    "us/10 ms",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table. Returns the exit code; 2 where the speech is missing."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.folder is None:
+            raise MissingSpeechError("no labelled speech: name its folder, or set VOICEPIPE_LABELLED_SPEECH")
+        heard = conditions(options.folder)
+    except MissingSpeechError as missing:
+        print(f"hear.py: {missing}", file=sys.stderr)
+        return 2
+    rows: list[tuple[Cell, ...]] = []
+    for name, make in SUBJECTS.items():
+        if options.only and not any(wanted in name for wanted in options.only):
+            continue
+        try:
+            rows.append((name, *measure(make, heard)))
+        except BackendMissingError as missing:
+            print(f"hear.py: {name}: {missing}", file=sys.stderr)
+    table = Table("hearing", f"{len(heard)} conditions; p50/p95 of delays", COLUMNS, tuple(rows))
+    print(table)
+    if options.json is not None:
+        options.json.write_text(json.dumps(table.records(), indent=1) + "\n", encoding="utf-8")
+    if options.md is not None:
+        options.md.write_text(_markdown(table), encoding="utf-8")
+    return 0
+
+
+def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Cell, ...]:
+    """One row, but for its name."""
+    groups: dict[str, list[Score]] = {}
+    seconds = sum(condition.duration_s for condition in heard)
+    spent_s = 0.0
+    for condition in heard:
+        subject = make()
+        found, took_s = listen(subject, condition.audio)
+        spent_s += took_s
+        judged = score(condition, found)
+        groups.setdefault(condition.group, []).append(judged)
+        if condition.group.endswith("dB"):
+            groups.setdefault("mix", []).append(judged)
+    total = {group: add_up(scores) for group, scores in groups.items()}
+    clean, mix, noise = (total.get(group, Score()) for group in ("clean", "mix", "noise"))
+    frames = [_rounded(total, group) for group in ("clean", "20dB", "10dB", "5dB", "0dB", "mix", "talk")]
+    both = add_up([clean, mix])
+    return (
+        *frames,
+        f"{clean.turn_f1:.2f}",
+        f"{mix.turn_f1:.2f}",
+        f"{mix.share(mix.missed):.1f}",
+        f"{mix.share(mix.split):.1f}",
+        f"{mix.share(mix.merged):.1f}",
+        f"{both.clipped:.1f}",
+        f"{mix.false_a_minute:.2f}",
+        f"{noise.false_a_minute:.2f}",
+        _delays(clean.onsets_s),
+        _delays(mix.onsets_s),
+        _delays(clean.releases_s),
+        _delays(mix.releases_s),
+        f"{spent_s / seconds * 1e4:.1f}",
+    )
+
+
+def _rounded(total: dict[str, Score], group: str) -> str | None:
+    return f"{total[group].frame_f1:.3f}" if group in total else None
+
+
+def _delays(seconds: Sequence[float]) -> str | None:
+    if not seconds:
+        return None
+    half, most = (1_000 * float(each) for each in np.percentile(seconds, [50, 95]))
+    return f"{half:.0f}/{most:.0f}"
+
+
+def _markdown(table: Table) -> str:
+    lines = [table.columns, ("---",) * len(table.columns), *table.rows]
+    return "".join("| " + " | ".join("-" if c is None else str(c) for c in line) + " |\n" for line in lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hear.py", description="How well each engine finds speech in noise."
+    )
+    given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(given) if given else None,
+        help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
+    )
+    parser.add_argument("--only", action="append", metavar="NAME", help="engines with this in their name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file too")
+    parser.add_argument("--md", type=Path, metavar="FILE", help="and to this one, as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

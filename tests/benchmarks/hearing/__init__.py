@@ -1,0 +1,1 @@
+"""How well speech is found in noise: labelled speech, mixed with noise, heard by engine after engine."""
