@@ -34,7 +34,11 @@ WORDS = {
     "voicepipe.runner": ("PipelineRunner",),
     "voicepipe.microphone": ("MicrophoneInput",),
     "voicepipe.speaker": ("SpeakerOutput",),
-    "voicepipe.vad": ("SpeechEngine", "VADProcessor"),
+    "voicepipe.vad": ("Judgement", "SpeechEngine", "VADProcessor"),
+    "voicepipe.engines": ("open_engine",),
+    "voicepipe.robust": ("RobustWebRTCEngine",),
+    "voicepipe.segmenter": ("Segmenter", "SegmenterSettings"),
+    "voicepipe.silero": ("SileroEngine",),
     "voicepipe.utterance": ("UtteranceCollector",),
     "voicepipe.webrtc": ("WebRTCEngine",),
     # Beside them: small stages, and what the words' signatures take, return and raise.

@@ -24,7 +24,10 @@ LAYERS = {
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
         *("drift", "keeper", "silence", "stretch"),
     ),
-    3: ("filter", "gain", "loopback", "meter", "tap", "utterance", "vad", "webrtc"),
+    3: (
+        *("filter", "gain", "loopback", "meter", "tap", "utterance"),
+        *("denoise", "engines", "robust", "segmenter", "silero", "vad", "webrtc"),
+    ),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
     5: ("__main__", "cli", "echo", "escalation", "exit", "programs", "runner"),
 }

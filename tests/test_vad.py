@@ -26,7 +26,7 @@ from voicepipe import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.convert import Converter
-from voicepipe.vad import SpeechEngine, VADProcessor, _Turns
+from voicepipe.vad import Judgement, SpeechEngine, VADProcessor
 from voicepipe.webrtc import WebRTCEngine
 
 Ints = npt.NDArray[np.int16]
@@ -181,59 +181,12 @@ def test_speaking_is_what_is_certain() -> None:
 # Hysteresis
 
 
-def turns(votes: str, start: int = 5, hold: int = 5, stop: int = 6) -> list[tuple[int, int | None]]:
-    """What is said at which window, for votes like "..##.#"."""
-    judge = _Turns(start, hold, stop)
-    said = [(n, judge.judge(vote == "#")) for n, vote in enumerate(votes, 1)]
-    return [(n, edge) for n, edge in said if edge is not None]
-
-
-@pytest.mark.parametrize(
-    ("votes", "expected"),
-    [
-        ("....####.........", [(8, 4), (14, 8)]),
-        ("....###..........", []),  # a knock
-        ("....##.##........", [(9, 4), (15, 9)]),  # a soft place in a word
-        ("....#..#.##......", []),
-        ("....#.####.......", [(9, 4), (16, 10)]),
-        ("#####.....#####......", [(4, 0), (21, 15)]),  # a pause shorter than the limit
-        ("#####......#####......", [(4, 0), (11, 5), (15, 11), (22, 16)]),  # as long as the limit
-        ("#####..#..#..#..#", [(4, 0), (15, 8)]),  # votes so rare do not hold it, and end nothing themselves
-        ("#####.....###......", [(4, 0), (19, 13)]),
-        ("#####.....##.......", [(4, 0), (13, 5)]),
-        ("#####.....#.....", [(4, 0), (12, 5)]),  # a single vote does not hold it
-    ],
-)
-def test_votes_begin_and_end_a_turn(votes: str, expected: list[tuple[int, int]]) -> None:
-    assert turns(votes) == expected
-
-
 def test_a_single_window_is_enough_where_nothing_else_was_asked_for() -> None:
-    assert turns("..#..", 1, 1, 1) == [(3, 2), (4, 3)]
     stage = loud_vad(start_s=0, stop_s=0)
     assert found_in(stage, cut(tone((160, False), (80, True), (160, False)), [80])) == [
         ("started", 160),
         ("stopped", 240),
     ]
-
-
-def test_turns_never_overlap_and_a_start_looks_back_no_further_than_its_votes() -> None:
-    random = np.random.default_rng(1)
-    for _ in range(200):
-        start, stop = int(random.integers(1, 30)), int(random.integers(1, 30))
-        hold = int(random.integers(1, start + 1))
-        judge = _Turns(start, hold, stop)
-        last, density = 0, float(random.uniform(0.2, 0.8))
-        for vote in random.random(600) < density:
-            was = judge.speaking
-            edge = judge.judge(bool(vote))
-            if edge is None:
-                assert judge.speaking is was
-                continue
-            assert judge.speaking is not was
-            assert last <= edge <= judge.windows
-            assert judge.windows - edge <= start if judge.speaking else judge.windows - edge >= stop
-            last = edge
 
 
 def test_a_longer_start_is_later_and_a_longer_stop_joins_turns() -> None:
@@ -392,6 +345,26 @@ def test_audio_of_no_length_changes_nothing_wherever_it_claims_to_be() -> None:
     assert not facts(process(stage, cut(tone((800, True)), [80], at=1_600)))
 
 
+# Who looks on
+
+
+def test_an_observer_is_told_of_every_window() -> None:
+    told: list[Judgement] = []
+    stage = loud_vad(observe=told.append)
+    process(stage, cut(tone((800, False), (800, True), (3_200, False)), [333], at=1_000))
+    assert [each.position for each in told] == [1_000 + 80 * n for n in range(1, 61)]
+    assert [each.score for each in told] == [0.0] * 10 + [1.0] * 10 + [0.0] * 40
+    assert [each.speaking for each in told] == [False] * 13 + [True] * 26 + [False] * 21
+    assert told[15].level_db == pytest.approx(20 * math.log10(8_000 / 32_768), abs=0.01)
+    assert told[0].level_db == told[15].noise_db == -96
+
+
+def test_what_cannot_be_called_is_no_observer() -> None:
+    nobody: Any = 3
+    with pytest.raises(TypeError, match=r"^observe must be"):
+        loud_vad(observe=nobody)
+
+
 # The End, and several runs
 
 
@@ -452,7 +425,7 @@ def test_a_time_out_of_its_bounds_is_refused_by_name(name: str, value: float) ->
 
 
 @pytest.mark.parametrize("name", ["start_s", "stop_s"])
-@pytest.mark.parametrize("value", [True, "0.2", None, [0.2]])
+@pytest.mark.parametrize("value", [True, "0.2", [0.2]])
 def test_a_time_that_is_no_number_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{name} must be a number, not "):
         loud_vad(**{name: value})
@@ -469,7 +442,7 @@ class NoReset:
 @pytest.mark.parametrize(
     ("engine", "error", "message"),
     [
-        ("webrtc", TypeError, r"^engine must be a SpeechEngine, with score\(\), not 'webrtc'$"),
+        (b"webrtc", TypeError, r"^engine must be a SpeechEngine, with score\(\), not b'webrtc'$"),
         (NoReset(), TypeError, r"^engine must be a SpeechEngine, with reset\(\), not "),
         (
             LoudIsSpeech(999),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.audio import AudioFormat
     from voicepipe.census import Census, assert_nothing_left, take_census
     from voicepipe.devices import Backend, open_backend
+    from voicepipe.engines import open_engine
     from voicepipe.errors import (
         AudioFormatError,
         BackendMissingError,
@@ -63,12 +64,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.pipeline import ParallelPipeline, Pipeline
     from voicepipe.processor import FrameProcessor, InlineProcessor, Processor
     from voicepipe.report import Abandoned, RunReport, SlowStage, StageError
+    from voicepipe.robust import RobustWebRTCEngine
     from voicepipe.runner import PipelineRunner
+    from voicepipe.segmenter import Segmenter, SegmenterSettings
+    from voicepipe.silero import SileroEngine
     from voicepipe.speaker import SpeakerOutput
     from voicepipe.tap import Tap
     from voicepipe.task import PipelineTask
     from voicepipe.utterance import UtteranceCollector
-    from voicepipe.vad import SpeechEngine, VADProcessor
+    from voicepipe.vad import Judgement, SpeechEngine, VADProcessor
     from voicepipe.webrtc import WebRTCEngine
 
 __version__ = "0.1.0"
@@ -103,7 +107,13 @@ __all__ = [
     "InlineProcessor",
     "MicrophoneInput",
     "VADProcessor",
+    "Judgement",
+    "Segmenter",
+    "SegmenterSettings",
     "SpeechEngine",
+    "open_engine",
+    "RobustWebRTCEngine",
+    "SileroEngine",
     "WebRTCEngine",
     "UtteranceCollector",
     "SpeakerOutput",
@@ -175,6 +185,7 @@ _HOMES = {
         "audio": "AudioFormat",
         "census": "Census assert_nothing_left take_census",
         "devices": "Backend open_backend",
+        "engines": "open_engine",
         "errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError DeviceFormatError "
             "DeviceLostError DeviceNotFoundError DevicePermissionError DeviceTimeoutError "
@@ -198,12 +209,15 @@ _HOMES = {
         "pipeline": "ParallelPipeline Pipeline",
         "processor": "FrameProcessor InlineProcessor Processor",
         "report": "Abandoned RunReport SlowStage StageError",
+        "robust": "RobustWebRTCEngine",
         "runner": "PipelineRunner",
+        "segmenter": "Segmenter SegmenterSettings",
+        "silero": "SileroEngine",
         "speaker": "SpeakerOutput",
         "tap": "Tap",
         "task": "PipelineTask",
         "utterance": "UtteranceCollector",
-        "vad": "SpeechEngine VADProcessor",
+        "vad": "Judgement SpeechEngine VADProcessor",
         "webrtc": "WebRTCEngine",
     }.items()
     for name in names.split()

@@ -9,12 +9,16 @@ and some silence to be certain of silence. So it points back by position.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from voicepipe.audio import SAMPLE_BYTES, AudioFormat
-from voicepipe.checks import check_count, check_seconds
-from voicepipe.convert import Converter
+from voicepipe.checks import check_callable, check_count
+from voicepipe.convert import Converter, Quality
+from voicepipe.engines import open_engine
 from voicepipe.errors import shown
 from voicepipe.frames import (
     Frame,
@@ -24,31 +28,31 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.processor import InlineProcessor
-from voicepipe.webrtc import WebRTCEngine
+from voicepipe.segmenter import (
+    LONGEST_START_S,
+    LOWEST_DB,
+    REACH_S,
+    Edge,
+    Preset,
+    Segmenter,
+    SegmenterSettings,
+    preset,
+)
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
 
-__all__ = ["LOOK_BACK_S", "SpeechEngine", "VADProcessor"]
+__all__ = ["LOOK_BACK_S", "Judgement", "SpeechEngine", "VADProcessor"]
 
-LONGEST_START_S = 1.0
 LONGEST_WINDOW_S = 0.1
-LOOK_BACK_S = 1.5
+_SILENCE = 10 ** (LOWEST_DB / 10)
+LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
 """How far before the frame that made it certain a start may lie, at most, in seconds: the longest
-`start_s`, two of the longest windows, and what a change of rate holds back."""
-
-SPEECH = 0.5
-"""A window with this score or more votes for speech."""
-TO_START = 2 / 3
-"""The share of the windows in `start_s` that begins a turn. Not all: a word has soft places."""
-TO_HOLD = 1 / 2
-HOLD_S = 0.2
-"""The share of the windows in this time, or in `start_s` if that is shorter, that keeps a turn going.
-Not one alone: knocks and hisses get a vote now and then, and would join one turn to the next."""
+`start_s` and `min_s`, what a beginning reaches back, some windows, and what a change of rate holds back."""
 
 
 class SpeechEngine(Protocol):
-    """What judges whether a short window of audio is speech. `WebRTCEngine` is one.
+    """What judges whether a short window of audio is speech. `open_engine` makes them by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time.
     """
@@ -64,12 +68,30 @@ class SpeechEngine(Protocol):
         ...
 
     def score(self, window: bytes) -> float:
-        """How surely this is speech, 0 to 1: the next window of mono int16."""
+        """How surely this is speech, 0 to 1: the next window of mono int16. From 0.5 it may begin a turn,
+        from 0.4 it keeps one going.
+        """
         ...
 
     def reset(self) -> None:
         """Forget everything heard: what comes next does not continue it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one window, for a meter or a picture."""
+
+    position: int
+    """Of the sample behind the window, in the microphone's stream."""
+    score: float
+    """As the engine gave it."""
+    level_db: float
+    """The root mean square of the window, in dB below full scale."""
+    noise_db: float
+    """The noise floor."""
+    speaking: bool
+    """The user is speaking, as far as is certain now."""
 
 
 class VADProcessor(InlineProcessor):
@@ -82,39 +104,63 @@ class VADProcessor(InlineProcessor):
     its format changes, and at the End, a turn ends with the last sample heard.
 
     Args:
-        engine: what judges; it belongs to this stage alone. None: a `WebRTCEngine()`.
+        engine: what judges: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
+            engine that belongs to this stage alone. None: `"webrtc"`.
+        preset: `"responsive"`, `"balanced"` or `"patient"`: how soon a beginning and an end are
+            believed. The numbers below, where they are given, take the place of its own.
         start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
             the sooner it is noticed, and the more noises are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
             answer may begin, and the more often a pause for thought counts as the end.
+        min_s: what is shorter is no turn, 0 to 1 s.
+        max_s: a longer turn ends at its quietest place, and another begins there; 1 s or more.
+            (To have long speech in parts, without such ends: `UtteranceCollector(max_s=...)`.)
+        gate_db: a window counts only if it is so much louder than the noise floor, 0 to 40 dB.
+        observe: called with every `Judgement`, in the loop's thread; must be quick.
 
     Raises:
-        TypeError, ValueError: a time is out of its bounds, or `engine` is none.
-        BackendMissingError: the default engine's package is not installed.
+        TypeError, ValueError: a number is out of its bounds, or `engine` or `preset` is none.
+        BackendMissingError: the engine's package is not installed.
     """
 
     def __init__(
         self,
-        engine: SpeechEngine | None = None,
+        engine: SpeechEngine | str | None = None,
         *,
-        start_s: float = 0.2,
-        stop_s: float = 0.8,
+        preset: Preset | str = "balanced",
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        min_s: float | None = None,
+        max_s: float | None = None,
+        gate_db: float | None = None,
+        observe: Callable[[Judgement], None] | None = None,
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        check_seconds("start_s", start_s, at_most=LONGEST_START_S)
-        check_seconds("stop_s", stop_s, at_most=60.0)
-        self._engine = engine = WebRTCEngine() if engine is None else _checked(engine)
-        windows_a_second = engine.rate / engine.window
-        self._start = max(1, round(start_s * windows_a_second))
-        self._hold = max(1, round(min(start_s, HOLD_S) * windows_a_second))
-        self._stop = max(1, round(stop_s * windows_a_second))
+        self._settings = _settings(
+            preset, start_s=start_s, stop_s=stop_s, min_s=min_s, max_s=max_s, gate_db=gate_db
+        )
+        if observe is not None:
+            check_callable("observe", observe)
+        self._observe = observe
+        engine = "webrtc" if engine is None else engine
+        self._engine = open_engine(engine) if isinstance(engine, str) else _checked(engine)
         self._stretch: _Stretch | None = None
+
+    @property
+    def engine(self) -> SpeechEngine:
+        """What judges; its `name`, if it has one, says what `"auto"` took."""
+        return self._engine
+
+    @property
+    def settings(self) -> SegmenterSettings:
+        """When a turn begins and ends."""
+        return self._settings
 
     @property
     def speaking(self) -> bool:
         """The user is speaking, as far as is certain."""
-        return self._stretch is not None and self._stretch.turns.speaking
+        return self._stretch is not None and self._stretch.segmenter.speaking
 
     async def on_start(self, params: StartParams) -> None:
         """Nothing of an earlier run counts."""
@@ -134,8 +180,9 @@ class VADProcessor(InlineProcessor):
         stretch = self._stretch
         if stretch is None or not stretch.goes_on_with(frame):
             ended = self._finish()
-            turns = _Turns(self._start, self._hold, self._stop)
-            stretch = self._stretch = _Stretch(frame.position, frame.format, self._engine, turns)
+            segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
+            stretch = _Stretch(frame.position, frame.format, self._engine, segmenter, self._observe)
+            self._stretch = stretch
         return (*ended, frame, *stretch.take(frame))
 
     def on_end(self) -> Iterable[Frame]:
@@ -147,55 +194,27 @@ class VADProcessor(InlineProcessor):
         return [] if stretch is None else stretch.finish()
 
 
-class _Turns:
-    """Votes in, the edges of turns out, counted in windows. Knows no clock and no audio.
-
-    Args:
-        start: windows that vote on a start.
-        hold: windows that vote on whether a turn goes on; no more than `start`.
-        stop: windows after its last speech that end a turn.
-    """
-
-    def __init__(self, start: int, hold: int, stop: int) -> None:
-        self._to_start = math.ceil(start * TO_START)
-        self._to_hold = math.ceil(hold * TO_HOLD)
-        self._stop = stop
-        self._start_mask, self._hold_mask = (1 << start) - 1, (1 << hold) - 1
-        self._votes = 0
-        self._spoken = 0
-        self.windows = 0
-        """Windows judged."""
-        self.speaking = False
-
-    def judge(self, speech: bool) -> int | None:
-        """One more window. Where a turn began or ended, if that is certain now; `speaking` says which."""
-        self.windows += 1
-        votes = self._votes = (self._votes << 1 | speech) & self._start_mask
-        if not self.speaking:
-            return self._begin(votes) if speech and votes.bit_count() >= self._to_start else None
-        if speech:
-            if (votes & self._hold_mask).bit_count() >= self._to_hold:
-                self._spoken = self.windows
-        elif self.windows - self._spoken >= self._stop:
-            self.speaking = False
-            self._votes = 0
-            return self._spoken
-        return None
-
-    def _begin(self, votes: int) -> int:
-        self.speaking = True
-        self._spoken = self.windows
-        return self.windows - votes.bit_length()
+_Observe = Callable[[Judgement], None]
 
 
 class _Stretch:
     """Audio without a gap, and what was found in it."""
 
-    def __init__(self, position: int, heard: AudioFormat, engine: SpeechEngine, turns: _Turns) -> None:
-        self.turns = turns
+    def __init__(
+        self,
+        position: int,
+        heard: AudioFormat,
+        engine: SpeechEngine,
+        segmenter: Segmenter,
+        observe: _Observe | None,
+    ) -> None:
+        self.segmenter = segmenter
         self._engine = engine
+        self._observe = observe
         self._heard, self._wanted = heard, AudioFormat(engine.rate)
-        self._converter = Converter(heard, self._wanted)
+        # From a low rate the quick recipe would dull what there is of a voice's consonants.
+        quality: Quality = "HQ" if heard.rate < engine.rate else "LQ"
+        self._converter = Converter(heard, self._wanted, quality=quality)
         # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
         self._gathered_bytes = heard.sample_bytes * gathered
@@ -232,38 +251,59 @@ class _Stretch:
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
-        if self.turns.speaking:
-            self.turns.speaking = False
-            facts.append(self._fact(self._end))
-        return facts
+        return [*facts, *(self._fact(edge, self._end) for edge in self.segmenter.finish())]
 
     def _judge(self, mono: bytes) -> list[Frame]:
         """Every whole window; the rest waits."""
         if self._mono:
             mono = self._mono + mono
         facts: list[Frame] = []
-        size, judge, score = self._window_bytes, self.turns.judge, self._engine.score
+        size, score = self._window_bytes, self._engine.score
         whole = len(mono) - len(mono) % size
         self._intact = False
         for at in range(0, whole, size):
-            edge = judge(bool(score(mono[at : at + size]) >= SPEECH))  # numpy's bool has 64 bits at most
-            if edge is not None:
-                facts.append(self._fact(min(self._end, self._begin + self._heard_samples(edge))))
+            window = mono[at : at + size]
+            said = float(score(window))
+            level_db = _level_db(window)
+            edges = self.segmenter.add(said, level_db)
+            facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
+            if self._observe is not None:
+                self._tell(said, level_db)
         self._intact = True
         self._mono = mono[whole:]
         return facts
+
+    def _tell(self, said: float, level_db: float) -> None:
+        assert self._observe is not None
+        segmenter = self.segmenter
+        position = self._position(segmenter.windows)
+        self._observe(Judgement(position, said, level_db, segmenter.noise.level_db, segmenter.speaking))
+
+    def _position(self, windows: int) -> int:
+        return min(self._end, self._begin + self._heard_samples(windows))
 
     def _heard_samples(self, windows: int) -> int:
         """How many samples of what was heard so many windows are, rounded."""
         wanted = self._wanted.rate
         return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
 
-    def _fact(self, position: int) -> Frame:
-        kind = UserStartedSpeakingFrame if self.turns.speaking else UserStoppedSpeakingFrame
+    def _fact(self, edge: Edge, position: int) -> Frame:
+        kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
         captured_s = self._captured_s
         if captured_s is not None:
             captured_s -= (self._end - position) / self._heard.rate
         return kind(position, captured_s)
+
+
+def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:
+    return preset(name, **numbers)
+
+
+def _level_db(window: bytes) -> float:
+    """The root mean square; cheaper than `Level`, for it is asked of every window."""
+    audio = np.frombuffer(window, np.int16).astype(np.float64)
+    power = float(audio @ audio) / max(1, len(audio)) / 2**30
+    return 10 * math.log10(power) if power > _SILENCE else LOWEST_DB
 
 
 def _checked(engine: SpeechEngine) -> SpeechEngine:

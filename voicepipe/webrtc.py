@@ -12,7 +12,7 @@ import numpy.typing as npt
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import BackendMissingError, printable, shown
 
-__all__ = ["WebRTCEngine"]
+__all__ = ["Detector", "NewDetector", "WebRTCEngine", "check_window", "load_detector"]
 
 _Floats = npt.NDArray[np.float64]
 _BLOCK = 16
@@ -34,6 +34,7 @@ class WebRTCEngine:
         BackendMissingError: the package is not installed.
     """
 
+    name = "webrtc-plain"
     rate = 16_000
 
     def __init__(self, mode: int = 3, *, high_pass_hz: float = 200.0, window_ms: int = 30) -> None:
@@ -41,12 +42,11 @@ class WebRTCEngine:
         if check_count("window_ms", window_ms) not in (10, 20, 30):
             raise ValueError(f"window_ms must be 10, 20 or 30, not {shown(window_ms)}")
         self.window = self.rate * window_ms // 1000
-        self._bytes = 2 * self.window
         cutoff_hz = check_number("high_pass_hz", high_pass_hz, at_least=0.0, at_most=4_000.0)
         if 0 < cutoff_hz < 20:
             raise ValueError(f"high_pass_hz must be 0, or 20 to 4000, not {shown(high_pass_hz)}")
         self._high_pass = _HighPass(cutoff_hz, self.rate, self.window) if cutoff_hz else None
-        self._new_vad = _load()
+        self._new_vad = load_detector()
         self._vad = self._new_vad(self._mode)
 
     def reset(self) -> None:
@@ -62,29 +62,41 @@ class WebRTCEngine:
             TypeError: it is no bytes. (The library would judge half of an int16 array, in silence.)
             ValueError: it is not exactly one window.
         """
-        if not isinstance(window, bytes):
-            raise TypeError(f"a window must be bytes, not {type(window).__name__}: use tobytes()")
-        if len(window) != self._bytes:
-            raise ValueError(f"a window is {self._bytes} bytes ({self.window} samples), not {len(window)}")
+        check_window(window, self.window)
         if self._high_pass is not None:
             window = self._high_pass.process(window)
         return 1.0 if self._vad.is_speech(window, self.rate) else 0.0
 
 
-class _Vad(Protocol):
+class Detector(Protocol):
     """What we use of `webrtcvad.Vad`; the package has no types."""
 
-    def is_speech(self, buf: bytes, sample_rate: int) -> bool: ...
+    def is_speech(self, buf: bytes, sample_rate: int) -> bool:
+        """Whether a window of int16 is."""
+        ...
 
 
-class _NewVad(Protocol):
-    def __call__(self, mode: int) -> _Vad: ...
+class NewDetector(Protocol):
+    """`webrtcvad.Vad`, which takes a mode from 0 to 3."""
+
+    def __call__(self, mode: int) -> Detector: ...
 
 
-def _load() -> _NewVad:
+def check_window(window: bytes, samples: int) -> None:
+    """Raises: TypeError where it is no bytes, for the library would judge half of an int16 array in silence;
+    ValueError where it is not exactly so many samples.
+    """
+    if not isinstance(window, bytes):
+        raise TypeError(f"a window must be bytes, not {type(window).__name__}: use tobytes()")
+    if len(window) != 2 * samples:
+        raise ValueError(f"a window is {2 * samples} bytes ({samples} samples), not {len(window)}")
+
+
+def load_detector() -> NewDetector:
+    """The library's class, imported when it is first needed. Raises: BackendMissingError."""
     try:
         # Here, for a program that never listens needs none of it.
-        new_vad: _NewVad = importlib.import_module("webrtcvad").Vad
+        new_vad: NewDetector = importlib.import_module("webrtcvad").Vad
     except ImportError as error:  # the original `webrtcvad` is one, too: it wants pkg_resources
         raise BackendMissingError(
             f"the package webrtcvad-wheels is not installed ({printable(error)}): "

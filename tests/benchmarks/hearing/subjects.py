@@ -164,6 +164,10 @@ def _plain_webrtc() -> Subject:
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "plain webrtcvad, 0.2/0.8 s": _plain_webrtc,
     "pipecat-ai": Pipecat,
-    "voicepipe": lambda: OurStages(VADProcessor()),
+    "webrtc-plain": lambda: OurStages(VADProcessor("webrtc-plain")),
+    "webrtc": lambda: OurStages(VADProcessor("webrtc")),
+    "webrtc, responsive": lambda: OurStages(VADProcessor("webrtc", preset="responsive")),
+    "silero": lambda: OurStages(VADProcessor("silero")),
+    "silero, responsive": lambda: OurStages(VADProcessor("silero", preset="responsive")),
 }
 """By the name that the table shows. Each call makes one that has heard nothing."""

