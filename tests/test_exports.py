@@ -39,7 +39,7 @@ WORDS = {
     "voicepipe.robust": ("RobustWebRTCEngine",),
     "voicepipe.segmenter": ("Segmenter", "SegmenterSettings"),
     "voicepipe.silero": ("SileroEngine",),
-    "voicepipe.utterance": ("UtteranceCollector",),
+    "voicepipe.utterance": ("EndOfTurn", "UtteranceCollector"),
     "voicepipe.webrtc": ("WebRTCEngine",),
     # Beside them: small stages, and what the words' signatures take, return and raise.
     "voicepipe.filter": ("FrameFilter",),

@@ -71,7 +71,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speaker import SpeakerOutput
     from voicepipe.tap import Tap
     from voicepipe.task import PipelineTask
-    from voicepipe.utterance import UtteranceCollector
+    from voicepipe.utterance import EndOfTurn, UtteranceCollector
     from voicepipe.vad import Judgement, SpeechEngine, VADProcessor
     from voicepipe.webrtc import WebRTCEngine
 
@@ -116,6 +116,7 @@ __all__ = [
     "SileroEngine",
     "WebRTCEngine",
     "UtteranceCollector",
+    "EndOfTurn",
     "SpeakerOutput",
     "Loopback",
     "Gain",
@@ -216,7 +217,7 @@ _HOMES = {
         "speaker": "SpeakerOutput",
         "tap": "Tap",
         "task": "PipelineTask",
-        "utterance": "UtteranceCollector",
+        "utterance": "EndOfTurn UtteranceCollector",
         "vad": "Judgement SpeechEngine VADProcessor",
         "webrtc": "WebRTCEngine",
     }.items()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number, check_seconds
@@ -17,12 +19,27 @@ from voicepipe.frames import (
     UtteranceFrame,
 )
 from voicepipe.processor import InlineProcessor
+from voicepipe.segmenter import quietest
 from voicepipe.vad import LOOK_BACK_S
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
 
-__all__ = ["UtteranceCollector"]
+__all__ = ["EndOfTurn", "UtteranceCollector"]
+
+_STEP_S = 0.02
+"""How finely the quietest place is looked for."""
+
+
+class EndOfTurn(Protocol):
+    """What may know that somebody who pauses is not finished yet: by the words, or by the tone.
+
+    It is called in the loop's thread, once for every pause, and must be done within milliseconds.
+    """
+
+    def is_finished(self, utterance: UtteranceFrame) -> bool:
+        """Whether the turn is over. What was said in it so far, its pauses included."""
+        ...
 
 
 class UtteranceCollector(InlineProcessor):
@@ -34,29 +51,49 @@ class UtteranceCollector(InlineProcessor):
     a gap: where audio is missing (a jump of `position`), where its format changes, and at
     the End, it ends with what there is.
 
-    While nobody speaks, only the last `preroll_s` and 1.5 s more are kept (for a start
+    Somebody who pauses may not be finished: where `end_of_turn` says so, the utterance stays
+    open for `patience_s`, and speech that begins until then belongs to it. (The facts are
+    passed all the same: they tell of speech, the utterance of a turn.)
+
+    While nobody speaks, only the last `preroll_s` and 3.6 s more are kept (for a start
     becomes certain later), and the newest frame.
 
     Args:
         preroll_s: how much comes before the speech, so that its first sound is whole, 0 to 10 s.
         tail_s: how much comes behind it, so that a soft ending is whole, 0 to 10 s; of that,
             only what has been heard when the end is certain.
-        max_s: longer speech comes in parts of this length, as soon as each is there, nothing
-            lost and nothing twice, 1 to 60 s.
+        max_s: longer speech comes in parts, as soon as each is there, nothing lost and nothing
+            twice: none is longer than this, 1 to 60 s, and it is cut at the quietest place of
+            the last third.
+        end_of_turn: what may say that a turn is not finished yet. None: every pause ends one.
+        patience_s: how long after a pause began the utterance is given out all the same, 0 to 60 s.
 
     Raises:
-        TypeError, ValueError: a time is out of its bounds.
+        TypeError, ValueError: a time is out of its bounds, or `end_of_turn` is none.
     """
 
     def __init__(
-        self, *, preroll_s: float = 0.5, tail_s: float = 0.3, max_s: float = 30.0, name: str = ""
+        self,
+        *,
+        preroll_s: float = 0.7,
+        tail_s: float = 0.3,
+        max_s: float = 30.0,
+        end_of_turn: EndOfTurn | None = None,
+        patience_s: float = 3.0,
+        name: str = "",
     ) -> None:
         super().__init__(name=name)
         self._preroll_s = check_seconds("preroll_s", preroll_s, at_most=10.0)
         self._tail_s = check_seconds("tail_s", tail_s, at_most=10.0)
         self._max_s = check_number("max_s", max_s, at_least=1.0, at_most=UtteranceFrame.longest_s)
+        if end_of_turn is not None and not callable(getattr(end_of_turn, "is_finished", None)):
+            raise TypeError(f"end_of_turn must have is_finished(), not {end_of_turn!r}")
+        self._end_of_turn = end_of_turn
+        self._patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
         self._heard: _Heard | None = None
         self._begin: int | None = None
+        self._paused: int | None = None
+        """Where the pause began in which it waits for more."""
 
     @property
     def collecting(self) -> bool:
@@ -103,10 +140,11 @@ class UtteranceCollector(InlineProcessor):
         if self._begin is None:
             heard.drop_before(frame.position - heard.format.samples(self._preroll_s + LOOK_BACK_S))
         heard.add(frame)
-        return (*ended, frame, *self._parts())
+        return (*ended, frame, *self._parts(), *self._run_out())
 
     def _start(self, position: int) -> Iterable[Frame]:
         heard = self._heard
+        self._paused = None
         if heard is None or self._begin is not None:
             return ()
         begin = position - heard.format.samples(self._preroll_s)
@@ -114,15 +152,37 @@ class UtteranceCollector(InlineProcessor):
         return self._parts()
 
     def _stop(self, position: int) -> Iterable[Frame]:
-        heard = self._heard
-        if heard is None or self._begin is None:
+        heard, begin = self._heard, self._begin
+        if heard is None or begin is None or self._paused is not None:
             return ()
-        return self._give(position + heard.format.samples(self._tail_s))
+        end = position + heard.format.samples(self._tail_s)
+        if self._end_of_turn is not None and begin < min(end, heard.end):
+            so_far = heard.copy(
+                begin, min(end, heard.end, begin + heard.format.samples(UtteranceFrame.longest_s))
+            )
+            if not self._end_of_turn.is_finished(so_far):
+                self._paused = position
+                return self._run_out()
+        return self._give(end)
+
+    def _run_out(self) -> Iterator[Frame]:
+        """What was not finished, when the time for it is over."""
+        heard, paused = self._heard, self._paused
+        if heard is None or paused is None:
+            return
+        limit = paused + heard.format.samples(self._patience_s)
+        if heard.end >= limit:
+            yield from self._give(min(paused + heard.format.samples(self._tail_s), limit))
 
     def _finish(self) -> list[Frame]:
         """Nothing continues what was heard."""
-        heard = self._heard
-        given = [] if heard is None or self._begin is None else list(self._give(heard.end))
+        heard, paused = self._heard, self._paused
+        if heard is None or self._begin is None:
+            given: list[Frame] = []
+        elif paused is None:
+            given = list(self._give(heard.end))
+        else:
+            given = list(self._give(paused + heard.format.samples(self._tail_s)))
         self._forget()
         return given
 
@@ -133,19 +193,20 @@ class UtteranceCollector(InlineProcessor):
             return
         longest = int(self._max_s * heard.format.rate)
         while heard.end - self._begin > longest:
-            part = heard.cut(self._begin, self._begin + longest)
-            self._begin += longest
+            end = heard.quietest(self._begin + longest - longest // 3, self._begin + longest)
+            part = heard.cut(self._begin, end)
+            self._begin = end
             yield part
 
     def _give(self, end: int) -> Iterator[Frame]:
         """The utterance, up to `end` if so much was heard; nothing where its parts went further."""
         heard, begin = self._heard, self._begin
-        self._begin = None
+        self._begin = self._paused = None
         if heard is not None and begin is not None and begin < min(end, heard.end):
             yield heard.cut(begin, min(end, heard.end))
 
     def _forget(self) -> None:
-        self._heard = self._begin = None
+        self._heard = self._begin = self._paused = None
 
 
 class _Heard:
@@ -175,16 +236,35 @@ class _Heard:
         while pieces and self.begin + len(pieces[0]) // sample <= position:
             self.begin += len(pieces.popleft()) // sample
 
+    def quietest(self, begin: int, end: int) -> int:
+        """The middle of the quietest 60 ms between."""
+        step = max(1, self.format.samples(_STEP_S))
+        audio = np.frombuffer(self.copy(begin, end).data, np.int16).astype(np.float64)
+        blocks = len(audio) // (step * self.format.channels)
+        squares = audio[: blocks * step * self.format.channels].reshape(blocks, -1) ** 2
+        return begin + quietest(squares.sum(1).tolist()) * step + step // 2
+
+    def copy(self, begin: int, end: int) -> UtteranceFrame:
+        """The samples between, all of them kept until now."""
+        return self._frame(memoryview(b"".join(self._pieces)), begin, end)
+
     def cut(self, begin: int, end: int) -> UtteranceFrame:
         """The samples between, all of them kept until now; what comes before `end` is let go of."""
-        sample = self.format.sample_bytes
         data = memoryview(b"".join(self._pieces))
-        cut = (begin - self.begin) * sample, (end - self.begin) * sample
+        frame = self._frame(data, begin, end)
+        self._pieces = deque([bytes(data[(end - self.begin) * self.format.sample_bytes :])])
+        self.begin = end
+        return frame
+
+    def _frame(self, data: memoryview, begin: int, end: int) -> UtteranceFrame:
+        sample = self.format.sample_bytes
         captured_s = self._captured_s
         if captured_s is not None:
             captured_s -= (self.end - begin) / self.format.rate
-        self._pieces = deque([bytes(data[cut[1] :])])
-        self.begin = end
         return UtteranceFrame(
-            bytes(data[cut[0] : cut[1]]), self.format.rate, self.format.channels, begin, captured_s
+            bytes(data[(begin - self.begin) * sample : (end - self.begin) * sample]),
+            self.format.rate,
+            self.format.channels,
+            begin,
+            captured_s,
         )
