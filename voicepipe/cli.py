@@ -12,6 +12,8 @@ __all__ = ["command", "end_with", "main"]
 _COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
+    "vad": "find where somebody speaks in a file",
+    "level": "show how loud it is at the microphone, and the speech as it comes",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
 
@@ -85,6 +87,14 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import echo
 
         return echo.run(given, program)
+    if only == "vad":
+        from voicepipe.programs import vad
+
+        return vad.run(given, program)
+    if only == "level":
+        from voicepipe.programs import level
+
+        return level.run(given, program)
     from voicepipe.programs import devices
 
     return devices.run(given, program)
@@ -97,6 +107,6 @@ def _usage() -> str:
 def _unknown(name: str) -> int:
     from voicepipe.errors import printable
 
-    known = " or ".join(_COMMANDS)
+    known = ", ".join(_COMMANDS)
     print(f"voicepipe: there is no command {printable(repr(name))}: {known} would be right", file=sys.stderr)
     return 2

@@ -83,7 +83,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             latency=options.latency,
             mute=options.mute,
         ),
-        VADProcessor(),
+        VADProcessor(options.ear.vad, preset=options.ear.preset),
         UtteranceCollector(),
         dashboard,
         Loopback() if options.live else SayBack(),

@@ -6,13 +6,24 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.errors import printable
 
-__all__ = ["DevicesOptions", "EchoOptions", "Parser", "devices_options", "echo_options"]
+__all__ = [
+    "DevicesOptions",
+    "EarOptions",
+    "EchoOptions",
+    "LevelOptions",
+    "Parser",
+    "VadOptions",
+    "devices_options",
+    "echo_options",
+    "level_options",
+    "vad_options",
+]
 
 _LONGEST_S = 86_400 * 366
 LIVE_BLOCK_S = 0.01
@@ -25,6 +36,43 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises: SystemExit."""
         self.exit(2, f"{self.prog}: {printable(message)} (--help tells more)\n")
+
+
+class EarArguments(TypedDict):
+    """What a `VADProcessor` takes."""
+
+    engine: str
+    preset: str
+    start_s: float | None
+    stop_s: float | None
+    min_s: float | None
+    max_s: float | None
+    gate_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarOptions:
+    """How speech is to be found; None: as the preset has it."""
+
+    vad: str
+    preset: str
+    start_s: float | None = None
+    stop_s: float | None = None
+    min_s: float | None = None
+    max_s: float | None = None
+    gate_db: float | None = None
+
+    def arguments(self) -> EarArguments:
+        """For a `VADProcessor`."""
+        return {
+            "engine": self.vad,
+            "preset": self.preset,
+            "start_s": self.start_s,
+            "stop_s": self.stop_s,
+            "min_s": self.min_s,
+            "max_s": self.max_s,
+            "gate_db": self.gate_db,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +90,7 @@ class EchoOptions:
     seconds: float | None
     mute: bool | None
     steady: bool
+    ear: EarOptions
     debug: bool
 
 
@@ -77,8 +126,127 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         given.seconds,
         mute,
         given.steady,
+        _ear(parser, given),
         given.debug,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class VadOptions:
+    """What is to be found in a file, and how it is to be shown."""
+
+    file: str
+    shown: str
+    """`text`, `json` or `labels`."""
+    plot: str | None
+    ear: EarOptions
+    debug: bool
+
+
+def vad_options(arguments: Sequence[str], program: str) -> VadOptions:
+    """Read the command line of `vad`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Finds where somebody speaks in a WAV file, much faster than it sounds.",
+        epilog="exit status: 0 done, 1 failed, 2 wrong usage",
+    )
+    parser.add_argument("file", metavar="FILE.wav", help="what to listen to")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", dest="shown", action="store_const", const="json", help="for machines")
+    shown.add_argument(
+        "--labels", dest="shown", action="store_const", const="labels", help="for Audacity's label track"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE.png", help="draw waveform, score, level and segments (needs matplotlib)"
+    )
+    _add_ear(parser)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    given = parser.parse_args(arguments)
+    return VadOptions(given.file, given.shown or "text", given.plot, _ear(parser, given), given.debug)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelOptions:
+    """What is to be listened to."""
+
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    ear: EarOptions
+    debug: bool
+
+
+def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
+    """Read the command line of `level`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Shows how loud it is at the microphone, and where it hears speech. Ctrl-C ends it.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.add_argument(
+        "--backend",
+        type=_backend,
+        metavar="NAME",
+        help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto",
+    )
+    parser.add_argument("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    parser.add_argument("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second")
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
+    _add_ear(parser)
+    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
+    if given.backend is None and backend != "auto":
+        backend = _environment_backend(parser, backend)
+    ear = _ear(parser, given)
+    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+
+
+def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True) -> None:
+    from voicepipe.engines import ENGINES
+    from voicepipe.segmenter import PRESETS
+
+    add = parser.add_argument
+    engines, presets = ["auto", *ENGINES], list(PRESETS)
+    add(
+        "--vad",
+        choices=engines,
+        default="auto",
+        metavar="NAME",
+        help=f"what judges: {', '.join(engines)}; auto is the best that is installed",
+    )
+    add(
+        "--preset",
+        choices=presets,
+        default="balanced",
+        metavar="NAME",
+        help=f"how soon an end is believed: {', '.join(presets)}",
+    )
+    if not numbers:
+        return
+    for name, what in (
+        ("start", "a beginning takes so much speech"),
+        ("stop", "an end takes so long a silence"),
+        ("min", "what is shorter is no speech"),
+        ("max", "what is longer is split at its quietest place"),
+    ):
+        add(f"--{name}", dest=f"{name}_s", type=_seconds, metavar="SECONDS", help=what)
+    add("--gate", dest="gate_db", type=_decibels, metavar="DB", help="only what is so far above the noise")
+
+
+def _ear(parser: argparse.ArgumentParser, given: argparse.Namespace) -> EarOptions:
+    from voicepipe.segmenter import preset
+
+    names = ("start_s", "stop_s", "min_s", "max_s", "gate_db")
+    numbers: dict[str, float | None] = {name: getattr(given, name, None) for name in names}
+    try:
+        preset(given.preset, **numbers)
+    except ValueError as error:
+        parser.error(str(error))
+    return EarOptions(given.vad, given.preset, **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +320,7 @@ def _echo_parser(program: str) -> Parser:
         action="store_true",
         help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
+    _add_ear(parser, numbers=False)
     add("--debug", action="store_true", help="log everything, and show tracebacks")
     return parser
 
@@ -169,6 +338,10 @@ def _backend(text: str) -> str:
 
 def _seconds(text: str) -> float:
     return _number(text, "no time in seconds: 10 or 2.5 would be right", 0.0, _LONGEST_S)
+
+
+def _decibels(text: str) -> float:
+    return _number(text, "no number of decibels: 0 to 40, such as 6, would be right", 0.0, 40.0)
 
 
 def _latency(text: str) -> str | float:

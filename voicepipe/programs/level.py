@@ -1,0 +1,154 @@
+"""`voicepipe level`: how loud it is at the microphone, and the speech as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Sequence
+
+from voicepipe.engines import engine_name
+from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
+from voicepipe.meter import FLOOR_DB, Level
+from voicepipe.microphone import MicrophoneInput
+from voicepipe.pipeline import Pipeline
+from voicepipe.processor import InlineProcessor, Processor
+from voicepipe.programs.hearing import Segments
+from voicepipe.programs.options import LevelOptions, level_options
+from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.sound import Sound, choose_sound
+from voicepipe.programs.stopping import EndAfter, EndAfterAudio
+from voicepipe.runner import PipelineRunner
+from voicepipe.task import PipelineTask
+from voicepipe.vad import Judgement, VADProcessor
+
+__all__ = ["LevelDisplay", "bar", "run"]
+
+_REFRESH_S = 0.05
+_PLAIN_REFRESH_S = 1.0
+_WIDTH = 36
+_RANGE_DB = 72.0
+_PEAK_FALLS_DB = 1.0
+"""With each refresh: a peak stays to be seen for a while."""
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Run the program with these arguments; returns its exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    options = level_options(arguments, program)
+    screen = Screen()
+    log_to(screen, program, debug=options.debug)
+    try:
+        return _run(options, screen)
+    except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        screen.clear()
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: LevelOptions, screen: Screen) -> int:
+    sound = choose_sound(options.backend, screen.say)
+    display = LevelDisplay(screen)
+    task = _task(options, sound, display)
+    sound.begin(options.format, options.seconds)
+    runner = PipelineRunner()
+    status = runner.run(task)
+    screen.clear()
+    if not any(isinstance(error, PipelineStartError) for error in runner.errors):
+        screen.say(display.summary())
+    return status
+
+
+def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> PipelineTask:
+    vad = VADProcessor(observe=display.judge, **options.ear.arguments())
+    display.engine = engine_name(vad.engine)
+    microphone = MicrophoneInput(sound.backend, device=options.mic, mute=False)
+    stages: list[Processor] = [microphone, vad, display]
+    if options.seconds is not None:
+        in_file = sound.backend.name == "wav"  # which is read faster than any clock goes
+        stages.insert(1, EndAfterAudio(options.seconds) if in_file else EndAfter(options.seconds))
+    return PipelineTask(Pipeline(stages), name="level", input=options.format)
+
+
+class LevelDisplay(InlineProcessor):
+    """Shows what passes: twenty times a second on a terminal, once a second elsewhere."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self.engine = ""
+        """What judges, for the greeting."""
+        self._screen = screen
+        self._segments = Segments()
+        self._count = 0
+        self._spoken_s = self._at_s = 0.0
+        self._level = Level()
+        self._peak_db = FLOOR_DB
+        self._clipped = 0
+        self._judged = Judgement(0, 0.0, FLOOR_DB, FLOOR_DB, False)
+
+    async def on_running(self) -> None:
+        """Now it hears."""
+        self._screen.say(f"the ear is {self.engine}. Ctrl-C ends it")
+        self.create_task(self._show(), name="status")
+
+    def judge(self, judgement: Judgement) -> None:
+        """What became of the last window."""
+        self._judged = judgement
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """Note what it is."""
+        if isinstance(frame, InputAudioFrame):
+            if frame.num_samples:
+                self._level = Level.of(frame.data)
+                self._peak_db = max(self._peak_db, self._level.peak_db)
+                self._clipped += self._level.clipped
+                self._at_s = (frame.position + frame.num_samples) / frame.rate
+                self._rate = frame.rate
+        elif segment := self._segments.note(frame):
+            begin_s, end_s = segment.begin / self._rate, segment.end / self._rate
+            self._count += 1
+            self._spoken_s += end_s - begin_s
+            self._screen.say(f"{begin_s:10.3f} {end_s:10.3f}   {end_s - begin_s:6.2f} s of speech")
+        return (frame,)
+
+    def summary(self) -> str:
+        """One line about all that was heard."""
+        count = self._count
+        clipped = f"; {self._clipped} samples clipped" if self._clipped else ""
+        return (
+            f"heard {self._at_s:.2f} s: {count} segment{'' if count == 1 else 's'}, "
+            f"{self._spoken_s:.2f} s of speech{clipped}"
+        )
+
+    async def _show(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
+            self._screen.status(self._line())
+            self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
+
+    def _line(self) -> str:
+        judged = self._judged
+        meter = bar(self._level.rms_db, self._peak_db, judged.noise_db)
+        doing = "speech" if judged.speaking else "clipped" if self._level.clipped else ""
+        return (
+            f"{self._at_s:8.1f} s {self._level.rms_db:6.1f} dB |{meter}| "
+            f"noise {judged.noise_db:5.1f}  score {judged.score:4.2f}  {doing}"
+        )
+
+
+def bar(level_db: float, peak_db: float, noise_db: float, width: int = _WIDTH) -> str:
+    """A level as a bar over 72 dB, with a mark where the noise floor is, and one at the last peak."""
+
+    def cell(db: float) -> int:
+        return min(width, max(0, round((db + _RANGE_DB) / _RANGE_DB * width)))
+
+    cells = [*("#" * cell(level_db)).ljust(width)]
+    for mark, db in ((":", noise_db), ("|", peak_db)):
+        if 0 < cell(db) <= width:
+            cells[cell(db) - 1] = mark
+    return "".join(cells)
