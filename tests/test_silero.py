@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from test_robust import scores
-from test_vad import cut, found_in, sample
+from test_vad import cut, found_in, sample, the_sample_at
 from voicepipe.silero import SileroEngine, _file, _read
 from voicepipe.vad import VADProcessor
 
@@ -41,6 +41,19 @@ def test_it_finds_both_sentences() -> None:
     assert [kind for kind, _ in found] == ["started", "stopped"] * 2
     for (_, position), right_s in zip(found, (0.31, 1.77, 2.91, 6.0), strict=True):
         assert position / RATE == pytest.approx(right_s, abs=0.15)
+
+
+@pytest.mark.parametrize(("rate", "within_s"), [(8_000, 0.2), (44_100, 0.032), (48_000, 0.032)])
+def test_it_finds_them_at_any_rate_however_they_are_cut(rate: int, within_s: float) -> None:
+    # At 8 kHz the network hears no hiss above 4 kHz, and takes soft endings for silence sooner.
+    expected = found_in(VADProcessor("silero"), cut(sample(), [160], RATE))
+    audio = the_sample_at(rate, 1)
+    found = found_in(VADProcessor("silero"), cut(audio, [rate // 100], rate))
+    assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+    for (_, there), (_, here) in zip(found, expected, strict=True):
+        assert there / rate == pytest.approx(here / RATE, abs=within_s + 1e-3)
+    sizes = [int(n) for n in np.random.default_rng(rate).integers(1, 5_001, 40)]
+    assert found_in(VADProcessor("silero"), cut(audio, sizes, rate)) == found
 
 
 def test_noise_silence_and_full_scale_are_nobody() -> None:
