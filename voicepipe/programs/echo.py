@@ -25,6 +25,9 @@ from voicepipe.vad import VADProcessor
 
 __all__ = ["SayBack", "run"]
 
+PREROLL_S = 0.5
+"""Less than by default: it is played too, and the answer is as much later."""
+
 
 class SayBack(InlineProcessor):
     """Every utterance is to be heard. The microphone's audio, which the utterances hold, goes no further."""
@@ -84,7 +87,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             mute=options.mute,
         ),
         VADProcessor(options.ear.vad, preset=options.ear.preset),
-        UtteranceCollector(),
+        UtteranceCollector(preroll_s=PREROLL_S),
         dashboard,
         Loopback() if options.live else SayBack(),
     ]
