@@ -12,7 +12,7 @@ import pytest
 from stages_for_tests import DOWN
 from test_vad import cut, facts, found_in, process, sample
 from voicepipe.denoise import NoiseSuppressor
-from voicepipe.robust import RobustWebRTCEngine
+from voicepipe.robust import BIAS, TO_HOLD, UNVOICED, WEIGHTS, RobustWebRTCEngine
 from voicepipe.vad import SpeechEngine, VADProcessor
 
 RATE = 16_000
@@ -103,6 +103,27 @@ def test_every_measure_and_score_is_between_0_and_1_whatever_is_heard() -> None:
 @pytest.mark.parametrize("value", [0, 32_767, -32_768])
 def test_a_constant_is_nobody(value: int) -> None:
     assert max(scores(RobustWebRTCEngine(), ints(np.full(3 * RATE, value)))) < 0.4
+
+
+def test_a_short_voiced_sound_is_not_enough_to_begin() -> None:
+    silence = np.zeros(RATE)
+    short = np.concatenate([silence, sample()[5_000:6_400], silence])
+    assert 0.4 <= max(scores(RobustWebRTCEngine(), ints(short))) <= 0.45
+    assert max(scores(RobustWebRTCEngine(), sample())) > 0.9
+
+
+def test_without_the_tone_of_a_voice_lately_nothing_goes_on() -> None:
+    measured, engine, likely = RobustWebRTCEngine(), RobustWebRTCEngine(), list[float]()
+    voice = sample().astype(float)
+    audio = ints(np.concatenate([voice, voice + noise(len(voice) / RATE)[: len(voice)] / 4]))
+    for at in range(0, len(audio) - 319, 320):
+        window = audio[at : at + 320].tobytes()
+        numbers = measured.measure(window)
+        score = engine.score(window)
+        if numbers[17] < TO_HOLD:  # the highest periodicity of the last 0.2 s
+            likely.append(1 / (1 + math.exp(-(float(numbers @ WEIGHTS) + BIAS))))
+            assert score <= UNVOICED
+    assert max(likely) > UNVOICED
 
 
 def test_after_a_reset_nothing_before_counts() -> None:

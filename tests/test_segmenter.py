@@ -86,6 +86,11 @@ def test_a_reach_stays_behind_the_segment_before_and_within_a_second() -> None:
     assert len(burst) - begin <= (REACH_S + 0.1) / WINDOW_S
 
 
+def test_votes_for_one_segment_do_not_count_for_the_next() -> None:
+    votes = "#######" + ".." + "##"
+    assert edges(votes, start_s=0.1, stop_s=0.02) == [(7, 0), (9, 7)]
+
+
 def test_a_single_window_is_enough_where_nothing_else_was_asked_for() -> None:
     assert edges("..#..", start_s=0, stop_s=0) == [(3, 2), (4, 3)]
 

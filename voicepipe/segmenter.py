@@ -124,7 +124,7 @@ class NoiseFloor:
 
     def add(self, level_db: float) -> None:
         """The level of the next window; what is no number counts as silence."""
-        level_db = min(0.0, max(LOWEST_DB, level_db)) if math.isfinite(level_db) else LOWEST_DB
+        level_db = min(0.0, max(LOWEST_DB, level_db))
         first = self._count == 0
         self._smooth_db = level_db if first else self._smooth_db + self._keep * (level_db - self._smooth_db)
         lowest = self._lowest
@@ -185,7 +185,7 @@ class Segmenter:
         self.noise.add(level_db)
         gate_db = self.settings.gate_db
         loud = not gate_db or level_db >= self.noise.level_db + gate_db
-        score = min(1.0, max(0.0, float(score))) if loud and score == score else 0.0
+        score = min(1.0, max(0.0, float(score))) if loud else 0.0  # NaN is not above 0
         self._scores.append(score)
         self._votes.append(score >= HOLD)
         if self._most is not None:
