@@ -293,3 +293,12 @@ def test_an_utterance_is_said_and_the_microphones_sound_goes_no_further() -> Non
     assert list(SayBack().process(InputAudioFrame(b"\1\0"), DOWN)) == []
     other = TextFrame("x")
     assert list(SayBack().process(other, DOWN)) == [other]
+
+
+@pytest.mark.parametrize("engine", ["webrtc", "webrtc-plain"])
+def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tmp_path: Path) -> None:
+    backend = f"wav:{SAMPLE},{tmp_path / 'out.wav'}"
+    status, out, err = ended("--backend", backend, "--vad", engine, "--preset", "responsive")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].endswith(f"(the ear is {engine})")
+    assert "2 utterances" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
+from voicepipe.engines import engine_name
 from voicepipe.errors import PipelineStartError, VoicepipeError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
 from voicepipe.loopback import Loopback
@@ -77,7 +78,9 @@ def _run(options: EchoOptions, screen: Screen) -> int:
 
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
-    dashboard = Dashboard(screen, _greeting(options, sound), live=options.live)
+    vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
+    greeting = f"{_greeting(options, sound)} (the ear is {engine_name(vad.engine)})"
+    dashboard = Dashboard(screen, greeting, live=options.live)
     stages: list[Processor] = [
         MicrophoneInput(
             sound.backend,
@@ -86,7 +89,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             latency=options.latency,
             mute=options.mute,
         ),
-        VADProcessor(options.ear.vad, preset=options.ear.preset),
+        vad,
         UtteranceCollector(preroll_s=PREROLL_S),
         dashboard,
         Loopback() if options.live else SayBack(),
