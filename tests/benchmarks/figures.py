@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import linear_regression, median
 
-__all__ = ["Spread", "ratio", "slope", "undisturbed"]
+__all__ = ["Spread", "percentile", "ratio", "slope", "undisturbed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ def ratio(subject: Sequence[float], floor: Sequence[float]) -> Spread:
 def slope(sizes: Sequence[int], costs: Sequence[float]) -> float:
     """What one more stage costs: least squares of the costs over the sizes."""
     return linear_regression(sizes, costs).slope
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that so many of a hundred do not exceed; 100 gives the highest.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("no values, so no percentile")
+    return sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
 
 
 @contextmanager

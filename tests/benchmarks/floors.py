@@ -6,11 +6,25 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import perf_counter
 from typing import Protocol
 
 from voicepipe import Frame, FrameDirection, FrameProcessor
 
-__all__ = ["Arrivals", "Chain", "Send", "bare_chain", "queue_chain", "queue_tasks"]
+__all__ = [
+    "ALTERNATING",
+    "Arrivals",
+    "Chain",
+    "Send",
+    "alternating",
+    "bare_chain",
+    "floor_of",
+    "queue_chain",
+    "queue_tasks",
+]
+
+ALTERNATING = "IM"
+"""The pattern of a mixed chain: I for a stage that never waits, M for one with a mailbox."""
 
 _DOWN = FrameDirection.DOWNSTREAM
 _Queue = asyncio.Queue[Frame | None]
@@ -24,6 +38,8 @@ class Arrivals:
     def __init__(self) -> None:
         self._due = 0
         self._reached: asyncio.Future[None] | None = None
+        self.reached_s = 0.0
+        """When the last one that was expected came, by `perf_counter`."""
 
     def expect(self, count: int) -> asyncio.Future[None]:
         """Done when that many more have come."""
@@ -35,6 +51,7 @@ class Arrivals:
         """One has come."""
         self._due -= 1
         if not self._due and self._reached is not None:
+            self.reached_s = perf_counter()
             self._reached.set_result(None)
 
 
@@ -57,6 +74,19 @@ class _BareStage:
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
         await self._after.process_frame(frame, direction)
+
+
+class _BareStageBeforeAQueue:
+    """The same pair, where the next stage has a queue."""
+
+    def __init__(self, queue: _Queue) -> None:
+        self._queue = queue
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
+        await self.push_frame(frame, direction)
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
+        await self._queue.put(frame)
 
 
 class _BareEnd:
@@ -108,3 +138,40 @@ async def _relay(inbox: _Queue, outbox: _Queue) -> None:
 async def _arrive(inbox: _Queue, arrivals: Arrivals) -> None:
     while await inbox.get() is not None:
         arrivals.count()
+
+
+def alternating(stages: int) -> str:
+    """So many stages, every other one with a mailbox."""
+    return (ALTERNATING * stages)[:stages]
+
+
+@asynccontextmanager
+async def floor_of(pattern: str, arrivals: Arrivals) -> AsyncIterator[Send]:
+    """By hand: a pair of coroutines for each I, a queue and a task for each M."""
+    process: _Processes = _BareEnd(arrivals)
+    send: Send = process.process_frame
+    queue: _Queue | None = None
+    tasks: list[asyncio.Task[None]] = []
+    for kind in reversed(pattern):
+        if kind == "M":
+            after, queue = queue, _Queue(FrameProcessor.mailbox_size)
+            tasks.append(asyncio.create_task(_work(queue, send, after), name=f"floor {len(tasks)}"))
+            send = queue.put
+        else:
+            direct = queue is not None and send == queue.put
+            process = _BareStageBeforeAQueue(queue) if direct and queue is not None else _BareStage(process)
+            send = process.process_frame
+    try:
+        yield send
+    finally:
+        if queue is not None:
+            await queue.put(None)
+            await asyncio.wait(tasks)
+
+
+async def _work(inbox: _Queue, send: Send, after: _Queue | None) -> None:
+    frame: Frame | None = None
+    while (frame := await inbox.get()) is not None:
+        await send(frame)
+    if after is not None:
+        await after.put(None)

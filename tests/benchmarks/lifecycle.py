@@ -12,8 +12,8 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.figures import Spread, ratio, undisturbed
-from benchmarks.floors import Arrivals, queue_tasks
-from benchmarks.subjects import FRAME, Inline, Mailbox, running
+from benchmarks.floors import Arrivals, Chain, Send, queue_chain, queue_tasks
+from benchmarks.subjects import FRAME, Inline, Mailbox, inline_chain, mailbox_chain, running
 from benchmarks.table import Table
 from voicepipe import Frame, FrameDirection, Pipeline, PipelineTask, Processor
 
@@ -26,11 +26,12 @@ _Population = Callable[[int], AbstractAsyncContextManager[None]]
 
 def measure(repeats: int, *, quick: bool) -> list[Table]:
     """Time, memory and growth, of five stages each."""
-    cycles, alive, (settled, last) = (5, 10, (10, 30)) if quick else (100, 200, (500, 2_000))
+    cycles, alive, (settled, last) = (5, 10, (10, 30)) if quick else (100, 200, (1_000, 10_000))
     return [
         asyncio.run(_times(repeats, cycles)),
         asyncio.run(_memory(alive)),
         asyncio.run(_growth(settled, last)),
+        asyncio.run(_soak(settled, last * 10)),
     ]
 
 
@@ -131,22 +132,23 @@ async def _memory(alive: int) -> Table:
         "mailbox": partial(_pipelines, Mailbox),
         "inline": partial(_pipelines, Inline),
     }
+    objects = {name: await _each(population, alive, _objects) for name, population in populations.items()}
     tracemalloc.start()
     try:
-        sizes = {name: await _bytes_each(population, alive) for name, population in populations.items()}
+        sizes = {name: await _each(population, alive, _traced) for name, population in populations.items()}
     finally:
         tracemalloc.stop()
-    rows = tuple((name, round(size), size / sizes[_FLOOR]) for name, size in sizes.items())
-    title = f"Five stages, {alive} times alive: bytes each"
-    return Table("memory", title, ("stages", "bytes", "ratio"), rows)
+    rows = tuple((name, round(size), size / sizes[_FLOOR], objects[name]) for name, size in sizes.items())
+    title = f"Five stages, {alive} times alive: bytes, and objects that the garbage collector sees, each"
+    return Table("memory", title, ("stages", "bytes", "ratio", "objects"), rows)
 
 
-async def _bytes_each(population: _Population, count: int) -> float:
+async def _each(population: _Population, count: int, measure: Callable[[], int]) -> float:
     async with population(1):
         pass
-    before = _traced()
+    before = measure()
     async with population(count):
-        return (_traced() - before) / count
+        return (measure() - before) / count
 
 
 async def _growth(settled: int, last: int) -> Table:
@@ -167,6 +169,33 @@ async def _growth(settled: int, last: int) -> Table:
     return Table("growth", title, ("stages", "bytes", "bytes a cycle"), tuple(rows))
 
 
+async def _soak(settled: int, last: int) -> Table:
+    """Bytes that a run holds after the last frame, and did not hold when things had settled."""
+    chains: dict[str, Chain] = {_FLOOR: queue_chain, "mailbox": mailbox_chain, "inline": inline_chain}
+    rows: list[tuple[str, int, float]] = []
+    tracemalloc.start()
+    try:
+        for name, chain in chains.items():
+            arrivals = Arrivals()
+            async with chain(_STAGES, arrivals) as send:
+                await _feed(send, arrivals, settled)
+                before = _traced()
+                await _feed(send, arrivals, last - settled)
+                grown = _traced() - before
+            rows.append((name, grown, grown / (last - settled)))
+    finally:
+        tracemalloc.stop()
+    title = f"Five stages, one run, grown from frame {settled:,} to {last:,}: bytes"
+    return Table("soak", title, ("stages", "bytes", "bytes a frame"), tuple(rows))
+
+
+async def _feed(send: Send, arrivals: Arrivals, frames: int) -> None:
+    arrived = arrivals.expect(frames)
+    for _ in range(frames):
+        await send(FRAME)
+    await arrived
+
+
 async def _repeat(life: _Life, cycles: int) -> None:
     for _ in range(cycles):
         await life()
@@ -175,3 +204,8 @@ async def _repeat(life: _Life, cycles: int) -> None:
 def _traced() -> int:
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
+
+
+def _objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())

@@ -1,6 +1,6 @@
 """Measure what voicepipe costs, beside the floors of plain asyncio in the same run.
 
-    python tests/benchmarks/run.py [--quick] [--only hops,lifecycle,imports] [--repeats N] [--json FILE]
+    python tests/benchmarks/run.py [--quick] [--only SECTION,...] [--repeats N] [--json FILE]
 
 Measures the voicepipe beside it in the checkout; where there is none, the installed one.
 """
@@ -20,10 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import hops, imports, lifecycle
+from benchmarks import density, hops, imports, latency, lifecycle
 from benchmarks.table import Table
 
-_SECTIONS = {"hops": hops.measure, "lifecycle": lifecycle.measure, "imports": imports.measure}
+_SECTIONS = {
+    "hops": hops.measure,
+    "latency": latency.measure,
+    "lifecycle": lifecycle.measure,
+    "density": density.measure,
+    "imports": imports.measure,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from benchmarks.floors import Arrivals, Send
 from voicepipe import (
@@ -13,14 +13,39 @@ from voicepipe import (
     FrameProcessor,
     InlineProcessor,
     InputAudioFrame,
+    OutputAudioFrame,
     Pipeline,
     PipelineTask,
+    Processor,
+    SystemFrame,
 )
 
-__all__ = ["FRAME", "Inline", "Mailbox", "inline_chain", "mailbox_chain", "running"]
+__all__ = [
+    "FRAME",
+    "KINDS",
+    "Inline",
+    "Mailbox",
+    "chain_of",
+    "inline_chain",
+    "mailbox_chain",
+    "running",
+    "stages_of",
+]
 
 FRAME = InputAudioFrame(bytes(640))
 """20 ms from a microphone: what travels most."""
+
+
+class _News(SystemFrame):
+    """Goes ahead of data."""
+
+
+KINDS: dict[str, Frame] = {
+    "data": FRAME,
+    "system": _News(),
+    "interruptible": OutputAudioFrame(bytes(640)),
+}
+"""A frame of each kind that travels in its own way."""
 
 
 class Inline(InlineProcessor):
@@ -49,20 +74,27 @@ class _Arrival(InlineProcessor):
         return (frame,)
 
 
+def stages_of(pattern: str) -> list[Processor]:
+    """Stages without a task (I), which run inside whoever pushes to them, and with a mailbox (M)."""
+    return [Mailbox() if kind == "M" else Inline() for kind in pattern]
+
+
 @asynccontextmanager
-async def inline_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
-    """Stages without a task: they run inside the one that queues the frame."""
-    task = PipelineTask(Pipeline([*(Inline() for _ in range(stages)), _Arrival(arrivals)]))
+async def chain_of(pattern: str, arrivals: Arrivals) -> AsyncIterator[Send]:
+    """A running pipeline of such stages. Arrivals are counted where the last one runs."""
+    task = PipelineTask(Pipeline([*stages_of(pattern), _Arrival(arrivals)]))
     async with running([task]):
         yield task.queue_frame
 
 
-@asynccontextmanager
-async def mailbox_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
-    """Stages with a mailbox and a task each; arrivals are counted in the last one's."""
-    task = PipelineTask(Pipeline([*(Mailbox() for _ in range(stages)), _Arrival(arrivals)]))
-    async with running([task]):
-        yield task.queue_frame
+def inline_chain(stages: int, arrivals: Arrivals) -> AbstractAsyncContextManager[Send]:
+    """Stages without a task."""
+    return chain_of("I" * stages, arrivals)
+
+
+def mailbox_chain(stages: int, arrivals: Arrivals) -> AbstractAsyncContextManager[Send]:
+    """Stages with a mailbox and a task each."""
+    return chain_of("M" * stages, arrivals)
 
 
 @asynccontextmanager

@@ -27,10 +27,16 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
     lives = [f"{kind}, {how}" for how in ("ended", "cancelled") for kind in kinds]
     expected = {
         "hops_flood": ["1", "4", "16", "slope"],
-        "hops_paced": ["1", "4", "16", "slope"],
+        "hops_inline": ["1", "4", "16", "slope"],
+        "hops_mailbox": ["1", "4", "16", "slope"],
+        "hops_mixed": ["1", "4", "16", "slope"],
+        "latency": ["coroutines", "inline", "queue", "mailbox"],
         "lifecycle": lives,
         "memory": kinds,
         "growth": lives,
+        "soak": kinds,
+        "sessions": ["2", "4"],
+        "density": ["inline", "two mailboxes", "mailbox"],
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
@@ -45,12 +51,14 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
     done = _run("--quick", "--repeats", "1", "--only", "hops", "--json", "found.json", directory=tmp_path)
     assert done.returncode == 0, done.stderr
     tables = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["tables"]
-    assert list(tables) == ["hops_flood", "hops_paced"]
-    assert tables["hops_paced"][-1].keys() == {"stages", "queue", "mailbox", "mailbox ratio"}
-    assert tables["hops_paced"][-1]["mailbox ratio"].keys() == {"median", "low", "high"}
+    assert list(tables) == ["hops_flood", "hops_inline", "hops_mailbox", "hops_mixed"]
+    kinds = ("data", "system", "interruptible")
+    expected = {"stages", "by hand", *kinds, *(f"{kind} ratio" for kind in kinds)}
+    assert tables["hops_mailbox"][-1].keys() == expected
+    assert tables["hops_mailbox"][-1]["data ratio"].keys() == {"median", "low", "high"}
 
 
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    done = _run("--only", "latency", directory=tmp_path)
+    done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
-    assert "there is no 'latency': choose from hops, lifecycle, imports" in done.stderr
+    assert "there is no 'speed': choose from hops, latency, lifecycle, density, imports" in done.stderr
