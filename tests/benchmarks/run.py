@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, hops, imports, latency, lifecycle
+from benchmarks import density, echo, hops, imports, latency, lifecycle
 from benchmarks.table import Table
 
 _SECTIONS = {
@@ -29,6 +29,7 @@ _SECTIONS = {
     "lifecycle": lifecycle.measure,
     "density": density.measure,
     "imports": imports.measure,
+    "echo": echo.measure,
 }
 
 
@@ -56,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py",
         description="Measure what voicepipe costs, beside the floors of plain asyncio in the same run.",
-        epilog="A ratio is the median over the repeats, with its lowest and highest value.",
+        epilog="A ratio is the median over the repeats, with its lowest and highest value. echo needs the "
+        "virtual sound card (Linux), and as root installs what that lacks, as tests/soundcard/up does.",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a few rounds of each, to see that all of it works"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from soundcard.plugging import soundcard_is_required
+
 _RUN = Path(__file__).with_name("run.py")
 
 
@@ -41,6 +43,9 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
+    echo = rows.pop("echo")
+    if soundcard_is_required():
+        assert echo == ["bare bridge", "echo program"]
     assert rows == expected
     printed = [line.strip() for line in done.stdout.splitlines()]
     for name in (row for table in expected.values() for row in table):
@@ -61,4 +66,4 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
-    assert "there is no 'speed': choose from hops, latency, lifecycle, density, imports" in done.stderr
+    assert "there is no 'speed': choose from hops, latency, lifecycle, density, imports, echo" in done.stderr

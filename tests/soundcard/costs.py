@@ -16,6 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,10 +26,33 @@ if __name__ == "__main__":  # run by its path
 
 from soundcard.card import Card
 
+__all__ = ["ECHO", "STREAMS", "Cost", "measured", "middle"]
+
 ROOT = Path(__file__).parents[2]
-ECHO = [sys.executable, "-m", "voicepipe.echo", "--live", "--rate", "48000", "--block", "480"]
 BACKENDS = ("portaudio:inside", "portaudio:outside")
-DEVICES = ["--latency", "0.04", "--mic", "vcard", "--speaker", "vcard"]
+BLOCK = 480
+STREAMS = ["--rate", "48000", "--block", str(BLOCK), "--latency", "0.04"]
+ECHO = [sys.executable, "-m", "voicepipe.echo", "--live", *STREAMS, "--mic", "vcard", "--speaker", "vcard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a program on the card costs."""
+
+    start_ms: float
+    """From the command until both streams run."""
+    first_block_ms: float
+    """From the command until it has taken its first block from the microphone."""
+    memory_mb: float
+    """The proportional set size of all its processes."""
+    cpu_percent: float
+    """Of one core, all its processes together."""
+    processes: int
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """Each figure's median."""
+    return Cost(*(statistics.median(column) for column in zip(*map(astuple, costs), strict=True)))
 
 
 def family(pid: int) -> list[int]:
@@ -50,26 +75,43 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(card: Card, backend: str, seconds: float, compiled: str) -> tuple[float, float, float, int]:
-    """Start-up in ms, memory in MB, share of a core in percent, processes."""
-    began_s = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", "PYTHONPYCACHEPREFIX": compiled}
+def measured(
+    card: Card,
+    command: Sequence[str],
+    seconds: float,
+    *,
+    settle_s: float = 2.0,
+    compiled: str = "",
+    env: Mapping[str, str] = os.environ,
+) -> Cost:
+    """Run a program that uses the card, for so long; and end it as Ctrl-C would.
+
+    Raises:
+        RuntimeError: it ended before it had opened the card.
+    """
+    began_s, starts = time.monotonic(), card.mic.starts
+    environment = {**env, "PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}"}
+    if compiled:
+        environment["PYTHONPYCACHEPREFIX"] = compiled
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as it is where it was started before
-    program = subprocess.Popen(
-        [*ECHO, *DEVICES, "--backend", backend], env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        while not (card.mic.running and card.speaker.running):
+    program = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def until(reached: Callable[[], bool]) -> float:
+        while not reached():
             time.sleep(0.002)
             if program.poll() is not None:
-                sys.exit("it did not open the card")
-        start_s = time.monotonic() - began_s
-        time.sleep(2.0)
+                raise RuntimeError(f"it did not open the card: {' '.join(command)}")
+        return (time.monotonic() - began_s) * 1000
+
+    try:
+        first_block_ms = until(lambda: card.mic.starts > starts and card.mic.appl >= BLOCK)
+        start_ms = until(lambda: bool(card.mic.running and card.speaker.running))
+        time.sleep(settle_s)
         members = family(program.pid)
         before_s, since_s = sum(map(cpu_s, members)), time.monotonic()
         time.sleep(seconds)
         share = (sum(map(cpu_s, members)) - before_s) / (time.monotonic() - since_s)
-        return start_s * 1000, sum(map(memory_mb, members)), share * 100, len(members)
+        return Cost(start_ms, first_block_ms, sum(map(memory_mb, members)), share * 100, len(members))
     finally:
         program.send_signal(signal.SIGINT)
         program.wait(10)
@@ -84,20 +126,26 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     print(f"{'':<20} {'start ms':>9} {'PSS MB':>7} {'CPU %':>6} {'processes':>10}")
-    rows: dict[str, list[float]] = {}
+    rows: dict[str, Cost] = {}
     with Card() as card, TemporaryDirectory() as compiled:
-        for backend in BACKENDS:
-            measured(card, backend, 0.1, compiled)  # compiles
+        commands = {backend: [*ECHO, "--backend", backend] for backend in BACKENDS}
+        for command in commands.values():
+            measured(card, command, 0.1, compiled=compiled)  # compiles
         rounds = [  # in turn, so that what else the machine does meets both
-            [measured(card, backend, options.seconds, compiled) for backend in BACKENDS]
+            [measured(card, command, options.seconds, compiled=compiled) for command in commands.values()]
             for _ in range(options.repeats)
         ]
-        for backend, runs in zip(BACKENDS, zip(*rounds, strict=True), strict=True):
-            rows[backend] = [statistics.median(column) for column in zip(*runs, strict=True)]
-            start_ms, memory, share, processes = rows[backend]
-            print(f"{backend:<20} {start_ms:>9.0f} {memory:>7.1f} {share:>6.1f} {processes:>10.0f}")
-    ratios = [b / a for a, b in zip(*rows.values(), strict=True)]
-    print(f"{'ratio':<20} {ratios[0]:>9.2f} {ratios[1]:>7.2f} {ratios[2]:>6.2f}")
+        for backend, costs in zip(BACKENDS, zip(*rounds, strict=True), strict=True):
+            cost = rows[backend] = middle(costs)
+            print(
+                f"{backend:<20} {cost.start_ms:>9.0f} {cost.memory_mb:>7.1f} {cost.cpu_percent:>6.1f} "
+                f"{cost.processes:>10.0f}"
+            )
+    inside, outside = rows.values()
+    print(
+        f"{'ratio':<20} {outside.start_ms / inside.start_ms:>9.2f} "
+        f"{outside.memory_mb / inside.memory_mb:>7.2f} {outside.cpu_percent / inside.cpu_percent:>6.2f}"
+    )
 
 
 if __name__ == "__main__":
