@@ -1,6 +1,6 @@
 """Measure what voicepipe costs, beside the floors of plain asyncio in the same run.
 
-    python tests/benchmarks/run.py [--quick] [--only SECTION,...] [--repeats N] [--json FILE]
+    python tests/benchmarks/run.py [--quick] [--only SECTION,...] [--repeats N] [--json FILE] [--plot FILE]
 
 Measures the voicepipe beside it in the checkout; where there is none, the installed one.
 """
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, echo, hops, imports, latency, lifecycle
+from benchmarks import density, echo, hops, imports, latency, lifecycle, pipecat, plot
 from benchmarks.table import Table
 
 _SECTIONS = {
@@ -37,20 +37,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print each table as it is done. Returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.json is not None and not options.json.parent.is_dir():
-        parser.error(f"there is no folder {str(options.json.parent)!r} to write {options.json.name} to")
+    for file in (options.json, options.plot):
+        if file is not None and not file.parent.is_dir():
+            parser.error(f"there is no folder {str(file.parent)!r} to write {file.name} to")
+    if options.plot is not None:
+        try:
+            plot.check_matplotlib()
+        except plot.MissingMatplotlibError as error:
+            parser.error(str(error))
     repeats = options.repeats or (2 if options.quick else 7)
     about = _about(repeats)
     print(", ".join(f"{what} {value}" for what, value in about.items()))
     tables: list[Table] = []
+    status = 0
     for section in options.only:
         for table in _SECTIONS[section](repeats, quick=options.quick):
             print(f"\n{table}", flush=True)
             tables.append(table)
+    if options.pipecat is not None:
+        try:
+            tables.append(pipecat.measure(options.pipecat, repeats, quick=options.quick))
+        except RuntimeError as error:
+            print(f"run.py: {error}", file=sys.stderr)
+            status = 1
+        else:
+            print(f"\n{tables[-1]}", flush=True)
     if options.json is not None:
         found = {"about": about, "tables": {table.name: table.records() for table in tables}}
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return 0
+    if options.plot is not None:
+        plot.draw(tables, options.plot)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
         "--repeats", type=_count, metavar="N", help="how often each is measured (default: 7; quick: 2)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw them into this file, .png or .svg (needs matplotlib)"
+    )
+    parser.add_argument(
+        "--pipecat", metavar="PYTHON", help="measure pipecat-ai too, with this interpreter that has it"
+    )
     return parser
 
 

@@ -8,13 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from soundcard.plugging import soundcard_is_required
 
 _RUN = Path(__file__).with_name("run.py")
 
 
-def _run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str, directory: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
     command = [sys.executable, str(_RUN), *arguments]
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, check=False
@@ -67,3 +71,29 @@ def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
     assert "there is no 'speed': choose from hops, latency, lifecycle, density, imports, echo" in done.stderr
+
+
+def test_plot_without_matplotlib_says_what_to_install_before_it_measures(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('no such thing here')\n")
+    done = _run("--plot", "found.png", directory=tmp_path, path=tmp_path)
+    assert done.returncode == 2
+    assert "a plot needs matplotlib (no such thing here): python -m pip install matplotlib" in done.stderr
+    assert not done.stdout
+
+
+def test_plot_is_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="allowed skip: matplotlib is not installed, and need not be")
+    done = _run("--quick", "--repeats", "1", "--only", "latency", "--plot", "found.png", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_interpreter_without_pipecat_is_one_line_and_the_rest_is_measured(tmp_path: Path) -> None:
+    done = _run(
+        "--quick", "--repeats", "1", "--only", "latency", "--pipecat", sys.executable, directory=tmp_path
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("run.py: pipecat-ai could not be measured with ")
+    assert line.endswith("No module named 'pipecat'")
+    assert "mailbox" in done.stdout
