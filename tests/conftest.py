@@ -1,12 +1,14 @@
 """Every test runs in virtual time, and leaves nothing behind.
 
-A test that needs real time (threads, processes, signals) says so: `@pytest.mark.real_time`.
+A test that needs real time (threads, processes, signals) says so: `@pytest.mark.real_time`. One that keeps
+every core busy says `@pytest.mark.alone`: no other runs beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
 import pytest
@@ -17,6 +19,7 @@ from voicepipe.testing import VirtualLoop
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_time: run in a real event loop, not in virtual time")
+    config.addinivalue_line("markers", "alone: keep the workers beside this one waiting meanwhile")
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -26,6 +29,29 @@ def pytest_asyncio_loop_factories(
     yield
     real = item.get_closest_marker("real_time") is not None
     return {"real": asyncio.new_event_loop} if real else {"virtual": VirtualLoop}
+
+
+@pytest.fixture(scope="session")
+def turnstile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A file's descriptor, one file for all workers of a run."""
+    own = tmp_path_factory.getbasetemp()  # a worker's lies in that of the run
+    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "turnstile"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.fixture(autouse=True)
+def not_beside_one_that_is_alone(request: pytest.FixtureRequest, turnstile: int) -> Iterator[None]:
+    """Tests share the turnstile; one that is to be alone has it for itself."""
+    try:
+        from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
+    except ImportError:  # Windows: side by side, as it comes
+        yield
+        return
+    flock(turnstile, LOCK_EX if request.node.get_closest_marker("alone") else LOCK_SH)
+    yield
+    flock(turnstile, LOCK_UN)
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,10 @@ import pytest
 from counts import count_of
 from process.running import Ended, Program
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: looks into /proc"),
+    pytest.mark.alone,
+]
 
 DEV = ("-X", "dev", "-W", "error")
 LIMIT_S = 1.0 + 3.5 + 3.0

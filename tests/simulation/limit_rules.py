@@ -113,6 +113,8 @@ def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
     for at_s, fault in run.faults:
         if fault.what not in ("unplug", "vanish", "stall", "break_", "hang", "crash"):
             continue
+        if fault.what == "crash" and at_s < run.running_s:
+            continue  # of what was not open nothing crashes
         since_s = max(at_s, run.running_s + 0.05)
         mends = [at for at, event in run.faults if event.what == "mend" and at >= at_s]
         until_s = min(ended_s, *mends) if mends else ended_s

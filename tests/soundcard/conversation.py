@@ -101,7 +101,7 @@ class Conversation(ProgramOnCard):
         while self._sound(self.card.now(), PAUSE_S) is not None:
             pass
 
-    def is_answered(self) -> float:
+    def is_answered(self, within_s: float = BACK_S) -> float:
         """Say some words, again and again, until an answer is heard; returns how long that took.
 
         They are said from now until a device that came back now must be in use again. The first may
@@ -111,11 +111,11 @@ class Conversation(ProgramOnCard):
             AssertionError: none was answered.
         """
         began = time.monotonic()
-        while time.monotonic() < began + BACK_S:
+        while time.monotonic() < began + within_s:
             start = self.say(WORDS, after_s=0.1)
             if self._sound(start + len(WORDS) + RATE // 10, ANSWER_S) is not None:
                 return time.monotonic() - began
-        raise AssertionError(f"{BACK_S} s long nothing was answered:\n{self.told}\n{self.card.status()}")
+        raise AssertionError(f"{within_s} s long nothing was answered:\n{self.told}\n{self.card.status()}")
 
     def ctrl_c(self, *, statuses: tuple[int, ...] = (0,)) -> None:
         """Send SIGINT; it ends in time, with one of these statuses, and leaves nothing behind.

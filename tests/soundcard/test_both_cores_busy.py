@@ -65,6 +65,7 @@ def prefer(pid: int) -> None:
             return
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("latency", ["low", "0.04"])
 def test_live_echo_beside_two_busy_loops_loses_nothing_but_the_machines_own_time(
     new_card: NewCard, latency: str

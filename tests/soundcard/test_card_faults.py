@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from soundcard.conversation import LOST_S, Conversation
+from soundcard.conversation import BACK_S, LOST_S, Conversation
 from soundcard.plugging import HERE, PluggedCard
 from soundcard.rooms import ProgramOnCard
+from voicepipe.keeper import WAIT_S
 
 CYCLES = int(os.environ.get("VOICEPIPE_CYCLES", "15"))
 """How often a microphone and a speaker are opened and closed; the full count is 150."""
@@ -35,7 +36,8 @@ def survives(echo: Conversation, which: str, kind: str, *, busy_s: float = 0.0) 
         echo.card.fault(which, "busy")
         time.sleep(busy_s)
     echo.card.fault(which, "none")
-    echo.is_answered()
+    # Whoever found it busy looks again up to 3 s later.
+    echo.is_answered(BACK_S + (WAIT_S if busy_s else 0.0))
     echo.ctrl_c()
 
 

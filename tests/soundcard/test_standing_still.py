@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import ProgramOnCard, Samples
@@ -68,6 +69,7 @@ def gaps(whole: Samples, said: Samples) -> int:
     return len(stretch) - int(np.count_nonzero(stretch))
 
 
+@pytest.mark.alone
 def test_what_is_queued_has_no_gap_and_what_is_heard_is_whole(card: PluggedCard, tmp_path: Path) -> None:
     to_play, played, spoken, heard, told = run(card, "portaudio:outside", tmp_path)
     assert told == {"jumps": 0, "dropped": {}}
@@ -77,6 +79,7 @@ def test_what_is_queued_has_no_gap_and_what_is_heard_is_whole(card: PluggedCard,
     assert np.count_nonzero(heard) == len(spoken)
 
 
+@pytest.mark.alone
 def test_the_same_in_one_process_for_comparison(card: PluggedCard, tmp_path: Path) -> None:
     """It is not promised to be whole there: only the books must be true."""
     to_play, played, spoken, heard, told = run(card, "portaudio:inside", tmp_path)
