@@ -91,9 +91,13 @@ def test_two_cards_behind_the_same_server_do_not_hear_each_other(new_card: NewCa
 # -- a conversation through them
 
 
-def says_it_back(program: Conversation) -> None:
-    start = program.is_listening().say(PHRASE)
-    found = find(MIDDLE, program.heard(start + len(PHRASE), round(3.0 * RATE)))
+def says_it_back(program: Conversation, tries: int = 1) -> None:
+    for _ in range(tries):
+        start = program.is_listening().say(PHRASE)
+        found = find(MIDDLE, program.heard(start + len(PHRASE), round(3.0 * RATE)))
+        if found.correlation > 0.9:
+            break
+        program.is_quiet()
     assert found.correlation > 0.9, f"{found}\n{program.told}"
     program.ctrl_c()
 
@@ -110,7 +114,7 @@ def test_a_phrase_comes_back_through_jack(new_card: NewCard) -> None:
     except RuntimeError as why:
         pytest.skip(f"allowed skip: jackd does not run here: {why}")
     with Conversation(card, DEVICES["jack"]) as program:
-        says_it_back(program)
+        says_it_back(program, tries=3)  # a server without real-time priority skips now and then
 
 
 @each_server
