@@ -92,10 +92,11 @@ def test_two_cards_behind_the_same_server_do_not_hear_each_other(new_card: NewCa
 
 
 def says_it_back(program: Conversation, tries: int = 1) -> None:
-    for _ in range(tries):
+    while True:
         start = program.is_listening().say(PHRASE)
         found = find(MIDDLE, program.heard(start + len(PHRASE), round(3.0 * RATE)))
-        if found.correlation > 0.9:
+        tries -= 1
+        if found.correlation > 0.9 or not tries:
             break
         program.is_quiet()
     assert found.correlation > 0.9, f"{found}\n{program.told}"
