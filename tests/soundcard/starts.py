@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Is live echo as near as one block to the bare callback? Eight starts of each, in turn, on a card of its own:
+"""Is live echo as near as one block to the bare callback? Eight starts of each in turn, on a card of its own:
 
     python tests/soundcard/starts.py [--starts 8] [--clicks 60]
 
