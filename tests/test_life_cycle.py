@@ -777,6 +777,29 @@ async def test_on_error_report_drops_the_frame_and_goes_on(
     assert len(caplog.records) == 1  # a line a second
 
 
+async def test_what_a_stage_reports_while_others_open_is_told_after_the_start() -> None:
+    class Broken(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            async def fails() -> None:
+                raise ValueError("bad")
+
+            self.create_task(fails())
+
+    class Slow(Recorder):
+        async def on_start(self, params: StartParams) -> None:
+            await asyncio.sleep(1)
+            assert not self.frames
+
+    slow = Slow()
+    task = PipelineTask(Pipeline([slow, Broken(on_error="report")]))
+    ends = Ends(task)
+    later(2, task.end)
+    report = await task.run()
+    assert [type(frame) for frame in slow.frames] == [ErrorFrame]
+    assert [type(frame) for frame in ends.up] == [ErrorFrame]
+    assert len(report.errors) == 1
+
+
 async def test_an_error_frame_reports_and_does_not_end_the_run() -> None:
     async def complain(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
         await stage.push_frame(ErrorFrame("the network is down"), UP)

@@ -42,7 +42,7 @@ class RunHandle(Protocol):
         """An exception escaped a stage whose policy is to fail."""
 
     def stage_reported(self, node: Node, error: BaseException) -> None:
-        """An exception escaped a stage whose policy is to report."""
+        """An exception escaped a stage whose policy is to report: an ErrorFrame goes up."""
 
     def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
         """A frame left the pipeline at one of its outer ends."""

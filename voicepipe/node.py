@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from voicepipe.contained import error_of, start_task
 from voicepipe.element import Call, Element, Flow, RunHandle
 from voicepipe.errors import DeviceLostError
-from voicepipe.frames import AudioFrame, EndFrame, ErrorFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.ledger import DropReason, Ledger, SeamReport
 from voicepipe.mailbox import Congestion
 from voicepipe.processor import InlineProcessor, Processor
@@ -66,7 +66,6 @@ class Node(Element):
         """An exception escaped the stage: what becomes of it is the stage's policy."""
         if self.processor.on_error == "report":
             self.run.stage_reported(self, error)
-            self.past_up.send(ErrorFrame(f"{self.label}: {error!r}", self.label, error))
         else:
             self.disable(reason_of(error))
             self.run.stage_failed(self, error)

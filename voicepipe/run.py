@@ -34,7 +34,7 @@ __all__ = ["Observer", "Run"]
 
 Observer = Callable[[Frame, FrameDirection], None]
 _DOWN = FrameDirection.DOWNSTREAM
-_MOST_ERRORS = 100
+_MOST_TO_TELL = 100
 
 
 class Run:
@@ -67,6 +67,8 @@ class Run:
         self._never_started = 0
         self.started = False
         """StartFrame has gone all the way."""
+        self._to_tell: list[tuple[Node, ErrorFrame]] = []
+        """What stages reported before StartFrame had gone all the way; the first of them."""
         self._drained = False
         self.interrupting = False
         """An interruption was asked for, and is about to be acted on."""
@@ -117,8 +119,13 @@ class Run:
         self.wake()
 
     def stage_reported(self, node: Node, error: BaseException) -> None:
-        """The stage's policy is to report, and to go on."""
+        """The stage's policy is to report, and to go on. Nobody is told before StartFrame."""
         self.errors.report(node.label, error)
+        told = ErrorFrame(f"{node.label}: {error!r}", node.label, error)
+        if self.started:
+            node.past_up.send(told)
+        elif len(self._to_tell) < _MOST_TO_TELL:
+            self._to_tell.append((node, told))
 
     def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
         """A frame left the pipeline: shown to subscribers, or counted and discarded."""
@@ -160,6 +167,10 @@ class Run:
         else:
             self.started = True
         self.observe(frame, _DOWN)
+        if self.started:
+            to_tell, self._to_tell = self._to_tell, []
+            for node, told in to_tell:
+                node.past_up.send(told)
         self.wake()
 
     # -- the drive -------------------------------------------------------------
