@@ -11,6 +11,8 @@ from sound_for_tests import virtual_loop
 from stages_for_tests import Ends, Recorder, forever
 from voicepipe import (
     EndFrame,
+    Frame,
+    FrameDirection,
     FrameProcessor,
     Limits,
     MicrophoneInput,
@@ -20,6 +22,7 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
     StartParams,
+    TextFrame,
 )
 from voicepipe_devices.fake import SimulatedCard
 
@@ -29,23 +32,34 @@ def later(seconds: float, call: Callable[[], object]) -> None:
 
 
 class SlowToClose(Recorder):
-    """Takes two seconds for its clean-up."""
+    """Takes two seconds, or so many, for its clean-up."""
+
+    def __init__(self, name: str, seconds: float = 2.0) -> None:
+        super().__init__(name)
+        self._seconds = seconds
 
     async def cleanup(self) -> None:
         await super().cleanup()
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(self._seconds)
+        self.events.append("clean")
 
 
 async def test_a_loop_that_stands_still_while_the_run_closes_takes_no_time_from_it() -> None:
     """As when another task blocks the loop, or the laptop sleeps: everybody would have closed at once."""
-    card, stage = SimulatedCard(), Recorder()
+
+    class Unlucky(SlowToClose):
+        async def cleanup(self) -> None:
+            later(0.1, lambda: virtual_loop().freeze(5.0))
+            await super().cleanup()
+
+    card, stage = SimulatedCard(), Unlucky("unlucky", 0.3)
     task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), stage, SpeakerOutput(card.backend())]))
     later(1.0, task.cancel)
     later(1.0, lambda: virtual_loop().freeze(5.0))
     report = await task.run()
     assert report.state is RunState.CANCELLED
     assert report.abandoned == ()
-    assert stage.events == ["start", "cancel", "cleanup"]
+    assert stage.events == ["start", "cancel", "cleanup", "clean"]
     assert not card.mic.is_open
     assert not card.speaker.is_open
 
@@ -73,7 +87,14 @@ async def test_a_stage_that_fails_when_it_hears_of_the_end_has_not_to_be_forced(
         def on_ending(self) -> None:
             raise ValueError("on purpose")
 
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            try:
+                await forever()
+            finally:
+                await asyncio.sleep(0.1)  # it stops, if not at once
+
     task = PipelineTask(Pipeline([Fails(), Recorder()]))
+    await task.queue_frame(TextFrame("x"))
     later(1.0, task.end)
     with pytest.raises(PipelineError) as caught:
         await task.run()

@@ -103,6 +103,15 @@ def stages_open_last_to_first(run: Facts) -> Iterator[str]:
             return
 
 
+def sources_begin_behind_start_frame(run: Facts) -> Iterator[str]:
+    """Nothing is captured or made before StartFrame has gone all the way."""
+    for entry in run.lines:
+        if isinstance(entry.frame, StartFrame):
+            return
+        if entry.what == "on_running":
+            yield f"{entry.who} began before StartFrame was at the Sink"
+
+
 def life_cycle_frames_are_the_frameworks(run: Facts) -> Iterator[str]:
     """No stage sees one; at the Sink StartFrame comes first, EndFrame last, each once."""
     for stage in run.spec.stages:
@@ -155,10 +164,9 @@ def everybody_hears_of_an_interruption(run: Facts) -> Iterator[str]:
 
 def refused_after_the_end(run: Facts) -> Iterator[str]:
     """What is queued after the end was asked for is not accepted."""
-    asked_s = min(run.run.asked_inside_s, default=None)
-    late = [at for at in run.run.accepted_s if asked_s is not None and at > asked_s]
-    if late:
-        yield f"the end was asked for at {asked_s:.3f} s, and a frame was accepted at {late[0]:.3f} s"
+    for at_s in run.run.accepted_late_s[:1]:
+        asked_s = min(run.run.asked_inside_s)
+        yield f"the end was asked for at {asked_s:.3f} s, and a frame was accepted at {at_s:.3f} s"
 
 
 def never_started_is_counted(run: Facts) -> Iterator[str]:
@@ -181,6 +189,7 @@ RULES = (
     says_what_failed,
     hooks_come_in_order,
     stages_open_last_to_first,
+    sources_begin_behind_start_frame,
     life_cycle_frames_are_the_frameworks,
     everybody_hears_of_the_end,
     everybody_hears_of_an_interruption,

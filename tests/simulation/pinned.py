@@ -6,4 +6,4 @@ says, for each planted bug, which seed shows it first.
 
 from __future__ import annotations
 
-PINNED = (481, 717, 2533, 2771, 11917)
+PINNED = (360, 372, 444, 496)

@@ -58,6 +58,8 @@ class PlayedRun:
     """What `queue_frame` said yes to."""
     accepted_s: list[float] = field(default_factory=list)
     """When it said so."""
+    accepted_late_s: list[float] = field(default_factory=list)
+    """When it said so though the end had been asked for."""
     deepest: dict[str, int] = field(default_factory=dict)
     """How many frames have waited in the stages' mailboxes at most."""
     early: int = 0
@@ -344,10 +346,12 @@ class _Play:
                 first = (number - 1) * 20 + 1
                 frame = OutputAudioFrame(array("H", range(first, first + 20)).tobytes(), RATE)
             try:
-                asked_s = self._loop.time()
+                asked_s, is_late = self._loop.time(), bool(run.asked_inside_s)
                 if await run.task.queue_frame(frame):
                     run.accepted.append(frame)
                     run.accepted_s.append(asked_s)
+                    if is_late:
+                        run.accepted_late_s.append(asked_s)
                     run.early += run.task.state in (RunState.CREATED, RunState.OPENING)
             except RuntimeError as error:
                 if "wait for the start" not in str(error):

@@ -26,19 +26,19 @@ HORIZON_S = 4.0
 
 Devices = Literal["none", "mic", "speaker", "both"]
 
-WELL_BEHAVED = ("passes", "passes", "holds", "slow", "slow", "answers", "tells", "child", "early")
+WELL_BEHAVED = ("passes", "passes", "holds", "slow", "slow", "answers", "tells", "child", "early", "early")
 """What a stage of a run does in which nothing may be lost."""
 AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports")
 """What goes wrong with the n-th frame."""
 IN_A_HOOK = ("raises in", "hangs in", "stubborn in", "slow in")
 """What goes wrong in a hook."""
 HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup", "on_interruption", "on_ending")
-AWAITED_HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup")
+AWAITED_HOOKS = ("on_start", "on_start", "on_running", "on_end", "on_cancel", "cleanup")
 ERRORS = ("ValueError", "CancelledError", "KeyboardInterrupt", "SystemExit", "DeviceLostError")
 REQUESTS = ("end", "end", "end", "cancel", "cancel", "outer", "EndFrame", "CancelFrame")
 """Who asks for the end: the task's methods, an outer cancellation, or a frame that is queued."""
 FAULTS = (
-    *("unplug", "vanish", "stall", "break_", "hang"),
+    *("unplug", "vanish", "vanish", "stall", "stall", "break_", "hang", "hang"),
     *("busy", "forbid", "fail_start", "slow_open", "stuck_close", "crash", "mute", "xrun"),
 )
 
@@ -228,9 +228,10 @@ class _Maker:
         return Scenario(self._seed, tuple(runs), tuple(freezes))
 
     def _time(self) -> float:
-        """Often early, when everything happens at once."""
+        """Often early, when everything happens at once, or at the very moment at which audio comes."""
         draw = self._random
-        return round(draw.choice((draw.uniform(0, 0.1), draw.uniform(0, 1), draw.uniform(0, HORIZON_S))), 4)
+        at = draw.choice((draw.uniform(0, 0.1), draw.uniform(0, 1), draw.uniform(0, HORIZON_S)))
+        return round(at / 0.02) * 0.02 if draw.random() < 0.3 else round(at, 4)
 
     def _moment(self, runs: list[RunSpec]) -> float:
         """Any time, or the very moment at which something is asked for."""
@@ -244,7 +245,7 @@ class _Maker:
         draw = self._random
         times = [self._time() for _ in range(count)]
         if count > 1 and draw.random() < 0.6:
-            apart = draw.choice((0.0, 0.001, 0.01, 0.02))
+            apart = draw.choice((0.0, 0.001, 0.01, 0.02, 0.3))
             times = [round(times[0] + apart * n, 4) for n in range(count)]
         return times
 
@@ -254,10 +255,10 @@ class _Maker:
             like.devices if like else draw.choices(("none", "mic", "speaker", "both"), (4, 2, 3, 4))[0]
         )
         events: list[Event] = []
-        if devices != "none" and self._trouble and draw.random() < 0.6:
+        if devices != "none" and self._trouble and draw.random() < 0.7:
             events += self._faults(devices)
         shape = like.shape if like else self._shape(name)
-        waits = bool(events) and draw.random() < 0.4  # for what becomes of a fault
+        waits = bool(events) and draw.random() < 0.6  # for what becomes of a fault
         if draw.random() < (0.8 if devices == "speaker" else 0.4):
             events += [Event(at, "interrupt") for at in self._times(draw.randint(1, 3))]
         events += [] if waits else self._requests()
@@ -272,7 +273,7 @@ class _Maker:
                 start_s=draw.choice((1.0, 5.0)), stall_s=1.5, cancel_s=draw.choice((0.5, 2.0)), close_s=1.0
             ),
             drift_ppm=draw.choice((0.0, 0.0, 150.0, -150.0)),
-            jitter_s=draw.choice((0.0, 0.0, 0.015)),
+            jitter_s=draw.choice((0.0, 0.0, 0.0, 0.015)),
             runs_out_s=draw.choice((0.0, 0.0, 0.0, 0.5)),
             on_loss=draw.choice(("wait", "wait", "wait", "end", "fail")),
             again=like is not None,
@@ -291,8 +292,10 @@ class _Maker:
         draw = self._random
         times = self._times(draw.choices((0, 1, 2, 3, 4), (1, 6, 3, 1, 1))[0])
         events = [Event(at, draw.choice(REQUESTS), from_outside=draw.random() < 0.2) for at in times]
-        if self._trouble > 1 and draw.random() < 0.1:
-            events.append(Event(self._time(), "cancel all"))
+        if self._trouble and draw.random() < 0.15:
+            asked = [at + draw.choice((0.0, 0.005, 0.05, 0.5)) for at in times]
+            at = draw.choice(asked) if asked and draw.random() < 0.6 else self._time()
+            events.append(Event(round(at, 4), "cancel all"))
         if draw.random() < 0.1:
             events.append(Event(self._time(), "run twice"))
         return events
@@ -324,7 +327,7 @@ class _Maker:
 
     def _nested(self, specs: Sequence[StageSpec], depth: int) -> Shape:
         draw = self._random
-        if depth == 2 or len(specs) < 2 or draw.random() < 0.6:
+        if depth == 2 or len(specs) < 2 or draw.random() < 0.5:
             return tuple(specs)
         first, last = sorted(draw.sample(range(len(specs) + 1), 2))
         inside = specs[first:last]
@@ -346,7 +349,7 @@ class _Maker:
     def _bad(self, name: str) -> StageSpec:
         draw = self._random
         inline = draw.random() < 0.4
-        does = draw.choice(AT_A_FRAME if draw.random() < 0.6 else IN_A_HOOK)
+        does = draw.choice(AT_A_FRAME if draw.random() < 0.5 else IN_A_HOOK)
         if does in ("hangs", "stubborn"):
             inline = False
         what, seconds = "", 0.0
