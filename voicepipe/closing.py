@@ -46,6 +46,7 @@ class Closing:
         """A task of the run's own, which closing will see to the end of."""
         task = start_task(self._run.loop, coroutine, name)
         self._adopted.add(task)
+        task.add_done_callback(self._adopted.discard)
         return task
 
     async def close(self, reason: str, *, drained: bool) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-__all__ = ["error_of", "start_task"]
+__all__ = ["error_of", "finished", "start_task"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,21 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
         return asyncio.CancelledError()
     error = task.exception()
     return error.__cause__ if isinstance(error, StageExitError) else error
+
+
+def finished(task: asyncio.Task[Any]) -> asyncio.Future[None]:
+    """A future that is done when the task is. To cancel it does nothing to the task.
+
+    `asyncio.wait` of the one task would be a dozen objects that stay for as long as the task runs.
+    """
+    told: asyncio.Future[None] = task.get_loop().create_future()
+
+    def tell(_: asyncio.Task[Any]) -> None:
+        if not told.done():
+            told.set_result(None)
+
+    task.add_done_callback(tell)
+    return told
 
 
 class _Contained(Coroutine[Any, Any, T]):

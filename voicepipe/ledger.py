@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from voicepipe.frames import AudioFrame, Frame
 
@@ -54,6 +55,10 @@ class SeamReport:
         return f"{self.name}: {self.taken} in, {self.given} out, {self.held} held, dropped: {lost}"
 
 
+_NONE: Mapping[str, int] = MappingProxyType({})
+"""One for all ledgers: in nearly every run nearly every stage drops nothing."""
+
+
 class Ledger:
     """Counts one seam. One owner; not thread-safe."""
 
@@ -62,14 +67,14 @@ class Ledger:
     def __init__(self) -> None:
         self.taken = 0
         self.given = 0
-        self.dropped: Counter[str] = Counter()
-        self.dropped_frames: Counter[str] = Counter()
+        self.dropped = _NONE
+        self.dropped_frames = _NONE
 
     def drop(self, frame: Frame, reason: str) -> None:
         """A frame that had been taken is dropped."""
-        self.dropped_frames[reason] += 1
+        self.dropped_frames = _more(self.dropped_frames, reason, 1)
         if isinstance(frame, AudioFrame):
-            self.dropped[reason] += frame.num_samples
+            self.dropped = _more(self.dropped, reason, frame.num_samples)
 
     def refuse(self, frame: Frame, reason: str) -> None:
         """A frame is dropped where it would have come in."""
@@ -80,3 +85,7 @@ class Ledger:
     def report(self, name: str, held: int = 0) -> SeamReport:
         """The seam as it stands."""
         return SeamReport(name, self.taken, self.given, held, dict(self.dropped), dict(self.dropped_frames))
+
+
+def _more(counts: Mapping[str, int], reason: str, count: int) -> Mapping[str, int]:
+    return {**counts, reason: counts.get(reason, 0) + count}

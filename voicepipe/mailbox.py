@@ -28,6 +28,11 @@ SYSTEM_CAPACITY = 64
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 Waiter = asyncio.Future[None]
 
+# What most mailboxes never need is one for all, and stays empty: a thousand sessions have thousands.
+_NO_SYSTEM: deque[tuple[Frame, FrameDirection]] = deque()
+_NO_UPSTREAM: deque[Frame] = deque()
+_NOBODY: list[Waiter] = []
+
 
 class Congestion(Protocol):
     """Somewhere downstream that is over its limit."""
@@ -74,12 +79,12 @@ class Mailbox:
         self.ledger = ledger
         self.bypass: Callable[[Frame, FrameDirection], Congestion | None] | None = None
         """Set when the stage takes no more: where frames go instead."""
-        self._system: deque[tuple[Frame, FrameDirection]] = deque()
-        self._upstream: deque[Frame] = deque()
+        self._system = _NO_SYSTEM
+        self._upstream = _NO_UPSTREAM
         self._upstream_turn = False
         self._reader: Waiter | None = None
         self._system_reader: Waiter | None = None
-        self._pushers: list[Waiter] = []
+        self._pushers = _NOBODY
 
     # -- in ------------------------------------------------------------------
 
@@ -110,6 +115,8 @@ class Mailbox:
             return None
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
+        if self._upstream is _NO_UPSTREAM:
+            self._upstream = deque()
         self._upstream.append(frame)
         if len(self._upstream) > UPSTREAM_CAPACITY:
             self.ledger.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
@@ -117,6 +124,8 @@ class Mailbox:
         return None
 
     def _put_system(self, frame: Frame, direction: FrameDirection) -> None:
+        if self._system is _NO_SYSTEM:
+            self._system = deque()
         system = self._system
         if len(system) >= SYSTEM_CAPACITY:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
@@ -202,6 +211,8 @@ class Mailbox:
 
     def add_waiter(self, waiter: Waiter) -> None:
         """Set this future's result when half of the room is free."""
+        if self._pushers is _NOBODY:
+            self._pushers = []
         self._pushers.append(waiter)
 
     def remove_waiter(self, waiter: Waiter) -> None:
@@ -210,6 +221,6 @@ class Mailbox:
             self._pushers.remove(waiter)
 
     def _wake_pushers(self) -> None:
-        pushers, self._pushers = self._pushers, []
+        pushers, self._pushers = self._pushers, _NOBODY
         for waiter in pushers:
             wake(waiter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ class Node(Element):
         """`on_start` has begun, so `cleanup` is owed."""
         self.ended = False
         """EndFrame has passed."""
-        self.children: set[asyncio.Task[Any]] = set()
+        self._children: set[asyncio.Task[Any]] | None = None
 
     @cached_property
     def past_down(self) -> Route:
@@ -46,6 +46,11 @@ class Node(Element):
         """The way upstream from here."""
         return Route(self, _UP)
 
+    @property
+    def children(self) -> Collection[asyncio.Task[Any]]:
+        """The tasks of its own that are not done."""
+        return self._children or ()
+
     def open(self) -> None:
         """The stage is about to be opened."""
         self.opened = True
@@ -53,12 +58,15 @@ class Node(Element):
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """A task of the stage's own; its failure is the stage's."""
         task = start_task(self.run.loop, coroutine, self.run.task_name(self.label, name or "task"))
-        self.children.add(task)
+        if self._children is None:
+            self._children = set()
+        self._children.add(task)
         task.add_done_callback(self._child_done)
         return task
 
     def _child_done(self, task: asyncio.Task[Any]) -> None:
-        self.children.discard(task)
+        if self._children is not None:
+            self._children.discard(task)
         if not task.cancelled() and (error := error_of(task)) is not None:
             self.raised(error)
 
@@ -104,8 +112,8 @@ class InlineNode(Node):
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
         self.call: Call = processor.process
-        self.routes: list[tuple[Route, int]] = []
-        """The routes that lead through here, each with this stage's place in it."""
+        self.routes: tuple[Route, ...] = ()
+        """Those that lead through here."""
         self.disabled = False
 
     def inline(self) -> InlineNode:
@@ -168,8 +176,8 @@ class InlineNode(Node):
 
     def _set_call(self, call: Call) -> None:
         self.call = call
-        for route, place in self.routes:
-            route.calls[place] = call
+        for route in self.routes:
+            route.calls[route.nodes.index(self)] = call
 
 
 def _pass_by(frame: Frame, direction: FrameDirection) -> Iterable[Frame]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Route", "Several"]
 
 
+_NO_CALLS: list[Call] = []
+"""One for all routes without a stage; never changed."""
+
+
 class Several:
     """More than one place that is over its limit."""
 
@@ -58,24 +62,24 @@ class Route:
     def __init__(self, start: Element, direction: FrameDirection) -> None:
         self.direction = direction
         down = direction is FrameDirection.DOWNSTREAM
-        nodes: list[InlineNode] = []
+        nodes: tuple[InlineNode, ...] = ()
         receive: Receive | None = None
         element = start.after if down else start.before
         while receive is None:
             assert element is not None, "a chain ends in a receiver"
             node = element.inline()
             if node is not None:
-                nodes.append(node)
+                nodes += (node,)
             else:
                 receive = element.receiver(direction)
             element = element.after if down else element.before
         self.receive: Receive = receive
         self.nodes = nodes
-        self.calls: list[Call] = [node.call for node in nodes]
+        self.calls: list[Call] = [node.call for node in nodes] if nodes else _NO_CALLS
         self.send: Receive = self._through if nodes else receive
         """Delivers one frame; returns where the pusher should wait for room. Never raises."""
-        for place, node in enumerate(nodes):
-            node.routes.append((self, place))
+        for node in nodes:
+            node.routes += (self,)
 
     def _through(self, frame: Frame) -> Congestion | None:
         """Deliver one frame through the stages on the way."""

@@ -72,7 +72,7 @@ class Run:
         self._drained = False
         self.interrupting = False
         """An interruption was asked for, and is about to be acted on."""
-        self._interruptions = WeakSet[Frame]()
+        self._interruptions: WeakSet[Frame] | None = None
         """Those on their way. One may be asked for while another is."""
         self._waiter: asyncio.Future[None] | None = None
         self.chain = Chain(pipeline, self, self._reached_sink)
@@ -111,7 +111,7 @@ class Run:
 
     def is_passing(self, frame: Frame) -> bool:
         """The InterruptionFrame that the task sent is passed on like any other frame."""
-        return type(frame) is InterruptionFrame and frame in self._interruptions
+        return type(frame) is InterruptionFrame and frame in (self._interruptions or ())
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """The run fails: End goes to the other stages, and `run()` will raise."""
@@ -251,6 +251,8 @@ class Run:
         for node in self.chain.nodes:
             node.interrupt()
         interruption = InterruptionFrame()
+        if self._interruptions is None:
+            self._interruptions = WeakSet()
         self._interruptions.add(interruption)
         self.send(interruption)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_callable
+from voicepipe.contained import finished
 from voicepipe.element import where
 from voicepipe.errors import PipelineError, PipelineStartError, shown
 from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
@@ -116,7 +117,7 @@ class PipelineTask:
         try:
             while not driver.done():
                 try:
-                    await asyncio.wait([driver])
+                    await finished(driver)
                 except asyncio.CancelledError as cancelled:
                     outer = cancelled
                     run.ask(Request.CANCEL, "outer cancellation")
