@@ -105,10 +105,11 @@ def stages_open_last_to_first(run: Facts) -> Iterator[str]:
 
 def sources_begin_behind_start_frame(run: Facts) -> Iterator[str]:
     """Nothing is captured or made before StartFrame has gone all the way."""
+    names = {stage.name for stage in run.spec.stages}
     for entry in run.lines:
-        if isinstance(entry.frame, StartFrame):
+        if entry.who == run.spec.name and isinstance(entry.frame, StartFrame):
             return
-        if entry.what == "on_running":
+        if entry.what == "on_running" and entry.who in names:
             yield f"{entry.who} began before StartFrame was at the Sink"
 
 

@@ -113,7 +113,7 @@ def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
     for at_s, fault in run.faults:
         if fault.what not in ("unplug", "vanish", "stall", "break_", "hang", "crash"):
             continue
-        if at_s < run.run.made_s:
+        if at_s <= run.run.made_s and fault not in run.spec.events:
             continue  # done to its card in the run before, and mended since
         if fault.what == "crash" and at_s < run.running_s:
             continue  # of what was not open nothing crashes

@@ -403,7 +403,7 @@ class _Play:
 
     def _queue(self, run: PlayedRun, frame: Frame) -> None:
         self._side_tasks.add(
-            self._loop.create_task(run.task.queue_frame(frame), name=f"{run.spec.name}:queues a request")
+            self._loop.create_task(run.task.queue_frame(frame), name=f"a request of {run.spec.name}")
         )
 
     def _cancel_outer(self, run: PlayedRun) -> None:
