@@ -32,26 +32,32 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(scope="session")
-def turnstile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A file's descriptor, one file for all workers of a run."""
+def door_and_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """The descriptors of two files, the same for all workers of a run."""
     own = tmp_path_factory.getbasetemp()  # a worker's lies in that of the run
-    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "turnstile"
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    yield descriptor
-    os.close(descriptor)
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    door, room = (os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600) for name in ("door", "room"))
+    yield door, room
+    os.close(door)
+    os.close(room)
 
 
 @pytest.fixture(autouse=True)
-def not_beside_one_that_is_alone(request: pytest.FixtureRequest, turnstile: int) -> Iterator[None]:
-    """Tests share the turnstile; one that is to be alone has it for itself."""
+def not_beside_one_that_is_alone(
+    request: pytest.FixtureRequest, door_and_room: tuple[int, int]
+) -> Iterator[None]:
+    """Tests share the room; who is to be alone waits in the door until it is empty."""
     try:
         from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
     except ImportError:  # Windows: side by side, as it comes
         yield
         return
-    flock(turnstile, LOCK_EX if request.node.get_closest_marker("alone") else LOCK_SH)
+    door, room = door_and_room
+    flock(door, LOCK_EX)
+    flock(room, LOCK_EX if request.node.get_closest_marker("alone") else LOCK_SH)
+    flock(door, LOCK_UN)
     yield
-    flock(turnstile, LOCK_UN)
+    flock(room, LOCK_UN)
 
 
 @pytest.fixture(autouse=True)
