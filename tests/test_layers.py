@@ -22,7 +22,7 @@ LAYERS = {
         *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
-        *("drift", "keeper", "silence", "stretch"),
+        *("drift", "keeper", "silence", "statistics", "stretch"),
     ),
     3: (
         *("filter", "gain", "loopback", "meter", "tap", "utterance"),

@@ -20,6 +20,7 @@ from voicepipe.errors import BackendMissingError, DeviceError, printable, shown
 
 if TYPE_CHECKING:
     from voicepipe.ledger import SeamReport
+    from voicepipe.statistics import CallbackCounts
 
 __all__ = [
     "Backend",
@@ -132,6 +133,11 @@ class InputStream(Protocol):
         ...
 
     @property
+    def counts(self) -> CallbackCounts:
+        """The device's callbacks so far; may be asked for at any time, after the close too."""
+        ...
+
+    @property
     def exhausted(self) -> bool:
         """The input has run out (a file ended), and everything was read."""
         ...
@@ -176,6 +182,11 @@ class OutputStream(Protocol):
     @property
     def error(self) -> DeviceError | None:
         """Why nothing more will be heard; None while the device is well."""
+        ...
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The device's callbacks so far; may be asked for at any time, after the close too."""
         ...
 
     @property

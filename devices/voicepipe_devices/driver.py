@@ -22,6 +22,7 @@ __all__ = [
     "Finished",
     "Handle",
     "RenderCallback",
+    "underflows_of",
 ]
 
 
@@ -52,7 +53,7 @@ From any thread; never waits, never raises.
 
 
 class Handle(Protocol):
-    """One open stream of the library."""
+    """One open stream of the library. A speaker's may have `underflows`: how often it said it ran dry."""
 
     @property
     def info(self) -> StreamInfo:
@@ -114,6 +115,12 @@ class BlockingHandle(Protocol):
     def end(self) -> None:
         """Abort the callbacks and close; once is enough. No callback comes after it has returned."""
         ...
+
+
+def underflows_of(handle: Handle | BlockingHandle) -> int:
+    """How often it has said that it ran dry; 0 where it does not tell."""
+    count: int = getattr(handle, "underflows", 0)
+    return count
 
 
 class BlockingDriver(Protocol):

@@ -28,8 +28,11 @@ from typing import TYPE_CHECKING
 from voicepipe.devices import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
+from voicepipe.statistics import CallbackCounter
+from voicepipe_devices.driver import underflows_of
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
+    COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
     Kind,
@@ -232,11 +235,14 @@ class _Capture:
 
     def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
         self._answers = answers
+        self._counter = CallbackCounter()
         self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
         self.info = self.handle.info
+        self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
         self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
 
     def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+        self._counter.called()
         if missed:
             self._ring.skip(missed)
         if data:
@@ -248,9 +254,10 @@ class _Capture:
     def news(self) -> bytes:
         """Every block that waits."""
         blocks = []
+        counts = COUNTS.pack(*self._counter.counts())
         while (block := self._ring.take()) is not None:
             head = BLOCK_HEAD.pack(block.position, block.captured_s)
-            blocks.append(message(Kind.BLOCK, head + block.data))
+            blocks.append(message(Kind.BLOCK, head + counts + block.data))
         return b"".join(blocks)
 
     def take(self, kind: int, body: bytes) -> None:
@@ -268,9 +275,11 @@ class _Render:
         self._pull = self._ring.pull
         self._size = request.format.sample_bytes
         self._piece = b""
-        self._calls = self._told_calls = 0
+        self._counter = CallbackCounter()
+        self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
         device = self.handle.info
+        self._counter.expect(device.format.seconds(device.block), device.latency_s)
         self.info = device
         if device.format != request.format:
             self.info = self._convert(device, request)
@@ -285,7 +294,7 @@ class _Render:
         ring = self._ring
         before = ring.played, ring.flushes_done
         data = self._pull(samples)
-        self._calls += 1
+        self._counter.called()
         if before != (ring.played, ring.flushes_done):
             self._answers.ring()
         return data
@@ -295,12 +304,13 @@ class _Render:
 
     def news(self) -> bytes:
         """How far it is, if it was called since."""
-        calls, ring = self._calls, self._ring
-        if calls == self._told_calls:
+        counts, ring = self._counter.counts(underflows_of(self.handle)), self._ring
+        if counts.calls == self._told_calls:
             return b""
-        self._told_calls = calls
+        self._told_calls = counts.calls
         flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
-        return message(Kind.PROGRESS, PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done))
+        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done)
+        return message(Kind.PROGRESS, progress + COUNTS.pack(*counts))
 
     def write(self, data: bytes) -> None:
         """Queue what has come of the sound; a pipe cuts anywhere."""

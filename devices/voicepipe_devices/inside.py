@@ -12,6 +12,7 @@ from voicepipe_devices.driver import (
     Finished,
     Handle,
     RenderCallback,
+    underflows_of,
 )
 from voicepipe_devices.streams import DriverBackend
 
@@ -73,6 +74,10 @@ class _Handle:
     @property
     def info(self) -> StreamInfo:
         return self._handle.info
+
+    @property
+    def underflows(self) -> int:
+        return underflows_of(self._handle)
 
     async def start(self) -> None:
         await call(self._handle.start, f"starting {self.info.device}", START_S)

@@ -8,8 +8,8 @@ to the sound process                     from it
 OPEN     what to open, as JSON           OPENED    what was opened, as JSON
 DEVICES  (list them)                     DEVICES   the list, as JSON
 START    (let the callbacks begin)       STARTED
-FLUSH    samples written until then:     BLOCK     position, capture time, samples
-         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done
+FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
+         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
 STOP     (close the intake)              STOPPED   behind the last block
                                          FAILED    an error, as JSON: the answer to a request
                                          OVER      an error, as JSON: no more callbacks
@@ -29,6 +29,7 @@ from voicepipe.errors import DeviceError, printable
 
 __all__ = [
     "BLOCK_HEAD",
+    "COUNTS",
     "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
@@ -45,11 +46,13 @@ __all__ = [
 
 _HEAD = struct.Struct("<BI")
 BLOCK_HEAD = struct.Struct("<Qd")
-"""Position of the first sample, and when it was captured."""
+"""Position of the first sample, and when it was captured. `COUNTS` follow, and the samples."""
 FLUSH_BODY = struct.Struct("<Q")
 """Samples written until then. Some of them may still be on their way."""
 PROGRESS_BODY = struct.Struct("<QQI")
-"""Samples played, samples dropped, flushes done."""
+"""Samples played, samples dropped, flushes done. `COUNTS` follow."""
+COUNTS = struct.Struct("<QIId")
+"""The fields of `CallbackCounts`."""
 
 
 _MOST_BYTES = 1 << 26
@@ -96,10 +99,10 @@ class Parser:
         self._rest = data[at:]
 
 
-def unpacked(struct_of: struct.Struct, body: bytes) -> tuple[Any, ...]:
-    """The numbers at the beginning of a body. Raises: NonsenseError."""
+def unpacked(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
+    """The numbers at the beginning of a body, or from there on. Raises: NonsenseError."""
     try:
-        return struct_of.unpack_from(body)
+        return struct_of.unpack_from(body, at)
     except struct.error as error:
         raise NonsenseError(f"a body of {len(body)} bytes") from error
 

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, printable
+from voicepipe.statistics import CallbackCounts
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
+    COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
     Kind,
@@ -124,13 +126,15 @@ class _Input(CaptureStream):
         super().__init__(request, wake)
         self.handle = _Handle(True, self._hear, self.finished)
         self._next = 0
+        self._counts = CallbackCounts()
         self._asked_to_stop = False
         self._stopped_there = asyncio.Event()
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
             position, captured_s = unpacked(BLOCK_HEAD, body)
-            data = body[BLOCK_HEAD.size :]
+            self._counts = CallbackCounts(*unpacked(COUNTS, body, BLOCK_HEAD.size))
+            data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
                 raise NonsenseError(f"position {position} behind {self._next}")
             self.captured(data, captured_s, position - self._next)
@@ -139,6 +143,11 @@ class _Input(CaptureStream):
             super().stop()
             self._stopped_there.set()
             self._bell.ring()
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The callbacks over there, until the last block that has come."""
+        return self._counts
 
     def stop(self) -> None:
         """Close the intake over there; what was captured before is on its way."""
@@ -170,10 +179,17 @@ class _Output(RenderStream):
         self.handle = _Handle(False, self._hear, self.finished)
         self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
         self.ring = self._far
+        self._counts = CallbackCounts()
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The callbacks over there, until it last told."""
+        return self._counts
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS:
             self._watch.called()
+            self._counts = CallbackCounts(*unpacked(COUNTS, body, PROGRESS_BODY.size))
             self._far.update(*unpacked(PROGRESS_BODY, body))
 
 

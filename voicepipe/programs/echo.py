@@ -129,5 +129,7 @@ def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable
         f"{'utterance' if dashboard.utterances == 1 else 'utterances'}, said {said / rate:.2f} s; "
         f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
     )
+    for device in report.devices:
+        say(f"  {device}")
     for slow in (*report.slow, *report.abandoned):
         say(f"  {slow}")
