@@ -13,6 +13,7 @@ _COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
+    "doctor": "find out what is wrong with the sound, and what to do",
     "level": "show how loud it is at the microphone, and the speech as it comes",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
@@ -91,6 +92,10 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import vad
 
         return vad.run(given, program)
+    if only == "doctor":
+        from voicepipe.programs import doctor
+
+        return doctor.run(given, program)
     if only == "level":
         from voicepipe.programs import level
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict
 
 from voicepipe.audio import AudioFormat
@@ -14,12 +14,14 @@ from voicepipe.errors import printable
 
 __all__ = [
     "DevicesOptions",
+    "DoctorOptions",
     "EarOptions",
     "EchoOptions",
     "LevelOptions",
     "Parser",
     "VadOptions",
     "devices_options",
+    "doctor_options",
     "echo_options",
     "level_options",
     "vad_options",
@@ -273,6 +275,39 @@ def devices_options(arguments: Sequence[str], program: str) -> DevicesOptions:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     given = parser.parse_args(arguments)
     return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What is to be examined."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    json: bool = False
+
+
+def doctor_options(arguments: Sequence[str], program: str) -> DoctorOptions:
+    """Read the command line of `doctor`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Looks at all that sound needs, and says of each thing whether it is good, and what to "
+        "do where it is not. It listens for a second, and plays three short chirps.",
+        epilog="exit status: 0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    add = parser.add_argument
+    add("--backend", type=_backend, default="auto", metavar="NAME", help="portaudio, or fake")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
+    add("--json", action="store_true", help="for machines")
+    given = parser.parse_args(arguments)
+    backend = "portaudio" if given.backend == "auto" else given.backend
+    if backend.startswith("wav"):
+        parser.error("there is nothing to examine in a file: portaudio or fake would be right")
+    return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
 
 
 def _environment_backend(parser: Parser, text: str) -> str:
