@@ -19,11 +19,15 @@ __all__ = [
     "EchoOptions",
     "LevelOptions",
     "Parser",
+    "PlayOptions",
+    "RecordOptions",
     "VadOptions",
     "devices_options",
     "doctor_options",
     "echo_options",
     "level_options",
+    "play_options",
+    "record_options",
     "vad_options",
 ]
 
@@ -110,9 +114,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         if block_s > 1.0:
             parser.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
     mute = False if given.live and given.mute is None else given.mute
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
+    backend = _chosen_backend(parser, given)
     if backend.startswith("wav") and (given.mic or given.speaker):
         parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
     if backend.startswith("wav:,"):
@@ -200,9 +202,7 @@ def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     _add_ear(parser)
     parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
     given = parser.parse_args(arguments)
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
+    backend = _chosen_backend(parser, given)
     ear = _ear(parser, given)
     return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
 
@@ -310,9 +310,76 @@ def doctor_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
 
 
-def _environment_backend(parser: Parser, text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What is to be recorded, and where to."""
+
+    file: str
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    debug: bool
+
+
+def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
+    """Read the command line of `record`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Records the microphone into a new WAV file, which only you can read. Ctrl-C ends it; "
+        "whatever ends it, the file is good up to the last second.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="a new file; a folder that is missing is made, for you alone")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:IN.wav")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--rate", type=_rate, default=48_000, metavar="HZ", help="samples a second, 48000 by default")
+    add("--channels", type=_channels, default=1, metavar="N", help="1 by default")
+    add("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
+    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    audio = AudioFormat(given.rate, given.channels)
+    backend = _chosen_backend(parser, given)
+    return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """What is to be played."""
+
+    file: str
+    backend: str
+    speaker: str
+    debug: bool
+
+
+def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
+    """Read the command line of `play`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Plays a WAV file. Ctrl-C ends it, when the second that waits for the speaker is heard; "
+        "twice, at once.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="what to play")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:,OUT.wav")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    return PlayOptions(given.file, _chosen_backend(parser, given), given.speaker, given.debug)
+
+
+def _chosen_backend(parser: Parser, given: argparse.Namespace) -> str:
+    """The one on the command line, that of the environment, or "auto"."""
+    if given.backend is not None:
+        backend: str = given.backend
+        return backend
     try:
-        return _backend(text)
+        return _backend(os.environ.get("VOICEPIPE_BACKEND") or "auto")
     except argparse.ArgumentTypeError as error:
         parser.error(f"VOICEPIPE_BACKEND: {error}")
 
@@ -389,6 +456,10 @@ def _latency(text: str) -> str | float:
 
 def _rate(text: str) -> int:
     return _whole(text, "no rate: 8000 to 384000, such as 16000 or 48000, would be right", 8_000, 384_000)
+
+
+def _channels(text: str) -> int:
+    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
 
 
 def _block(text: str) -> int:
