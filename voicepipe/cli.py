@@ -14,6 +14,7 @@ _COMMANDS = {
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
     "doctor": "find out what is wrong with the sound, and what to do",
+    "latency": "measure how long sound takes through the speaker, the air and the microphone",
     "record": "record the microphone into a WAV file",
     "play": "play a WAV file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
@@ -98,6 +99,10 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import doctor
 
         return doctor.run(given, program)
+    if only == "latency":
+        from voicepipe.programs import latency
+
+        return latency.run(given, program)
     if only == "record":
         from voicepipe.programs import record
 

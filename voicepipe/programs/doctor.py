@@ -9,8 +9,8 @@ import platform
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -31,7 +31,7 @@ from voicepipe.devices import (
 from voicepipe.errors import DeviceError, DeviceLostError, printable
 from voicepipe.meter import Level
 from voicepipe.programs.options import DoctorOptions, doctor_options
-from voicepipe.programs.probe import Chirp, collect, round_trip
+from voicepipe.programs.probe import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.programs.screen import Screen
 
 __all__ = ["Finding", "examine", "run"]
@@ -212,7 +212,7 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         speaker: OutputStream | None = None
         wish = StreamRequest(options.format, latency="high")
         try:
-            microphone = await opened.enter_async_context(_microphone(backend, wish, options.mic))
+            microphone = await opened.enter_async_context(open_microphone(backend, wish, options.mic))
             yield _opened("microphone", microphone.info)
             blocks = await collect(microphone, LISTEN_S)
             for finding in _heard(microphone, blocks):
@@ -221,7 +221,7 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
             yield _bad("microphone", error)
             microphone = None
         try:
-            speaker = await opened.enter_async_context(_speaker(backend, wish, options.speaker))
+            speaker = await opened.enter_async_context(open_speaker(backend, wish, options.speaker))
             yield _opened("speaker", speaker.info)
             yield await _played(speaker)
         except DeviceError as error:
@@ -232,26 +232,6 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
                 yield await _echo(microphone, speaker, options.format)
             except DeviceError as error:
                 yield _bad("round trip", error)
-
-
-@asynccontextmanager
-async def _microphone(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[InputStream]:
-    stream = await backend.open_input(replace(wish, device=name), lambda: None)
-    try:
-        await stream.start()
-        yield stream
-    finally:
-        await stream.close()
-
-
-@asynccontextmanager
-async def _speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
-    stream = await backend.open_output(replace(wish, device=name), lambda: None)
-    try:
-        await stream.start()
-        yield stream
-    finally:
-        await stream.close()
 
 
 def _opened(kind: str, info: StreamInfo) -> Finding:

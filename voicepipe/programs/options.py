@@ -17,6 +17,7 @@ __all__ = [
     "DoctorOptions",
     "EarOptions",
     "EchoOptions",
+    "LatencyOptions",
     "LevelOptions",
     "Parser",
     "PlayOptions",
@@ -25,6 +26,7 @@ __all__ = [
     "devices_options",
     "doctor_options",
     "echo_options",
+    "latency_options",
     "level_options",
     "play_options",
     "record_options",
@@ -373,6 +375,66 @@ def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
     return PlayOptions(given.file, _chosen_backend(parser, given), given.speaker, given.debug)
 
 
+@dataclass(frozen=True, slots=True)
+class LatencyOptions:
+    """What is to be measured."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    block_s: float = LIVE_BLOCK_S
+    latency: str | float = "low"
+    count: int = 20
+    listen_s: float = 0.6
+    json: bool = False
+    plot: str | None = None
+    debug: bool = False
+
+
+def latency_options(arguments: Sequence[str], program: str) -> LatencyOptions:
+    """Read the command line of `latency`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Plays short chirps, listens for them, and says how long each was on its way: from the "
+        "program to the microphone, and until the program has it in hand again.",
+        epilog="exit status: 0 measured, 1 failed or nothing was heard, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    add = parser.add_argument
+    add("--backend", type=_backend, default="auto", metavar="NAME", help="portaudio, or fake")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--rate", type=_rate, default=48_000, metavar="HZ", help="samples a second, 48000 by default")
+    add("--block", type=_block, metavar="SAMPLES", help="samples in a block, 10 ms by default")
+    add("--latency", type=_latency, default="low", metavar="low|high|SECONDS", help="low by default")
+    add("--count", type=_count, default=20, metavar="N", help="so many chirps, 20 by default")
+    add("--listen", type=_seconds, default=0.6, metavar="SECONDS", help="the longest way, 0.6 by default")
+    add("--json", action="store_true", help="for machines")
+    add("--plot", metavar="FILE.png", help="draw every chirp's way (needs matplotlib)")
+    add("--debug", action="store_true", help="show tracebacks")
+    given = parser.parse_args(arguments)
+    backend = "portaudio" if given.backend == "auto" else given.backend
+    if backend.startswith("wav"):
+        parser.error("a file has no latency: portaudio or fake would be right")
+    block_s = LIVE_BLOCK_S if given.block is None else given.block / given.rate
+    if block_s > 1.0:
+        parser.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
+    return LatencyOptions(
+        backend,
+        given.mic,
+        given.speaker,
+        AudioFormat(given.rate),
+        block_s,
+        given.latency,
+        given.count,
+        given.listen,
+        given.json,
+        given.plot,
+        given.debug,
+    )
+
+
 def _chosen_backend(parser: Parser, given: argparse.Namespace) -> str:
     """The one on the command line, that of the environment, or "auto"."""
     if given.backend is not None:
@@ -460,6 +522,10 @@ def _rate(text: str) -> int:
 
 def _channels(text: str) -> int:
     return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
+
+
+def _count(text: str) -> int:
+    return _whole(text, "no number of chirps: 1 to 10000 would be right", 1, 10_000)
 
 
 def _block(text: str) -> int:

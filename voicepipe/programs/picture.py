@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from voicepipe.programs.hearing import Hearing
 from voicepipe.segmenter import HOLD, SPEECH
 from voicepipe.wavfile import WavReader
 
-__all__ = ["draw_hearing"]
+if TYPE_CHECKING:
+    from voicepipe.programs.latency import Measurement
+
+__all__ = ["draw_hearing", "draw_trips"]
 
 INK, FAINT, GRID = "#22303c", "#8aa0b3", "#e3e8ed"
 SPEECH_COLOUR, SCORE_COLOUR, LEVEL_COLOUR = "#2a9d8f", "#d1495b", "#33658a"
@@ -53,6 +56,31 @@ def draw_hearing(heard: Hearing, path: str | os.PathLike[str]) -> None:
             _tidy(axes, heard)
         level.set_xlabel("seconds", color=INK)
         figure.align_ylabels()
+        figure.savefig(path, format="png")
+
+
+def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
+    """Write how long every chirp was on its way, as PNG whatever the path's name. Raises: OSError."""
+    figures = importlib.import_module("matplotlib.figure")
+    with _matplotlib.rc_context(FONT):
+        figure = figures.Figure(figsize=(INCHES[0], 3.6), dpi=140, layout="constrained")
+        axes = figure.subplots()
+        heard = [(n, trip) for n, trip in enumerate(found.trips, 1) if trip is not None]
+        numbers = [n for n, _ in heard]
+        for colour, label, seconds in (
+            (SPEECH_COLOUR, "to the microphone", [trip.seconds for _, trip in heard]),
+            (LEVEL_COLOUR, "in hand again", [trip.in_hand_s for _, trip in heard]),
+        ):
+            axes.plot(numbers, [1e3 * s for s in seconds], "o-", color=colour, label=label, markersize=4)
+        for lost in sorted({*range(1, len(found.trips) + 1)} - {*numbers}):
+            axes.axvline(lost, color=SCORE_COLOUR, linestyle=":", linewidth=1)
+        axes.set_xlabel("chirp", color=INK)
+        axes.set_ylabel("milliseconds", color=INK)
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(found.lines()[0], loc="left", weight="bold", color=INK)
+        axes.legend(frameon=False, loc="lower right")
         figure.savefig(path, format="png")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import Block, InputStream, OutputStream
+from voicepipe.devices import Backend, Block, InputStream, OutputStream, StreamRequest
 
-__all__ = ["CHIRP_S", "Chirp", "Trip", "collect", "round_trip"]
+__all__ = ["CHIRP_S", "Chirp", "Trip", "collect", "open_microphone", "open_speaker", "round_trip"]
 
 CHIRP_S = 0.1
 _FROM_HZ, _TO_HZ = 500.0, 3_500.0
@@ -22,6 +23,28 @@ _LOUDNESS = 0.3
 _SHARPNESS = 8.0
 """So far must the place of a chirp stand out of the rest, as a ratio of correlations."""
 _LOOK_S = 0.005
+
+
+@asynccontextmanager
+async def open_microphone(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[InputStream]:
+    """The stream of a microphone, running. Raises: DeviceError."""
+    stream = await backend.open_input(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
+
+
+@asynccontextmanager
+async def open_speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
+    """The stream of a speaker, running. Raises: DeviceError."""
+    stream = await backend.open_output(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
 
 
 async def collect(stream: InputStream, seconds: float) -> list[Block]:
@@ -75,6 +98,8 @@ class Chirp:
 class Trip:
     """One chirp's way: out of the program, through the air, and back to the microphone."""
 
+    began_s: float
+    """When it was written, by the loop's clock."""
     seconds: float
     """From the moment it was written until it was at the microphone, as the device's clock has it."""
     in_hand_s: float
@@ -123,4 +148,4 @@ def _trip(chirp: Chirp, arrived: Sequence[tuple[Block, float]], began_s: float) 
     at, gain = found[0] + first, found[1]
     block, in_hand_s = next(b for b in reversed(arrived) if b[0].position <= at)
     heard_s = block.captured_s + (at - block.position) / audio.rate
-    return Trip(heard_s - began_s, in_hand_s - began_s, 20 * math.log10(gain))
+    return Trip(began_s, heard_s - began_s, in_hand_s - began_s, 20 * math.log10(gain))
