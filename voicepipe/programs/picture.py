@@ -75,6 +75,7 @@ def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
         for lost in sorted({*range(1, len(found.trips) + 1)} - {*numbers}):
             axes.axvline(lost, color=SCORE_COLOUR, linestyle=":", linewidth=1)
         axes.set_xlabel("chirp", color=INK)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel("milliseconds", color=INK)
         axes.set_ylim(bottom=0)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
