@@ -173,7 +173,7 @@ def test_a_sound_server_that_left_its_socket(tmp_path: Path, monkeypatch: pytest
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "pipewire-0"))
         server.listen()
-        assert [str(finding) for finding in _servers()] == ["good  server        PipeWire answers"]
+        assert [str(finding) for finding in _servers()] == ["good  server        PipeWire takes connections"]
     (finding,) = _servers()
     assert finding.verdict == "bad"
     assert finding.text.endswith("systemctl --user restart pipewire")

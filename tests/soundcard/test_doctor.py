@@ -105,9 +105,20 @@ def test_a_name_that_means_no_device_or_several(card: PluggedCard, device: str, 
 def test_a_sound_server_that_was_killed_is_to_be_started_again(new_card: NewCard) -> None:
     server = Server(new_card(server="pulse"))
     assert doctor(server.card, device="default")["server"] == (
-        "PulseAudio, or what stands in for it, answers"
+        "PulseAudio, or what stands in for it, takes connections"
     )
     server.kill()
     said = doctor(server.card, device="default")
     assert said["server"].startswith("bad: PulseAudio, or what stands in for it, does not answer")
     assert said["server"].endswith("systemctl --user restart pulseaudio pipewire-pulse")
+
+
+def test_a_sound_server_that_hangs_is_to_be_started_again(new_card: NewCard) -> None:
+    """It still takes connections, for the kernel does."""
+    server = Server(new_card(server="pulse"))
+    server.hang()
+    said = doctor(server.card, device="default")
+    unanswered = [text for text in said.values() if "no answer within" in text]
+    assert unanswered, said
+    assert all(text.startswith("bad: ") for text in unanswered)
+    assert all("restart the sound server" in text for text in unanswered)

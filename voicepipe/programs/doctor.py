@@ -146,7 +146,7 @@ def _servers() -> Iterator[Finding]:
                 "server", f"{name} does not answer ({printable(error)}): systemctl --user restart {unit}"
             )
         else:
-            yield Finding("server", "good", f"{name} answers")
+            yield Finding("server", "good", f"{name} takes connections")
     if not any_there:
         yield Finding("server", "note", "no sound server: the sound library speaks to ALSA itself")
 
