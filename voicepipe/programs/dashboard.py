@@ -24,14 +24,18 @@ __all__ = ["Dashboard"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
+_MEASURED_S = 0.1
+"""The level is that of so much sound: to measure each short block would cost more than all the rest."""
 
 
 class Dashboard(InlineProcessor):
     """Sees what passes, and shows it: ten times a second on a terminal, once a second elsewhere."""
 
-    def __init__(self, screen: Screen, greeting: str, *, live: bool = False) -> None:
+    def __init__(self, screen: Screen, greeting: str, *, live: bool = False, hears: bool = True) -> None:
         super().__init__()
         self._greeting = greeting
+        self.hears = hears
+        """Somebody looks for speech."""
         self._live = live  # then it speaks all the time, and that is no news
         self.utterances = 0
         """How many were heard."""
@@ -40,6 +44,8 @@ class Dashboard(InlineProcessor):
         self._screen = screen
         self._task: PipelineTask | None = None
         self._loudest = Level()
+        self._unmeasured: list[bytes] = []
+        self._unmeasured_s = 0.0
         self._at_s = 0.0
         self._hears_speech = False
         self._speaks = False
@@ -75,14 +81,23 @@ class Dashboard(InlineProcessor):
     def _note_level(self, frame: InputAudioFrame) -> None:
         self._at_s = (frame.position + frame.num_samples) / frame.rate
         self.heard_s += frame.duration_s
-        if frame.num_samples:
-            level = Level.of(frame.data)
+        self._unmeasured.append(frame.data)
+        self._unmeasured_s += frame.duration_s
+        if self._unmeasured_s >= _MEASURED_S:
+            self._measure()
+
+    def _measure(self) -> None:
+        """Take the level of what came since the last time; the loudest is shown."""
+        if self._unmeasured_s:
+            level = Level.of(b"".join(self._unmeasured))
             if level.peak_db >= self._loudest.peak_db:
                 self._loudest = level
+        self._unmeasured, self._unmeasured_s = [], 0.0
 
     async def _show(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
+            self._measure()
             self._screen.status(self._line())
             self._loudest = Level()
 
@@ -90,11 +105,9 @@ class Dashboard(InlineProcessor):
         level = max(-99.9, self._loudest.rms_db)
         bar = "#" * round((60 + max(-60.0, level)) / 3)
         doing = "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
+        heard = f"utterances {self.utterances}  " if self.hears else ""
         dropped = sum(self._dropped().values())
-        return (
-            f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing:<9} "
-            f"utterances {self.utterances}  dropped {dropped}"
-        )
+        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing:<9} {heard}dropped {dropped}"
 
     def _dropped(self) -> dict[str, int]:
         report = self._task.report if self._task is not None else None

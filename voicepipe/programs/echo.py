@@ -78,9 +78,12 @@ def _run(options: EchoOptions, screen: Screen) -> int:
 
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
-    vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
-    greeting = f"{_greeting(options, sound)} (the ear is {engine_name(vad.engine)})"
-    dashboard = Dashboard(screen, greeting, live=options.live)
+    greeting, ear = _greeting(options, sound), []
+    if options.ear is not None:
+        vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
+        greeting = f"{greeting} (the ear is {engine_name(vad.engine)})"
+        ear = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
+    dashboard = Dashboard(screen, greeting, live=options.live, hears=bool(ear))
     stages: list[Processor] = [
         MicrophoneInput(
             sound.backend,
@@ -89,8 +92,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             latency=options.latency,
             mute=options.mute,
         ),
-        vad,
-        UtteranceCollector(preroll_s=PREROLL_S),
+        *ear,
         dashboard,
         Loopback() if options.live else SayBack(),
     ]
@@ -124,9 +126,11 @@ def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable
     lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items() if count > 0)
     made = -sum(count for count in report.dropped.values() if count < 0)
     say(f"{report.state.value}: {report.reason}")
+    heard = f"heard {dashboard.heard_s:.2f} s"
+    if dashboard.hears:
+        heard += f", {dashboard.utterances} {'utterance' if dashboard.utterances == 1 else 'utterances'}"
     say(
-        f"heard {dashboard.heard_s:.2f} s, {dashboard.utterances} "
-        f"{'utterance' if dashboard.utterances == 1 else 'utterances'}, said {said / rate:.2f} s; "
+        f"{heard}, said {said / rate:.2f} s; "
         f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
     )
     for slow in (*report.slow, *report.abandoned):

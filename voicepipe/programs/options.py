@@ -90,7 +90,8 @@ class EchoOptions:
     seconds: float | None
     mute: bool | None
     steady: bool
-    ear: EarOptions
+    ear: EarOptions | None
+    """None: live sound, in which nobody looks for speech."""
     debug: bool
 
 
@@ -126,7 +127,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         given.seconds,
         mute,
         given.steady,
-        _ear(parser, given),
+        None if given.live and given.vad is None else _ear(parser, given),
         given.debug,
     )
 
@@ -205,7 +206,7 @@ def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
 
 
-def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True) -> None:
+def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True, unless_live: bool = False) -> None:
     from voicepipe.engines import ENGINES
     from voicepipe.segmenter import PRESETS
 
@@ -214,9 +215,10 @@ def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True) -> None:
     add(
         "--vad",
         choices=engines,
-        default="auto",
+        default=None if unless_live else "auto",
         metavar="NAME",
-        help=f"what judges: {', '.join(engines)}; auto is the best that is installed",
+        help=f"what judges: {', '.join(engines)}; auto is the best that is installed"
+        + (" (with --live: nothing, unless this is given)" if unless_live else ""),
     )
     add(
         "--preset",
@@ -246,7 +248,7 @@ def _ear(parser: argparse.ArgumentParser, given: argparse.Namespace) -> EarOptio
         preset(given.preset, **numbers)
     except ValueError as error:
         parser.error(str(error))
-    return EarOptions(given.vad, given.preset, **numbers)
+    return EarOptions(given.vad or "auto", given.preset, **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +322,7 @@ def _echo_parser(program: str) -> Parser:
         action="store_true",
         help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
-    _add_ear(parser, numbers=False)
+    _add_ear(parser, numbers=False, unless_live=True)
     add("--debug", action="store_true", help="log everything, and show tracebacks")
     return parser
 
