@@ -5,6 +5,9 @@
 The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard. The second
 cancels them. The third ends the process at once, whatever it is doing.
 
+Where NOTIFY_SOCKET is set (a systemd service with `Type=notify`), the service manager is told
+how the program is, and its watchdog is pinged while sound flows: see `health`.
+
 exit status  when
 -----------  --------------------------------------------------------
 0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
@@ -20,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -175,6 +179,10 @@ class PipelineRunner:
             _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
 
         async with contextlib.AsyncExitStack() as stack:
+            if os.environ.get("NOTIFY_SOCKET"):
+                from voicepipe.heartbeat import Heartbeat  # not for every program
+
+                await stack.enter_async_context(Heartbeat(tasks))
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
             if self._monitor_s:
