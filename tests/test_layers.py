@@ -30,7 +30,7 @@ LAYERS = {
         *("denoise", "engines", "robust", "segmenter", "silero", "vad", "webrtc"),
     ),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
-    5: ("__main__", "cli", "echo", "escalation", "exit", "heartbeat", "programs", "runner"),
+    5: ("__main__", "cli", "echo", "escalation", "exit", "heartbeat", "programs", "runner", "statussocket"),
 }
 MEANING = {1: "values", 2: "mechanism", 3: "stages", 4: "assembly", 5: "programs"}
 

@@ -94,6 +94,8 @@ class EchoOptions:
     mute: bool | None
     steady: bool
     ear: EarOptions
+    status_socket: str | None
+    """Where it answers `voicepipe status`; None: as a service does, where it is one."""
     debug: bool
 
 
@@ -129,6 +131,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         mute,
         given.steady,
         _ear(parser, given),
+        given.status_socket,
         given.debug,
     )
 
@@ -335,6 +338,7 @@ def _echo_parser(program: str) -> Parser:
         help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
     _add_ear(parser, numbers=False)
+    add("--status-socket", metavar="PATH", help="answer `voicepipe status --socket PATH` there")
     add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
     return parser
 
