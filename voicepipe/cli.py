@@ -14,6 +14,9 @@ _COMMANDS = {
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
+    "status": "ask a running service how it is",
+    "config": "show the settings in force, and where each comes from",
+    "service": "run a voice program as a systemd service",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
 
@@ -95,6 +98,18 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import level
 
         return level.run(given, program)
+    if only == "status":
+        from voicepipe.programs import status
+
+        return status.run(given, program)
+    if only == "config":
+        from voicepipe.programs import config
+
+        return config.run(given, program)
+    if only == "service":
+        from voicepipe.programs import service
+
+        return service.run(given, program)
     from voicepipe.programs import devices
 
     return devices.run(given, program)

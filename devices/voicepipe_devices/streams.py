@@ -55,6 +55,11 @@ class _Watch:
         """The callback's: the device is alive."""
         self._calls += 1
 
+    @property
+    def calls(self) -> int:
+        """Callbacks so far."""
+        return self._calls
+
     def start(self, limit_s: float) -> None:
         """From now on a device that is silent for so long is lost."""
         self._limit_s = limit_s
@@ -101,6 +106,11 @@ class _Stream(abc.ABC):
 
     def __str__(self) -> str:
         return f"{self._kind} stream of {self.info.device}"
+
+    @property
+    def callbacks(self) -> int:
+        """Callbacks so far: the device's signs of life."""
+        return self._watch.calls
 
     def _answer(self) -> None:
         if self._closing is None:

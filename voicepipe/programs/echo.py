@@ -65,7 +65,7 @@ def _run(options: EchoOptions, screen: Screen) -> int:
     sound = choose_sound(options.backend, screen.say)
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
-    runner = PipelineRunner()
+    runner = PipelineRunner(status_socket=options.status_socket)
     status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):

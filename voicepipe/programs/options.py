@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypedDict
@@ -11,6 +10,7 @@ from typing import NoReturn, TypedDict
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.errors import printable
+from voicepipe.programs.settings import SettingsError, apply
 
 __all__ = [
     "DevicesOptions",
@@ -22,9 +22,12 @@ __all__ = [
     "devices_options",
     "echo_options",
     "level_options",
+    "programs_with_settings",
     "vad_options",
 ]
 
+_Switch = argparse.BooleanOptionalAction
+"""What a file or a variable has switched on can be switched off on the command line."""
 _LONGEST_S = 86_400 * 366
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
@@ -92,6 +95,8 @@ class EchoOptions:
     steady: bool
     ear: EarOptions | None
     """None: live sound, in which nobody looks for speech."""
+    status_socket: str | None
+    """Where it answers `voicepipe status`; None: as a service does, where it is one."""
     debug: bool
 
 
@@ -102,25 +107,24 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         SystemExit: status 2, and one line on stderr; or 0, after --help.
     """
     parser = _echo_parser(program)
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     block_s = LIVE_BLOCK_S if given.live else BLOCK_S
     if given.block is not None:
         block_s = given.block / given.rate
         if block_s > 1.0:
             parser.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
     mute = False if given.live and given.mute is None else given.mute
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
-    if backend.startswith("wav") and (given.mic or given.speaker):
+    backend = given.backend or "auto"
+    is_file = backend.startswith("wav")
+    if is_file and any(getattr(given, which) != parser.get_default(which) for which in ("mic", "speaker")):
         parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
     if backend.startswith("wav:,"):
         parser.error(f"{backend!r} has nothing to hear: wav:IN.wav or wav:IN.wav,OUT.wav would be right")
     return EchoOptions(
         backend,
         given.live,
-        given.mic,
-        given.speaker,
+        "" if is_file else given.mic,  # a setting is for when there is hardware
+        "" if is_file else given.speaker,
         AudioFormat(given.rate),
         block_s,
         given.latency or ("low" if given.live else "high"),
@@ -128,6 +132,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         mute,
         given.steady,
         None if given.live and given.vad is None else _ear(parser, given),
+        given.status_socket,
         given.debug,
     )
 
@@ -163,7 +168,7 @@ def vad_options(arguments: Sequence[str], program: str) -> VadOptions:
     )
     _add_ear(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     return VadOptions(given.file, given.shown or "text", given.plot, _ear(parser, given), given.debug)
 
 
@@ -181,6 +186,14 @@ class LevelOptions:
 
 def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     """Read the command line of `level`. Raises: SystemExit, as `echo_options`."""
+    parser = _level_parser(program)
+    given = _parse(parser, arguments)
+    backend = given.backend or "auto"
+    ear = _ear(parser, given)
+    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+
+
+def _level_parser(program: str) -> Parser:
     parser = Parser(
         prog=program,
         allow_abbrev=False,
@@ -197,13 +210,8 @@ def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     parser.add_argument("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second")
     parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
     _add_ear(parser)
-    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
-    ear = _ear(parser, given)
-    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+    parser.add_argument("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    return parser
 
 
 def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True, unless_live: bool = False) -> None:
@@ -277,11 +285,19 @@ def devices_options(arguments: Sequence[str], program: str) -> DevicesOptions:
     return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
 
 
-def _environment_backend(parser: Parser, text: str) -> str:
-    try:
-        return _backend(text)
-    except argparse.ArgumentTypeError as error:
-        parser.error(f"VOICEPIPE_BACKEND: {error}")
+def programs_with_settings() -> tuple[Parser, ...]:
+    """The parsers of the programs whose options are settings: one file is for all of them."""
+    return _echo_parser("echo"), _level_parser("level")
+
+
+def _parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """What is given, on top of what file and variables say. Whoever asks for help gets it."""
+    if not {"-h", "--help"} & set(arguments):
+        try:
+            apply(parser, *programs_with_settings())
+        except SettingsError as error:
+            parser.error(str(error))
+    return parser.parse_args(arguments)
 
 
 def _echo_parser(program: str) -> Parser:
@@ -299,7 +315,7 @@ def _echo_parser(program: str) -> Parser:
         help="auto, portaudio, fake (a simulated card that hears a bundled voice), or wav:IN.wav[,OUT.wav]; "
         "default: VOICEPIPE_BACKEND, or auto",
     )
-    add("--live", action="store_true", help="pass the sound straight through; for headphones")
+    add("--live", action=_Switch, default=False, help="pass the sound straight through; for headphones")
     add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
     add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
     add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
@@ -319,11 +335,13 @@ def _echo_parser(program: str) -> Parser:
     )
     add(
         "--steady",
-        action="store_true",
+        action=_Switch,
+        default=False,
         help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
     _add_ear(parser, numbers=False, unless_live=True)
-    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    add("--status-socket", metavar="PATH", help="answer `voicepipe status --socket PATH` there")
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
     return parser
 
 
