@@ -40,10 +40,8 @@ class NoiseSuppressor:
 
     The floor of each frequency is the minimum of its smoothed power over the last second
     (R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-    statistics", 2001, without its bias correction), the gain follows the signal-to-noise ratio
-    by the decision-directed rule (Y. Ephraim and D. Malah, 1984). What comes out is the middle
-    of the last 60 ms, at 8 kHz: for a detector, not for an ear, since neighbouring windows do
-    not overlap. (That they do costs a third more, and found no more speech.)
+    statistics", 2001, without its bias correction). What comes out is the middle of the last
+    60 ms, at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
     """
 
     delay = HOP // 2
@@ -58,7 +56,7 @@ class NoiseSuppressor:
         inside = np.where(HZ < LOW_CUT_HZ, OUTSIDE, 1.0)
         self._inside: _Floats = np.where(HZ > HIGH_CUT_HZ, 0.0, inside)
         self._heard: _Floats = np.zeros(FRAME)
-        self._spread: _Floats = np.zeros(BINS)
+        self._room: _Floats = np.zeros(BINS)
         self.spectra: _Floats = np.zeros((3, BINS))
         """By frequency, the power of the last 60 ms, what stayed of it, and the noise's."""
         self.reset()
@@ -66,12 +64,11 @@ class NoiseSuppressor:
     def reset(self) -> None:
         """Forget everything heard."""
         self._heard[:] = 0.0
-        self._smooth: _Floats | None = None
+        self._smooth: _Floats = np.zeros(BINS)
         self._minima: _Floats = np.full((MEMORY, BINS), np.inf)
         self._latest: _Floats = np.full(BINS, np.inf)
         self._past: _Floats = self._latest
         self._windows = 0
-        self._before: _Floats = np.zeros(BINS)
         self.spectra[:] = 0.0
 
     def process(self, window: bytes) -> bytes:
@@ -89,22 +86,17 @@ class NoiseSuppressor:
         gain *= gain
         np.multiply(power, gain, out=stayed)
         cleaned = np.fft.irfft(spectrum, FRAME // 2)[self._middle] * self._untaper
-        np.rint(cleaned, out=cleaned)
         np.minimum(cleaned, 32_767.0, out=cleaned)
         np.maximum(cleaned, -32_768.0, out=cleaned)
         return cleaned.astype(np.int16).tobytes()
 
     def _follow_the_floor(self, power: _Floats, floor: _Floats) -> None:
-        spread = self._spread
-        np.add(power, power, out=spread)
-        spread[1:-1] += power[:-2]
-        spread[1:-1] += power[2:]
-        if self._smooth is None:
-            self._smooth = spread * 0.25
-        spread *= 0.25 * (1.0 - KEEP)
-        smooth = self._smooth
-        smooth *= KEEP
-        smooth += spread
+        change, smooth = self._room, self._smooth
+        if self._windows == 0:
+            smooth[:] = power
+        np.subtract(power, smooth, out=change)
+        change *= 1.0 - KEEP
+        smooth += change
         if self._windows % STRETCH == 0:
             self._minima[self._windows // STRETCH % MEMORY] = self._latest
             self._latest = np.full(BINS, np.inf)
@@ -116,18 +108,12 @@ class NoiseSuppressor:
         np.maximum(floor, DITHER, out=floor)
 
     def _gain(self, power: _Floats, floor: _Floats) -> _Floats:
-        ratio = power / floor
-        over = ratio - 1.0
-        np.maximum(over, 0.0, out=over)
-        before = self._before
-        before *= 0.8
-        over *= 0.2
-        before += over
-        over *= 1.5
-        np.maximum(before, over, out=over)
-        gain = over / (over + 1.0)
+        """From the power now and lately: from the one alone, single bins of noise would stay as a tinkling."""
+        gain = power + self._smooth
+        gain += 1.0  # of digital silence there is nothing to divide by
+        np.divide(floor, gain, out=gain)
+        gain *= -2.0
+        gain += 1.0
         np.maximum(gain, LEAST_GAIN, out=gain)
-        np.square(gain, out=before)
-        before *= ratio
         gain *= self._inside
         return gain
