@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NoiseSuppressor"]
+__all__ = ["NoiseSuppressor", "within"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -14,7 +14,8 @@ HOP = 480
 FRAME = 2 * HOP
 BINS = FRAME // 4 + 1
 """Up to 4 kHz: a microphone at 8 kHz has nothing above, and one at 48 kHz is to be heard like it."""
-HZ: _Floats = np.arange(BINS) * (RATE / FRAME)
+HZ: _Floats = np.arange(BINS, dtype=np.float64) * (RATE / FRAME)
+VOICE_HZ = (150, 3_800)
 
 CLEANED_RATE = RATE // 2
 CLEANED = HOP // 2
@@ -30,9 +31,14 @@ ABOVE_MINIMUM = 3.5
 LEAST_GAIN = 0.05
 DITHER = FRAME / 2.0
 """The power of a bin where the audio is noise of one step of 16 bits: no floor is below it."""
-LOW_CUT_HZ, HIGH_CUT_HZ = 150, 3_800
 OUTSIDE = 0.05
-"""What is below is kept by so much, and nothing above."""
+"""What is below `VOICE_HZ` is kept by so much, and nothing above."""
+
+
+def within(band_hz: tuple[int, int]) -> _Floats:
+    """1 for the bins of a band, 0 for the others."""
+    low, high = band_hz
+    return ((low <= HZ) & (high > HZ)).astype(np.float64)
 
 
 class NoiseSuppressor:
@@ -53,8 +59,9 @@ class NoiseSuppressor:
         self._middle = middle
         # Half of it, for there are half as many samples.
         self._untaper: _Floats = 0.5 / self._taper[::2][middle]
-        inside = np.where(HZ < LOW_CUT_HZ, OUTSIDE, 1.0)
-        self._inside: _Floats = np.where(HZ > HIGH_CUT_HZ, 0.0, inside)
+        low, high = VOICE_HZ
+        inside = np.where(low > HZ, OUTSIDE, 1.0)
+        self._inside: _Floats = np.where(high < HZ, 0.0, inside)
         self._heard: _Floats = np.zeros(FRAME)
         self._room: _Floats = np.zeros(BINS)
         self.spectra: _Floats = np.zeros((3, BINS))
@@ -108,7 +115,7 @@ class NoiseSuppressor:
         np.maximum(floor, DITHER, out=floor)
 
     def _gain(self, power: _Floats, floor: _Floats) -> _Floats:
-        """From the power now and lately: from the one alone, single bins of noise would stay as a tinkling."""
+        """From the power now and lately: from now alone, single bins of noise would stay and tinkle."""
         gain = power + self._smooth
         gain += 1.0  # of digital silence there is nothing to divide by
         np.divide(floor, gain, out=gain)

@@ -8,14 +8,14 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.denoise import BINS, CLEANED_RATE, DITHER, HOP, HZ, RATE, NoiseSuppressor
+from voicepipe.denoise import BINS, CLEANED_RATE, DITHER, HOP, HZ, RATE, VOICE_HZ, NoiseSuppressor, within
 from voicepipe.webrtc import check_window, load_detector
 
 __all__ = ["RobustWebRTCEngine"]
 
 _Floats = npt.NDArray[np.float64]
 
-LOW_HZ, HIGH_HZ, VOICE_HZ = (200, 750), (2_000, 3_800), (200, 3_800)
+LOW_HZ, HIGH_HZ = (200, 750), (2_000, 3_800)
 WINDOW_S = HOP / RATE
 
 WEIGHTS = (
@@ -65,8 +65,8 @@ class RobustWebRTCEngine:
     def __init__(self) -> None:
         self._new_detector = load_detector()
         self._suppressor = NoiseSuppressor()
-        bands = [(HZ >= low) & (HZ < high) for low, high in (LOW_HZ, HIGH_HZ)]
-        self._bands: _Floats = np.array([*bands, np.ones(BINS), HZ / 4_000], float).T.copy()
+        columns = [within(LOW_HZ), within(HIGH_HZ), np.ones(BINS), HZ / 4_000]
+        self._bands: _Floats = np.array(columns).T.copy()
         self._tone = _Periodicity()
         self._stayed, self._sound = _Sameness(2), _Sameness(4)
         self.reset()
@@ -172,7 +172,7 @@ class _Sameness:
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
-        self._voice: _Floats = ((HZ >= 150) & (HZ < VOICE_HZ[1])).astype(float)
+        self._voice = within(VOICE_HZ)
         self.reset()
 
     def reset(self) -> None:
@@ -195,14 +195,13 @@ class _Periodicity:
     """How much a sound repeats itself at the pitch of a voice: the peak of its autocorrelation, 0 to 1."""
 
     def __init__(self) -> None:
-        inside = (HZ >= 150) & (HZ < VOICE_HZ[1])
         # At 8 kHz: 70 to 400 Hz, and 0 for the whole. A product with so few costs less than a transform.
         lags = np.array([0, *range(20, 60), *range(60, 115, 2)])
         waves = np.cos(2 * np.pi / CLEANED_RATE * np.outer(lags, HZ))
         taper = np.hanning(2 * len(HZ) - 1)[:-1]
         own = np.fft.irfft(np.abs(np.fft.rfft(taper)) ** 2)[lags]
         waves *= (own[0] / own)[:, np.newaxis]
-        self._waves: npt.NDArray[np.float32] = (waves * inside).astype(np.float32)
+        self._waves: npt.NDArray[np.float32] = (waves * within(VOICE_HZ)).astype(np.float32)
 
     def of(self, power: _Floats) -> float:
         """Of a power spectrum up to 4 kHz."""
@@ -210,4 +209,4 @@ class _Periodicity:
         whole = float(found[0])
         if whole <= 8_000.0:  # nothing but rounding
             return 0.0
-        return min(1.0, max(0.0, float(found[1:].max()) / whole))
+        return min(1.0, max(0.0, float(np.max(found[1:])) / whole))
