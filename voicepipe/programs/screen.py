@@ -8,6 +8,8 @@ import shutil
 import sys
 from typing import TextIO
 
+from voicepipe.journal import JournalFormatter, is_journal
+
 __all__ = ["LogHandler", "Screen", "log_to"]
 
 
@@ -18,6 +20,8 @@ class Screen:
         self._out = sys.stdout if out is None else out
         self.is_live = self._out.isatty() and os.environ.get("TERM") != "dumb"
         """It is a terminal, where a line can change."""
+        self._is_kept = _goes_to_the_journal(self._out)
+        """A status would be kept, line by line, for months."""
         self._status = ""
 
     def say(self, line: str) -> None:
@@ -26,6 +30,8 @@ class Screen:
 
     def status(self, line: str) -> None:
         """The line that changes; a line like others where none can."""
+        if self._is_kept:
+            return
         if not self.is_live:
             self._put(line.rstrip() + "\n")
             return
@@ -58,8 +64,20 @@ class Screen:
 def log_to(screen: Screen, program: str, *, debug: bool) -> None:
     """Send the log to stderr, a line for each event; warnings and errors only, unless debugging."""
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else f"{program}: %(message)s"
+    handler = LogHandler(screen)
+    handler.setFormatter(logging.Formatter(form))
     level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format=form, handlers=[LogHandler(screen)])
+    if _goes_to_the_journal(sys.stderr):  # where it can be sorted by priority: nothing is kept back
+        handler.setFormatter(JournalFormatter("%(name)s: %(message)s" if debug else None))
+        level = logging.DEBUG if debug else logging.INFO
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _goes_to_the_journal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and is_journal(stream.fileno())
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return False
 
 
 class LogHandler(logging.StreamHandler[TextIO]):
