@@ -13,6 +13,8 @@ _COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
+    "record": "write what the microphone hears into a WAV file",
+    "play": "play a WAV file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
@@ -91,6 +93,14 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import vad
 
         return vad.run(given, program)
+    if only == "record":
+        from voicepipe.programs import record
+
+        return record.run(given, program)
+    if only == "play":
+        from voicepipe.programs import play
+
+        return play.run(given, program)
     if only == "level":
         from voicepipe.programs import level
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable, Sequence
 
 from voicepipe.engines import engine_name
-from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.meter import FLOOR_DB, Level
 from voicepipe.microphone import MicrophoneInput
@@ -15,7 +14,7 @@ from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.hearing import Segments
 from voicepipe.programs.options import LevelOptions, level_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
 from voicepipe.runner import PipelineRunner
@@ -39,16 +38,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = level_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: LevelOptions, screen: Screen) -> int:

@@ -18,10 +18,14 @@ __all__ = [
     "EchoOptions",
     "LevelOptions",
     "Parser",
+    "PlayOptions",
+    "RecordOptions",
     "VadOptions",
     "devices_options",
     "echo_options",
     "level_options",
+    "play_options",
+    "record_options",
     "vad_options",
 ]
 
@@ -250,6 +254,97 @@ def _ear(parser: argparse.ArgumentParser, given: argparse.Namespace) -> EarOptio
 
 
 @dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What is to be recorded."""
+
+    file: str
+    backend: str
+    mic: str
+    format: AudioFormat
+    block_s: float
+    latency: str | float
+    seconds: float | None
+    debug: bool
+
+
+def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
+    """Read the command line of `record`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Writes what the microphone hears into a new WAV file, which only you can read. It is "
+        "valid at any time, short of the last second at most. Ctrl-C ends it.",
+        epilog="exit status: 0 recorded, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.add_argument("file", metavar="FILE.wav", type=_path, help="what to make; it must not be there yet")
+    _add_device(parser, "mic", "portaudio, fake, or wav:IN.wav")
+    parser.add_argument(
+        "--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, by default 16000"
+    )
+    parser.add_argument("--channels", type=_channels, default=1, metavar="N", help="channels, by default 1")
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds of sound")
+    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    audio, backend = AudioFormat(given.rate, given.channels), _hardware(parser, given.backend)
+    return RecordOptions(
+        given.file, backend, given.mic, audio, BLOCK_S, given.latency, given.seconds, given.debug
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """What is to be played."""
+
+    file: str
+    backend: str
+    speaker: str
+    latency: str | float
+    debug: bool
+
+
+def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
+    """Read the command line of `play`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Plays a WAV file, to its last sample. Ctrl-C ends it; twice, at once.",
+        epilog="exit status: 0 played, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.add_argument("file", metavar="FILE.wav", type=_path, help="what to play")
+    _add_device(parser, "speaker", "portaudio, fake, or wav:,OUT.wav")
+    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    backend = _hardware(parser, given.backend)
+    return PlayOptions(given.file, backend, given.speaker, given.latency, given.debug)
+
+
+def _add_device(parser: argparse.ArgumentParser, kind: str, backends: str) -> None:
+    name = {"mic": "microphone"}.get(kind, kind)
+    parser.add_argument(f"--{kind}", default="", metavar="NAME", help=f"a {name}'s name, or a part of it")
+    parser.add_argument(
+        "--backend",
+        type=_backend,
+        metavar="NAME",
+        help=f"{backends}; default: VOICEPIPE_BACKEND, or portaudio",
+    )
+    parser.add_argument(
+        "--latency",
+        type=_latency,
+        default="high",
+        metavar="low|high|SECONDS",
+        help="what to ask of the device; by default high",
+    )
+
+
+def _hardware(parser: Parser, given: str | None) -> str:
+    """The back end; sound hardware by default: nobody wants a simulated card recorded."""
+    name = given or os.environ.get("VOICEPIPE_BACKEND") or "auto"
+    if given is None:
+        name = _environment_backend(parser, name)
+    return "portaudio" if name == "auto" else name
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesOptions:
     """What is to be listed."""
 
@@ -334,6 +429,16 @@ def _backend(text: str) -> str:
         except (ValueError, TypeError) as error:
             raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is no file's name")
+    return text
+
+
+def _channels(text: str) -> int:
+    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
 
 
 def _seconds(text: str) -> float:

@@ -6,9 +6,12 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
-__all__ = ["LogHandler", "Screen", "log_to"]
+from voicepipe.errors import VoicepipeError, printable
+
+__all__ = ["LogHandler", "Screen", "log_to", "run_on_screen"]
 
 
 class Screen:
@@ -53,6 +56,32 @@ class Screen:
             self._out.flush()
         except (OSError, ValueError):
             pass
+
+
+def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -> int:
+    """Run a program that shows something, and whose log and errors go to stderr; returns its exit status.
+
+    Args:
+        program: how it was called.
+        work: the program; returns its exit status.
+        debug: log everything, and let errors be tracebacks.
+    """
+    screen = Screen()
+    log_to(screen, program, debug=debug)
+    try:
+        return work(screen)
+    except (VoicepipeError, OSError) as error:
+        if debug:
+            raise
+        screen.clear()
+        print(f"{program}: {_told(error)}", file=sys.stderr)
+        return 1
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{printable(error.filename)}: {error.strerror}"
+    return printable(error)
 
 
 def log_to(screen: Screen, program: str, *, debug: bool) -> None:
