@@ -89,9 +89,12 @@ class Dashboard(InlineProcessor):
     def _line(self) -> str:
         level = max(-99.9, self._loudest.rms_db)
         bar = "#" * round((60 + max(-60.0, level)) / 3)
-        doing = "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
+        doing = f"{'speech' if self._hears_speech else 'speaking' if self._speaks else 'listening':<9}"
+        if self._hears_speech or self._speaks:
+            colour = "green" if self._hears_speech else "cyan"
+            bar, doing = self._screen.paint(f"{bar:<20}", colour), self._screen.paint(doing, colour)
         return (
-            f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing:<9} "
+            f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing} "
             f"utterances {self.utterances}  {self._counters()}"
         )
 

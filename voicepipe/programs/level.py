@@ -124,7 +124,11 @@ class LevelDisplay(InlineProcessor):
     def _line(self) -> str:
         judged = self._judged
         meter = bar(self._level.rms_db, self._peak_db, judged.noise_db)
-        doing = "speech" if judged.speaking else "clipped" if self._level.clipped else ""
+        doing = ""
+        if self._level.clipped:
+            doing, meter = self._screen.paint("clipped", "red"), self._screen.paint(meter, "red")
+        elif judged.speaking:
+            doing, meter = self._screen.paint("speech", "green"), self._screen.paint(meter, "green")
         return (
             f"{self._at_s:8.1f} s {self._level.rms_db:6.1f} dB |{meter}| "
             f"noise {judged.noise_db:5.1f}  score {judged.score:4.2f}  {doing}"

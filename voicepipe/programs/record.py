@@ -188,7 +188,7 @@ class _Progress(InlineProcessor):
         while True:
             await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
             meter = bar(self._level.rms_db, self._peak_db, FLOOR_DB)
-            clipped = f"  clipped {self._clipped}" if self._clipped else ""
+            clipped = self._screen.paint(f"  clipped {self._clipped}", "red") if self._clipped else ""
             self._screen.status(
                 f"{self._recorder.seconds:8.1f} s {self._level.rms_db:6.1f} dB |{meter}|{clipped}"
             )
