@@ -32,6 +32,8 @@ __all__ = [
 _LONGEST_S = 86_400 * 366
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
+UNHURRIED_S = 0.2
+"""The latency where nobody waits for an answer: a busy machine has so long to come."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -330,9 +332,9 @@ def _add_device(parser: argparse.ArgumentParser, kind: str, backends: str) -> No
     parser.add_argument(
         "--latency",
         type=_latency,
-        default="high",
+        default=UNHURRIED_S,
         metavar="low|high|SECONDS",
-        help="what to ask of the device; by default high",
+        help=f"what to ask of the device; by default {UNHURRIED_S:g} s: nobody waits for an answer",
     )
 
 
