@@ -29,7 +29,8 @@ def test_without_a_command_it_tells_which_there_are(capsys: pytest.CaptureFixtur
 def test_an_unknown_command_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ech\x1bo"]) == 2
     assert capsys.readouterr().err == (
-        "voicepipe: there is no command 'ech\\x1bo': echo, devices, vad, record, play, level would be right\n"
+        "voicepipe: there is no command 'ech\\x1bo': "
+        "echo, devices, vad, doctor, record, play, level would be right\n"
     )
 
 
@@ -38,7 +39,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"voicepipe {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["echo", "devices", "vad", "record", "play", "level"])
+@pytest.mark.parametrize("command", ["echo", "devices", "vad", "doctor", "record", "play", "level"])
 def test_each_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -27,6 +27,7 @@ __all__ = [
     "Block",
     "DeviceInfo",
     "InputStream",
+    "LibraryInfo",
     "OutputStream",
     "StreamInfo",
     "StreamRequest",
@@ -90,6 +91,20 @@ class StreamInfo:
     """Samples in a block."""
     latency_s: float
     """From the callback to the air, or from the air to the callback, in seconds, as the device reports it."""
+    device_rate: int = 0
+    """The rate at which the device itself was opened, where the stream converts; otherwise 0."""
+    device_channels: int = 0
+    """The same of its channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """What a back end stands on."""
+
+    version: str = ""
+    """The sound library and its version; empty where there is none, or nobody knows."""
+    priority: str = "ordinary"
+    """What the system granted to the process that moves the samples: real-time, raised, or ordinary."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _MOST_BYTES = _UNKNOWN_SIZE - _HEADER.size
 """Of audio in a file: its sizes have 32 bits, all ones mean that the size is not known."""
 _AS_BYTES = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
-_NEW = os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_NEW = os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 class WavReader:
@@ -97,23 +97,17 @@ class WavWriter:
     (0600); a regular file that is there is overwritten, anything else is refused.
 
     Args:
-        path: where it is.
-        format: what is written to it.
-        new: there must be nothing at `path` yet, no link either.
+        path: the file.
+        format: of what is written.
+        new: it must not be there yet, not even as a link.
 
     Raises:
-        FileExistsError: there is something, and it must be new.
         AudioFormatError: there is something at `path` that is no regular file.
+        FileExistsError: it is there, and was to be new.
         OSError: it cannot be opened or written.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        format: AudioFormat,  # noqa: A002
-        *,
-        new: bool = False,
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], format: AudioFormat, *, new: bool = False) -> None:  # noqa: A002
         self.format = format
         self._path = path
         self._bytes = 0
@@ -210,8 +204,7 @@ class WavWriter:
 def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """A descriptor of a regular file; anything else is refused, and nothing waits for it."""
     try:
-        if not flags & os.O_EXCL:
-            _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
+        _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
     except FileNotFoundError:
         pass  # opening it makes it, or says so
     descriptor = os.open(path, flags | _AS_BYTES | _AT_ONCE, 0o600)

@@ -23,6 +23,7 @@ __all__ = [
     "Handle",
     "RenderCallback",
     "underflows_of",
+    "version_of",
 ]
 
 
@@ -123,8 +124,14 @@ def underflows_of(handle: Handle | BlockingHandle) -> int:
     return count
 
 
+def version_of(driver: BlockingDriver) -> str:
+    """The library's name and version; empty where the driver does not tell. Raises: DeviceError."""
+    version: str = getattr(driver, "version", str)()
+    return version
+
+
 class BlockingDriver(Protocol):
-    """What a library can do whose calls block, and may never come back.
+    """What a library can do whose calls block, and may never come back. It may tell its `version()`.
 
     `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
     its own, which can be killed.

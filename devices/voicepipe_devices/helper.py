@@ -25,11 +25,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from voicepipe.devices import StreamInfo, StreamRequest
+from voicepipe.devices import LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
 from voicepipe.statistics import CallbackCounter
-from voicepipe_devices.driver import underflows_of
+from voicepipe_devices.driver import underflows_of, version_of
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
     COUNTS,
@@ -65,10 +65,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, signal.SIG_IGN)  # the program decides; it closes our stdin
     requests, answers = _take_pipes()
-    _take_priority()
+    priority = _take_priority()
     sys.setswitchinterval(_SWITCH_S)
     module, _, function = sys.argv[1].partition(":")
-    service = _Service(_Answers(answers), lambda: getattr(importlib.import_module(module), function)())
+    service = _Service(
+        _Answers(answers), lambda: getattr(importlib.import_module(module), function)(), priority
+    )
     gc.disable()  # it makes no cycles, and must not pause
     _listen(requests, int(sys.argv[2]), service)
     threading.Thread(target=_end_in_any_case, name="end", daemon=True).start()
@@ -111,16 +113,18 @@ def _take_pipes() -> tuple[int, int]:
     return requests, answers
 
 
-def _take_priority() -> None:
+def _take_priority() -> str:
     """Real-time, where the system grants it, so that busy programs cannot make the sound stutter.
 
-    For the threads too that libraries make from now on.
+    For the threads too that libraries make from now on. Returns which it is.
     """
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-        return
+        return "real-time"
     with suppress(OSError, AttributeError):
         os.nice(-_PRIORITY)
+        return "raised"
+    return "ordinary"
 
 
 def _limit_spinning() -> None:
@@ -183,9 +187,10 @@ class _Answers:
 class _Service:
     """Answers the requests for one stream, one by one. A call that hangs is the program's to notice."""
 
-    def __init__(self, answers: _Answers, driver: Callable[[], BlockingDriver]) -> None:
+    def __init__(self, answers: _Answers, driver: Callable[[], BlockingDriver], priority: str) -> None:
         self._answers = answers
         self._driver = driver
+        self._priority = priority
         self._side: _Capture | _Render | None = None
 
     def take(self, kind: int, body: bytes) -> None:
@@ -211,6 +216,9 @@ class _Service:
         if kind == Kind.DEVICES:
             devices = [asdict(device) for device in self._driver().devices()]
             self._answers.send(message(Kind.DEVICES, json.dumps(devices).encode()))
+        elif kind == Kind.LIBRARY:
+            library = LibraryInfo(version_of(self._driver()), self._priority)
+            self._answers.send(message(Kind.LIBRARY, json.dumps(asdict(library)).encode()))
         elif kind == Kind.OPEN:
             self._open(json.loads(body))
         elif side is None:

@@ -11,6 +11,7 @@ START    (let the callbacks begin)       STARTED
 FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
          fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
 STOP     (close the intake)              STOPPED   behind the last block
+LIBRARY  (what do you stand on?)         LIBRARY   its version and the priority, as JSON
                                          FAILED    an error, as JSON: the answer to a request
                                          OVER      an error, as JSON: no more callbacks
 """
@@ -62,11 +63,11 @@ _MOST_BYTES = 1 << 26
 class Kind:
     """The kinds of messages."""
 
-    OPEN, DEVICES, START, FLUSH, STOP = range(5)
+    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY = range(6)
     OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER = range(10, 17)
 
 
-_KINDS = frozenset({*range(5), *range(10, 17)})
+_KINDS = frozenset({*range(6), *range(10, 17)})
 
 
 class NonsenseError(Exception):

@@ -11,7 +11,14 @@ import json
 from collections.abc import Callable
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices import (
+    DeviceInfo,
+    InputStream,
+    LibraryInfo,
+    OutputStream,
+    StreamInfo,
+    StreamRequest,
+)
 from voicepipe.errors import DeviceError, printable
 from voicepipe.statistics import CallbackCounts
 from voicepipe_devices.driver import Finished
@@ -56,15 +63,27 @@ class OutsideBackend:
 
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are at this moment. Raises: DeviceError."""
-        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
-        try:
-            listed = await process.ask(Kind.DEVICES, b"", "the list of sound devices", LIST_S)
-        finally:
-            await process.close()
+        listed = await self._answer_to(Kind.DEVICES, "the list of sound devices")
         try:
             return [DeviceInfo(**fields) for fields in decoded(listed)]
         except (NonsenseError, TypeError) as error:
             raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+
+    async def library(self) -> LibraryInfo:
+        """What a sound process stands on. Raises: DeviceError."""
+        told_of = await self._answer_to(Kind.LIBRARY, "the sound library's version")
+        try:
+            return LibraryInfo(**decoded(told_of))
+        except (NonsenseError, TypeError) as error:
+            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+
+    async def _answer_to(self, kind: int, what: str) -> bytes:
+        """Of a process that is made for this question."""
+        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
+        try:
+            return await process.ask(kind, b"", what, LIST_S)
+        finally:
+            await process.close()
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict
 
 from voicepipe.audio import AudioFormat
@@ -14,6 +14,7 @@ from voicepipe.errors import printable
 
 __all__ = [
     "DevicesOptions",
+    "DoctorOptions",
     "EarOptions",
     "EchoOptions",
     "LevelOptions",
@@ -22,6 +23,7 @@ __all__ = [
     "RecordOptions",
     "VadOptions",
     "devices_options",
+    "doctor_options",
     "echo_options",
     "level_options",
     "play_options",
@@ -32,8 +34,6 @@ __all__ = [
 _LONGEST_S = 86_400 * 366
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
-UNHURRIED_S = 0.2
-"""The latency where nobody waits for an answer: a busy machine has so long to come."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -114,9 +114,7 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         if block_s > 1.0:
             parser.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
     mute = False if given.live and given.mute is None else given.mute
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
+    backend = _chosen_backend(parser, given)
     if backend.startswith("wav") and (given.mic or given.speaker):
         parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
     if backend.startswith("wav:,"):
@@ -204,9 +202,7 @@ def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     _add_ear(parser)
     parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
     given = parser.parse_args(arguments)
-    backend = given.backend or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given.backend is None and backend != "auto":
-        backend = _environment_backend(parser, backend)
+    backend = _chosen_backend(parser, given)
     ear = _ear(parser, given)
     return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
 
@@ -256,97 +252,6 @@ def _ear(parser: argparse.ArgumentParser, given: argparse.Namespace) -> EarOptio
 
 
 @dataclass(frozen=True, slots=True)
-class RecordOptions:
-    """What is to be recorded."""
-
-    file: str
-    backend: str
-    mic: str
-    format: AudioFormat
-    block_s: float
-    latency: str | float
-    seconds: float | None
-    debug: bool
-
-
-def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
-    """Read the command line of `record`. Raises: SystemExit, as `echo_options`."""
-    parser = Parser(
-        prog=program,
-        allow_abbrev=False,
-        description="Writes what the microphone hears into a new WAV file, which only you can read. It is "
-        "valid at any time, short of the last second at most. Ctrl-C ends it.",
-        epilog="exit status: 0 recorded, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
-    )
-    parser.add_argument("file", metavar="FILE.wav", type=_path, help="what to make; it must not be there yet")
-    _add_device(parser, "mic", "portaudio, fake, or wav:IN.wav")
-    parser.add_argument(
-        "--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, by default 16000"
-    )
-    parser.add_argument("--channels", type=_channels, default=1, metavar="N", help="channels, by default 1")
-    parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds of sound")
-    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
-    audio, backend = AudioFormat(given.rate, given.channels), _hardware(parser, given.backend)
-    return RecordOptions(
-        given.file, backend, given.mic, audio, BLOCK_S, given.latency, given.seconds, given.debug
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class PlayOptions:
-    """What is to be played."""
-
-    file: str
-    backend: str
-    speaker: str
-    latency: str | float
-    debug: bool
-
-
-def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
-    """Read the command line of `play`. Raises: SystemExit, as `echo_options`."""
-    parser = Parser(
-        prog=program,
-        allow_abbrev=False,
-        description="Plays a WAV file, to its last sample. Ctrl-C ends it; twice, at once.",
-        epilog="exit status: 0 played, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
-    )
-    parser.add_argument("file", metavar="FILE.wav", type=_path, help="what to play")
-    _add_device(parser, "speaker", "portaudio, fake, or wav:,OUT.wav")
-    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
-    backend = _hardware(parser, given.backend)
-    return PlayOptions(given.file, backend, given.speaker, given.latency, given.debug)
-
-
-def _add_device(parser: argparse.ArgumentParser, kind: str, backends: str) -> None:
-    name = {"mic": "microphone"}.get(kind, kind)
-    parser.add_argument(f"--{kind}", default="", metavar="NAME", help=f"a {name}'s name, or a part of it")
-    parser.add_argument(
-        "--backend",
-        type=_backend,
-        metavar="NAME",
-        help=f"{backends}; default: VOICEPIPE_BACKEND, or portaudio",
-    )
-    parser.add_argument(
-        "--latency",
-        type=_latency,
-        default=UNHURRIED_S,
-        metavar="low|high|SECONDS",
-        help=f"what to ask of the device; by default {UNHURRIED_S:g} s: nobody waits for an answer",
-    )
-
-
-def _hardware(parser: Parser, given: str | None) -> str:
-    """The back end; sound hardware by default: nobody wants a simulated card recorded."""
-    name = given or os.environ.get("VOICEPIPE_BACKEND") or "auto"
-    if given is None:
-        name = _environment_backend(parser, name)
-    return "portaudio" if name == "auto" else name
-
-
-@dataclass(frozen=True, slots=True)
 class DevicesOptions:
     """What is to be listed."""
 
@@ -372,9 +277,109 @@ def devices_options(arguments: Sequence[str], program: str) -> DevicesOptions:
     return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
 
 
-def _environment_backend(parser: Parser, text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What is to be examined."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    json: bool = False
+
+
+def doctor_options(arguments: Sequence[str], program: str) -> DoctorOptions:
+    """Read the command line of `doctor`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Looks at all that sound needs, and says of each thing whether it is good, and what to "
+        "do where it is not. It listens for a second, and plays three short chirps.",
+        epilog="exit status: 0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    add = parser.add_argument
+    add("--backend", type=_backend, default="auto", metavar="NAME", help="portaudio, or fake")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
+    add("--json", action="store_true", help="for machines")
+    given = parser.parse_args(arguments)
+    backend = "portaudio" if given.backend == "auto" else given.backend
+    if backend.startswith("wav"):
+        parser.error("there is nothing to examine in a file: portaudio or fake would be right")
+    return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What is to be recorded, and where to."""
+
+    file: str
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    debug: bool
+
+
+def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
+    """Read the command line of `record`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Records the microphone into a new WAV file, which only you can read. Ctrl-C ends it; "
+        "whatever ends it, the file is good up to the last second.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="a new file; a folder that is missing is made, for you alone")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:IN.wav")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--rate", type=_rate, default=48_000, metavar="HZ", help="samples a second, 48000 by default")
+    add("--channels", type=_channels, default=1, metavar="N", help="1 by default")
+    add("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
+    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    audio = AudioFormat(given.rate, given.channels)
+    backend = _chosen_backend(parser, given)
+    return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """What is to be played."""
+
+    file: str
+    backend: str
+    speaker: str
+    debug: bool
+
+
+def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
+    """Read the command line of `play`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Plays a WAV file. Ctrl-C ends it, when the second that waits for the speaker is heard; "
+        "twice, at once.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="what to play")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:,OUT.wav")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    given = parser.parse_args(arguments)
+    return PlayOptions(given.file, _chosen_backend(parser, given), given.speaker, given.debug)
+
+
+def _chosen_backend(parser: Parser, given: argparse.Namespace) -> str:
+    """The one on the command line, that of the environment, or "auto"."""
+    if given.backend is not None:
+        backend: str = given.backend
+        return backend
     try:
-        return _backend(text)
+        return _backend(os.environ.get("VOICEPIPE_BACKEND") or "auto")
     except argparse.ArgumentTypeError as error:
         parser.error(f"VOICEPIPE_BACKEND: {error}")
 
@@ -433,16 +438,6 @@ def _backend(text: str) -> str:
     return text
 
 
-def _path(text: str) -> str:
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is no file's name")
-    return text
-
-
-def _channels(text: str) -> int:
-    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
-
-
 def _seconds(text: str) -> float:
     return _number(text, "no time in seconds: 10 or 2.5 would be right", 0.0, _LONGEST_S)
 
@@ -461,6 +456,10 @@ def _latency(text: str) -> str | float:
 
 def _rate(text: str) -> int:
     return _whole(text, "no rate: 8000 to 384000, such as 16000 or 48000, would be right", 8_000, 384_000)
+
+
+def _channels(text: str) -> int:
+    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
 
 
 def _block(text: str) -> int:

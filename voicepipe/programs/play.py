@@ -1,28 +1,29 @@
-"""`voicepipe play`: a WAV file to the speaker, to its last sample."""
+"""`voicepipe play`: a WAV file to a speaker. The file is the microphone of a pipeline, which waits for it."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
-from voicepipe.errors import PipelineStartError, printable
+from voicepipe.devices import open_backend
+from voicepipe.errors import PipelineStartError, VoicepipeError, printable
 from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor
 from voicepipe.programs.options import PlayOptions, play_options
-from voicepipe.programs.screen import Screen, run_on_screen
-from voicepipe.programs.sound import choose_sound
+from voicepipe.programs.screen import Screen, log_to
 from voicepipe.runner import PipelineRunner
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
 from voicepipe.wavfile import WavReader
 
-__all__ = ["run"]
+__all__ = ["Progress", "run"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
-_BAR = 30
+_WIDTH = 30
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -32,57 +33,58 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = play_options(arguments, program)
-    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
+    screen = Screen()
+    log_to(screen, program, debug=options.debug)
+    try:
+        return _run(options, screen)
+    except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        screen.clear()
+        print(f"{program}: {printable(error)}", file=sys.stderr)
+        return 1
 
 
 def _run(options: PlayOptions, screen: Screen) -> int:
-    from voicepipe_devices.wav import WavBackend
-
     with WavReader(options.file) as file:
-        audio, total_s = file.format, file.format.seconds(file.num_samples)
-    sound = choose_sound(options.backend, screen.say)
-    speaker = SpeakerOutput(sound.backend, device=options.speaker, latency=options.latency)
-    # As fast as it is read, and the speaker takes it as it plays.
-    stages = [
-        MicrophoneInput(WavBackend(options.file)),
-        Loopback(),
-        _Progress(screen, speaker, printable(options.file), total_s),
-        speaker,
-    ]
-    task = PipelineTask(Pipeline(stages), name="play", input=audio, output=audio)
-    sound.prepare(audio)
+        audio, seconds = file.format, file.format.seconds(file.num_samples)
+    from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
+
+    backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
+    speaker = SpeakerOutput(backend, device=options.speaker, latency="high")
+    progress = Progress(speaker, screen, seconds)
+    stages = [MicrophoneInput(WavBackend(options.file)), progress, Loopback(), speaker]
     runner = PipelineRunner()
-    status = runner.run(task)
+    screen.say(f"{printable(options.file)}: {seconds:.2f} s, {audio}. Ctrl-C ends it")
+    status = runner.run(PipelineTask(Pipeline(stages), name="play", input=audio, output=audio))
     screen.clear()
     if not any(isinstance(error, PipelineStartError) for error in runner.errors):
-        screen.say(f"played {_played_s(speaker):.2f} of {total_s:.2f} s")
-        sound.finish(screen.say)
+        screen.say(f"played {progress.played_s:.2f} s of {seconds:.2f}")
     return status
 
 
-def _played_s(speaker: SpeakerOutput) -> float:
-    statistics = speaker.device_statistics()
-    return 0.0 if statistics is None else statistics.samples / statistics.rate
+class Progress(InlineProcessor):
+    """Shows how much of the file has been handed to the speaker."""
 
-
-class _Progress(InlineProcessor):
-    """Shows how far it is."""
-
-    def __init__(self, screen: Screen, speaker: SpeakerOutput, name: str, total_s: float) -> None:
+    def __init__(self, speaker: SpeakerOutput, screen: Screen, seconds: float) -> None:
         super().__init__()
-        self._screen = screen
         self._speaker = speaker
-        self._name = name
-        self._total_s = total_s
+        self._screen = screen
+        self._seconds = seconds
+
+    @property
+    def played_s(self) -> float:
+        """Seconds that were handed to the speaker."""
+        device = self._speaker.device_statistics()
+        return 0.0 if device is None else device.samples / device.rate
 
     async def on_running(self) -> None:
-        """Begin to show."""
-        self._screen.say(f"plays {self._name}, {self._total_s:.2f} s. Ctrl-C ends it")
+        """Begin to show it."""
         self.create_task(self._show(), name="status")
 
     async def _show(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
-            played_s = _played_s(self._speaker)
-            cells = round(_BAR * min(1.0, played_s / max(self._total_s, 1e-3)))
-            self._screen.status(f"{played_s:8.1f} of {self._total_s:.1f} s |{'#' * cells:<{_BAR}}|")
+            part = min(1.0, self.played_s / self._seconds) if self._seconds else 1.0
+            bar = ("#" * round(part * _WIDTH)).ljust(_WIDTH, ".")
+            self._screen.status(f"{self.played_s:8.1f} s of {self._seconds:.1f} {bar} {part:4.0%}")

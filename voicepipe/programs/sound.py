@@ -27,9 +27,6 @@ class Sound:
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """The run is about to begin, in that format."""
 
-    def prepare(self, audio: AudioFormat) -> None:
-        """Something is about to be played, in that format; nothing is heard."""
-
     def finish(self, say: Callable[[str], None]) -> None:
         """The run is over."""
 
@@ -48,17 +45,13 @@ class SimulatedSound(Sound):
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """Somebody speaks into the microphone; without a limit in seconds the input ends with the voice."""
-        self.prepare(audio)
-        self._card.mic.hear(speech(audio))
-        if seconds is None:
-            self._card.mic.run_out()
-
-    def prepare(self, audio: AudioFormat) -> None:
-        """What is played in that format will be kept."""
         from voicepipe_devices.fake import FakeBackend
 
         assert isinstance(self.backend, FakeBackend)
         self._audio, self._card = audio, self.backend.card
+        self._card.mic.hear(speech(audio))
+        if seconds is None:
+            self._card.mic.run_out()
 
     def finish(self, say: Callable[[str], None]) -> None:
         """Keep what was played. Raises: OSError."""
