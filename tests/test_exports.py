@@ -55,6 +55,7 @@ WORDS = {
     "voicepipe.census": ("Census", "assert_nothing_left", "take_census"),
     "voicepipe.monitor": ("CensusMonitor",),
     "voicepipe.devices": ("Backend", "open_backend"),
+    "voicepipe.statistics": ("DeviceStatistics",),
     "voicepipe.errors": (
         *("VoicepipeError", "PipelineError", "PipelineStartError", "LifecycleError", "AudioFormatError"),
         *("DeviceError", "BackendMissingError", "DeviceNotFoundError", "DeviceBusyError"),

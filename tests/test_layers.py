@@ -22,8 +22,8 @@ LAYERS = {
         *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
-        *("drift", "keeper", "silence", "stretch"),
-        *("devicestate", "health", "journal", "notify"),
+        *("drift", "keeper", "silence", "statistics", "stretch"),
+        *("devicestate", "health", "notify"),
     ),
     3: (
         *("filter", "gain", "loopback", "meter", "tap", "utterance"),

@@ -69,6 +69,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.segmenter import Segmenter, SegmenterSettings
     from voicepipe.silero import SileroEngine
     from voicepipe.speaker import SpeakerOutput
+    from voicepipe.statistics import DeviceStatistics
     from voicepipe.tap import Tap
     from voicepipe.task import PipelineTask
     from voicepipe.utterance import EndOfTurn, UtteranceCollector
@@ -146,6 +147,7 @@ __all__ = [
     "take_census",
     # devices
     "Backend",
+    "DeviceStatistics",
     "open_backend",
     # errors
     "VoicepipeError",
@@ -215,6 +217,7 @@ _HOMES = {
         "segmenter": "Segmenter SegmenterSettings",
         "silero": "SileroEngine",
         "speaker": "SpeakerOutput",
+        "statistics": "DeviceStatistics",
         "tap": "Tap",
         "task": "PipelineTask",
         "utterance": "EndOfTurn UtteranceCollector",

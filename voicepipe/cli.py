@@ -13,6 +13,9 @@ _COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
+    "doctor": "find out what is wrong with the sound, and what to do",
+    "record": "record the microphone into a WAV file",
+    "play": "play a WAV file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
     "status": "ask a running service how it is",
     "config": "show the settings in force, and where each comes from",
@@ -94,6 +97,18 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import vad
 
         return vad.run(given, program)
+    if only == "doctor":
+        from voicepipe.programs import doctor
+
+        return doctor.run(given, program)
+    if only == "record":
+        from voicepipe.programs import record
+
+        return record.run(given, program)
+    if only == "play":
+        from voicepipe.programs import play
+
+        return play.run(given, program)
     if only == "level":
         from voicepipe.programs import level
 

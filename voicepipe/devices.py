@@ -20,12 +20,14 @@ from voicepipe.errors import BackendMissingError, DeviceError, printable, shown
 
 if TYPE_CHECKING:
     from voicepipe.ledger import SeamReport
+    from voicepipe.statistics import CallbackCounts
 
 __all__ = [
     "Backend",
     "Block",
     "DeviceInfo",
     "InputStream",
+    "LibraryInfo",
     "OutputStream",
     "StreamInfo",
     "StreamRequest",
@@ -89,6 +91,20 @@ class StreamInfo:
     """Samples in a block."""
     latency_s: float
     """From the callback to the air, or from the air to the callback, in seconds, as the device reports it."""
+    device_rate: int = 0
+    """The rate at which the device itself was opened, where the stream converts; otherwise 0."""
+    device_channels: int = 0
+    """The same of its channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """What a back end stands on."""
+
+    version: str = ""
+    """The sound library and its version; empty where there is none, or nobody knows."""
+    priority: str = "ordinary"
+    """What the system granted to the process that moves the samples: real-time, raised, or ordinary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,11 @@ class InputStream(Protocol):
     @property
     def error(self) -> DeviceError | None:
         """Why nothing more will come; None while the device is well."""
+        ...
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The device's callbacks so far; may be asked for at any time, after the close too."""
         ...
 
     @property
@@ -176,6 +197,11 @@ class OutputStream(Protocol):
     @property
     def error(self) -> DeviceError | None:
         """Why nothing more will be heard; None while the device is well."""
+        ...
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The device's callbacks so far; may be asked for at any time, after the close too."""
         ...
 
     @property

@@ -36,7 +36,9 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
 )
+from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.processor import FrameProcessor
+from voicepipe.statistics import CallbackCounts, DeviceStatistics
 
 __all__ = ["Keeper", "OnLoss", "Reminder", "check_on_loss"]
 
@@ -84,6 +86,11 @@ class Stream(Protocol):
         """Why it is dead."""
         ...
 
+    @property
+    def counts(self) -> CallbackCounts:
+        """Its callbacks so far."""
+        ...
+
     async def start(self) -> None:
         """Let it begin."""
         ...
@@ -129,12 +136,18 @@ class Keeper(Generic[S]):
         self._clock = asyncio.get_running_loop().time
         self._running = self._ending = self._retired = False
         self._device = ""
+        self._info: StreamInfo | None = None
+        """Of the last stream that was opened and had worked, or of the first."""
+        self._counts = CallbackCounts()
+        """Of the streams that are lost."""
+        self._reconnections = 0
+        """How often it came back."""
         self._lost_at: float | None = None
         """Since when it is lost; None while it is not, or nobody knows."""
         self._waits: Iterator[float] = iter(())
         self._reminder = Reminder()
-        self._callbacks = self._absences = self._reconnections = 0
-        """Callbacks of the streams that are lost; searches that found it absent; how often it came back."""
+        self._absences = 0
+        """Searches that found it absent."""
         self._absent = ""
         """Why it cannot be had, where the last search found out."""
         self._unclosed: set[S] = set()
@@ -148,6 +161,7 @@ class Keeper(Generic[S]):
     async def open(self) -> S:
         """Open the first stream. Raises: DeviceError."""
         self.stream = stream = await self._opens(self._news)
+        self._info = stream.info
         return stream
 
     def watch(self) -> None:
@@ -191,6 +205,7 @@ class Keeper(Generic[S]):
         now = self._clock()
         self._lost_at = None
         self._absent = ""
+        self._info = stream.info
         self._reconnections += 1
         device, lost_s = printable(stream.info.device), now - lost_at
         if self._reminder.works_again(now):
@@ -204,7 +219,7 @@ class Keeper(Generic[S]):
         return DeviceState(
             self._kind,
             self._device if stream is None else printable(stream.info.device),
-            callbacks=self._callbacks + (counted or 0) if stream is None or counted is not None else None,
+            callbacks=self._counts.calls + (counted or 0) if stream is None or counted is not None else None,
             lost_s=None if lost_at is None else self._clock() - lost_at,
             absent=self._absent,
             absences=self._absences,
@@ -242,6 +257,33 @@ class Keeper(Generic[S]):
                 await self._close(stream)
             await _wait_out(unseen)
 
+    def statistics(self, seam: SeamReport) -> DeviceStatistics | None:
+        """How the device is doing, with what its ledger says; None where it was never opened."""
+        stream, info = self.stream, self._info
+        if info is None:
+            return None
+        microphone = self._kind == "microphone"
+        lost = seam.dropped.get(DropReason.MIC_OVERFLOW, 0)
+        away = seam.dropped.get(DropReason.DEVICE_LOST, 0)
+        counts = self._counts if stream is None else self._counts.and_then(stream.counts)
+        return DeviceStatistics(
+            stage=self._stage.name,
+            kind=self._kind,
+            device=printable(info.device),
+            lost=stream is None,
+            rate=info.format.rate,
+            channels=info.format.channels,
+            blocks=counts.calls,
+            samples=seam.taken - lost - away if microphone else seam.given,
+            overflow=lost if microphone else 0,
+            underflow=0 if microphone else counts.underflows,
+            late=counts.late,
+            longest_wait_s=counts.longest_wait_s,
+            reconnections=self._reconnections,
+            fill_s=info.format.seconds(seam.held),
+            latency_s=info.latency_s,
+        )
+
     # -- loss ------------------------------------------------------------------------
 
     def _news(self) -> None:
@@ -258,8 +300,8 @@ class Keeper(Generic[S]):
         if not borne or not isinstance(error, DeviceLostError):
             return
         self.stream = None
-        self._callbacks += getattr(stream, "callbacks", 0)
         self._device = printable(stream.info.device)
+        self._counts = self._counts.and_then(stream.counts)
         self._let_go(stream)
         self._close_later(stream)
         if self._lost_at is None:  # else it was opened again, and failed before it had worked

@@ -19,6 +19,7 @@ from voicepipe.meter import Level
 from voicepipe.params import StartParams
 from voicepipe.processor import FrameProcessor
 from voicepipe.silence import LIMIT_S, DigitalSilence
+from voicepipe.statistics import DeviceStatistics
 
 __all__ = ["MicrophoneInput"]
 
@@ -54,6 +55,7 @@ class MicrophoneInput(FrameProcessor):
     """
 
     works_when_idle = True
+    has_device = True
 
     def __init__(
         self,
@@ -210,6 +212,11 @@ class MicrophoneInput(FrameProcessor):
         if keeper is None or (keeper.stream is None and not self._captured.any_lost):
             return []
         return [self._captured.seam(f"{self.name} device", keeper.stream)]
+
+    def device_statistics(self) -> DeviceStatistics | None:
+        """How the microphone is doing; None before it was opened. In the loop's thread."""
+        keeper = self._keeper
+        return None if keeper is None else keeper.statistics(self._captured.seam("", keeper.stream))
 
 
 class _Captured:

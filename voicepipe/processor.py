@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from voicepipe.ledger import SeamReport
     from voicepipe.node import Node
     from voicepipe.params import StartParams
+    from voicepipe.statistics import DeviceStatistics
     from voicepipe.worker import Worker
 
 __all__ = ["FrameProcessor", "InlineProcessor", "Processor"]
@@ -49,6 +50,8 @@ class Processor:
     """What an exception that escapes this stage does. "fail": the run ends, `run()` raises
     PipelineError. "report": the frame is dropped and counted, an ErrorFrame travels
     upstream, and the run goes on."""
+    has_device: ClassVar[bool] = False
+    """`device_statistics` has something to tell."""
     _name: str = ""
     _node: Node | None = None
 
@@ -71,6 +74,10 @@ class Processor:
 
     async def on_running(self) -> None:
         """Every stage is open and StartFrame has reached the Sink; a source begins here."""
+
+    def device_statistics(self) -> DeviceStatistics | None:
+        """How the device of this stage is doing, where it has one. In the loop's thread."""
+        return None
 
     def on_ending(self) -> None:
         """The End was asked for, and is on its way: a source takes in nothing more. Must not wait."""

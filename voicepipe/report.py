@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from voicepipe.ledger import SeamReport
 from voicepipe.lifecycle import RunState
+from voicepipe.statistics import DeviceStatistics
 
 __all__ = ["Abandoned", "RunReport", "SlowStage", "StageError"]
 
@@ -60,6 +61,8 @@ class RunReport:
     """From `run()` to its end, by the run's clock."""
     seams: tuple[SeamReport, ...] = ()
     """The ledger of every seam, from the microphone to the speaker."""
+    devices: tuple[DeviceStatistics, ...] = ()
+    """How each device was doing, from the microphone to the speaker."""
     discarded: dict[str, int] = field(default_factory=dict)
     """Data frames that reached an outer end and had no subscriber, by direction."""
     never_started: int = 0
@@ -91,6 +94,7 @@ class RunReport:
             f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason'}"
         ]
         lines += [f"  dropped {count} samples: {reason}" for reason, count in self.dropped.items()]
+        lines += [f"  {device}" for device in self.devices if device.troubles or device.lost]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
         lines += [f"  {slow}" for slow in self.slow]
         lines += [f"  had to be stopped: {name}" for name in self.forced]

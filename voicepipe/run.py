@@ -29,6 +29,7 @@ from voicepipe.params import Limits, StartParams
 from voicepipe.processor import Processor
 from voicepipe.report import RunReport, SlowStage
 from voicepipe.stall import StallWatch
+from voicepipe.statistics import DeviceStatistics
 
 __all__ = ["Observer", "Run"]
 
@@ -266,6 +267,7 @@ class Run:
             reason=self.reason,
             seconds=self.loop.time() - self.began,
             seams=tuple(seam for node in self.chain.nodes for seam in node.seams()),
+            devices=self._devices(),
             discarded=dict(self.discarded),
             never_started=self._never_started,
             errors=tuple(self.errors.errors),
@@ -273,3 +275,8 @@ class Run:
             forced=tuple(self.closing.forced),
             abandoned=tuple(self.closing.abandoned),
         )
+
+    def _devices(self) -> tuple[DeviceStatistics, ...]:
+        having = [node for node in self.chain.nodes if node.processor.has_device and node.opened]
+        told = [node.processor.device_statistics() for node in having]
+        return tuple([device for device in told if device is not None])

@@ -25,6 +25,7 @@ from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.params import StartParams
 from voicepipe.playback import Playback
 from voicepipe.processor import FrameProcessor
+from voicepipe.statistics import DeviceStatistics
 
 __all__ = ["SpeakerOutput"]
 
@@ -70,6 +71,7 @@ class SpeakerOutput(FrameProcessor):
     """
 
     works_when_idle = True
+    has_device = True
 
     def __init__(
         self,
@@ -323,3 +325,8 @@ class SpeakerOutput(FrameProcessor):
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""
         return [] if self._playback is None else [self._playback.seam(f"{self.name} device")]
+
+    def device_statistics(self) -> DeviceStatistics | None:
+        """How the speaker is doing; None before it was opened. In the loop's thread."""
+        playback = self._playback
+        return None if playback is None else playback.keeper.statistics(playback.seam(""))

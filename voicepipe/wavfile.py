@@ -26,6 +26,7 @@ _MOST_BYTES = _UNKNOWN_SIZE - _HEADER.size
 """Of audio in a file: its sizes have 32 bits, all ones mean that the size is not known."""
 _AS_BYTES = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_NEW = os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 class WavReader:
@@ -95,19 +96,26 @@ class WavWriter:
     What was written is with the operating system at once. A new file is its owner's alone
     (0600); a regular file that is there is overwritten, anything else is refused.
 
+    Args:
+        path: the file.
+        format: of what is written.
+        new: it must not be there yet, not even as a link.
+
     Raises:
         AudioFormatError: there is something at `path` that is no regular file.
+        FileExistsError: it is there, and was to be new.
         OSError: it cannot be opened or written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], format: AudioFormat) -> None:  # noqa: A002
+    def __init__(self, path: str | os.PathLike[str], format: AudioFormat, *, new: bool = False) -> None:  # noqa: A002
         self.format = format
         self._path = path
         self._bytes = 0
         self._told = 0
         """Bytes of audio that the header speaks of."""
         # Truncated only when it is known to be a regular file. Without a buffer: a crash loses nothing.
-        self._file = os.fdopen(_open_regular(path, os.O_WRONLY | os.O_CREAT), "wb", buffering=0)
+        flags = os.O_WRONLY | os.O_CREAT | (_NEW if new else 0)
+        self._file = os.fdopen(_open_regular(path, flags), "wb", buffering=0)
         try:
             self._file.truncate(0)
             self._write_all(memoryview(self._header()))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
-from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
+from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback, underflows_of
 from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["BlockingCard", "Verb"]
@@ -91,6 +91,10 @@ class _BlockingHandle:
     @property
     def info(self) -> StreamInfo:
         return self._handle.info
+
+    @property
+    def underflows(self) -> int:
+        return underflows_of(self._handle)
 
     def start(self) -> None:
         async def started() -> None:

@@ -20,7 +20,14 @@ def converted(device: StreamInfo, request: StreamRequest) -> StreamInfo:
     """What a stream is that converts what the device is to what was asked for."""
     held_back_s = HELD_BACK_S if device.format.rate != request.format.rate else 0.0
     latency_s = device.latency_s + held_back_s
-    return replace(device, format=request.format, block=request.block, latency_s=latency_s)
+    return replace(
+        device,
+        format=request.format,
+        block=request.block,
+        latency_s=latency_s,
+        device_rate=device.format.rate,
+        device_channels=device.format.channels,
+    )
 
 
 class BlockConverter:

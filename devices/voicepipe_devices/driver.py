@@ -22,6 +22,8 @@ __all__ = [
     "Finished",
     "Handle",
     "RenderCallback",
+    "underflows_of",
+    "version_of",
 ]
 
 
@@ -52,7 +54,7 @@ From any thread; never waits, never raises.
 
 
 class Handle(Protocol):
-    """One open stream of the library."""
+    """One open stream of the library. A speaker's may have `underflows`: how often it said it ran dry."""
 
     @property
     def info(self) -> StreamInfo:
@@ -116,8 +118,20 @@ class BlockingHandle(Protocol):
         ...
 
 
+def underflows_of(handle: Handle | BlockingHandle) -> int:
+    """How often it has said that it ran dry; 0 where it does not tell."""
+    count: int = getattr(handle, "underflows", 0)
+    return count
+
+
+def version_of(driver: BlockingDriver) -> str:
+    """The library's name and version; empty where the driver does not tell. Raises: DeviceError."""
+    version: str = getattr(driver, "version", str)()
+    return version
+
+
 class BlockingDriver(Protocol):
-    """What a library can do whose calls block, and may never come back.
+    """What a library can do whose calls block, and may never come back. It may tell its `version()`.
 
     `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
     its own, which can be killed.

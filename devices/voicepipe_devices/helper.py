@@ -25,11 +25,14 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from voicepipe.devices import StreamInfo, StreamRequest
+from voicepipe.devices import LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
+from voicepipe.statistics import CallbackCounter
+from voicepipe_devices.driver import underflows_of, version_of
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
+    COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
     Kind,
@@ -62,10 +65,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, signal.SIG_IGN)  # the program decides; it closes our stdin
     requests, answers = _take_pipes()
-    _take_priority()
+    priority = _take_priority()
     sys.setswitchinterval(_SWITCH_S)
     module, _, function = sys.argv[1].partition(":")
-    service = _Service(_Answers(answers), lambda: getattr(importlib.import_module(module), function)())
+    service = _Service(
+        _Answers(answers), lambda: getattr(importlib.import_module(module), function)(), priority
+    )
     gc.disable()  # it makes no cycles, and must not pause
     _listen(requests, int(sys.argv[2]), service)
     threading.Thread(target=_end_in_any_case, name="end", daemon=True).start()
@@ -108,16 +113,18 @@ def _take_pipes() -> tuple[int, int]:
     return requests, answers
 
 
-def _take_priority() -> None:
+def _take_priority() -> str:
     """Real-time, where the system grants it, so that busy programs cannot make the sound stutter.
 
-    For the threads too that libraries make from now on.
+    For the threads too that libraries make from now on. Returns which it is.
     """
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-        return
+        return "real-time"
     with suppress(OSError, AttributeError):
         os.nice(-_PRIORITY)
+        return "raised"
+    return "ordinary"
 
 
 def _limit_spinning() -> None:
@@ -180,9 +187,10 @@ class _Answers:
 class _Service:
     """Answers the requests for one stream, one by one. A call that hangs is the program's to notice."""
 
-    def __init__(self, answers: _Answers, driver: Callable[[], BlockingDriver]) -> None:
+    def __init__(self, answers: _Answers, driver: Callable[[], BlockingDriver], priority: str) -> None:
         self._answers = answers
         self._driver = driver
+        self._priority = priority
         self._side: _Capture | _Render | None = None
 
     def take(self, kind: int, body: bytes) -> None:
@@ -208,6 +216,9 @@ class _Service:
         if kind == Kind.DEVICES:
             devices = [asdict(device) for device in self._driver().devices()]
             self._answers.send(message(Kind.DEVICES, json.dumps(devices).encode()))
+        elif kind == Kind.LIBRARY:
+            library = LibraryInfo(version_of(self._driver()), self._priority)
+            self._answers.send(message(Kind.LIBRARY, json.dumps(asdict(library)).encode()))
         elif kind == Kind.OPEN:
             self._open(json.loads(body))
         elif side is None:
@@ -232,11 +243,14 @@ class _Capture:
 
     def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
         self._answers = answers
+        self._counter = CallbackCounter()
         self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
         self.info = self.handle.info
+        self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
         self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
 
     def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+        self._counter.called()
         if missed:
             self._ring.skip(missed)
         if data:
@@ -248,9 +262,10 @@ class _Capture:
     def news(self) -> bytes:
         """Every block that waits."""
         blocks = []
+        counts = COUNTS.pack(*self._counter.counts())
         while (block := self._ring.take()) is not None:
             head = BLOCK_HEAD.pack(block.position, block.captured_s)
-            blocks.append(message(Kind.BLOCK, head + block.data))
+            blocks.append(message(Kind.BLOCK, head + counts + block.data))
         return b"".join(blocks)
 
     def take(self, kind: int, body: bytes) -> None:
@@ -268,9 +283,11 @@ class _Render:
         self._pull = self._ring.pull
         self._size = request.format.sample_bytes
         self._piece = b""
-        self._calls = self._told_calls = 0
+        self._counter = CallbackCounter()
+        self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
         device = self.handle.info
+        self._counter.expect(device.format.seconds(device.block), device.latency_s)
         self.info = device
         if device.format != request.format:
             self.info = self._convert(device, request)
@@ -285,7 +302,7 @@ class _Render:
         ring = self._ring
         before = ring.played, ring.flushes_done
         data = self._pull(samples)
-        self._calls += 1
+        self._counter.called()
         if before != (ring.played, ring.flushes_done):
             self._answers.ring()
         return data
@@ -295,12 +312,13 @@ class _Render:
 
     def news(self) -> bytes:
         """How far it is, if it was called since."""
-        calls, ring = self._calls, self._ring
-        if calls == self._told_calls:
+        counts, ring = self._counter.counts(underflows_of(self.handle)), self._ring
+        if counts.calls == self._told_calls:
             return b""
-        self._told_calls = calls
+        self._told_calls = counts.calls
         flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
-        return message(Kind.PROGRESS, PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done))
+        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done)
+        return message(Kind.PROGRESS, progress + COUNTS.pack(*counts))
 
     def write(self, data: bytes) -> None:
         """Queue what has come of the sound; a pipe cuts anywhere."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices import DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import printable
 from voicepipe_devices.calls import call
 from voicepipe_devices.driver import (
@@ -12,6 +12,8 @@ from voicepipe_devices.driver import (
     Finished,
     Handle,
     RenderCallback,
+    underflows_of,
+    version_of,
 )
 from voicepipe_devices.streams import DriverBackend
 
@@ -40,6 +42,11 @@ class InsideBackend(DriverBackend):
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are, as the library has listed them. Raises: DeviceError."""
         return await call(self._driver.devices, "the list of sound devices", LIST_S)
+
+    async def library(self) -> LibraryInfo:
+        """What it stands on. Raises: DeviceError."""
+        version = await call(lambda: version_of(self._driver), "the sound library's version", LIST_S)
+        return LibraryInfo(version)
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
@@ -73,6 +80,10 @@ class _Handle:
     @property
     def info(self) -> StreamInfo:
         return self._handle.info
+
+    @property
+    def underflows(self) -> int:
+        return underflows_of(self._handle)
 
     async def start(self) -> None:
         await call(self._handle.start, f"starting {self.info.device}", START_S)

@@ -8,9 +8,10 @@ to the sound process                     from it
 OPEN     what to open, as JSON           OPENED    what was opened, as JSON
 DEVICES  (list them)                     DEVICES   the list, as JSON
 START    (let the callbacks begin)       STARTED
-FLUSH    samples written until then:     BLOCK     position, capture time, samples
-         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done
+FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
+         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
 STOP     (close the intake)              STOPPED   behind the last block
+LIBRARY  (what do you stand on?)         LIBRARY   its version and the priority, as JSON
                                          FAILED    an error, as JSON: the answer to a request
                                          OVER      an error, as JSON: no more callbacks
 """
@@ -29,6 +30,7 @@ from voicepipe.errors import DeviceError, printable
 
 __all__ = [
     "BLOCK_HEAD",
+    "COUNTS",
     "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
@@ -45,11 +47,13 @@ __all__ = [
 
 _HEAD = struct.Struct("<BI")
 BLOCK_HEAD = struct.Struct("<Qd")
-"""Position of the first sample, and when it was captured."""
+"""Position of the first sample, and when it was captured. `COUNTS` follow, and the samples."""
 FLUSH_BODY = struct.Struct("<Q")
 """Samples written until then. Some of them may still be on their way."""
 PROGRESS_BODY = struct.Struct("<QQI")
-"""Samples played, samples dropped, flushes done."""
+"""Samples played, samples dropped, flushes done. `COUNTS` follow."""
+COUNTS = struct.Struct("<QIId")
+"""The fields of `CallbackCounts`."""
 
 
 _MOST_BYTES = 1 << 26
@@ -59,11 +63,11 @@ _MOST_BYTES = 1 << 26
 class Kind:
     """The kinds of messages."""
 
-    OPEN, DEVICES, START, FLUSH, STOP = range(5)
+    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY = range(6)
     OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER = range(10, 17)
 
 
-_KINDS = frozenset({*range(5), *range(10, 17)})
+_KINDS = frozenset({*range(6), *range(10, 17)})
 
 
 class NonsenseError(Exception):
@@ -96,10 +100,10 @@ class Parser:
         self._rest = data[at:]
 
 
-def unpacked(struct_of: struct.Struct, body: bytes) -> tuple[Any, ...]:
-    """The numbers at the beginning of a body. Raises: NonsenseError."""
+def unpacked(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
+    """The numbers at the beginning of a body, or from there on. Raises: NonsenseError."""
     try:
-        return struct_of.unpack_from(body)
+        return struct_of.unpack_from(body, at)
     except struct.error as error:
         raise NonsenseError(f"a body of {len(body)} bytes") from error
 

@@ -11,12 +11,21 @@ import json
 from collections.abc import Callable
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import DeviceInfo, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices import (
+    DeviceInfo,
+    InputStream,
+    LibraryInfo,
+    OutputStream,
+    StreamInfo,
+    StreamRequest,
+)
 from voicepipe.errors import DeviceError, printable
+from voicepipe.statistics import CallbackCounts
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
+    COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
     Kind,
@@ -54,15 +63,27 @@ class OutsideBackend:
 
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are at this moment. Raises: DeviceError."""
-        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
-        try:
-            listed = await process.ask(Kind.DEVICES, b"", "the list of sound devices", LIST_S)
-        finally:
-            await process.close()
+        listed = await self._answer_to(Kind.DEVICES, "the list of sound devices")
         try:
             return [DeviceInfo(**fields) for fields in decoded(listed)]
         except (NonsenseError, TypeError) as error:
             raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+
+    async def library(self) -> LibraryInfo:
+        """What a sound process stands on. Raises: DeviceError."""
+        told_of = await self._answer_to(Kind.LIBRARY, "the sound library's version")
+        try:
+            return LibraryInfo(**decoded(told_of))
+        except (NonsenseError, TypeError) as error:
+            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+
+    async def _answer_to(self, kind: int, what: str) -> bytes:
+        """Of a process that is made for this question."""
+        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
+        try:
+            return await process.ask(kind, b"", what, LIST_S)
+        finally:
+            await process.close()
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""
@@ -124,13 +145,15 @@ class _Input(CaptureStream):
         super().__init__(request, wake)
         self.handle = _Handle(True, self._hear, self.finished)
         self._next = 0
+        self._counts = CallbackCounts()
         self._asked_to_stop = False
         self._stopped_there = asyncio.Event()
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
             position, captured_s = unpacked(BLOCK_HEAD, body)
-            data = body[BLOCK_HEAD.size :]
+            self._counts = CallbackCounts(*unpacked(COUNTS, body, BLOCK_HEAD.size))
+            data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
                 raise NonsenseError(f"position {position} behind {self._next}")
             self.captured(data, captured_s, position - self._next)
@@ -139,6 +162,11 @@ class _Input(CaptureStream):
             super().stop()
             self._stopped_there.set()
             self._bell.ring()
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The callbacks over there, until the last block that has come."""
+        return self._counts
 
     def stop(self) -> None:
         """Close the intake over there; what was captured before is on its way."""
@@ -170,10 +198,17 @@ class _Output(RenderStream):
         self.handle = _Handle(False, self._hear, self.finished)
         self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
         self.ring = self._far
+        self._counts = CallbackCounts()
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The callbacks over there, until it last told."""
+        return self._counts
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS:
             self._watch.called()
+            self._counts = CallbackCounts(*unpacked(COUNTS, body, PROGRESS_BODY.size))
             self._far.update(*unpacked(PROGRESS_BODY, body))
 
 

@@ -60,6 +60,11 @@ class PortAudio:
                 for index, device in enumerate(sd.query_devices())
             ]
 
+    def version(self) -> str:
+        """As the library names itself. Raises: BackendMissingError."""
+        sd = load()
+        return f"{printable(sd.get_portaudio_version()[1])}, sounddevice {sd.__version__}"
+
     def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> PortAudioHandle:

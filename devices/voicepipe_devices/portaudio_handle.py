@@ -113,6 +113,8 @@ class RenderHandle(PortAudioHandle):
     def __init__(self, info: StreamInfo, callback: RenderCallback, finished: Finished) -> None:
         super().__init__(info, finished)
         self._callback = callback
+        self.underflows = 0
+        """How often PortAudio said that the device ran dry."""
 
     def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         super()._called(data, frames, clock, status)
@@ -120,4 +122,6 @@ class RenderHandle(PortAudioHandle):
             data[:] = bytes(len(data))
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        if status.output_underflow:
+            self.underflows += 1
         data[:] = self._callback(frames)

@@ -189,7 +189,7 @@ class SoundProcess:
         return DeviceLostError(f"the sound process has ended (status {status}){last}")
 
 
-_ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.STARTED, Kind.FAILED)
+_ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.LIBRARY, Kind.STARTED, Kind.FAILED)
 
 
 class _Made(NamedTuple):

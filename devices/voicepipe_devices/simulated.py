@@ -268,6 +268,8 @@ class OpenSide:
         self._samples = 0
         """Samples of the blocks so far, lost ones included: where the next block begins."""
         self._missed = 0
+        self.underflows = 0
+        """How often samples were lost before a callback."""
         self._began_s = 0.0
         self._next: Tick | None = None
         self._started = self._stopped = False
@@ -323,6 +325,7 @@ class OpenSide:
             if missing := self._side.take_missing():
                 self._samples += missing
                 self._missed += missing
+                self.underflows += 1
             else:
                 missed, self._missed = self._missed, 0
                 if not self._tick(self, missed):

@@ -13,8 +13,9 @@ from voicepipe.devices import Block, InputStream, OutputStream, StreamInfo, Stre
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
+from voicepipe.statistics import CallbackCounter, CallbackCounts
 from voicepipe_devices.conversion import BlockConverter, Renderer, converted
-from voicepipe_devices.driver import Driver, Handle
+from voicepipe_devices.driver import Driver, Handle, underflows_of
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
@@ -40,25 +41,17 @@ class DriverBackend(Driver):
         return stream
 
 
-class _Watch:
+class _Watch(CallbackCounter):
     """Notices by our own clock that no callback comes: a driver's word that it is active means nothing."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[float], None]) -> None:
+        super().__init__(loop.time)
         self._loop = loop
         self._lost = lost
         self._timer: asyncio.TimerHandle | None = None
-        self._calls = self._seen = 0
+        self._seen = 0
         self._looked_s = self._silent_s = 0.0
         self._limit_s = 0.0
-
-    def called(self) -> None:
-        """The callback's: the device is alive."""
-        self._calls += 1
-
-    @property
-    def calls(self) -> int:
-        """Callbacks so far."""
-        return self._calls
 
     def start(self, limit_s: float) -> None:
         """From now on a device that is silent for so long is lost."""
@@ -110,7 +103,7 @@ class _Stream(abc.ABC):
     @property
     def callbacks(self) -> int:
         """Callbacks so far: the device's signs of life."""
-        return self._watch.calls
+        return self.counts.calls
 
     def _answer(self) -> None:
         if self._closing is None:
@@ -119,6 +112,7 @@ class _Stream(abc.ABC):
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
         device = self.info = self._handle.info
+        self._watch.expect(device.format.seconds(device.block), device.latency_s)
         if device.format != self._request.format:
             self.info = converted(device, self._request)
             self._convert(device.format)
@@ -132,6 +126,11 @@ class _Stream(abc.ABC):
         await self._handle.start()
         if self._closing is None and not self._over:
             self._watch.start(SILENCE_S + self.info.format.seconds(self.info.block))
+
+    @property
+    def counts(self) -> CallbackCounts:
+        """The callbacks so far."""
+        return self._watch.counts(underflows_of(self._handle))
 
     def finished(self, error: DeviceError | None) -> None:
         """The driver's: there will be no more callbacks. Whatever error says so: the device is lost."""

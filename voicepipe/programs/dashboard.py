@@ -104,11 +104,17 @@ class Dashboard(InlineProcessor):
     def _line(self) -> str:
         level = max(-99.9, self._loudest.rms_db)
         bar = "#" * round((60 + max(-60.0, level)) / 3)
-        doing = "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
+        doing = f"{'speech' if self._hears_speech else 'speaking' if self._speaks else 'listening':<9}"
+        if self._hears_speech or self._speaks:
+            colour = "green" if self._hears_speech else "cyan"
+            bar, doing = self._screen.paint(f"{bar:<20}", colour), self._screen.paint(doing, colour)
         heard = f"utterances {self.utterances}  " if self.hears else ""
-        dropped = sum(self._dropped().values())
-        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing:<9} {heard}dropped {dropped}"
+        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing} {heard}{self._counters()}"
 
-    def _dropped(self) -> dict[str, int]:
+    def _counters(self) -> str:
+        """What was dropped, and the troubles of the devices: where there are none, nothing."""
         report = self._task.report if self._task is not None else None
-        return {} if report is None else report.dropped
+        if report is None:
+            return "dropped 0"
+        troubles = [f"{d.kind} {d.troubles}" for d in report.devices if d.troubles]
+        return "  ".join([f"dropped {sum(report.dropped.values())}", *troubles])

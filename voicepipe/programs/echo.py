@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from voicepipe.engines import engine_name
-from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
 from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
@@ -14,7 +13,7 @@ from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.dashboard import Dashboard
 from voicepipe.programs.options import EchoOptions, echo_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
 from voicepipe.report import RunReport
@@ -49,16 +48,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = echo_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
@@ -133,5 +123,7 @@ def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable
         f"{heard}, said {said / rate:.2f} s; "
         f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
     )
+    for device in report.devices:
+        say(f"  {device}")
     for slow in (*report.slow, *report.abandoned):
         say(f"  {slow}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict
 
 from voicepipe.audio import AudioFormat
@@ -14,15 +14,21 @@ from voicepipe.programs.settings import SettingsError, apply
 
 __all__ = [
     "DevicesOptions",
+    "DoctorOptions",
     "EarOptions",
     "EchoOptions",
     "LevelOptions",
     "Parser",
+    "PlayOptions",
+    "RecordOptions",
     "VadOptions",
     "devices_options",
+    "doctor_options",
     "echo_options",
     "level_options",
+    "play_options",
     "programs_with_settings",
+    "record_options",
     "vad_options",
 ]
 
@@ -285,6 +291,102 @@ def devices_options(arguments: Sequence[str], program: str) -> DevicesOptions:
     return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
 
 
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What is to be examined."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    json: bool = False
+
+
+def doctor_options(arguments: Sequence[str], program: str) -> DoctorOptions:
+    """Read the command line of `doctor`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Looks at all that sound needs, and says of each thing whether it is good, and what to "
+        "do where it is not. It listens for a second, and plays three short chirps.",
+        epilog="exit status: 0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    add = parser.add_argument
+    add("--backend", type=_backend, default="auto", metavar="NAME", help="portaudio, or fake")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
+    add("--json", action="store_true", help="for machines")
+    given = _parse(parser, arguments)
+    backend = "portaudio" if given.backend == "auto" else given.backend
+    if backend.startswith("wav"):
+        parser.error("there is nothing to examine in a file: portaudio or fake would be right")
+    return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What is to be recorded, and where to."""
+
+    file: str
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    debug: bool
+
+
+def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
+    """Read the command line of `record`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Records the microphone into a new WAV file, which only you can read. Ctrl-C ends it; "
+        "whatever ends it, the file is good up to the last second.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="a new file; a folder that is missing is made, for you alone")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:IN.wav")
+    add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
+    add("--rate", type=_rate, default=48_000, metavar="HZ", help="samples a second, 48000 by default")
+    add("--channels", type=_channels, default=1, metavar="N", help="1 by default")
+    add("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    given = _parse(parser, arguments)
+    audio = AudioFormat(given.rate, given.channels)
+    backend = given.backend or "auto"
+    return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """What is to be played."""
+
+    file: str
+    backend: str
+    speaker: str
+    debug: bool
+
+
+def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
+    """Read the command line of `play`. Raises: SystemExit, as `echo_options`."""
+    parser = Parser(
+        prog=program,
+        allow_abbrev=False,
+        description="Plays a WAV file. Ctrl-C ends it, when the second that waits for the speaker is heard; "
+        "twice, at once.",
+        epilog="exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE.wav", help="what to play")
+    add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:,OUT.wav")
+    add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    given = _parse(parser, arguments)
+    return PlayOptions(given.file, given.backend or "auto", given.speaker, given.debug)
+
+
 def programs_with_settings() -> tuple[Parser, ...]:
     """The parsers of the programs whose options are settings: one file is for all of them."""
     return _echo_parser("echo"), _level_parser("level")
@@ -374,6 +476,10 @@ def _latency(text: str) -> str | float:
 
 def _rate(text: str) -> int:
     return _whole(text, "no rate: 8000 to 384000, such as 16000 or 48000, would be right", 8_000, 384_000)
+
+
+def _channels(text: str) -> int:
+    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
 
 
 def _block(text: str) -> int:

@@ -1,0 +1,337 @@
+"""`voicepipe doctor`: looks at all that sound needs, one thing after the other, and says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from voicepipe import __version__
+from voicepipe.audio import AudioFormat
+from voicepipe.devices import (
+    Backend,
+    Block,
+    DeviceInfo,
+    InputStream,
+    LibraryInfo,
+    OutputStream,
+    StreamInfo,
+    StreamRequest,
+    open_backend,
+)
+from voicepipe.errors import DeviceError, DeviceLostError, printable
+from voicepipe.meter import Level
+from voicepipe.programs.options import DoctorOptions, doctor_options
+from voicepipe.programs.probe import Chirp, collect, round_trip
+from voicepipe.programs.screen import Screen
+
+__all__ = ["Finding", "examine", "run"]
+
+Verdict = Literal["good", "bad", "note"]
+
+LISTEN_S = 1.0
+"""How long the microphone is listened to."""
+CHIRPS = 3
+ECHO_S = 0.6
+"""The longest way of a chirp that is waited for."""
+QUIET_DB = -75.0
+"""A microphone that is on hears more than that in the quietest room."""
+_SOCKET_S = 1.0
+_WIDTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing."""
+
+    check: str
+    """What was looked at."""
+    verdict: Verdict
+    """`note`: neither good nor bad, or it could not be measured."""
+    text: str
+    """What was found; where it is bad, what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.verdict:<4}  {self.check:<{_WIDTH}}  {self.text}"
+
+
+@runtime_checkable
+class _TellsItsLibrary(Protocol):
+    async def library(self) -> LibraryInfo: ...
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Run the program with these arguments; returns its exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    options = doctor_options(arguments, program)
+    findings: list[Finding] = []
+    screen = Screen()  # whose reader may go away
+
+    async def look() -> None:
+        async for finding in examine(open_backend(options.backend), options):
+            findings.append(finding)
+            if not options.json:
+                screen.say(str(finding))
+
+    asyncio.run(look())
+    bad = sum(finding.verdict == "bad" for finding in findings)
+    if options.json:
+        screen.say(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        screen.say("all is well" if not bad else f"{bad} of {len(findings)} things are bad")
+    return 1 if bad else 0
+
+
+async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
+    """Everything, in the order in which sound depends on it. What depends on what is bad is left out."""
+    yield _software()
+    if backend.name == "portaudio":
+        for finding in (*_servers(), *_permissions()):
+            yield finding
+    try:
+        async for finding in _library(backend):
+            yield finding
+        devices = await backend.devices()
+    except DeviceError as error:
+        yield _bad("library", error)
+        return
+    yield _listed(devices)
+    async for finding in _sound(backend, options):
+        yield finding
+
+
+def _bad(check: str, why: object) -> Finding:
+    return Finding(check, "bad", str(why))
+
+
+# -- what is there ---------------------------------------------------------------------
+
+
+def _software() -> Finding:
+    try:
+        sounddevice = f", sounddevice {version('sounddevice')}"
+    except PackageNotFoundError:
+        sounddevice = ", no sounddevice"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return Finding("software", "good", f"voicepipe {__version__}, {python}{sounddevice}, {sys.platform}")
+
+
+def _servers() -> Iterator[Finding]:
+    """The sound servers whose sockets are there: whether each answers."""
+    if sys.platform != "linux":
+        return
+    any_there = False
+    for name, path, unit in _sockets():
+        if not path.exists():
+            continue
+        any_there = True
+        try:
+            with socket.socket(socket.AF_UNIX) as ear:
+                ear.settimeout(_SOCKET_S)
+                ear.connect(str(path))
+        except OSError as error:
+            yield _bad(
+                "server", f"{name} does not answer ({printable(error)}): systemctl --user restart {unit}"
+            )
+        else:
+            yield Finding("server", "good", f"{name} answers")
+    if not any_there:
+        yield Finding("server", "note", "no sound server: the sound library speaks to ALSA itself")
+
+
+def _sockets() -> Iterator[tuple[str, Path, str]]:
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    pipewire = Path(os.environ.get("PIPEWIRE_RUNTIME_DIR") or runtime)
+    yield "PipeWire", pipewire / "pipewire-0", "pipewire"
+    given = os.environ.get("PULSE_SERVER", "")
+    pulse = Path(os.environ.get("PULSE_RUNTIME_PATH") or runtime / "pulse") / "native"
+    if given.startswith(("unix:", "/")):
+        pulse = Path(given.removeprefix("unix:"))
+    yield "PulseAudio, or what stands in for it,", pulse, "pulseaudio pipewire-pulse"
+
+
+def _permissions(folder: Path = Path("/dev/snd")) -> Iterator[Finding]:
+    """Whether this user may use the sound hardware that the kernel knows."""
+    if not folder.is_dir():
+        return
+    pcms = sorted(folder.glob("pcm*"))
+    closed = [pcm.name for pcm in pcms if not os.access(pcm, os.R_OK | os.W_OK)]
+    if closed:
+        yield _bad(
+            "permissions",
+            f"no right to {', '.join(closed)} in {folder}: sudo usermod -aG audio $USER, and log in again",
+        )
+    elif pcms:
+        yield Finding("permissions", "good", f"{len(pcms)} sound devices of the kernel may be used")
+
+
+async def _library(backend: Backend) -> AsyncIterator[Finding]:
+    if not isinstance(backend, _TellsItsLibrary):
+        return
+    library = await backend.library()
+    if library.version:
+        yield Finding("library", "good", library.version)
+    if library.priority != "ordinary":
+        yield Finding("priority", "good", f"{library.priority}, for what moves the samples")
+    else:
+        yield Finding(
+            "priority",
+            "note",
+            "ordinary: busy programs can make the sound stutter; "
+            "rtprio in /etc/security/limits.d, or LimitRTPRIO=10 in a systemd unit, grants more",
+        )
+
+
+def _listed(devices: list[DeviceInfo]) -> Finding:
+    microphones = [device.name for device in devices if device.inputs]
+    speakers = [device.name for device in devices if device.outputs]
+    if not devices:
+        return _bad("devices", "there is none: plug one in, start the sound server, or end what uses it")
+    text = f"{len(microphones)} with a microphone, {len(speakers)} with a speaker (voicepipe devices)"
+    return Finding("devices", "good" if microphones and speakers else "note", text)
+
+
+# -- what it does ----------------------------------------------------------------------
+
+
+async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
+    async with AsyncExitStack() as opened:
+        microphone: InputStream | None = None
+        speaker: OutputStream | None = None
+        wish = StreamRequest(options.format, latency="high")
+        try:
+            microphone = await opened.enter_async_context(_microphone(backend, wish, options.mic))
+            yield _opened("microphone", microphone.info)
+            blocks = await collect(microphone, LISTEN_S)
+            for finding in _heard(microphone, blocks):
+                yield finding
+        except DeviceError as error:
+            yield _bad("microphone", error)
+            microphone = None
+        try:
+            speaker = await opened.enter_async_context(_speaker(backend, wish, options.speaker))
+            yield _opened("speaker", speaker.info)
+            yield await _played(speaker)
+        except DeviceError as error:
+            yield _bad("speaker", error)
+            speaker = None
+        if microphone is not None and speaker is not None and microphone.counts.calls:
+            try:
+                yield await _echo(microphone, speaker, options.format)
+            except DeviceError as error:
+                yield _bad("round trip", error)
+
+
+@asynccontextmanager
+async def _microphone(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[InputStream]:
+    stream = await backend.open_input(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
+
+
+@asynccontextmanager
+async def _speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
+    stream = await backend.open_output(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
+
+
+def _opened(kind: str, info: StreamInfo) -> Finding:
+    text = f"{printable(info.device)} opened at {info.format}"
+    if info.device_rate:
+        device = AudioFormat(info.device_rate, info.device_channels)
+        text = f"{printable(info.device)} opened at {device}, and converted to {info.format}"
+    return Finding(kind, "good", f"{text}; it reports {1e3 * info.latency_s:.0f} ms of latency")
+
+
+def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
+    """What came in a second."""
+    info, counts = microphone.info, microphone.counts
+    if not blocks:
+        yield _bad(
+            "blocks",
+            f"{printable(info.device)} gave nothing for {LISTEN_S:g} s: it is suspended, or its sound server "
+            "hangs: restart the sound server, or replug the device",
+        )
+        return
+    block_ms = 1e3 * info.format.seconds(info.block)
+    text = (
+        f"{counts.calls} blocks of {block_ms:.0f} ms, the longest wait {1e3 * counts.longest_wait_s:.0f} ms"
+    )
+    if counts.late:
+        yield _bad(
+            "blocks", f"{text}, {counts.late} of them late: end busy programs, or ask for more latency"
+        )
+    else:
+        yield Finding("blocks", "good", text)
+    data = b"".join(block.data for block in blocks)
+    level = Level.of(data)
+    text = f"{round(level.rms_db)} dB, peak {round(level.peak_db)} dB"
+    if not data.strip(b"\0"):
+        yield _bad(
+            "level",
+            "nothing but zeros: it is muted in the mixer or by a switch, or nobody feeds it: unmute it, or "
+            "choose another with --mic; on macOS, allow this program to use the microphone",
+        )
+    elif level.clipped:
+        yield _bad("level", f"{text}, {level.clipped} samples at full scale: turn the microphone down")
+    elif level.peak_db < QUIET_DB:
+        yield _bad("level", f"{text}: hardly anything: turn the microphone up, or unmute it")
+    else:
+        yield Finding("level", "good", text)
+
+
+async def _played(speaker: OutputStream) -> Finding:
+    """Whether it asks for blocks."""
+    info = speaker.info
+    speaker.write(bytes(info.format.samples(0.1) * info.format.sample_bytes))
+    try:
+        async with asyncio.timeout(LISTEN_S + info.latency_s):
+            await speaker.drain()
+    except (TimeoutError, DeviceLostError) as error:
+        if speaker.counts.calls:
+            return _bad("plays", error if str(error) else f"{printable(info.device)} does not play on")
+        return _bad(
+            "plays",
+            f"{printable(info.device)} took nothing for {LISTEN_S:g} s: it is suspended, or its sound server "
+            "hangs: restart the sound server, or replug the device",
+        )
+    return Finding("plays", "good", f"{speaker.counts.calls} blocks so far")
+
+
+async def _echo(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
+    """How long a chirp takes through the air, and how strong it comes back."""
+    chirp = Chirp(audio)
+    trips = [await round_trip(microphone, speaker, chirp, ECHO_S) for _ in range(CHIRPS)]
+    heard = sorted(trip.seconds for trip in trips if trip is not None)
+    if not heard:
+        return Finding(
+            "round trip",
+            "note",
+            "the microphone does not hear the speaker: with headphones that is right; else turn both up",
+        )
+    gain_db = max(trip.gain_db for trip in trips if trip is not None)
+    return Finding(
+        "round trip",
+        "good",
+        f"{1e3 * heard[len(heard) // 2]:.0f} ms ({len(heard)} of {CHIRPS} chirps heard), "
+        f"and the echo has {gain_db:.0f} dB of what is played",
+    )

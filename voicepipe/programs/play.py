@@ -1,0 +1,90 @@
+"""`voicepipe play`: a WAV file to a speaker. The file is the microphone of a pipeline, which waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from voicepipe.devices import open_backend
+from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.loopback import Loopback
+from voicepipe.microphone import MicrophoneInput
+from voicepipe.pipeline import Pipeline
+from voicepipe.processor import InlineProcessor
+from voicepipe.programs.options import PlayOptions, play_options
+from voicepipe.programs.screen import Screen, log_to
+from voicepipe.runner import PipelineRunner
+from voicepipe.speaker import SpeakerOutput
+from voicepipe.task import PipelineTask
+from voicepipe.wavfile import WavReader
+
+__all__ = ["Progress", "run"]
+
+_REFRESH_S = 0.1
+_PLAIN_REFRESH_S = 1.0
+_WIDTH = 30
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Run the program with these arguments; returns its exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    options = play_options(arguments, program)
+    screen = Screen()
+    log_to(screen, program, debug=options.debug)
+    try:
+        return _run(options, screen)
+    except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        screen.clear()
+        print(f"{program}: {printable(error)}", file=sys.stderr)
+        return 1
+
+
+def _run(options: PlayOptions, screen: Screen) -> int:
+    with WavReader(options.file) as file:
+        audio, seconds = file.format, file.format.seconds(file.num_samples)
+    from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
+
+    backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
+    speaker = SpeakerOutput(backend, device=options.speaker, latency="high")
+    progress = Progress(speaker, screen, seconds)
+    stages = [MicrophoneInput(WavBackend(options.file)), progress, Loopback(), speaker]
+    runner = PipelineRunner()
+    screen.say(f"{printable(options.file)}: {seconds:.2f} s, {audio}. Ctrl-C ends it")
+    status = runner.run(PipelineTask(Pipeline(stages), name="play", input=audio, output=audio))
+    screen.clear()
+    if not any(isinstance(error, PipelineStartError) for error in runner.errors):
+        screen.say(f"played {progress.played_s:.2f} s of {seconds:.2f}")
+    return status
+
+
+class Progress(InlineProcessor):
+    """Shows how much of the file has been handed to the speaker."""
+
+    def __init__(self, speaker: SpeakerOutput, screen: Screen, seconds: float) -> None:
+        super().__init__()
+        self._speaker = speaker
+        self._screen = screen
+        self._seconds = seconds
+
+    @property
+    def played_s(self) -> float:
+        """Seconds that were handed to the speaker."""
+        device = self._speaker.device_statistics()
+        return 0.0 if device is None else device.samples / device.rate
+
+    async def on_running(self) -> None:
+        """Begin to show it."""
+        self.create_task(self._show(), name="status")
+
+    async def _show(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
+            part = min(1.0, self.played_s / self._seconds) if self._seconds else 1.0
+            bar = ("#" * round(part * _WIDTH)).ljust(_WIDTH, ".")
+            self._screen.status(f"{self.played_s:8.1f} s of {self._seconds:.1f} {bar} {part:4.0%}")

@@ -1,0 +1,125 @@
+"""`voicepipe record`: the microphone into a new WAV file, good up to the last second whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from voicepipe.devices import open_backend
+from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
+from voicepipe.meter import FLOOR_DB, Level
+from voicepipe.microphone import MicrophoneInput
+from voicepipe.pipeline import Pipeline
+from voicepipe.processor import InlineProcessor, Processor
+from voicepipe.programs.options import RecordOptions, record_options
+from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.stopping import EndAfterAudio
+from voicepipe.runner import PipelineRunner
+from voicepipe.task import PipelineTask
+from voicepipe.wavfile import WavWriter
+
+__all__ = ["Recorder", "run"]
+
+_REFRESH_S = 0.1
+_PLAIN_REFRESH_S = 1.0
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Run the program with these arguments; returns its exit status.
+
+    Raises:
+        SystemExit: wrong usage, or --help.
+    """
+    options = record_options(arguments, program)
+    screen = Screen()
+    log_to(screen, program, debug=options.debug)
+    try:
+        return _run(options, screen)
+    except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        screen.clear()
+        print(f"{program}: {_said(error, options.file)}", file=sys.stderr)
+        return 1
+
+
+def _run(options: RecordOptions, screen: Screen) -> int:
+    backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
+    if folder := os.path.dirname(options.file):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    with WavWriter(options.file, options.format, new=True) as file:
+        recorder = Recorder(file, screen, printable(options.file))
+        stages: list[Processor] = [MicrophoneInput(backend, device=options.mic, latency="high", mute=False)]
+        if options.seconds is not None:
+            stages.append(EndAfterAudio(options.seconds))
+        runner = PipelineRunner()
+        status = runner.run(PipelineTask(Pipeline([*stages, recorder]), name="record", input=options.format))
+    screen.clear()
+    if any(isinstance(error, PipelineStartError) for error in runner.errors):
+        os.unlink(options.file)  # there is nothing in it
+    else:
+        screen.say(recorder.summary())
+    return status
+
+
+def _said(error: Exception, path: str) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{printable(path)} is there already: another name would be right, or remove it first"
+    return printable(error)
+
+
+class Recorder(InlineProcessor):
+    """Writes what the microphone captured. What was lost is silence in the file, so that its time is true."""
+
+    def __init__(self, file: WavWriter, screen: Screen, name: str) -> None:
+        super().__init__()
+        self._file = file
+        self._screen = screen
+        self._name_of_file = name
+        self._lost = 0
+        self._clipped = 0
+        self._level = Level()
+        self._peak_db = FLOOR_DB
+
+    async def on_running(self) -> None:
+        """Say so: nobody is recorded in secret."""
+        self._screen.say(f"recording into {self._name_of_file}, which only you can read. Ctrl-C ends it")
+        self.create_task(self._show(), name="status")
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """Write it. Raises: OSError: the disk is full, or fails."""
+        if isinstance(frame, InputAudioFrame) and frame.num_samples:
+            self._fill(frame.position - self._file.num_samples)
+            self._file.write(frame.data)
+            self._level = Level.of(frame.data)
+            self._peak_db = max(self._peak_db, self._level.peak_db)
+            self._clipped += self._level.clipped
+        return (frame,)
+
+    def _fill(self, samples: int) -> None:
+        self._lost += max(0, samples)
+        while samples > 0:
+            piece = min(samples, self._file.format.rate)
+            self._file.write(bytes(piece * self._file.format.sample_bytes))
+            samples -= piece
+
+    def summary(self) -> str:
+        """One line about all that was recorded."""
+        audio = self._file.format
+        clipped = f"; {self._clipped} samples clipped: turn the microphone down" if self._clipped else ""
+        lost = f"; {audio.seconds(self._lost):.3f} s were lost, and are silence" if self._lost else ""
+        what = f"{self._name_of_file}: {self._seconds:.2f} s, {audio}, peak {self._peak_db:.1f} dB"
+        return what + clipped + lost
+
+    @property
+    def _seconds(self) -> float:
+        return self._file.format.seconds(self._file.num_samples)
+
+    async def _show(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
+            bar = "#" * round((60 + max(-60.0, self._level.rms_db)) / 3)
+            self._screen.status(f"{self._seconds:8.1f} s {self._level.rms_db:6.1f} dB {bar:<20}")
