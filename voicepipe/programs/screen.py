@@ -110,9 +110,7 @@ def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -
 
 def _told(error: Exception) -> str:
     if isinstance(error, FileExistsError):
-        return (
-            f"{printable(error.filename)} is there already: another name would be right, or remove it first"
-        )
+        return f"{printable(error.filename)} is there already: give another name, or remove it first"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{printable(error.filename)}: {error.strerror}"
     return printable(error)
