@@ -114,6 +114,7 @@ def _task(task: PipelineTask) -> dict[str, Any]:
             "seconds": round(report.seconds, 3),
             "reason": report.reason,
             "seams": [asdict(seam) for seam in report.seams],
+            "statistics": [asdict(device) for device in report.devices],
             "dropped": report.dropped,
             "discarded": report.discarded,
             "errors": [{"stage": error.stage, "message": error.message} for error in report.errors],
