@@ -18,6 +18,7 @@ from voicepipe.testing import VirtualLoop
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["VOICEPIPE_CONFIG"] = os.devnull  # nobody's own settings
     config.addinivalue_line("markers", "real_time: run in a real event loop, not in virtual time")
     config.addinivalue_line("markers", "alone: keep the workers beside this one waiting meanwhile")
 

@@ -30,7 +30,7 @@ def test_an_unknown_command_is_one_line_and_status_2(capsys: pytest.CaptureFixtu
     assert main(["ech\x1bo"]) == 2
     assert capsys.readouterr().err == (
         "voicepipe: there is no command 'ech\\x1bo': "
-        "echo, devices, vad, doctor, latency, record, play, level would be right\n"
+        "echo, devices, vad, doctor, latency, record, play, level, status, config, service would be right\n"
     )
 
 
@@ -40,7 +40,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["echo", "devices", "vad", "doctor", "latency", "record", "play", "level"]
+    "command",
+    ["echo", "devices", "vad", "doctor", "latency", "record", "play", "level", "status", "config", "service"],
 )
 def test_each_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import pytest
 
 from counts import FULL
-from stepping import SHAPES, Shape, SteppingLoop
+from shapes import SHAPES, Shape
 from voicepipe import Pipeline, PipelineError, PipelineTask, RunState
 from voicepipe.census import assert_nothing_left, take_census
+from voicepipe.testing import SteppingLoop
 
 
 @dataclass
@@ -88,20 +89,19 @@ async def _try_at(
     victim = Victim(task, asyncio.create_task(task.run()), asyncio.current_task())
     done = False
 
-    def at_step(now: int) -> bool:
+    def at_step() -> None:
         nonlocal done
-        # Not at each step: time passes only at one where nothing is left to be done.
-        due = now >= step and (now - step) % 11 == 0 if again else now == step
-        if not due or victim.running.done():
-            return False
+        if victim.running.done():
+            return
         done = True
         do(victim)
-        return True
+        if again:  # not at each step: time passes only at one where nothing is left to be done
+            loop.count_from_here(11, at_step)
 
-    loop.count(at_step)
+    loop.count_from_here(step, at_step)
     with contextlib.suppress(asyncio.CancelledError, PipelineError):
         await victim.running
-    loop.count(lambda _: False)
+    loop.count_from_here()
     for timer in timers:
         timer.cancel()
     await asyncio.sleep(0)

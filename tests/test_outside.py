@@ -36,12 +36,13 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.census import take_census
+from voicepipe.census import assert_nothing_left, take_census
 from voicepipe.devices import Block, InputStream, StreamRequest, open_backend
 from voicepipe.testing.backend_checks import BackendCheck, Bell
 from voicepipe_devices.inside import InsideBackend
 from voicepipe_devices.outside import OutsideBackend
 from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
+from voicepipe_devices.process import SoundProcess
 
 pytestmark = pytest.mark.real_time
 
@@ -335,6 +336,23 @@ async def test_a_whole_pipeline_over_two_processes() -> None:
     positions = [frame.position for frame in heard]
     assert positions == list(range(0, positions[-1] + 320, 320))
     assert not take_census().children
+
+
+@pytest.mark.parametrize("step", range(8))
+async def test_a_process_that_is_given_up_at_any_step_leaves_no_descriptor(step: int) -> None:
+    """It is there, and its pipes become pipes of the loop one by one."""
+    before = take_census()
+    process = SoundProcess(lambda kind, body: None, lambda error: None)
+    starting = asyncio.create_task(process.start("blocking_drivers:well"))
+    while not hasattr(process, "_process"):  # noqa: ASYNC110  # step by step: a rest would miss it
+        await asyncio.sleep(0)
+    for _ in range(step):
+        await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    if not starting.cancelled():
+        await process.close()
+    assert_nothing_left(before)
 
 
 async def test_a_start_that_hangs_is_cancelled_at_once() -> None:

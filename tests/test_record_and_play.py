@@ -81,7 +81,7 @@ def test_no_other_file_is_touched(tmp_path: Path, link: bool, capsys: pytest.Cap
     assert record(tmp_path, to="there.wav") == 1
     assert precious.read_text() == there.read_text() == "precious"
     assert capsys.readouterr().err == (
-        f"voicepipe record: {there} is there already: another name would be right, or remove it first\n"
+        f"voicepipe record: {there} is there already: give another name, or remove it first\n"
     )
 
 

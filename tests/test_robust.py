@@ -95,9 +95,10 @@ def test_every_measure_and_score_is_between_0_and_1_whatever_is_heard() -> None:
     said = scores(engine, audio)
     assert all(0 <= score <= 1 for score in said)
     assert max(said) > 0.9
-    for at in range(0, len(audio) - 319, 320):
-        numbers = measured.measure(audio[at : at + 320].tobytes())
-        assert ((numbers >= 0) & (numbers <= 1)).all(), at
+    for at in range(0, len(audio) - 479, 480):
+        numbers = measured.measure(audio[at : at + 480].tobytes())
+        assert len(numbers) == len(WEIGHTS)
+        assert all(0 <= number <= 1 for number in numbers), at
 
 
 @pytest.mark.parametrize("value", [0, 32_767, -32_768])
@@ -107,23 +108,27 @@ def test_a_constant_is_nobody(value: int) -> None:
 
 def test_a_short_voiced_sound_is_not_enough_to_begin() -> None:
     silence = np.zeros(RATE)
-    short = np.concatenate([silence, sample()[5_000:6_400], silence])
+    short = np.concatenate([silence, sample()[5_000:5_800], silence])
     assert 0.4 <= max(scores(RobustWebRTCEngine(), ints(short))) <= 0.45
     assert max(scores(RobustWebRTCEngine(), sample())) > 0.9
 
 
 def test_without_the_tone_of_a_voice_lately_nothing_goes_on() -> None:
-    measured, engine, likely = RobustWebRTCEngine(), RobustWebRTCEngine(), list[float]()
-    voice = sample().astype(float)
-    audio = ints(np.concatenate([voice, voice + noise(len(voice) / RATE)[: len(voice)] / 4]))
-    for at in range(0, len(audio) - 319, 320):
-        window = audio[at : at + 320].tobytes()
-        numbers = measured.measure(window)
-        score = engine.score(window)
-        if numbers[17] < TO_HOLD:  # the highest periodicity of the last 0.2 s
-            likely.append(1 / (1 + math.exp(-(float(numbers @ WEIGHTS) + BIAS))))
-            assert score <= UNVOICED
-    assert max(likely) > UNVOICED
+    """The voice, and behind it the same loudness and timbre whispered: as noise."""
+    voice = sample()[: int(1.8 * RATE)].astype(float)
+    envelope = np.convolve(np.abs(voice), np.ones(160) / 160, "same")
+    spectrum = np.fft.rfft(noise(1.8))
+    hiss = np.fft.irfft(np.where(_between(len(voice), 300, 3_600), spectrum, 0))
+    whispered = envelope * hiss / hiss.std() * 2
+    engine = RobustWebRTCEngine()
+    measured = RobustWebRTCEngine()
+    audio = ints(np.concatenate([voice, whispered]))
+    said = scores(engine, audio)
+    numbers = [measured.measure(audio[at : at + 480].tobytes()) for at in range(0, len(audio) - 479, 480)]
+    likely = [1 / (1 + math.exp(-BIAS - sum(map(float.__mul__, WEIGHTS, each)))) for each in numbers]
+    untoned = [n for n, each in enumerate(numbers) if 0 < each[0] < TO_HOLD]  # the highest tone of 0.2 s
+    assert max(likely[n] for n in untoned) > UNVOICED
+    assert max(said[n] for n in untoned) <= UNVOICED
 
 
 def test_after_a_reset_nothing_before_counts() -> None:
@@ -142,14 +147,14 @@ def test_full_scale_before_does_not_deafen_it() -> None:
     assert any(abs(begin_s - 2.91) < 0.3 for begin_s in behind)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 319, 321, 640])
+@pytest.mark.parametrize("samples", [0, 1, 320, 479, 481, 960])
 def test_a_window_of_another_length_is_refused(samples: int) -> None:
-    with pytest.raises(ValueError, match=rf"^a window is 640 bytes \(320 samples\), not {2 * samples}$"):
+    with pytest.raises(ValueError, match=rf"^a window is 960 bytes \(480 samples\), not {2 * samples}$"):
         RobustWebRTCEngine().score(bytes(2 * samples))
 
 
 def test_an_array_is_refused() -> None:
-    audio: Any = np.zeros(320, np.int16)
+    audio: Any = np.zeros(480, np.int16)
     with pytest.raises(TypeError, match=r"^a window must be bytes"):
         RobustWebRTCEngine().score(audio)
 
@@ -170,20 +175,21 @@ def test_blocks_of_any_size_give_the_same_segments() -> None:
 
 
 def suppressed(audio: Floats) -> Floats:
-    suppressor = NoiseSuppressor()
-    return np.concatenate(
-        [suppressor.process(audio[at : at + 320]) for at in range(0, len(audio) - 319, 320)]
-    )
+    """At half the rate."""
+    suppressor, pcm = NoiseSuppressor(), ints(audio)
+    out = [suppressor.process(pcm[at : at + 480].tobytes()) for at in range(0, len(pcm) - 479, 480)]
+    return np.frombuffer(b"".join(out), np.int16).astype(float)
 
 
 def test_steady_noise_is_taken_out_and_a_voice_stays() -> None:
     steady = noise(4)
-    assert suppressed(steady)[2 * RATE :].std() < 0.15 * steady.std()
+    assert suppressed(steady)[RATE:].std() < 0.3 * steady.std()
     voice = np.concatenate([np.zeros(RATE // 2), sample()]).astype(float)
-    cleaned = suppressed(voice)[160:]
-    kept = np.fft.irfft(np.where(_between(len(cleaned), 200, 3_500), np.fft.rfft(voice[: len(cleaned)]), 0))
+    cleaned = suppressed(voice)[NoiseSuppressor.delay // 2 :]
+    spectrum = np.where(_between(len(voice), 200, 3_500), np.fft.rfft(voice), 0)
+    kept = np.fft.irfft(spectrum)[::2][: len(cleaned)]
     assert cleaned.std() == pytest.approx(kept.std(), rel=0.2)
-    assert np.corrcoef(cleaned[:-1], kept[: len(cleaned) - 1])[0, 1] > 0.9
+    assert np.corrcoef(cleaned, kept)[0, 1] > 0.9
 
 
 def _between(count: int, low_hz: float, high_hz: float) -> npt.NDArray[np.bool_]:
@@ -195,10 +201,10 @@ def test_it_is_late_by_what_it_says() -> None:
     tone = np.zeros(4 * RATE)
     tone[2 * RATE :] = 5_000 * np.sin(2 * math.pi * 1_000 * np.arange(2 * RATE) / RATE)
     cleaned = suppressed(tone)
-    delay = NoiseSuppressor.delay
-    piece = slice(2 * RATE + 800, 2 * RATE + 4_000)
-    late = cleaned[piece.start + delay : piece.stop + delay]
-    assert np.corrcoef(late, tone[piece])[0, 1] > 0.99
+    late = NoiseSuppressor.delay // 2
+    piece = slice(RATE + 400, RATE + 2_000)
+    heard = tone[::2]
+    assert np.corrcoef(cleaned[piece.start + late : piece.stop + late], heard[piece])[0, 1] > 0.99
 
 
 def test_silence_stays_silence() -> None:

@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 
     @property
     def lines(self) -> list[str]:
-        return [line.rpartition("\r\x1b[K")[2] for line in self.getvalue().split("\n")]
+        return [line.rpartition("\r")[2].replace("\x1b[J", "") for line in self.getvalue().split("\n")]
 
 
 class Gone(io.StringIO):
@@ -64,6 +64,40 @@ def test_on_a_terminal_the_status_line_stays_below_the_others(terminal: Terminal
 def test_a_status_line_never_wraps(terminal: Terminal) -> None:
     Screen(terminal).status("x" * 100)
     assert terminal.lines == ["x" * 39]
+
+
+def test_paint_takes_no_room_and_is_never_cut(terminal: Terminal) -> None:
+    screen = Screen(terminal)
+    screen.status(screen.paint("x" * 30, "green") + screen.paint("y" * 30, "red"))
+    assert terminal.lines == [f"\x1b[32m{'x' * 30}\x1b[m\x1b[31m{'y' * 9}\x1b[m"]
+
+
+def test_there_are_no_colours_where_nobody_wants_them(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Screen(io.StringIO()).paint("x", "red") == "x"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert Screen(terminal).paint("x", "red") == "\x1b[31mx\x1b[m", "empty is not set, says no-color.org"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Screen(terminal).paint("x", "red") == "x"
+
+
+def test_the_next_status_is_written_over_the_last_before_the_rest_is_erased(terminal: Terminal) -> None:
+    screen = Screen(terminal)
+    screen.status("a long one")
+    screen.status("short")
+    assert terminal.getvalue() == "\ra long one\x1b[J\rshort\x1b[J"
+
+
+def test_a_terminal_that_became_narrower_has_wrapped_the_line(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(terminal)
+    screen.status("x" * 39)
+    monkeypatch.setenv("COLUMNS", "20")
+    screen.status("y" * 39)
+    screen.clear()
+    assert terminal.getvalue() == f"\r{'x' * 39}\x1b[J\r\x1b[1A{'y' * 19}\x1b[J\r\x1b[J"
 
 
 def test_elsewhere_every_status_is_a_line_and_nothing_is_escaped() -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from counts import count_of
+from shapes import SHAPES
 from sound_for_tests import assert_accounted
 from stages_for_tests import Loopback
-from stepping import SHAPES
 from voicepipe import (
     AudioFormat,
     Frame,

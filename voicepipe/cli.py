@@ -18,6 +18,9 @@ _COMMANDS = {
     "record": "record the microphone into a WAV file",
     "play": "play a WAV file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
+    "status": "ask a running service how it is",
+    "config": "show the settings in force, and where each comes from",
+    "service": "run a voice program as a systemd service",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
 
@@ -115,6 +118,18 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         from voicepipe.programs import level
 
         return level.run(given, program)
+    if only == "status":
+        from voicepipe.programs import status
+
+        return status.run(given, program)
+    if only == "config":
+        from voicepipe.programs import config
+
+        return config.run(given, program)
+    if only == "service":
+        from voicepipe.programs import service
+
+        return service.run(given, program)
     from voicepipe.programs import devices
 
     return devices.run(given, program)

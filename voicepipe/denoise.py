@@ -5,115 +5,122 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NoiseSuppressor"]
+__all__ = ["NoiseSuppressor", "within"]
 
 _Floats = npt.NDArray[np.float64]
 
-HOP = 160
-FRAME = 2 * HOP
-BINS = FRAME // 2 + 1
 RATE = 16_000
+HOP = 480
+FRAME = 2 * HOP
+BINS = FRAME // 4 + 1
+"""Up to 4 kHz: a microphone at 8 kHz has nothing above, and one at 48 kHz is to be heard like it."""
+HZ: _Floats = np.arange(BINS, dtype=np.float64) * (RATE / FRAME)
+VOICE_HZ = (150, 3_800)
 
-SMOOTHING = float(np.exp(-HOP / RATE / 0.05))
+CLEANED_RATE = RATE // 2
+CLEANED = HOP // 2
+
+KEEP = float(np.exp(-HOP / RATE / 0.05))
 """The power of each bin is smoothed over 50 ms before its minimum is taken."""
+STRETCH = 3
 MEMORY = 11
-"""Stretches of 0.1 s before the present one whose minimum is the floor: longer than a syllable, shorter
+"""Stretches of 90 ms before the present one whose minimum is the floor: longer than a syllable, shorter
 than a gust."""
-STRETCH = 5
-ABOVE_MINIMUM = 4.0
+ABOVE_MINIMUM = 3.5
 """The mean power of noise over the minimum of its smoothed power, with a margin against residue."""
 LEAST_GAIN = 0.05
 DITHER = FRAME / 2.0
 """The power of a bin where the audio is noise of one step of 16 bits: no floor is below it."""
-LOW_CUT_HZ, HIGH_CUT_HZ = 150, 3_800
 OUTSIDE = 0.05
-"""What is below is kept by so much, and nothing above: a microphone at 8 kHz has nothing there, and one at
-48 kHz is to be heard like it.
-"""
+"""What is below `VOICE_HZ` is kept by so much, and nothing above."""
+
+
+def within(band_hz: tuple[int, int]) -> _Floats:
+    """1 for the bins of a band, 0 for the others."""
+    low, high = band_hz
+    return ((low <= HZ) & (high > HZ)).astype(np.float64)
 
 
 class NoiseSuppressor:
-    """A Wiener filter in windows of 20 ms at 16 kHz, which follows the noise under whatever is said.
+    """A Wiener filter over windows of 30 ms at 16 kHz, which follows the noise under whatever is said.
 
-    The floor of each frequency is the minimum of its smoothed power over the last 1.2 s
+    The floor of each frequency is the minimum of its smoothed power over the last second
     (R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-    statistics", 2001, without its bias correction), the gain follows the signal-to-noise ratio
-    by the decision-directed rule (Y. Ephraim and D. Malah, 1984). What comes out is 10 ms late.
+    statistics", 2001, without its bias correction). What comes out is the middle of the last
+    60 ms, at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
     """
 
-    window = FRAME
-    delay = HOP
+    delay = HOP // 2
     """Samples between what goes in and the same sound coming out."""
 
     def __init__(self) -> None:
-        self._taper: _Floats = np.sqrt(np.hanning(FRAME + 1)[:FRAME])
-        hz = np.arange(BINS) * RATE / FRAME
-        inside = (hz >= LOW_CUT_HZ) & (hz <= HIGH_CUT_HZ)
-        self._inside: _Floats = np.where(hz > HIGH_CUT_HZ, 0.0, np.where(inside, 1.0, OUTSIDE))
-        self._heard: _Floats = np.zeros(FRAME + HOP)
-        self._frames = np.lib.stride_tricks.sliding_window_view(self._heard, FRAME)[::HOP]
-        self._spread: _Floats = np.zeros((2, BINS))
+        self._taper: _Floats = np.hanning(FRAME + 1)[:FRAME]
+        middle = slice(CLEANED // 2, CLEANED // 2 + CLEANED)
+        self._middle = middle
+        # Half of it, for there are half as many samples.
+        self._untaper: _Floats = 0.5 / self._taper[::2][middle]
+        low, high = VOICE_HZ
+        inside = np.where(low > HZ, OUTSIDE, 1.0)
+        self._inside: _Floats = np.where(high < HZ, 0.0, inside)
+        self._heard: _Floats = np.zeros(FRAME)
+        self._room: _Floats = np.zeros(BINS)
+        self.spectra: _Floats = np.zeros((3, BINS))
+        """By frequency, the power of the last 60 ms, what stayed of it, and the noise's."""
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._heard[:] = 0.0
-        self._tail: _Floats = np.zeros(HOP)
-        self._smooth: _Floats | None = None
+        self._smooth: _Floats = np.zeros(BINS)
         self._minima: _Floats = np.full((MEMORY, BINS), np.inf)
         self._latest: _Floats = np.full(BINS, np.inf)
         self._past: _Floats = self._latest
         self._windows = 0
-        self._cleaned: _Floats = np.zeros(BINS)
-        self.power: _Floats = np.zeros((2, BINS))
-        """The spectra of the last window's two frames."""
-        self.gain: _Floats = np.zeros((2, BINS))
-        """What each bin of them was multiplied by."""
-        self.floor: _Floats = np.full(BINS, DITHER)
-        """The power of the noise, by bin."""
+        self.spectra[:] = 0.0
 
-    def process(self, window: _Floats) -> _Floats:
-        """The next 320 samples, on any scale of 16 bits; as many that are 160 samples older."""
+    def process(self, window: bytes) -> bytes:
+        """The next 480 samples of int16; 240 that are cleaned, at half the rate."""
         heard = self._heard
-        heard[:HOP] = heard[FRAME:]
-        heard[HOP:] = window
-        spectra = np.fft.rfft(self._frames * self._taper)
-        power = self.power = spectra.real**2 + spectra.imag**2
-        self._follow_the_floor(power)
-        gain = self.gain = self._gains(power / self.floor)
-        audio = np.fft.irfft(spectra * gain)
-        audio *= self._taper
-        cleaned = np.concatenate((self._tail, audio[0, HOP:]))
-        cleaned[:HOP] += audio[0, :HOP]
-        cleaned[HOP:] += audio[1, :HOP]
-        self._tail = audio[1, HOP:]
-        return cleaned
+        heard[:HOP] = heard[HOP:]
+        heard[HOP:] = np.frombuffer(window, np.int16)
+        spectrum = np.fft.rfft(heard * self._taper)[:BINS]
+        power, stayed, floor = self.spectra
+        np.square(spectrum.real, out=power)
+        power += np.square(spectrum.imag)
+        self._follow_the_floor(power, floor)
+        gain = self._gain(power, floor)
+        spectrum *= gain
+        gain *= gain
+        np.multiply(power, gain, out=stayed)
+        cleaned = np.fft.irfft(spectrum, FRAME // 2)[self._middle] * self._untaper
+        np.minimum(cleaned, 32_767.0, out=cleaned)
+        np.maximum(cleaned, -32_768.0, out=cleaned)
+        return cleaned.astype(np.int16).tobytes()
 
-    def _follow_the_floor(self, power: _Floats) -> None:
-        spread = self._spread
-        spread[:] = power
-        spread[:, 1:-1] = 0.25 * (power[:, :-2] + power[:, 2:]) + 0.5 * power[:, 1:-1]
-        smooth = spread[1] if self._smooth is None else self._smooth
-        first = smooth * SMOOTHING + spread[0] * (1 - SMOOTHING)
-        second = first * SMOOTHING + spread[1] * (1 - SMOOTHING)
-        self._smooth = second
+    def _follow_the_floor(self, power: _Floats, floor: _Floats) -> None:
+        change, smooth = self._room, self._smooth
+        if self._windows == 0:
+            smooth[:] = power
+        np.subtract(power, smooth, out=change)
+        change *= 1.0 - KEEP
+        smooth += change
         if self._windows % STRETCH == 0:
             self._minima[self._windows // STRETCH % MEMORY] = self._latest
             self._latest = np.full(BINS, np.inf)
             self._past = self._minima.min(0)
         self._windows += 1
-        self._latest = np.minimum(np.minimum(first, second), self._latest)
-        self.floor = np.maximum(np.minimum(self._past, self._latest) * ABOVE_MINIMUM, DITHER)
+        np.minimum(self._latest, smooth, out=self._latest)
+        np.minimum(self._past, self._latest, out=floor)
+        floor *= ABOVE_MINIMUM
+        np.maximum(floor, DITHER, out=floor)
 
-    def _gains(self, ratio: _Floats) -> _Floats:
-        over = np.maximum(ratio - 1.0, 0.0)
-        gains = np.empty_like(ratio)
-        before = self._cleaned
-        for frame in (0, 1):
-            snr = np.maximum(0.9 * before + 0.1 * over[frame], 0.3 * over[frame])
-            gain = np.maximum(snr / (1.0 + snr), LEAST_GAIN)
-            before = gain * gain * ratio[frame]
-            gains[frame] = gain
-        self._cleaned = before
-        gains *= self._inside
-        return gains
+    def _gain(self, power: _Floats, floor: _Floats) -> _Floats:
+        """From the power now and lately: from now alone, single bins of noise would stay and tinkle."""
+        gain = power + self._smooth
+        gain += 1.0  # of digital silence there is nothing to divide by
+        np.divide(floor, gain, out=gain)
+        gain *= -2.0
+        gain += 1.0
+        np.maximum(gain, LEAST_GAIN, out=gain)
+        gain *= self._inside
+        return gain

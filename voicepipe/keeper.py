@@ -17,7 +17,17 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from voicepipe.census import abandon
 from voicepipe.devices import Backend, StreamInfo
-from voicepipe.errors import DeviceError, DeviceLostError, printable, shown
+from voicepipe.devicestate import DeviceState
+from voicepipe.errors import (
+    BackendMissingError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    DevicePermissionError,
+    printable,
+    shown,
+)
 from voicepipe.frames import (
     DeviceKind,
     DeviceLostFrame,
@@ -41,6 +51,8 @@ WAIT_S = 3.0
 """Before each later one."""
 
 _log = logging.getLogger("voicepipe")
+_ABSENT = (BackendMissingError, DeviceBusyError, DeviceNotFoundError, DevicePermissionError)
+"""Errors that say why it cannot be had: to start the program again would not help."""
 _ADVICE: dict[str, str] = {
     "wait": "plug it in again, or start the sound server; the run goes on and looks for it",
     "end": "the run ends for it",
@@ -129,10 +141,15 @@ class Keeper(Generic[S]):
         self._counts = CallbackCounts()
         """Of the streams that are lost."""
         self._reconnections = 0
+        """How often it came back."""
         self._lost_at: float | None = None
         """Since when it is lost; None while it is not, or nobody knows."""
         self._waits: Iterator[float] = iter(())
         self._reminder = Reminder()
+        self._absences = 0
+        """Searches that found it absent."""
+        self._absent = ""
+        """Why it cannot be had, where the last search found out."""
         self._unclosed: set[S] = set()
         """Streams that were let go of, and whose close has not begun."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,12 +204,27 @@ class Keeper(Generic[S]):
             return
         now = self._clock()
         self._lost_at = None
+        self._absent = ""
         self._info = stream.info
         self._reconnections += 1
         device, lost_s = printable(stream.info.device), now - lost_at
         if self._reminder.works_again(now):
             _log.info("the %s %s is back after %.1f s", self._kind, device, lost_s)
         await self._push(DeviceRestoredFrame(device, self._kind, lost_s))
+
+    def state(self) -> DeviceState:
+        """How the device stands."""
+        stream, lost_at = self.stream, self._lost_at
+        counted: int | None = getattr(stream, "callbacks", None)  # the port does not ask for it
+        return DeviceState(
+            self._kind,
+            self._device if stream is None else printable(stream.info.device),
+            callbacks=self._counts.calls + (counted or 0) if stream is None or counted is not None else None,
+            lost_s=None if lost_at is None else self._clock() - lost_at,
+            absent=self._absent,
+            absences=self._absences,
+            reconnections=self._reconnections,
+        )
 
     def stop(self) -> None:
         """The run ends: do not look for it any more."""
@@ -322,10 +354,16 @@ class Keeper(Generic[S]):
             try:
                 self.stream = await self._attempt()
             except DeviceError as error:
+                self._note_absence(error)
                 self._remind(error)
             else:
                 break
         self._news()
+
+    def _note_absence(self, error: DeviceError) -> None:
+        absent = isinstance(error, _ABSENT)
+        self._absent = printable(error) if absent else ""
+        self._absences += absent
 
     async def _attempt(self) -> S:
         """A stream that works. Raises: DeviceError."""

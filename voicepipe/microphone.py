@@ -10,10 +10,12 @@ from dataclasses import replace
 from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, Block, InputStream, StreamRequest, backend_of
+from voicepipe.devicestate import DeviceState
 from voicepipe.errors import printable, shown
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.keeper import Keeper, OnLoss, check_on_loss
 from voicepipe.ledger import DropReason, SeamReport
+from voicepipe.meter import Level
 from voicepipe.params import StartParams
 from voicepipe.processor import FrameProcessor
 from voicepipe.silence import LIMIT_S, DigitalSilence
@@ -81,6 +83,8 @@ class MicrophoneInput(FrameProcessor):
         self._captured = _Captured()
         self._silence = DigitalSilence()
         self._rest_is = DropReason.SHUTDOWN
+        self._last = b""
+        """The last block that was pushed."""
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
@@ -138,6 +142,7 @@ class MicrophoneInput(FrameProcessor):
             return True
         if self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(keeper)
+        self._last = block.data
         await self.push_frame(
             InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
         )
@@ -194,6 +199,12 @@ class MicrophoneInput(FrameProcessor):
                 await keeper.close()
             finally:  # its thread may have been storing a block when the intake closed
                 captured.drop_rest(keeper.stream, reason)
+
+    def device_state(self) -> DeviceState | None:
+        """How its device stands; None where none was opened. In the loop's thread."""
+        if self._keeper is None or (self._keeper.stream is None and not self._captured.any_lost):
+            return None
+        return replace(self._keeper.state(), level_db=Level.of(self._last).rms_db if self._last else None)
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""

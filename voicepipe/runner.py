@@ -5,6 +5,9 @@
 The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard. The second
 cancels them. The third ends the process at once, whatever it is doing.
 
+Where NOTIFY_SOCKET is set (a systemd service with `Type=notify`), the service manager is told
+how the program is, and its watchdog is pinged while sound flows: see `health`.
+
 exit status  when
 -----------  --------------------------------------------------------
 0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
@@ -20,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -56,9 +60,11 @@ class PipelineRunner:
         blocked_s: how long the event loop may be blocked before a watchdog thread names
             the stage that does it; 0: no watchdog.
         monitor_s: take a census so often, and log what grows; 0: never.
+        status_socket: the path of a local socket that answers `voicepipe status`; None: that of the
+            systemd service, where this is one; empty: none.
 
     Raises:
-        TypeError, ValueError: a time is none.
+        TypeError, ValueError: a time is none, or a path.
     """
 
     def __init__(
@@ -68,11 +74,13 @@ class PipelineRunner:
         grace_s: float = 20.0,
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
+        status_socket: str | os.PathLike[str] | None = None,
     ) -> None:
         self._handle_signals = handle_signals
         self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
+        self._status_socket = None if status_socket is None else os.fspath(status_socket)
         self._in_use = False
         self.errors: list[BaseException] = []
         """What the tasks of the last run raised."""
@@ -175,11 +183,27 @@ class PipelineRunner:
             _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
 
         async with contextlib.AsyncExitStack() as stack:
+            if os.environ.get("NOTIFY_SOCKET"):
+                from voicepipe.heartbeat import Heartbeat  # not for every program
+
+                await stack.enter_async_context(Heartbeat(tasks))
+            if path := self._where_to_answer():
+                from voicepipe.statussocket import StatusSocket
+
+                await stack.enter_async_context(StatusSocket(path, tasks))
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
             if self._monitor_s:
                 await stack.enter_async_context(CensusMonitor(self._monitor_s))
             yield
+
+    def _where_to_answer(self) -> str:
+        """Where the status socket is to be; empty: nowhere."""
+        if self._status_socket is None and os.environ.get("RUNTIME_DIRECTORY"):
+            from voicepipe.statussocket import service_socket
+
+            return service_socket()
+        return self._status_socket or ""
 
 
 def _check(tasks: tuple[PipelineTask, ...]) -> None:

@@ -10,6 +10,7 @@ from voicepipe.air import Air
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices import Backend, OutputStream, StreamRequest, backend_of
+from voicepipe.devicestate import DeviceState
 from voicepipe.drift import DriftCompensator
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError, shown
 from voicepipe.frames import (
@@ -316,6 +317,10 @@ class SpeakerOutput(FrameProcessor):
         if self._playback is not None:
             self._playback.closed = True
             await self._playback.keeper.close()
+
+    def device_state(self) -> DeviceState | None:
+        """How its device stands; None where none was opened. In the loop's thread."""
+        return None if self._playback is None else self._playback.keeper.state()
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""

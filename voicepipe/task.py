@@ -94,6 +94,11 @@ class PipelineTask:
             return self._run.report()
         return self._report
 
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """The stages of the run, from the microphone to the speaker; empty before `run()`."""
+        return tuple(node.processor for node in self._run.chain.nodes) if self._run else ()
+
     # -- the run ---------------------------------------------------------------
 
     async def run(self) -> RunReport:

@@ -131,7 +131,8 @@ class SoundProcess:
             pipe.transport.close()
         for pipe in self._pipes:
             await pipe.gone.wait()
-        self._sound_file.close()  # where it has not become a pipe of the loop's
+        # Where they have not become pipes of the loop's: it was cancelled before that.
+        _close_files(self._process, self._sound_file)
 
     def _end(self) -> None:
         """In a thread."""
@@ -228,9 +229,12 @@ def _spawn(driver: str) -> _Made:
 
 
 def _undo(made: _Made) -> None:
-    made.sound.close()
     made.process.kill()
     made.process.wait(REAP_S)
-    for stream in (made.process.stdin, made.process.stdout, made.process.stderr):
-        if stream is not None:
-            stream.close()
+    _close_files(*made)
+
+
+def _close_files(process: subprocess.Popen[bytes], sound: IO[bytes]) -> None:
+    for file in (process.stdin, process.stdout, process.stderr, sound):
+        if file is not None:
+            file.close()

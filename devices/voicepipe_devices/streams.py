@@ -100,6 +100,11 @@ class _Stream(abc.ABC):
     def __str__(self) -> str:
         return f"{self._kind} stream of {self.info.device}"
 
+    @property
+    def callbacks(self) -> int:
+        """Callbacks so far: the device's signs of life."""
+        return self.counts.calls
+
     def _answer(self) -> None:
         if self._closing is None:
             self._wake()

@@ -24,14 +24,18 @@ __all__ = ["Dashboard"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
+_MEASURED_S = 0.1
+"""The level is that of so much sound: to measure each short block would cost more than all the rest."""
 
 
 class Dashboard(InlineProcessor):
     """Sees what passes, and shows it: ten times a second on a terminal, once a second elsewhere."""
 
-    def __init__(self, screen: Screen, greeting: str, *, live: bool = False) -> None:
+    def __init__(self, screen: Screen, greeting: str, *, live: bool = False, hears: bool = True) -> None:
         super().__init__()
         self._greeting = greeting
+        self.hears = hears
+        """Somebody looks for speech."""
         self._live = live  # then it speaks all the time, and that is no news
         self.utterances = 0
         """How many were heard."""
@@ -40,6 +44,8 @@ class Dashboard(InlineProcessor):
         self._screen = screen
         self._task: PipelineTask | None = None
         self._loudest = Level()
+        self._unmeasured: list[bytes] = []
+        self._unmeasured_s = 0.0
         self._at_s = 0.0
         self._hears_speech = False
         self._speaks = False
@@ -75,25 +81,35 @@ class Dashboard(InlineProcessor):
     def _note_level(self, frame: InputAudioFrame) -> None:
         self._at_s = (frame.position + frame.num_samples) / frame.rate
         self.heard_s += frame.duration_s
-        if frame.num_samples:
-            level = Level.of(frame.data)
+        self._unmeasured.append(frame.data)
+        self._unmeasured_s += frame.duration_s
+        if self._unmeasured_s >= _MEASURED_S:
+            self._measure()
+
+    def _measure(self) -> None:
+        """Take the level of what came since the last time; the loudest is shown."""
+        if self._unmeasured_s:
+            level = Level.of(b"".join(self._unmeasured))
             if level.peak_db >= self._loudest.peak_db:
                 self._loudest = level
+        self._unmeasured, self._unmeasured_s = [], 0.0
 
     async def _show(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
+            self._measure()
             self._screen.status(self._line())
             self._loudest = Level()
 
     def _line(self) -> str:
         level = max(-99.9, self._loudest.rms_db)
         bar = "#" * round((60 + max(-60.0, level)) / 3)
-        doing = "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
-        return (
-            f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing:<9} "
-            f"utterances {self.utterances}  {self._counters()}"
-        )
+        doing = f"{'speech' if self._hears_speech else 'speaking' if self._speaks else 'listening':<9}"
+        if self._hears_speech or self._speaks:
+            colour = "green" if self._hears_speech else "cyan"
+            bar, doing = self._screen.paint(f"{bar:<20}", colour), self._screen.paint(doing, colour)
+        heard = f"utterances {self.utterances}  " if self.hears else ""
+        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing} {heard}{self._counters()}"
 
     def _counters(self) -> str:
         """What was dropped, and the troubles of the devices: where there are none, nothing."""

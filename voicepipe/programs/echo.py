@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from voicepipe.engines import engine_name
-from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
 from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
@@ -14,7 +13,7 @@ from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.dashboard import Dashboard
 from voicepipe.programs.options import EchoOptions, echo_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
 from voicepipe.report import RunReport
@@ -49,23 +48,14 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = echo_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
     sound = choose_sound(options.backend, screen.say)
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
-    runner = PipelineRunner()
+    runner = PipelineRunner(status_socket=options.status_socket)
     status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):
@@ -78,9 +68,12 @@ def _run(options: EchoOptions, screen: Screen) -> int:
 
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
-    vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
-    greeting = f"{_greeting(options, sound)} (the ear is {engine_name(vad.engine)})"
-    dashboard = Dashboard(screen, greeting, live=options.live)
+    greeting, ear = _greeting(options, sound), []
+    if options.ear is not None:
+        vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
+        greeting = f"{greeting} (the ear is {engine_name(vad.engine)})"
+        ear = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
+    dashboard = Dashboard(screen, greeting, live=options.live, hears=bool(ear))
     stages: list[Processor] = [
         MicrophoneInput(
             sound.backend,
@@ -89,8 +82,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             latency=options.latency,
             mute=options.mute,
         ),
-        vad,
-        UtteranceCollector(preroll_s=PREROLL_S),
+        *ear,
         dashboard,
         Loopback() if options.live else SayBack(),
     ]
@@ -124,9 +116,11 @@ def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable
     lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items() if count > 0)
     made = -sum(count for count in report.dropped.values() if count < 0)
     say(f"{report.state.value}: {report.reason}")
+    heard = f"heard {dashboard.heard_s:.2f} s"
+    if dashboard.hears:
+        heard += f", {dashboard.utterances} {'utterance' if dashboard.utterances == 1 else 'utterances'}"
     say(
-        f"heard {dashboard.heard_s:.2f} s, {dashboard.utterances} "
-        f"{'utterance' if dashboard.utterances == 1 else 'utterances'}, said {said / rate:.2f} s; "
+        f"{heard}, said {said / rate:.2f} s; "
         f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
     )
     for device in report.devices:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable, Sequence
 
 from voicepipe.engines import engine_name
-from voicepipe.errors import PipelineStartError, VoicepipeError
+from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.meter import FLOOR_DB, Level
 from voicepipe.microphone import MicrophoneInput
@@ -15,7 +14,7 @@ from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.hearing import Segments
 from voicepipe.programs.options import LevelOptions, level_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
 from voicepipe.runner import PipelineRunner
@@ -39,16 +38,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = level_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: LevelOptions, screen: Screen) -> int:
@@ -134,7 +124,11 @@ class LevelDisplay(InlineProcessor):
     def _line(self) -> str:
         judged = self._judged
         meter = bar(self._level.rms_db, self._peak_db, judged.noise_db)
-        doing = "speech" if judged.speaking else "clipped" if self._level.clipped else ""
+        doing = ""
+        if self._level.clipped:
+            doing, meter = self._screen.paint("clipped", "red"), self._screen.paint(meter, "red")
+        elif judged.speaking:
+            doing, meter = self._screen.paint("speech", "green"), self._screen.paint(meter, "green")
         return (
             f"{self._at_s:8.1f} s {self._level.rms_db:6.1f} dB |{meter}| "
             f"noise {judged.noise_db:5.1f}  score {judged.score:4.2f}  {doing}"

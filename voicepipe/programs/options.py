@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict
@@ -11,6 +10,7 @@ from typing import NoReturn, TypedDict
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.errors import printable
+from voicepipe.programs.settings import SettingsError, apply
 
 __all__ = [
     "DevicesOptions",
@@ -29,10 +29,13 @@ __all__ = [
     "latency_options",
     "level_options",
     "play_options",
+    "programs_with_settings",
     "record_options",
     "vad_options",
 ]
 
+_Switch = argparse.BooleanOptionalAction
+"""What a file or a variable has switched on can be switched off on the command line."""
 _LONGEST_S = 86_400 * 366
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
@@ -98,7 +101,10 @@ class EchoOptions:
     seconds: float | None
     mute: bool | None
     steady: bool
-    ear: EarOptions
+    ear: EarOptions | None
+    """None: live sound, in which nobody looks for speech."""
+    status_socket: str | None
+    """Where it answers `voicepipe status`; None: as a service does, where it is one."""
     debug: bool
 
 
@@ -109,30 +115,32 @@ def echo_options(arguments: Sequence[str], program: str) -> EchoOptions:
         SystemExit: status 2, and one line on stderr; or 0, after --help.
     """
     parser = _echo_parser(program)
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     block_s = LIVE_BLOCK_S if given.live else BLOCK_S
     if given.block is not None:
         block_s = given.block / given.rate
         if block_s > 1.0:
             parser.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
     mute = False if given.live and given.mute is None else given.mute
-    backend = _chosen_backend(parser, given)
-    if backend.startswith("wav") and (given.mic or given.speaker):
+    backend = given.backend or "auto"
+    is_file = backend.startswith("wav")
+    if is_file and any(getattr(given, which) != parser.get_default(which) for which in ("mic", "speaker")):
         parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
     if backend.startswith("wav:,"):
         parser.error(f"{backend!r} has nothing to hear: wav:IN.wav or wav:IN.wav,OUT.wav would be right")
     return EchoOptions(
         backend,
         given.live,
-        given.mic,
-        given.speaker,
+        "" if is_file else given.mic,  # a setting is for when there is hardware
+        "" if is_file else given.speaker,
         AudioFormat(given.rate),
         block_s,
         given.latency or ("low" if given.live else "high"),
         given.seconds,
         mute,
         given.steady,
-        _ear(parser, given),
+        None if given.live and given.vad is None else _ear(parser, given),
+        given.status_socket,
         given.debug,
     )
 
@@ -168,7 +176,7 @@ def vad_options(arguments: Sequence[str], program: str) -> VadOptions:
     )
     _add_ear(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     return VadOptions(given.file, given.shown or "text", given.plot, _ear(parser, given), given.debug)
 
 
@@ -186,6 +194,14 @@ class LevelOptions:
 
 def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     """Read the command line of `level`. Raises: SystemExit, as `echo_options`."""
+    parser = _level_parser(program)
+    given = _parse(parser, arguments)
+    backend = given.backend or "auto"
+    ear = _ear(parser, given)
+    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+
+
+def _level_parser(program: str) -> Parser:
     parser = Parser(
         prog=program,
         allow_abbrev=False,
@@ -202,14 +218,11 @@ def level_options(arguments: Sequence[str], program: str) -> LevelOptions:
     parser.add_argument("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second")
     parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
     _add_ear(parser)
-    parser.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
-    backend = _chosen_backend(parser, given)
-    ear = _ear(parser, given)
-    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+    parser.add_argument("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    return parser
 
 
-def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True) -> None:
+def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True, unless_live: bool = False) -> None:
     from voicepipe.engines import ENGINES
     from voicepipe.segmenter import PRESETS
 
@@ -218,9 +231,10 @@ def _add_ear(parser: argparse.ArgumentParser, *, numbers: bool = True) -> None:
     add(
         "--vad",
         choices=engines,
-        default="auto",
+        default=None if unless_live else "auto",
         metavar="NAME",
-        help=f"what judges: {', '.join(engines)}; auto is the best that is installed",
+        help=f"what judges: {', '.join(engines)}; auto is the best that is installed"
+        + (" (with --live: nothing, unless this is given)" if unless_live else ""),
     )
     add(
         "--preset",
@@ -250,7 +264,7 @@ def _ear(parser: argparse.ArgumentParser, given: argparse.Namespace) -> EarOptio
         preset(given.preset, **numbers)
     except ValueError as error:
         parser.error(str(error))
-    return EarOptions(given.vad, given.preset, **numbers)
+    return EarOptions(given.vad or "auto", given.preset, **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +319,7 @@ def doctor_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
     add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
     add("--json", action="store_true", help="for machines")
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     backend = "portaudio" if given.backend == "auto" else given.backend
     if backend.startswith("wav"):
         parser.error("there is nothing to examine in a file: portaudio or fake would be right")
@@ -340,10 +354,10 @@ def record_options(arguments: Sequence[str], program: str) -> RecordOptions:
     add("--rate", type=_rate, default=48_000, metavar="HZ", help="samples a second, 48000 by default")
     add("--channels", type=_channels, default=1, metavar="N", help="1 by default")
     add("--seconds", type=_seconds, metavar="N", help="end after so many seconds")
-    add("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    given = _parse(parser, arguments)
     audio = AudioFormat(given.rate, given.channels)
-    backend = _chosen_backend(parser, given)
+    backend = given.backend or "auto"
     return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
 
 
@@ -370,9 +384,9 @@ def play_options(arguments: Sequence[str], program: str) -> PlayOptions:
     add("file", metavar="FILE.wav", help="what to play")
     add("--backend", type=_backend, metavar="NAME", help="portaudio, fake, or wav:,OUT.wav")
     add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
-    add("--debug", action="store_true", help="log everything, and show tracebacks")
-    given = parser.parse_args(arguments)
-    return PlayOptions(given.file, _chosen_backend(parser, given), given.speaker, given.debug)
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
+    given = _parse(parser, arguments)
+    return PlayOptions(given.file, given.backend or "auto", given.speaker, given.debug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,8 +426,8 @@ def latency_options(arguments: Sequence[str], program: str) -> LatencyOptions:
     add("--listen", type=_seconds, default=0.6, metavar="SECONDS", help="the longest way, 0.6 by default")
     add("--json", action="store_true", help="for machines")
     add("--plot", metavar="FILE.png", help="draw every chirp's way (needs matplotlib)")
-    add("--debug", action="store_true", help="show tracebacks")
-    given = parser.parse_args(arguments)
+    add("--debug", action=_Switch, default=False, help="show tracebacks")
+    given = _parse(parser, arguments)
     backend = "portaudio" if given.backend == "auto" else given.backend
     if backend.startswith("wav"):
         parser.error("a file has no latency: portaudio or fake would be right")
@@ -435,15 +449,19 @@ def latency_options(arguments: Sequence[str], program: str) -> LatencyOptions:
     )
 
 
-def _chosen_backend(parser: Parser, given: argparse.Namespace) -> str:
-    """The one on the command line, that of the environment, or "auto"."""
-    if given.backend is not None:
-        backend: str = given.backend
-        return backend
-    try:
-        return _backend(os.environ.get("VOICEPIPE_BACKEND") or "auto")
-    except argparse.ArgumentTypeError as error:
-        parser.error(f"VOICEPIPE_BACKEND: {error}")
+def programs_with_settings() -> tuple[Parser, ...]:
+    """The parsers of the programs whose options are settings: one file is for all of them."""
+    return _echo_parser("echo"), _level_parser("level")
+
+
+def _parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """What is given, on top of what file and variables say. Whoever asks for help gets it."""
+    if not {"-h", "--help"} & set(arguments):
+        try:
+            apply(parser, *programs_with_settings())
+        except SettingsError as error:
+            parser.error(str(error))
+    return parser.parse_args(arguments)
 
 
 def _echo_parser(program: str) -> Parser:
@@ -461,7 +479,7 @@ def _echo_parser(program: str) -> Parser:
         help="auto, portaudio, fake (a simulated card that hears a bundled voice), or wav:IN.wav[,OUT.wav]; "
         "default: VOICEPIPE_BACKEND, or auto",
     )
-    add("--live", action="store_true", help="pass the sound straight through; for headphones")
+    add("--live", action=_Switch, default=False, help="pass the sound straight through; for headphones")
     add("--mic", default="", metavar="NAME", help="a microphone's name, or a part of it")
     add("--speaker", default="", metavar="NAME", help="a speaker's name, or a part of it")
     add("--rate", type=_rate, default=16_000, metavar="HZ", help="samples a second, 16000 by default")
@@ -481,11 +499,13 @@ def _echo_parser(program: str) -> Parser:
     )
     add(
         "--steady",
-        action="store_true",
+        action=_Switch,
+        default=False,
         help="with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     )
-    _add_ear(parser, numbers=False)
-    add("--debug", action="store_true", help="log everything, and show tracebacks")
+    _add_ear(parser, numbers=False, unless_live=True)
+    add("--status-socket", metavar="PATH", help="answer `voicepipe status --socket PATH` there")
+    add("--debug", action=_Switch, default=False, help="log everything, and show tracebacks")
     return parser
 
 

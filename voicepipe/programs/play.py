@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from voicepipe.devices import open_backend
-from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.errors import PipelineStartError, printable
 from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor
 from voicepipe.programs.options import PlayOptions, play_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
+from voicepipe.programs.sound import CALM_LATENCY_S
 from voicepipe.runner import PipelineRunner
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
@@ -33,16 +33,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = play_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {printable(error)}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: PlayOptions, screen: Screen) -> int:
@@ -51,7 +42,7 @@ def _run(options: PlayOptions, screen: Screen) -> int:
     from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
 
     backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
-    speaker = SpeakerOutput(backend, device=options.speaker, latency="high")
+    speaker = SpeakerOutput(backend, device=options.speaker, latency=CALM_LATENCY_S)
     progress = Progress(speaker, screen, seconds)
     stages = [MicrophoneInput(WavBackend(options.file)), progress, Loopback(), speaker]
     runner = PipelineRunner()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Iterable, Sequence
 
 from voicepipe.devices import open_backend
-from voicepipe.errors import PipelineStartError, VoicepipeError, printable
+from voicepipe.errors import PipelineStartError, printable
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.meter import FLOOR_DB, Level
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.options import RecordOptions, record_options
-from voicepipe.programs.screen import Screen, log_to
+from voicepipe.programs.screen import Screen, run_on_screen
+from voicepipe.programs.sound import CALM_LATENCY_S
 from voicepipe.programs.stopping import EndAfterAudio
 from voicepipe.runner import PipelineRunner
 from voicepipe.task import PipelineTask
@@ -34,16 +34,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = record_options(arguments, program)
-    screen = Screen()
-    log_to(screen, program, debug=options.debug)
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {_said(error, options.file)}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: RecordOptions, screen: Screen) -> int:
@@ -52,7 +43,9 @@ def _run(options: RecordOptions, screen: Screen) -> int:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     with WavWriter(options.file, options.format, new=True) as file:
         recorder = Recorder(file, screen, printable(options.file))
-        stages: list[Processor] = [MicrophoneInput(backend, device=options.mic, latency="high", mute=False)]
+        stages: list[Processor] = [
+            MicrophoneInput(backend, device=options.mic, latency=CALM_LATENCY_S, mute=False)
+        ]
         if options.seconds is not None:
             stages.append(EndAfterAudio(options.seconds))
         runner = PipelineRunner()
@@ -63,12 +56,6 @@ def _run(options: RecordOptions, screen: Screen) -> int:
     else:
         screen.say(recorder.summary())
     return status
-
-
-def _said(error: Exception, path: str) -> str:
-    if isinstance(error, FileExistsError):
-        return f"{printable(path)} is there already: another name would be right, or remove it first"
-    return printable(error)
 
 
 class Recorder(InlineProcessor):

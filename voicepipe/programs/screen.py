@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
-__all__ = ["LogHandler", "Screen", "log_to"]
+from voicepipe.errors import VoicepipeError, printable
+from voicepipe.journal import JournalFormatter, is_journal
+
+__all__ = ["LogHandler", "Screen", "log_to", "run_on_screen"]
+
+
+_COLOURS = {"green": "32", "yellow": "33", "cyan": "36", "red": "31"}
+_PAINT = re.compile(r"(\x1b\[\d*m)")
 
 
 class Screen:
-    """Where a program prints. A reader that has gone away is no reason to stop."""
+    """Where a program prints. A reader that has gone away is no reason to stop.
+
+    The terminal stays as it is, so that nothing must be restored, however the program ends: no cursor is
+    hidden, no mode is set, no part of the screen is taken.
+    """
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = sys.stdout if out is None else out
         self.is_live = self._out.isatty() and os.environ.get("TERM") != "dumb"
         """It is a terminal, where a line can change."""
+        self._is_kept = _goes_to_the_journal(self._out)
+        """A status would be kept, line by line, for months."""
+        self._has_colours = self.is_live and not os.environ.get("NO_COLOR")
         self._status = ""
+        self._width = 0
+        """Of what stands in the status line, in cells."""
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in green, yellow, cyan or red, where there are colours and nobody has set NO_COLOR."""
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[m" if self._has_colours else text
 
     def say(self, line: str) -> None:
         """A line that stays."""
@@ -26,26 +48,37 @@ class Screen:
 
     def status(self, line: str) -> None:
         """The line that changes; a line like others where none can."""
+        if self._is_kept:
+            return
         if not self.is_live:
             self._put(line.rstrip() + "\n")
             return
         # A line as long as the terminal is wide would wrap, and stay.
-        self._status = line[: shutil.get_terminal_size().columns - 1]
-        self._put(self._erase() + self._status)
+        up = self._home()
+        self._status, self._width = _cut(line, shutil.get_terminal_size().columns - 1)
+        # What follows is erased behind it, and not before: it would flicker.
+        self._put(f"{up}{self._status}\x1b[J")
 
     def clear(self) -> None:
         """Take the status line away."""
         if self._status:
-            self._status = ""
-            self._put(self._erase())
+            erase = self._erase()
+            self._status, self._width = "", 0
+            self._put(erase)
 
     def make_room(self) -> None:
         """Somebody else is going to print a line on this terminal."""
         if self._status:
             self._put(self._erase())
+            self._width = 0  # the next one begins behind what they print
 
     def _erase(self) -> str:
-        return "\r\x1b[K" if self.is_live else ""
+        return f"{self._home()}\x1b[J" if self.is_live else ""
+
+    def _home(self) -> str:
+        """To where the status line begins. A terminal that became narrower has wrapped it."""
+        rows = max(0, self._width - 1) // max(1, shutil.get_terminal_size().columns)
+        return f"\r\x1b[{rows}A" if rows else "\r"
 
     def _put(self, text: str) -> None:
         try:
@@ -55,11 +88,64 @@ class Screen:
             pass
 
 
+def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -> int:
+    """Run a program that shows something, and whose log and errors go to stderr; returns its exit status.
+
+    Args:
+        program: how it was called.
+        work: the program; returns its exit status.
+        debug: log everything, and let errors be tracebacks.
+    """
+    screen = Screen()
+    log_to(screen, program, debug=debug)
+    try:
+        return work(screen)
+    except (VoicepipeError, OSError) as error:
+        if debug:
+            raise
+        screen.clear()
+        print(f"{program}: {_told(error)}", file=sys.stderr)
+        return 1
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{printable(error.filename)} is there already: give another name, or remove it first"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{printable(error.filename)}: {error.strerror}"
+    return printable(error)
+
+
 def log_to(screen: Screen, program: str, *, debug: bool) -> None:
     """Send the log to stderr, a line for each event; warnings and errors only, unless debugging."""
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else f"{program}: %(message)s"
+    handler = LogHandler(screen)
+    handler.setFormatter(logging.Formatter(form))
     level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format=form, handlers=[LogHandler(screen)])
+    if _goes_to_the_journal(sys.stderr):  # where it can be sorted by priority: nothing is kept back
+        handler.setFormatter(JournalFormatter("%(name)s: %(message)s" if debug else None))
+        level = logging.DEBUG if debug else logging.INFO
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _goes_to_the_journal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and is_journal(stream.fileno())
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return False
+
+
+def _cut(line: str, most: int) -> tuple[str, int]:
+    """As much of the line as fits into so many cells, paint aside; and how many cells that is."""
+    parts: list[str] = []
+    width = 0
+    for part in _PAINT.split(line):
+        if _PAINT.fullmatch(part):
+            parts.append(part)
+        else:
+            parts.append(part[: most - width])
+            width += len(parts[-1])
+    return "".join(parts), width
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

@@ -13,7 +13,10 @@ from voicepipe.errors import BackendMissingError
 from voicepipe.sample import speech
 from voicepipe.wavfile import WavWriter
 
-__all__ = ["Sound", "choose_sound"]
+__all__ = ["CALM_LATENCY_S", "Sound", "choose_sound"]
+
+CALM_LATENCY_S = 0.2
+"""What to ask of a device where nobody waits for an answer: its buffer outlasts a busy machine."""
 
 
 class Sound:

@@ -1,4 +1,4 @@
-"""A loop that does something at a chosen step of its own, and pipelines to do it to."""
+"""Pipelines of every kind, for tests of every step."""
 
 from __future__ import annotations
 
@@ -28,29 +28,9 @@ from voicepipe import (
     UtteranceFrame,
     VADProcessor,
 )
-from voicepipe.testing import VirtualLoop
 from voicepipe_devices.fake import SimulatedCard
 
 Timed = tuple[float, Callable[[], object]]
-
-
-class SteppingLoop(VirtualLoop):
-    """Calls `at_step` with the number of each of its steps, counted from the moment it is set."""
-
-    def __init__(self) -> None:
-        self._step = 0
-        self._at_step: Callable[[int], bool] | None = None
-        super().__init__()
-
-    def count(self, at_step: Callable[[int], bool]) -> None:
-        """From now on; `at_step` returns whether it did something."""
-        self._step, self._at_step = 0, at_step
-
-    def advance(self, timeout: float | None) -> float | None:
-        self._step += 1
-        if self._at_step is not None and self._at_step(self._step):
-            return 0.0
-        return super().advance(timeout)
 
 
 @dataclass

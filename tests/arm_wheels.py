@@ -1,0 +1,64 @@
+"""Every dependency has a wheel for a Raspberry Pi: resolved for that platform, installed nowhere.
+
+    python tests/arm_wheels.py            # aarch64, CPython 3.11 (bookworm) and 3.13 (trixie)
+
+Prints each wheel, and ends with status 1 where one is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ("3.11", "3.13")
+GLIBC = {"3.11": 36, "3.13": 41}
+"""Of Debian bookworm and trixie, which Raspberry Pi OS is made from."""
+EXTRAS = ("silero",)
+
+
+def requirements() -> list[str]:
+    """What voicepipe needs, with the extras for a service."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
+
+
+def resolve(python: str, wanted: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Ask pip for wheels only; its stdout is a report."""
+    platforms = [f"manylinux_2_{minor}_aarch64" for minor in range(GLIBC[python], 16, -1)]
+    options = [f"--platform={platform}" for platform in (*platforms, "manylinux2014_aarch64")]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"),
+        *("--report=-", "--only-binary=:all:", "--target=nowhere", "--no-cache-dir"),
+        *("--implementation=cp", f"--python-version={python}", *options),
+    ]
+    return subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
+
+
+def wheels(report: str) -> list[str]:
+    """The files' names in a report of pip."""
+    found = json.loads(report)["install"]
+    return sorted(item["download_info"]["url"].rpartition("/")[2].partition("#")[0] for item in found)
+
+
+def main() -> int:
+    """Print them; returns the exit status."""
+    missing = 0
+    for python in PYTHONS:
+        done = resolve(python, requirements())
+        print(f"CPython {python}, aarch64:")
+        if done.returncode:
+            missing = 1
+            print("  " + "\n  ".join(done.stderr.strip().splitlines()[-3:]))
+        else:
+            print("  " + "\n  ".join(wheels(done.stdout)))
+    return missing
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

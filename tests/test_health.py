@@ -1,0 +1,146 @@
+"""What the service manager is told, decided from the devices' signs of life."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from voicepipe.devicestate import DeviceState
+from voicepipe.health import Health, Phase
+
+WATCHDOG_S = 15.0
+States = Callable[[float], Iterable[DeviceState]]
+
+
+def look_for(
+    health: Health, states: States, seconds: float, *, since: float = 0.0, phase: Phase = Phase.RUNNING
+) -> list[tuple[float, dict[str, str]]]:
+    """Look once a second; what is said, and when."""
+    looks = [since + second for second in range(round(seconds))]
+    said = [(when, health.look(when, phase, tuple(states(when)))) for when in looks]
+    return [(when, message) for when, message in said if message]
+
+
+def times(said: list[tuple[float, dict[str, str]]], key: str) -> list[float]:
+    return [when for when, message in said if key in message]
+
+
+def flowing(now: float) -> list[DeviceState]:
+    calls = round(now * 50)
+    return [DeviceState("microphone", "mic", calls, level_db=-42.4), DeviceState("speaker", "speaker", calls)]
+
+
+def stalled(now: float) -> list[DeviceState]:
+    return [DeviceState("microphone", "mic", 7, lost_s=now), flowing(now)[1]]
+
+
+def absent(now: float) -> list[DeviceState]:
+    looks = int(now // 3)
+    mic = DeviceState("microphone", "mic", 7, lost_s=now, absent="mic is not plugged in", absences=looks)
+    return [mic, flowing(now)[1]]
+
+
+def test_ready_is_said_once_when_both_devices_have_given_a_sign() -> None:
+    health = Health()
+    only_mic = (DeviceState("microphone", "mic", 3), DeviceState("speaker", "speaker", 0))
+    assert "READY" not in health.look(0.0, Phase.STARTING, ())
+    assert "READY" not in health.look(0.1, Phase.RUNNING, only_mic)
+    assert health.look(0.2, Phase.RUNNING, flowing(0.2))["READY"] == "1"
+    assert times(look_for(health, flowing, 60), "READY") == []
+
+
+def test_a_pipeline_without_devices_is_ready_when_it_runs() -> None:
+    assert Health().look(0.0, Phase.RUNNING, ())["READY"] == "1"
+
+
+def test_devices_whose_back_end_counts_nothing_are_ready_and_well() -> None:
+    said = look_for(Health(WATCHDOG_S), lambda _: [DeviceState("microphone", "file")], 100)
+    assert times(said, "READY") == [0.0]
+    assert times(said, "WATCHDOG")[-1] >= 95
+
+
+def test_while_sound_flows_pings_come_three_times_in_the_watchdog_s_limit() -> None:
+    pings = times(look_for(Health(WATCHDOG_S), flowing, 100, since=1.0), "WATCHDOG")
+    assert pings == [float(second) for second in range(1, 101, 5)]
+
+
+def test_without_a_watchdog_there_are_no_pings() -> None:
+    assert times(look_for(Health(), flowing, 100), "WATCHDOG") == []
+
+
+def test_pings_stop_within_30_s_of_a_stall_and_resume_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = Health(WATCHDOG_S)
+    look_for(health, flowing, 10, since=1.0)
+    silent = times(look_for(health, stalled, 120, since=11.0), "WATCHDOG")
+    assert 30 <= silent[-1] < 41
+    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
+    assert times(look_for(health, flowing, 10, since=131.0), "WATCHDOG")[0] == 131.0
+
+
+def test_pings_go_on_while_a_device_is_waited_for_that_is_known_to_be_absent() -> None:
+    pings = times(look_for(Health(WATCHDOG_S), absent, 3_600), "WATCHDOG")
+    assert max(b - a for a, b in itertools.pairwise(pings)) == 5.0
+    assert pings[-1] >= 3_594
+
+
+def test_pings_stop_where_the_search_for_an_absent_device_hangs() -> None:
+    health = Health(WATCHDOG_S)
+    look_for(health, absent, 60)
+    hung = times(look_for(health, lambda _: absent(59.0), 120, since=60.0), "WATCHDOG")
+    assert hung[-1] < 91
+
+
+def test_a_process_that_stood_still_itself_does_not_blame_a_device() -> None:
+    health = Health(WATCHDOG_S)
+    look_for(health, flowing, 10, since=1.0)
+    late = health.look(300.0, Phase.RUNNING, flowing(10.0))
+    assert late["WATCHDOG"] == "1"
+
+
+def test_the_start_is_extended_while_a_device_is_waited_for_and_not_after_ready() -> None:
+    health = Health(WATCHDOG_S)
+
+    def never_ready(now: float) -> list[DeviceState]:
+        return [absent(now)[0], DeviceState("speaker", "speaker")]
+
+    def not_yet(now: float) -> list[DeviceState]:
+        mic, speaker = never_ready(now)
+        return [DeviceState(mic.kind, mic.device, 0, now, mic.absent, mic.absences), speaker]
+
+    said = look_for(health, not_yet, 120)
+    assert times(said, "READY") == []
+    extensions = times(said, "EXTEND_TIMEOUT_USEC")
+    assert max(b - a for a, b in itertools.pairwise(extensions)) == 5.0
+    assert times(look_for(health, flowing, 60, since=120.0), "EXTEND_TIMEOUT_USEC") == []
+
+
+def test_a_start_in_which_a_device_stalls_is_not_extended_for_ever() -> None:
+    hung = look_for(Health(), lambda now: [DeviceState("microphone", "mic", 0, lost_s=now)], 120)
+    assert times(hung, "EXTEND_TIMEOUT_USEC")[-1] <= 30
+
+
+def test_stopping_is_said_once_and_the_end_takes_the_time_it_needs() -> None:
+    health = Health(WATCHDOG_S)
+    look_for(health, flowing, 10)
+    said = look_for(health, stalled, 60, since=10.0, phase=Phase.STOPPING)
+    assert times(said, "STOPPING") == [10.0]
+    assert times(said, "EXTEND_TIMEOUT_USEC")[-1] >= 65
+    assert times(said, "WATCHDOG")[-1] >= 65
+
+
+def test_the_status_tells_level_speech_and_reconnections() -> None:
+    message = Health().look(0.0, Phase.RUNNING, flowing(1.0), speech=True)
+    assert message["STATUS"] == "sound flows: -42 dB, speech, 0 reconnections"
+
+
+def test_the_status_says_at_once_what_is_waited_for_and_numbers_every_5_s() -> None:
+    health = Health()
+    look_for(health, flowing, 3)
+    said = look_for(health, absent, 60, since=3.0)
+    assert said[0][1]["STATUS"].startswith("waiting for the microphone mic, lost for 3 s: mic is not plugged")
+    assert times(said, "STATUS") == [3.0 + 5 * n for n in range(12)]

@@ -1,0 +1,204 @@
+"""Where options come from: flags, variables, one file, defaults; and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from voicepipe.cli import main
+from voicepipe.programs.options import EchoOptions, echo_options, level_options, vad_options
+
+
+class Settings:
+    """A configuration file, and the environment."""
+
+    def __init__(self, folder: Path, environment: pytest.MonkeyPatch) -> None:
+        self.path = folder / "voicepipe" / "config.toml"
+        self.path.parent.mkdir()
+        self._environment = environment
+        for name in [name for name in os.environ if name.startswith("VOICEPIPE_")]:
+            environment.delenv(name)
+        environment.setenv("XDG_CONFIG_HOME", str(folder))
+
+    def file(self, text: str) -> None:
+        self.path.write_text(text, encoding="utf-8")
+
+    def variable(self, name: str, value: str) -> None:
+        self._environment.setenv(f"VOICEPIPE_{name}", value)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    return Settings(tmp_path, monkeypatch)
+
+
+def echo(*arguments: str) -> EchoOptions:
+    return echo_options(arguments, "echo")
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        echo(*arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_flags_go_before_variables_variables_before_the_file_the_file_before_defaults(
+    settings: Settings,
+) -> None:
+    assert echo().mic == ""
+    settings.file('mic = "of the file"\nrate = 48000\n')
+    assert (echo().mic, echo().format.rate) == ("of the file", 48_000)
+    settings.variable("MIC", "of a variable")
+    assert (echo().mic, echo().format.rate) == ("of a variable", 48_000)
+    assert echo("--mic", "of a flag", "--rate", "8000").mic == "of a flag"
+
+
+def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:
+    settings.file('backend = "fake"\nlive = true\nmute = false\nlatency = 0.05\nblock = 160\nseconds = 2\n')
+    settings.variable("VAD", "webrtc")
+    options = echo()
+    assert (options.backend, options.live, options.mute, options.latency) == ("fake", True, False, 0.05)
+    assert options.ear is not None
+    assert (options.block_s, options.seconds, options.ear.vad) == (0.01, 2.0, "webrtc")
+
+
+def test_a_switch_that_is_on_in_the_file_can_be_switched_off(settings: Settings) -> None:
+    settings.file("live = true\n")
+    settings.variable("DEBUG", "yes")
+    assert echo().live
+    assert echo().debug
+    assert not echo("--no-live").live
+    settings.variable("LIVE", "off")
+    assert not echo().live
+
+
+def test_a_microphone_that_is_set_does_not_keep_a_file_from_being_heard(settings: Settings) -> None:
+    settings.file('mic = "ReSpeaker"\n')
+    assert echo("--backend", "wav:x.wav").mic == ""
+    with pytest.raises(SystemExit):
+        echo("--backend", "wav:x.wav", "--mic", "Yeti")
+
+
+def test_an_empty_variable_says_nothing(settings: Settings) -> None:
+    settings.file('mic = "of the file"\n')
+    settings.variable("MIC", "")
+    assert echo().mic == "of the file"
+
+
+def test_one_file_is_for_all_programs(settings: Settings) -> None:
+    settings.file('live = true\nstop = 0.5\nvad = "webrtc"\nrate = 8000\n')
+    assert echo().live
+    assert level_options([], "level").ear.stop_s == 0.5
+    assert level_options([], "level").format.rate == 8_000
+    assert vad_options(["x.wav"], "vad").ear.vad == "webrtc"
+
+
+def test_the_file_may_be_named(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.toml"
+    settings.file('mic = "one"\n')
+    settings.variable("CONFIG", str(other))
+    assert "other.toml, which VOICEPIPE_CONFIG names, is not there" in complaint(capsys)
+    other.write_text('mic = "another"\n')
+    assert echo().mic == "another"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('mick = "x"', "there is no setting 'mick': did you mean 'mic'?"),
+        ("zebra = 1", "there is no setting 'zebra': there are backend"),
+        ('rate = "48k"', "rate: '48k' is no rate: 8000 to 384000"),
+        ("rate = true", "rate: True is no text or number"),
+        ("rate = nan", "rate: 'nan' is no rate"),
+        ("rate = -1", "rate: '-1' is no rate"),
+        ("mic = 3", "mic: 3 is no text"),
+        ("mic = ['a']", "mic: ['a'] is no text"),
+        ("live = 1", "live: 1 is neither true nor false"),
+        ('preset = "ballanced"', "preset: 'ballanced' is not known: did you mean 'balanced'?"),
+        ('backend = "alsa"', "backend: there is no back end 'alsa'"),
+        ("[echo]\nlive = true", "there is no setting 'echo'"),
+        ("live = ", "cannot be read: Invalid value"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(
+    settings: Settings, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.file(text)
+    error = complaint(capsys)
+    assert said in error
+    assert str(settings.path) in error
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RATE", "48k", "VOICEPIPE_RATE: '48k' is no rate"),
+        ("LIVE", "perhaps", "VOICEPIPE_LIVE: 'perhaps' is neither true nor false"),
+        ("VAD", "sileroo", "VOICEPIPE_VAD: 'sileroo' is not known: did you mean 'silero'?"),
+    ],
+)
+def test_what_is_wrong_in_a_variable_is_named(
+    settings: Settings, name: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.variable(name, value)
+    assert said in complaint(capsys)
+
+
+def test_a_folder_in_place_of_the_file_and_a_file_that_is_no_text_are_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.path.write_bytes(b"\xff\xfe")
+    assert "cannot be read" in complaint(capsys)
+    settings.path.unlink()
+    settings.path.mkdir()
+    assert "cannot be read" in complaint(capsys)
+
+
+def test_help_is_there_whatever_the_file_says(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.file("nonsense")
+    with pytest.raises(SystemExit) as ended:
+        echo("--help")
+    assert ended.value.code == 0
+    assert "--live" in capsys.readouterr().out
+
+
+# -- voicepipe config --------------------------------------------------------------------
+
+
+def test_config_shows_each_value_and_where_it_comes_from(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.file('mic = "ReSpeaker"\n')
+    settings.variable("RATE", "48000")
+    assert main(["config"]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["mic"] == ["mic", '"ReSpeaker"', str(settings.path)]
+    assert rows["rate"] == ["rate", "48000", "VOICEPIPE_RATE"]
+    assert rows["live"] == ["live", "false", "default"]
+    assert rows["mute"] == ["mute", "-", "default"]
+    assert main(["config", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["mic"] == {"value": "ReSpeaker", "source": str(settings.path)}
+    assert set(shown) == set(rows)
+
+
+def test_config_names_what_is_wrong_and_variables_that_are_nearly_right(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.variable("SPEEKER", "x")
+    settings.variable("TIMES", "10")
+    assert main(["config"]) == 0
+    assert capsys.readouterr().err == (
+        "voicepipe config: VOICEPIPE_SPEEKER is no setting: VOICEPIPE_SPEAKER is\n"
+    )
+    settings.file("rate = 1\n")
+    assert main(["config"]) == 1
+    assert "rate: '1' is no rate" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""Whether sound flows as it should: what the service manager is to be told, and when.
+
+================  ============================================================================
+READY             every microphone has brought a block, and every speaker has asked for one
+WATCHDOG          while sound flows, or a device is waited for that is known to be absent;
+                  no more when a device has made no sign, and its recovery no progress, for 30 s
+EXTEND_TIMEOUT    the same, before READY; and while the program ends, which its own limits bound
+STATUS            what it does, for a person
+STOPPING          the End was asked for
+================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Sequence
+
+from voicepipe.devicestate import DeviceState
+
+__all__ = ["Health", "Phase"]
+
+LIMIT_S = 30.0
+"""So long a device may make no sign, and the search for it no progress."""
+STATUS_S = 5.0
+"""Numbers in the status are renewed so often."""
+_EXTEND_S, _EXTENSION_S = 5.0, 20.0
+_LONGEST_STEP_S = 5.0
+"""Between two looks: more is a process that stood still itself, and proves nothing about a device."""
+
+_log = logging.getLogger("voicepipe")
+
+
+class Phase(enum.Enum):
+    """Where the program stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Health:
+    """Looks at the devices now and then, at least every 5 s; times are by any one clock.
+
+    Args:
+        watchdog_s: after so many seconds without a ping the service manager acts; 0: it does not.
+    """
+
+    def __init__(self, watchdog_s: float = 0.0) -> None:
+        self._ping_s = watchdog_s / 3
+        self._flow = _Flow()
+        self._ready = self._stopping = False
+        self._last: dict[str, float] = {}
+        """When each thing that is repeated was said last."""
+        self._status = _Status()
+
+    def look(
+        self, now_s: float, phase: Phase, devices: Sequence[DeviceState], *, speech: bool = False
+    ) -> dict[str, str]:
+        """What is to be sent now; often nothing.
+
+        Args:
+            speech: somebody speaks into a microphone.
+        """
+        stopping = phase is Phase.STOPPING
+        well = self._flow.look(now_s, devices) or stopping
+        message: dict[str, str] = {}
+        if phase is Phase.RUNNING and not self._ready and all(d.callbacks != 0 for d in devices):
+            self._ready = True
+            message["READY"] = "1"
+        if stopping and not self._stopping:
+            self._stopping = True
+            message["STOPPING"] = "1"
+        if well and (stopping or not self._ready) and self._is_due("extend", now_s, _EXTEND_S):
+            message["EXTEND_TIMEOUT_USEC"] = str(round(_EXTENSION_S * 1e6))
+        if well and self._ping_s and self._is_due("ping", now_s, self._ping_s):
+            message["WATCHDOG"] = "1"
+        status = self._status.renewed(now_s, *_status(phase, devices, ready=self._ready, speech=speech))
+        if status:
+            message["STATUS"] = status
+        return message
+
+    def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
+        if what in self._last and now_s - self._last[what] < every_s:
+            return False
+        self._last[what] = now_s
+        return True
+
+
+class _Flow:
+    """For how long each device has given no sign: no callback, and no news of its absence."""
+
+    def __init__(self) -> None:
+        self._looked_s: float | None = None
+        self._signs: dict[int, tuple[int | None, int]] = {}
+        self._silent_s: dict[int, float] = {}
+        self._said = False
+
+    def look(self, now_s: float, devices: Sequence[DeviceState]) -> bool:
+        """Whether all is well."""
+        passed_s = 0.0 if self._looked_s is None else min(now_s - self._looked_s, _LONGEST_STEP_S)
+        self._looked_s = now_s
+        for place, device in enumerate(devices):
+            sign = (device.callbacks, device.absences)
+            counts = device.callbacks is not None or device.lost_s is not None
+            still = counts and self._signs.get(place) == sign
+            self._silent_s[place] = self._silent_s.get(place, 0.0) + passed_s if still else 0.0
+            self._signs[place] = sign
+        deaf = [d for place, d in enumerate(devices) if self._silent_s[place] >= LIMIT_S]
+        self._say(deaf)
+        return not deaf
+
+    def _say(self, deaf: Sequence[DeviceState]) -> None:
+        if deaf and not self._said:
+            names = " and ".join(f"the {device.kind} {device.device}" for device in deaf)
+            _log.error(
+                "%s made no sign for %g s, and to open it again does not help: the service manager's "
+                "watchdog is not pinged any more, so that it starts this program again",
+                names,
+                LIMIT_S,
+            )
+        if self._said and not deaf:
+            _log.warning("sound flows again: the service manager's watchdog is pinged again")
+        self._said = bool(deaf)
+
+
+class _Status:
+    """The line for a person: at once when what is done changes, now and then when a number does."""
+
+    def __init__(self) -> None:
+        self._doing = self._line = ""
+        self._said_s = 0.0
+
+    def renewed(self, now_s: float, doing: str, numbers: str) -> str:
+        """The line, where it is to be sent; else nothing."""
+        line = doing + numbers
+        if line == self._line or (doing == self._doing and now_s - self._said_s < STATUS_S):
+            return ""
+        self._doing, self._line, self._said_s = doing, line, now_s
+        return line
+
+
+def _status(phase: Phase, devices: Sequence[DeviceState], *, ready: bool, speech: bool) -> tuple[str, str]:
+    """What is done, and the numbers to it."""
+    if phase is Phase.STOPPING:
+        return "ending: what was accepted is heard to its end", ""
+    for device in devices:
+        if device.lost_s is not None:
+            why = f": {device.absent}" if device.absent else ""
+            return f"waiting for the {device.kind} {device.device}", f", lost for {device.lost_s:.0f} s{why}"
+    if not ready:
+        return "starting", ""
+    parts = [f"{device.level_db:.0f} dB" for device in devices if device.level_db is not None]
+    parts += ["speech"] if speech else []
+    parts.append(f"{sum(device.reconnections for device in devices)} reconnections")
+    return "sound flows", ": " + ", ".join(parts)
