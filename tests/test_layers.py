@@ -23,7 +23,7 @@ LAYERS = {
         *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
         *("drift", "keeper", "silence", "statistics", "stretch"),
-        *("devicestate", "health", "notify"),
+        *("devicestate", "health", "journal", "notify"),
     ),
     3: (
         *("filter", "gain", "loopback", "meter", "tap", "utterance"),
