@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from program_output import without_slow_steps
 from stages_for_tests import DOWN
 from voicepipe import InputAudioFrame, OutputAudioFrame, TextFrame, UtteranceFrame
 from voicepipe.programs.echo import SayBack
@@ -28,7 +29,7 @@ def echo(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-X", "dev", "-W", "error", "-m", "voicepipe.echo", *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", **environment},
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", "VOICEPIPE_CONFIG": os.devnull, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -39,7 +40,7 @@ def ended(*arguments: str, **environment: str) -> tuple[int, str, str]:
     """Its status, and what it said on stdout and on stderr."""
     with echo(*arguments, **environment) as program:
         out, err = program.communicate(timeout=40)
-    return program.returncode, out, err
+    return program.returncode, out, without_slow_steps(err)
 
 
 def content(path: Path | str) -> bytes:

@@ -1,0 +1,12 @@
+"""What a program said, without what a busy machine adds to it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["without_slow_steps"]
+
+
+def without_slow_steps(err: str) -> str:
+    """What it said on stderr, less asyncio's debug lines of steps that took long: the machine stood still."""
+    return re.sub(r"(?m)^.*Executing <.* took [\d.]+ seconds\n?", "", err)
