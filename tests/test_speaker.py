@@ -286,7 +286,8 @@ async def test_the_end_passes_the_sink_when_the_last_sample_has_sounded(
     latency_s = 2 * block_s if isinstance(latency, str) else latency
     assert np.array_equal(heard(run.card), noise(seconds))
     sounded = run.card.last_sound_s() + latency_s
-    assert sounded <= ended <= sounded + 2 * block_s + 0.001
+    period_s = max(block_s, latency_s / 3)  # of the device, which what it reports may be short by
+    assert sounded <= ended <= sounded + block_s + period_s + 0.001
     await run.done()
 
 
