@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # without importing typing
 
 __all__ = ["command", "end_with", "main"]
 
+# Each is the module of that name in voicepipe.programs, whose `run(arguments, program)` returns the status.
 _COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
@@ -90,49 +91,10 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         program = f"{program} {only}"
         if only not in _COMMANDS:
             return _unknown(only)
-    if only == "echo":
-        from voicepipe.programs import echo
+    from importlib import import_module
 
-        return echo.run(given, program)
-    if only == "vad":
-        from voicepipe.programs import vad
-
-        return vad.run(given, program)
-    if only == "doctor":
-        from voicepipe.programs import doctor
-
-        return doctor.run(given, program)
-    if only == "latency":
-        from voicepipe.programs import latency
-
-        return latency.run(given, program)
-    if only == "record":
-        from voicepipe.programs import record
-
-        return record.run(given, program)
-    if only == "play":
-        from voicepipe.programs import play
-
-        return play.run(given, program)
-    if only == "level":
-        from voicepipe.programs import level
-
-        return level.run(given, program)
-    if only == "status":
-        from voicepipe.programs import status
-
-        return status.run(given, program)
-    if only == "config":
-        from voicepipe.programs import config
-
-        return config.run(given, program)
-    if only == "service":
-        from voicepipe.programs import service
-
-        return service.run(given, program)
-    from voicepipe.programs import devices
-
-    return devices.run(given, program)
+    status: int = import_module(f"voicepipe.programs.{only}").run(given, program)
+    return status
 
 
 def _usage() -> str:

@@ -96,6 +96,15 @@ class StreamInfo:
     device_channels: int = 0
     """The same of its channels."""
 
+    @property
+    def sounded_s(self) -> float:
+        """So long after its callback the last sample of a block has surely sounded, in seconds.
+
+        What is reported is short by up to a period of the device: PortAudio cuts ALSA's buffer into four,
+        and reports three, whatever our block.
+        """
+        return self.latency_s + max(self.format.seconds(self.block), self.latency_s / 3)
+
 
 @dataclass(frozen=True, slots=True)
 class LibraryInfo:

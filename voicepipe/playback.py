@@ -29,6 +29,7 @@ class Playback:
         self.format: AudioFormat = stream.info.format
         self.latency_s = stream.info.latency_s
         """Of the present device, or of the last one."""
+        self.sounded_s = stream.info.sounded_s
         self.block_s = self.format.seconds(stream.info.block)
         self._drift = drift
         self.pending = memoryview(b"")
@@ -139,6 +140,7 @@ class Playback:
     def adopt(self, stream: OutputStream) -> None:
         """What is written from now on is for this stream. Only while there is none."""
         self._stream, self.latency_s = stream, stream.info.latency_s
+        self.sounded_s = stream.info.sounded_s
         self.block_s = self.format.seconds(stream.info.block)
 
     def seam(self, name: str) -> SeamReport:

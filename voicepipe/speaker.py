@@ -222,7 +222,7 @@ class SpeakerOutput(FrameProcessor):
                 await asyncio.wait_for(playback.settle(), patience_s)
                 if self._speaking:
                     # Closing takes away what the device holds: the fade, and what was counted as heard.
-                    await asyncio.sleep(min(FADE_S, playback.latency_s + playback.block_s))
+                    await asyncio.sleep(min(FADE_S, playback.sounded_s))
 
     # -- loss and return -------------------------------------------------------------
 

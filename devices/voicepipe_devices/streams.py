@@ -336,10 +336,7 @@ class RenderStream(_Stream):
         while self.ring.queued:
             self.ring.notify_at(0)
             await self._next_news()
-        # What is reported is short by up to a period: PortAudio cuts the device's buffer into four, and
-        # reports three, whatever our block. Zeros play meanwhile.
-        latency_s, block_s = self.info.latency_s, self.info.format.seconds(self.info.block)
-        await asyncio.sleep(latency_s + max(block_s, latency_s / 3))
+        await asyncio.sleep(self.info.sounded_s)  # zeros play meanwhile
 
     async def settle(self) -> None:
         """Return when no flush waits to take effect. Raises: DeviceError."""

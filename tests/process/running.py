@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from program_output import without_slow_steps
+
 __all__ = ["Ended", "Program", "ended"]
 
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -140,7 +142,7 @@ class Program:
             reader.join()
         out, err = self._said.values()
         assert never not in out + err, out + err
-        return Ended(status, seconds, out, err)
+        return Ended(status, seconds, out, without_slow_steps(err))
 
 
 def ended(name: str, *signals: signal.Signals, flags: tuple[str, ...] = (), until: str = "ready") -> Ended:

@@ -16,7 +16,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 
@@ -24,7 +23,6 @@ import pytest
 
 from counts import count_of
 from process.running import Ended, Program
-from program_output import without_slow_steps
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: looks into /proc"),
@@ -62,8 +60,6 @@ class Leaving(Program):
     def leaves(self) -> Ended:
         """Wait for its end, and for that of its children; it has not crashed, nor was there an exception."""
         end = self.end(never="Fatal Python error")
-        # asyncio's debug mode says so of a step that took 0.1 s: the machine has other things to do.
-        end = replace(end, err=without_slow_steps(end.err))
         # What a program has dropped unclosed, Python names in its development mode.
         raised = re.findall(r"(?m)^[\w.]*(?:Error|Exception|Warning|Interrupt|Exit)(?::.*)?$", end.err)
         assert [line for line in raised if not line.startswith("ResourceWarning: ")] == [], end.err

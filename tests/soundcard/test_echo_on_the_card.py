@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from process.running import Ended
-from program_output import without_slow_steps
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import ProgramOnCard, Samples, find, load_wav
 
@@ -74,7 +73,7 @@ def counted(card: PluggedCard) -> int:
 
 
 def assert_ended_well(ended: Ended, card: PluggedCard, status: int = 0, within_s: float = 3.5) -> None:
-    assert (ended.status, without_slow_steps(ended.err)) == (status, ""), ended
+    assert (ended.status, ended.err) == (status, ""), ended
     assert ended.seconds <= within_s
     assert "dropped samples: none" in ended.out or status or counted(card)
     assert "nothing is left running" in ended.out
