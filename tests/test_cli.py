@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,20 @@ def test_until_ctrl_c_is_minded_nothing_is_imported() -> None:
         check=True,
     )
     assert done.stdout == "['voicepipe', 'voicepipe.cli']\n"
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    script = (
+        "from voicepipe.cli import end_with; end_with(lambda: [print('x' * 1000) for _ in range(99)] and 1)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 0

@@ -47,6 +47,8 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
         status = program()
     except KeyboardInterrupt:
         status = 130
+    except BrokenPipeError:  # whoever read what it prints has enough, as `head` has
+        status = 0
     from voicepipe.exit import end_process
 
     end_process(status)
