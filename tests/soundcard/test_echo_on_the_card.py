@@ -14,7 +14,7 @@ import pytest
 
 from process.running import Ended
 from soundcard.plugging import PluggedCard
-from soundcard.rooms import ProgramOnCard, Samples, find, load_wav
+from soundcard.rooms import DEV, ProgramOnCard, Samples, find, load_wav
 
 RATE = 48_000
 SPEECH = load_wav(Path(__file__).parents[2] / "voicepipe" / "data" / "speech.wav", RATE)
@@ -32,11 +32,19 @@ SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
 class Echo(ProgramOnCard):
     """The program on the card's own rate, so that what comes back is the same to the bit."""
 
-    def __init__(self, card: PluggedCard, *options: str, rate: int = RATE, device: str = "vcard") -> None:
+    def __init__(
+        self,
+        card: PluggedCard,
+        *options: str,
+        rate: int = RATE,
+        device: str = "vcard",
+        flags: tuple[str, ...] = DEV,
+    ) -> None:
         super().__init__(
             card,
             *("-m", "voicepipe.echo", "--mic", device, "--speaker", device),
             *("--rate", str(rate), "--latency", "0.06", *options),
+            flags=flags,
         )
 
     def is_listening(self) -> Echo:
@@ -166,7 +174,8 @@ def test_three_times_at_once(echo: Echo) -> None:
 
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8])
 def test_ctrl_c_during_start(card: PluggedCard, after_s: float) -> None:
-    with Echo(card) as program:
+    # As a user starts it: for -W the interpreter imports warnings, and keeps a Ctrl-C of then to itself.
+    with Echo(card, flags=()) as program:
         time.sleep(after_s)
         # The interpreter itself shows a traceback until it runs the program: 20 ms, and 2 of the package's.
         ended = program.send(SIGINT).end(never="/voicepipe/programs/")
