@@ -6,16 +6,14 @@ import asyncio
 import json
 import math
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from voicepipe.devices import Backend, StreamInfo, StreamRequest, open_backend
-from voicepipe.errors import VoicepipeError
 from voicepipe.programs.options import LatencyOptions, latency_options
 from voicepipe.programs.probe import Chirp, Trip, open_microphone, open_speaker, round_trip
-from voicepipe.programs.screen import Screen
+from voicepipe.programs.screen import Screen, run_on_screen
 
 __all__ = ["Measurement", "measure", "percentile", "run"]
 
@@ -87,15 +85,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = latency_options(arguments, program)
-    screen = Screen()
-    try:
-        return _run(options, screen)
-    except (VoicepipeError, OSError) as error:
-        if options.debug:
-            raise
-        screen.clear()
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 
 def _run(options: LatencyOptions, screen: Screen) -> int:

@@ -13,7 +13,7 @@ from typing import TextIO
 from voicepipe.errors import VoicepipeError, printable
 from voicepipe.journal import JournalFormatter, is_journal
 
-__all__ = ["LogHandler", "Screen", "log_to", "run_on_screen"]
+__all__ = ["LogHandler", "Screen", "log_to", "run_on_screen", "told"]
 
 
 _COLOURS = {"green": "32", "yellow": "33", "cyan": "36", "red": "31"}
@@ -104,11 +104,12 @@ def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -
         if debug:
             raise
         screen.clear()
-        print(f"{program}: {_told(error)}", file=sys.stderr)
+        print(f"{program}: {told(error)}", file=sys.stderr)
         return 1
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """What it is, in a line for a person."""
     if isinstance(error, FileExistsError):
         return f"{printable(error.filename)} is there already: give another name, or remove it first"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from voicepipe.errors import VoicepipeError, printable
 from voicepipe.programs.hearing import Hearing, hear
 from voicepipe.programs.options import VadOptions, vad_options
+from voicepipe.programs.screen import told
 from voicepipe.vad import Judgement, VADProcessor
 
 __all__ = ["run"]
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     except (VoicepipeError, OSError) as error:
         if options.debug:
             raise
-        print(f"{program}: {printable(error)}", file=sys.stderr)
+        print(f"{program}: {told(error)}", file=sys.stderr)
         return 1
     return 0
 
