@@ -43,6 +43,7 @@ class Mutant:
 
 
 LIFE, CLOSING = "tests/test_life_cycle.py", "tests/test_closing.py"
+AT_ONCE = "tests/test_at_once.py"
 
 MUTANTS = (
     Mutant(
@@ -83,9 +84,9 @@ MUTANTS = (
     Mutant(
         "what is pushed before the start goes before StartFrame",
         "voicepipe/worker.py",
-        "        super().open()\n        self.task = ",
+        "        super().open()\n        process = ",
         "        super().open()\n        self.down, self.up = self.past_down, self.past_up\n"
-        "        self.task = ",
+        "        process = ",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
@@ -292,6 +293,59 @@ MUTANTS = (
         "        pass",
         "tests/test_interruption.py::test_a_stage_that_keeps_the_cancellation_to_itself_goes_on_unharmed",
         unseen="only a stage that asks its own task, as asyncio.timeout does, is misled",
+    ),
+    Mutant(
+        "what comes while a stage is busy is handled inside it",
+        "voicepipe/worker.py",
+        "        box.reader = None  # what is put meanwhile waits\n",
+        "",
+        AT_ONCE,
+    ),
+    Mutant(
+        "what a stage began at once is forgotten",
+        "voicepipe/worker.py",
+        "            self._begun = _Begun(coroutine, waits_for)",
+        "            pass",
+        AT_ONCE,
+    ),
+    Mutant(
+        "a stage that is begun at once runs as its pusher's task",
+        "voicepipe/worker.py",
+        "        _enter_task(loop, task)",
+        "        _enter_task(loop, pusher or task)",
+        AT_ONCE,
+        unseen="it takes a stage that asks for its own task",
+    ),
+    Mutant(
+        "a stage that only pushes keeps the loop to itself",
+        "voicepipe/worker.py",
+        "        self._turns -= 1\n",
+        "",
+        f"{AT_ONCE}::test_a_stage_that_only_pushes_lets_others_have_the_loop",
+        unseen="no stage of a scenario pushes without an end",
+    ),
+    Mutant(
+        "stages run inside each other as deep as a chain is long",
+        "voicepipe/worker.py",
+        " or run.depth >= _DEEPEST",
+        "",
+        f"{AT_ONCE}::test_a_chain_of_hundreds_of_stages_does_not_grow_the_stack",
+        unseen="it takes a hundred stages in a row",
+    ),
+    Mutant(
+        "a cancellation before the task goes on ends the task's wait alone",
+        "voicepipe/worker.py",
+        "                        self._begun.cancelled = error\n",
+        "                        del error\n",
+        AT_ONCE,
+        unseen="it takes a stage that cancels its own task",
+    ),
+    Mutant(
+        "what was put while a stage was busy at once does not wake it",
+        "voicepipe/worker.py",
+        "        if self._begun is None and box.bypass is None and box.is_empty:\n",
+        "        if self._begun is None and box.bypass is None:\n",
+        AT_ONCE,
     ),
     Mutant(
         "a mailbox has no limit",

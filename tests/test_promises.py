@@ -38,6 +38,8 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.driver: asyncio.Task[None] | None = None
+        self.depth = 0
         self.surfaced_frames: list[Frame] = []
 
     def asked(self, frame: Frame, stage: str) -> None: ...

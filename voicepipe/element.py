@@ -30,6 +30,10 @@ class RunHandle(Protocol):
     """What the mechanism asks of the run it belongs to. All for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
+    driver: asyncio.Task[None] | None
+    """The run's own task."""
+    depth: int
+    """Stages that run inside each other just now."""
 
     def asked(self, frame: Frame, stage: str) -> None:
         """A stage pushed an EndFrame, CancelFrame or InterruptionFrame of its own."""

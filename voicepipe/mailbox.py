@@ -34,6 +34,14 @@ _NO_UPSTREAM: deque[Frame] = deque()
 _NOBODY: list[Waiter] = []
 
 
+class Idler(Protocol):
+    """A stage that may take a frame while it waits for one, inside whoever puts it."""
+
+    def take_at_once(self, frame: Frame, direction: FrameDirection, reader: Waiter) -> bool:
+        """Handle the frame as far as that needs no waiting; False where it is to be put after all."""
+        ...
+
+
 class Congestion(Protocol):
     """Somewhere downstream that is over its limit."""
 
@@ -62,7 +70,6 @@ class Mailbox:
 
     __slots__ = (
         "_pushers",
-        "_reader",
         "_system",
         "_system_reader",
         "_upstream",
@@ -70,7 +77,9 @@ class Mailbox:
         "bypass",
         "capacity",
         "data",
+        "idler",
         "ledger",
+        "reader",
     )
 
     def __init__(self, ledger: Ledger, capacity: int = CAPACITY) -> None:
@@ -82,7 +91,10 @@ class Mailbox:
         self._system = _NO_SYSTEM
         self._upstream = _NO_UPSTREAM
         self._upstream_turn = False
-        self._reader: Waiter | None = None
+        self.reader: Waiter | None = None
+        """The stage waits for this, and nothing waits for the stage."""
+        self.idler: Idler | None = None
+        """Who may take a frame at once while the stage waits."""
         self._system_reader: Waiter | None = None
         self._pushers = _NOBODY
 
@@ -92,6 +104,9 @@ class Mailbox:
         """A downstream frame; returns this mailbox where the pusher should wait."""
         if self.bypass is not None:
             return self.bypass(frame, _DOWN)
+        reader = self.reader
+        if reader is not None and self.idler is not None and self.idler.take_at_once(frame, _DOWN, reader):
+            return None
         if frame.is_system:
             self._put_system(frame, _DOWN)
             return None
@@ -99,9 +114,8 @@ class Mailbox:
         data.append(frame)
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
-        reader = self._reader
         if reader is not None:
-            self._reader = None
+            self.reader = None
             if not reader.done():
                 reader.set_result(None)
         return self if len(data) > self.capacity else None
@@ -110,6 +124,9 @@ class Mailbox:
         """An upstream frame; its pusher never waits."""
         if self.bypass is not None:
             return self.bypass(frame, _UP)
+        reader = self.reader
+        if reader is not None and self.idler is not None and self.idler.take_at_once(frame, _UP, reader):
+            return None
         if frame.is_system:
             self._put_system(frame, _UP)
             return None
@@ -138,6 +155,15 @@ class Mailbox:
 
     # -- out -----------------------------------------------------------------
 
+    def take_plain(self) -> Frame | None:
+        """The next frame where only downstream data waits, none of it a request; else None, and `take()`."""
+        data = self.data
+        if not data or self._system or self._upstream or data[0].is_request:
+            return None
+        if self._pushers and len(data) <= self.capacity // 2 + 1:
+            self._wake_pushers()
+        return data.popleft()
+
     def take(self) -> tuple[Frame, FrameDirection] | None:
         """The next frame, or None where nothing waits."""
         if self._system:
@@ -160,12 +186,12 @@ class Mailbox:
 
     def wait(self, loop: asyncio.AbstractEventLoop) -> Waiter:
         """A future that is done when something was put, or `wake()` was called."""
-        self._reader = reader = loop.create_future()
+        self.reader = reader = loop.create_future()
         return reader
 
     def wake(self) -> None:
         """Make the waiting reader look again."""
-        reader, self._reader = self._reader, None
+        reader, self.reader = self.reader, None
         wake(reader)
 
     def expect_system(self, waiter: Waiter | None) -> None:

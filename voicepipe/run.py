@@ -71,6 +71,9 @@ class Run:
         self._to_tell: list[tuple[Node, ErrorFrame]] = []
         """What stages reported before StartFrame had gone all the way; the first of them."""
         self._drained = False
+        self.driver: asyncio.Task[None] | None = None
+        """The task that runs `drive`."""
+        self.depth = 0
         self.interrupting = False
         """An interruption was asked for, and is about to be acted on."""
         self._interruptions: WeakSet[Frame] | None = None

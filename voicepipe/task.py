@@ -117,7 +117,7 @@ class PipelineTask:
                 f"{self.name} has run: make a new PipelineTask (its processors may be used again)"
             )
         run = self._make_run()
-        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
+        run.driver = driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None
         try:
             while not driver.done():

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import enum
+import inspect
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from voicepipe.element import Flow, Receive, RunHandle
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.ledger import DropReason, SeamReport
-from voicepipe.mailbox import Congestion, Mailbox
+from voicepipe.mailbox import Congestion, Mailbox, Waiter, wake
 from voicepipe.node import Held, Node, Sealed, ask, audio_samples, reason_of
 from voicepipe.processor import FrameProcessor
 from voicepipe.route import Route
@@ -16,6 +21,12 @@ from voicepipe.route import Route
 __all__ = ["Worker"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+_AT_ONCE = 32
+"""Frames that an idle stage takes at once before the loop has a turn: who only pushes never waits."""
+_MANY = 8
+"""Frames found at one turn of the loop: more come than the loop has turns."""
+_DEEPEST = 16
+"""Stages that run inside each other at most."""
 
 
 class _Cut(enum.Enum):
@@ -26,7 +37,12 @@ class _Cut(enum.Enum):
 
 
 class Worker(Node):
-    """One mailbox and one task. The run starts the task when it opens the stage."""
+    """One mailbox and one task. The run starts the task when it opens the stage.
+
+    A frame that comes while the stage waits for one is handled at once, inside its pusher but as the
+    stage's own task, up to where the stage waits for something; the task goes on from there. So a hop
+    between stages that have nothing to wait for needs no turn of the event loop.
+    """
 
     processor: FrameProcessor
 
@@ -43,6 +59,12 @@ class Worker(Node):
         """Counts handled and pushed frames: what stands still is stuck."""
         self.blocked = 0
         """Pushes that wait for room downstream."""
+        self._turns = 0
+        """Frames that may still be taken at once."""
+        self._begun: _Begun | None = None
+        """What was begun at once, and is for the task to go on with."""
+        self._context: contextvars.Context
+        self._process: Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]
         self._cut: _Cut | None = None
         self._outer: Frame | None = None
         """The frame whose push waits while a system frame is handled."""
@@ -93,8 +115,14 @@ class Worker(Node):
     def open(self) -> None:
         """Make the stage's task."""
         super().open()
-        self.task = self.run.loop.create_task(self._work(), name=self.run.task_name(self.label, "stage"))
+        process = self.processor.process_frame
+        self._process = process if inspect.iscoroutinefunction(process) else _awaiting(process)
+        self._context = contextvars.copy_context()
+        name = self.run.task_name(self.label, "stage")
+        self.task = self.run.loop.create_task(self._work(), name=name, context=self._context)
         self.task.add_done_callback(self._task_done)
+        if not self.processor.works_when_idle:
+            self.box.idler = self
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """No stage dies in silence, whatever ended its task."""
@@ -104,25 +132,79 @@ class Worker(Node):
             self.disable(reason_of(error))  # whatever its policy: without a task it cannot go on
             self.run.stage_failed(self, error)
 
+    def take_at_once(self, frame: Frame, direction: FrameDirection, reader: Waiter) -> bool:
+        """The stage waits for a frame, and here is one: see the class."""
+        run = self.run
+        if frame.is_request or not self._turns or run.depth >= _DEEPEST or reader.done():
+            return False
+        box, loop, task = self.box, run.loop, self.task
+        pusher = asyncio.current_task(loop)
+        if pusher is run.driver or task is None:
+            return False  # the run itself waits for no stage's code
+        self._turns -= 1
+        box.reader = None  # what is put meanwhile waits
+        self.current = frame
+        if isinstance(frame, AudioFrame):
+            self.ledger.taken += frame.num_samples
+        if pusher is not None:
+            _leave_task(loop, pusher)
+        _enter_task(loop, task)
+        run.depth += 1
+        try:
+            coroutine = self._process(frame, direction)
+            waits_for = self._context.run(coroutine.send, None)
+        except StopIteration:
+            self._done()
+        except BaseException as error:  # a stage's failure becomes a PipelineError
+            wake(reader)  # before anybody else: a task that has failed ends first
+            self._escaped(error)
+        else:
+            self._begun = _Begun(coroutine, waits_for)
+        finally:
+            run.depth -= 1
+            _leave_task(loop, task)
+            if pusher is not None:
+                _enter_task(loop, pusher)
+        if self._begun is None and box.bypass is None and box.is_empty:
+            box.reader = reader
+        else:
+            wake(reader)
+        return True
+
     async def _work(self) -> None:
         box, loop = self.box, self.run.loop
-        process = self.processor.process_frame
+        process = self._process
         idle = self.processor.work_when_idle if self.processor.works_when_idle else None
+        batch = 0
         while box.bypass is None:
-            entry = box.take()
+            frame = box.take_plain()
             try:
-                if entry is not None:
-                    frame, direction = entry
+                if frame is not None:
+                    batch += 1
                     self.current = frame
-                    if frame.is_request and direction is _DOWN and isinstance(frame, (StartFrame, EndFrame)):
-                        await self._take_life_cycle(frame)
+                    await process(frame, _DOWN)
+                elif (entry := box.take()) is not None:
+                    self.current, direction = entry
+                    if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
+                        await self._take_life_cycle(self.current)
                         continue
-                    await process(frame, direction)
+                    await process(*entry)
                 elif idle is not None and await idle():
                     pass
                 elif box.is_empty:
-                    await box.wait(loop)
-                    continue
+                    # Where frames come faster than the loop turns, it is cheaper to take many at a turn.
+                    self._turns = _AT_ONCE if batch < _MANY else 0
+                    batch = 0
+                    try:
+                        await box.wait(loop)
+                    except asyncio.CancelledError as error:
+                        if self._begun is None:
+                            raise
+                        self._begun.cancelled = error
+                    if self._begun is None:
+                        continue
+                    begun, self._begun = self._begun, None
+                    await begun
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if isinstance(error, GeneratorExit) and not self._has_the_loop():
                     raise  # the loop is gone, and the task with it
@@ -155,10 +237,12 @@ class Worker(Node):
                 if isinstance(frame, StartFrame):
                     self._release()
 
-    def _done_with_current(self) -> None:
+    def _done(self) -> None:
+        """The frame in progress is handled."""
+        self.progress += 1
         frame, self.current = self.current, None
-        if frame is not None:
-            self.ledger.given += audio_samples(frame)
+        if isinstance(frame, AudioFrame):
+            self.ledger.given += frame.num_samples
         if self._cut is _Cut.FRAME:  # the stage kept the cancellation to itself
             self._forget_cut()
 
@@ -325,6 +409,60 @@ class Worker(Node):
         held = self.box.held + sum(audio_samples(f) for f in (self.current, self._outer) if f is not None)
         own = self.processor.seams() if self.opened else []  # else they are of the run before
         return [self.ledger.report(self.label, held), *own]
+
+
+class _Begun:
+    """A coroutine that ran its first part elsewhere, and is awaited for the rest."""
+
+    __slots__ = ("_coroutine", "_waits_for", "cancelled")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+        self.cancelled: asyncio.CancelledError | None = None
+        """Came before the task could go on."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)  # where it stands
+
+    def __await__(self) -> _Begun:
+        return self
+
+    def __iter__(self) -> _Begun:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """What it waits for: what it waited for already, to begin with."""
+        cancelled, self.cancelled = self.cancelled, None
+        waits_for, self._waits_for = self._waits_for, _NOTHING
+        if cancelled is not None:
+            return self.throw(cancelled)
+        return self._coroutine.send(value) if waits_for is _NOTHING else waits_for
+
+    def throw(self, *raised: Any) -> Any:
+        """The wait ended in an exception."""
+        return self._coroutine.throw(*raised)
+
+    def close(self) -> None:
+        """The wait does not end."""
+        self._coroutine.close()
+
+
+def _awaiting(
+    process: Callable[[Frame, FrameDirection], Awaitable[None]],
+) -> Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]:
+    """A coroutine function of something that only returns what can be awaited."""
+
+    async def awaiting(frame: Frame, direction: FrameDirection) -> None:
+        await process(frame, direction)
+
+    return awaiting
+
+
+_NOTHING = object()
 
 
 class _FrameCutError(asyncio.CancelledError):
