@@ -69,7 +69,6 @@ class Mailbox:
     """System frames first, then upstream and downstream by turns. For the loop's thread only."""
 
     __slots__ = (
-        "_pushers",
         "_system",
         "_system_reader",
         "_upstream",
@@ -79,6 +78,8 @@ class Mailbox:
         "data",
         "idler",
         "ledger",
+        "others",
+        "pushers",
         "reader",
     )
 
@@ -95,8 +96,11 @@ class Mailbox:
         """The stage waits for this, and nothing waits for the stage."""
         self.idler: Idler | None = None
         """Who may take a frame at once while the stage waits."""
+        self.others = False
+        """Something besides downstream data may wait: `take` knows whose turn it is."""
         self._system_reader: Waiter | None = None
-        self._pushers = _NOBODY
+        self.pushers = _NOBODY
+        """Those who wait for room."""
 
     # -- in ------------------------------------------------------------------
 
@@ -135,6 +139,7 @@ class Mailbox:
         if self._upstream is _NO_UPSTREAM:
             self._upstream = deque()
         self._upstream.append(frame)
+        self.others = True
         if len(self._upstream) > UPSTREAM_CAPACITY:
             self.ledger.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
         self.wake()
@@ -150,33 +155,30 @@ class Mailbox:
                 system.remove(same[0])
                 self.ledger.drop(same[0][0], "coalesced")
         system.append((frame, direction))
+        self.others = True
         self.wake()
         wake(self._system_reader)
 
     # -- out -----------------------------------------------------------------
 
-    def take_plain(self) -> Frame | None:
-        """The next frame where only downstream data waits, none of it a request; else None, and `take()`."""
-        data = self.data
-        if not data or self._system or self._upstream or data[0].is_request:
-            return None
-        if self._pushers and len(data) <= self.capacity // 2 + 1:
-            self._wake_pushers()
-        return data.popleft()
-
     def take(self) -> tuple[Frame, FrameDirection] | None:
-        """The next frame, or None where nothing waits."""
+        """The next frame, or None where nothing waits.
+
+        Whoever finds `others` false may take from the left of `data` itself, and then calls
+        `make_room` where there are `pushers`.
+        """
         if self._system:
             return self._system.popleft()
         data = self.data
         if self._upstream and (self._upstream_turn or not data or data[0].is_request):
             self._upstream_turn = False
             return self._upstream.popleft(), _UP
+        self.others = bool(self._upstream)
         if data:
             self._upstream_turn = True
             frame = data.popleft()
-            if self._pushers and len(data) <= self.capacity // 2:
-                self._wake_pushers()
+            if self.pushers:
+                self.make_room()
             return frame, _DOWN
         return None
 
@@ -237,16 +239,21 @@ class Mailbox:
 
     def add_waiter(self, waiter: Waiter) -> None:
         """Set this future's result when half of the room is free."""
-        if self._pushers is _NOBODY:
-            self._pushers = []
-        self._pushers.append(waiter)
+        if self.pushers is _NOBODY:
+            self.pushers = []
+        self.pushers.append(waiter)
 
     def remove_waiter(self, waiter: Waiter) -> None:
         """The future is not waited for any more."""
-        if waiter in self._pushers:
-            self._pushers.remove(waiter)
+        if waiter in self.pushers:
+            self.pushers.remove(waiter)
+
+    def make_room(self) -> None:
+        """A frame was taken: wake the pushers where half of the room is free."""
+        if len(self.data) <= self.capacity // 2:
+            self._wake_pushers()
 
     def _wake_pushers(self) -> None:
-        pushers, self._pushers = self._pushers, _NOBODY
+        pushers, self.pushers = self.pushers, _NOBODY
         for waiter in pushers:
             wake(waiter)

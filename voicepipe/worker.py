@@ -175,13 +175,16 @@ class Worker(Node):
         box, loop = self.box, self.run.loop
         process = self._process
         idle = self.processor.work_when_idle if self.processor.works_when_idle else None
-        batch = 0
+        data = box.data
         while box.bypass is None:
-            frame = box.take_plain()
             try:
-                if frame is not None:
-                    batch += 1
-                    self.current = frame
+                if data and not box.others:
+                    self.current = frame = data.popleft()
+                    if box.pushers:
+                        box.make_room()
+                    if frame.is_request and isinstance(frame, (StartFrame, EndFrame)):
+                        await self._take_life_cycle(frame)
+                        continue
                     await process(frame, _DOWN)
                 elif (entry := box.take()) is not None:
                     self.current, direction = entry
@@ -192,15 +195,14 @@ class Worker(Node):
                 elif idle is not None and await idle():
                     pass
                 elif box.is_empty:
-                    # Where frames come faster than the loop turns, it is cheaper to take many at a turn.
-                    self._turns = _AT_ONCE if batch < _MANY else 0
-                    batch = 0
                     try:
                         await box.wait(loop)
                     except asyncio.CancelledError as error:
                         if self._begun is None:
                             raise
                         self._begun.cancelled = error
+                    # Where frames come faster than the loop turns, it is cheaper to take many at a turn.
+                    self._turns = _AT_ONCE if len(data) < _MANY else 0
                     if self._begun is None:
                         continue
                     begun, self._begun = self._begun, None
