@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
+import sys
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
 
 from voicepipe.errors import shown
 from voicepipe.frames import AudioFrame, Frame, FrameDirection
@@ -14,6 +15,7 @@ from voicepipe.processor import InlineProcessor
 
 __all__ = ["Level", "LevelMeter"]
 
+_FULL_SCALE = 32_768
 FLOOR_DB = -96.0
 """What a meter shows for digital silence: the range of 16 bits."""
 
@@ -32,12 +34,27 @@ class Level:
     @classmethod
     def of(cls, data: bytes) -> Level:
         """The level of int16 audio; of nothing, the floor."""
-        audio = np.frombuffer(data, np.int16).astype(np.float64) / 32768
-        if not audio.size:
+        if not data:
             return cls()
-        peak = np.abs(audio)
-        rms = math.sqrt(float(np.mean(audio * audio)))
-        return cls(_db(rms), _db(float(peak.max())), int(np.count_nonzero(peak >= 32767 / 32768)))
+        # Without numpy it takes longer; but a program that needs it for nothing else saves 12 MB.
+        peak, rms, clipped = _by_numpy(data) if "numpy" in sys.modules else _by_hand(data)
+        return cls(_db(rms / _FULL_SCALE), _db(peak / _FULL_SCALE), clipped)
+
+
+def _by_numpy(data: bytes) -> tuple[float, float, int]:
+    import numpy as np
+
+    audio = np.frombuffer(data, np.int16).astype(np.float64)
+    sizes = np.abs(audio)
+    rms = math.sqrt(float(audio @ audio) / audio.size)
+    return float(sizes.max()), rms, int(np.count_nonzero(sizes >= _FULL_SCALE - 1))
+
+
+def _by_hand(data: bytes) -> tuple[float, float, int]:
+    audio = array("h", data)
+    sizes = array("i", map(abs, audio))
+    rms = math.sqrt(sum(map(operator.mul, audio, audio)) / len(audio))
+    return max(sizes), rms, sizes.count(_FULL_SCALE) + sizes.count(_FULL_SCALE - 1)
 
 
 class LevelMeter(InlineProcessor):

@@ -199,7 +199,7 @@ class FrameProcessor(Processor):
         """Call `work_when_idle` again. In the loop's thread."""
         worker: Worker | None = self._node  # type: ignore[assignment]
         if worker is not None:
-            worker.box.wake()
+            worker.look_again()
 
     def take_charge(self) -> None:
         """The frame in progress is in the stage's own books now: to cut its handling drops nothing."""

@@ -61,6 +61,8 @@ class Worker(Node):
         """Pushes that wait for room downstream."""
         self._turns = 0
         """Frames that may still be taken at once."""
+        self._look = False
+        """It was to look again, while it took a frame at once."""
         self._begun: _Begun | None = None
         """What was begun at once, and is for the task to go on with."""
         self._context: contextvars.Context
@@ -121,8 +123,7 @@ class Worker(Node):
         name = self.run.task_name(self.label, "stage")
         self.task = self.run.loop.create_task(self._work(), name=name, context=self._context)
         self.task.add_done_callback(self._task_done)
-        if not self.processor.works_when_idle:
-            self.box.idler = self
+        self.box.idler = self
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """No stage dies in silence, whatever ended its task."""
@@ -143,6 +144,7 @@ class Worker(Node):
             return False  # the run itself waits for no stage's code
         self._turns -= 1
         box.reader = None  # what is put meanwhile waits
+        self._look = False
         self.current = frame
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
@@ -165,11 +167,16 @@ class Worker(Node):
             _leave_task(loop, task)
             if pusher is not None:
                 _enter_task(loop, pusher)
-        if self._begun is None and box.bypass is None and box.is_empty:
+        if self._begun is None and box.bypass is None and box.is_empty and not self._look:
             box.reader = reader
         else:
             wake(reader)
         return True
+
+    def look_again(self) -> None:
+        """There may be something to do for a stage that works when idle."""
+        self._look = True
+        self.box.wake()
 
     async def _work(self) -> None:
         box, loop = self.box, self.run.loop

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voicepipe.audio import AudioFormat
-from voicepipe.convert import Converter
 from voicepipe.devices import Block, StreamInfo, StreamRequest
 
 __all__ = ["BlockConverter", "Renderer", "converted"]
@@ -38,6 +37,10 @@ class BlockConverter:
     """
 
     def __init__(self, device: AudioFormat, wanted: AudioFormat) -> None:
+        from voicepipe.convert import (
+            Converter,
+        )  # here, for it brings numpy: a stream that converts nothing is small
+
         self._converter = Converter(device, wanted)
         self._ready: deque[Block] = deque()
         self._next = 0
@@ -94,6 +97,8 @@ class Renderer:
     """
 
     def __init__(self, device: AudioFormat, written: AudioFormat, pull: Callable[[int], bytes]) -> None:
+        from voicepipe.convert import Converter
+
         self._converter = Converter(written, device)
         self._pull = pull
         self._ready = b""

@@ -140,11 +140,15 @@ def _limit_spinning() -> None:
 
 
 class _Answers:
-    """Writes messages from a thread of its own. Nobody who sends one waits."""
+    """Writes messages. Nobody who sends one waits: what the pipe does not take at once is for a thread."""
 
     def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
         self._descriptor = descriptor
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._rest = b""
+        """What the pipe has not taken; for whoever writes."""
         self._rung = False
         self._news: Callable[[], bytes] = bytes
         threading.Thread(target=self._write, name="answers", daemon=True).start()
@@ -159,29 +163,47 @@ class _Answers:
         self._queue.put(data)
 
     def ring(self) -> None:
-        """There is news. From the callback."""
+        """There is news. From the callback, which writes it itself where nothing stands before it."""
+        if self._writing.acquire(blocking=False):
+            try:
+                if not self._rest and self._queue.empty():
+                    self._take(self._news())
+                    if not self._rest:
+                        return
+            finally:
+                self._writing.release()
         if not self._rung:
             self._rung = True
             self._queue.put(None)
 
     def _write(self) -> None:
-        try:
-            while True:
-                data = self._next()
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-        except OSError:  # the program is gone
-            os._exit(0)
+        while True:
+            data = self._next()
+            with self._writing:
+                self._take(self._rest + (self._told() if data is None else data))
+            while self._rest:
+                select.select((), (self._descriptor,), ())
+                with self._writing:
+                    self._take(self._rest)
 
-    def _next(self) -> bytes:
+    def _next(self) -> bytes | None:
         try:
-            data = self._queue.get(timeout=SIGN_OF_LIFE_S)
+            return self._queue.get(timeout=SIGN_OF_LIFE_S)
         except queue.Empty:
-            data = None
-        if data is not None:
-            return data
+            return None
+
+    def _told(self) -> bytes:
         self._rung = False
         return self._news()
+
+    def _take(self, data: bytes) -> None:
+        """Write what the pipe takes."""
+        try:
+            self._rest = data[os.write(self._descriptor, data) :] if data else b""
+        except BlockingIOError:
+            self._rest = data
+        except OSError:  # the program is gone
+            os._exit(0)
 
 
 class _Service:

@@ -149,6 +149,9 @@ class _Input(CaptureStream):
         self._asked_to_stop = False
         self._stopped_there = asyncio.Event()
 
+    def _notify(self) -> None:
+        self._answer()  # blocks come by the loop itself
+
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
             position, captured_s = unpacked(BLOCK_HEAD, body)
@@ -196,7 +199,7 @@ class _Output(RenderStream):
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
         self.handle = _Handle(False, self._hear, self.finished)
-        self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
+        self._far = _FarRing(request.format, self._answer, self._bell.ring, self.handle.process)
         self.ring = self._far
         self._counts = CallbackCounts()
 
@@ -215,10 +218,18 @@ class _Output(RenderStream):
 class _FarRing:
     """Does what a `PlaybackRing` does, for one that is elsewhere."""
 
-    def __init__(self, format: AudioFormat, notify: Callable[[], None], process: SoundProcess) -> None:  # noqa: A002
+    def __init__(
+        self,
+        format: AudioFormat,  # noqa: A002
+        notify: Callable[[], None],
+        notify_soon: Callable[[], None],
+        process: SoundProcess,
+    ) -> None:
         self.written = self.played = self.dropped = 0
         self._size = format.sample_bytes
         self._notify = notify
+        self._notify_soon = notify_soon
+        """For a caller that is about to wait for it."""
         self._notify_at = -1
         self._process = process
         self._flushes_asked = self._flushes_done = 0
@@ -242,7 +253,8 @@ class _FarRing:
 
     def notify_at(self, queued: int) -> None:
         self._notify_at = queued
-        self._look()
+        if self._is_due():
+            self._notify_soon()
 
     def update(self, played: int, dropped: int, flushes_done: int) -> None:
         """It is so far. Raises: NonsenseError."""
@@ -250,11 +262,11 @@ class _FarRing:
             raise NonsenseError(f"{played} played and {dropped} dropped of {self.written} written")
         flushed = flushes_done != self._flushes_done
         self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
-        if flushed:
+        if self._is_due() or flushed:
             self._notify()
-        self._look()
 
-    def _look(self) -> None:
-        if self.queued <= self._notify_at:
+    def _is_due(self) -> bool:
+        due = self.queued <= self._notify_at
+        if due:
             self._notify_at = -1
-            self._notify()
+        return due

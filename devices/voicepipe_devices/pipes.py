@@ -10,6 +10,8 @@ from voicepipe.errors import printable
 
 __all__ = ["Noise", "Pipe"]
 
+_MOST_BYTES = 1 << 14
+"""Read at once."""
 _MOST_NOISE = 4_096
 _NOISE_PAUSE_S = 0.2
 """So much of what it says on stderr is read in so long: PortAudio can write 75 MB a second there."""
@@ -24,6 +26,11 @@ class Pipe(asyncio.Protocol):
         self.gone = asyncio.Event()
         self._take = take
         self._ended = ended
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read in small pieces: asyncio makes room for 256 KiB each time, which the system has to map."""
+        if hasattr(transport, "max_size"):
+            transport.max_size = _MOST_BYTES
 
     def data_received(self, data: bytes) -> None:
         """Hand it on."""

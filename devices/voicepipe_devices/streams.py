@@ -109,6 +109,10 @@ class _Stream(abc.ABC):
         if self._closing is None:
             self._wake()
 
+    def _notify(self) -> None:
+        """There is something for the loop. From any thread."""
+        self._bell.ring()
+
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
         device = self.info = self._handle.info
@@ -167,14 +171,14 @@ class CaptureStream(_Stream):
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.ring = CaptureRing(request.format, RING_S, self._bell.ring)
+        self.ring = CaptureRing(request.format, RING_S, self._notify)
         self._converter: BlockConverter | None = None
         self._given = 0
         """Samples that were read."""
         self._stopped = False
 
     def _convert(self, device: AudioFormat) -> None:
-        self.ring = CaptureRing(device, RING_S, self._bell.ring)
+        self.ring = CaptureRing(device, RING_S, self._notify)
         self._converter = BlockConverter(device, self._request.format)
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:

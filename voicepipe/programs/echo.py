@@ -20,8 +20,6 @@ from voicepipe.report import RunReport
 from voicepipe.runner import PipelineRunner
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
-from voicepipe.utterance import UtteranceCollector
-from voicepipe.vad import VADProcessor
 
 __all__ = ["SayBack", "run"]
 
@@ -70,6 +68,9 @@ def _run(options: EchoOptions, screen: Screen) -> int:
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
     greeting, ear = _greeting(options, sound), []
     if options.ear is not None:
+        from voicepipe.utterance import UtteranceCollector  # they bring numpy, which --live can do without
+        from voicepipe.vad import VADProcessor
+
         vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
         greeting = f"{greeting} (the ear is {engine_name(vad.engine)})"
         ear = [vad, UtteranceCollector(preroll_s=PREROLL_S)]

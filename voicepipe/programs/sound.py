@@ -1,4 +1,7 @@
-"""Where a program's sound comes from: the hardware there is, or, where there is none, a simulated card."""
+"""Where a program's sound comes from: the hardware there is, or, where there is none, a simulated card.
+
+What only the simulated card needs is imported where it is used: it brings numpy, 12 MB.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from collections.abc import Callable
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, open_backend
 from voicepipe.errors import BackendMissingError
-from voicepipe.sample import speech
-from voicepipe.wavfile import WavWriter
 
 __all__ = ["CALM_LATENCY_S", "Sound", "choose_sound"]
 
@@ -48,6 +49,7 @@ class SimulatedSound(Sound):
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """Somebody speaks into the microphone; without a limit in seconds the input ends with the voice."""
+        from voicepipe.sample import speech
         from voicepipe_devices.fake import FakeBackend
 
         assert isinstance(self.backend, FakeBackend)
@@ -58,6 +60,8 @@ class SimulatedSound(Sound):
 
     def finish(self, say: Callable[[str], None]) -> None:
         """Keep what was played. Raises: OSError."""
+        from voicepipe.wavfile import WavWriter
+
         played = self._card.speaker.played()
         number, path = tempfile.mkstemp(prefix="voicepipe-echo-", suffix=".wav")
         os.close(number)
