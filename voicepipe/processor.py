@@ -124,6 +124,9 @@ class InlineProcessor(Processor):
 class FrameProcessor(Processor):
     """A stage that may wait. It has one bounded mailbox and one task.
 
+    A frame that comes while the stage waits for one is handled at once, as the stage's own task but
+    within its pusher's push, up to where the stage waits for something.
+
     Args:
         mailbox: how many downstream frames wait here before a pusher does, 1 to 100,000.
 
