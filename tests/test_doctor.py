@@ -15,8 +15,7 @@ import blocking_drivers
 from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
 from voicepipe.devices import DeviceInfo, LibraryInfo, StreamRequest
-from voicepipe.programs.doctor import Finding, _permissions, _servers, examine
-from voicepipe.programs.options import DoctorOptions
+from voicepipe.programs.doctor import DoctorOptions, Finding, _permissions, _servers, examine
 from voicepipe.programs.probe import Chirp
 from voicepipe_devices.driver import Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard

@@ -14,8 +14,7 @@ from test_doctor import Room
 from voicepipe import AudioFormat
 from voicepipe.cli import main
 from voicepipe.devices import StreamInfo
-from voicepipe.programs.latency import Measurement, measure, percentile
-from voicepipe.programs.options import LatencyOptions
+from voicepipe.programs.latency import LatencyOptions, Measurement, measure, percentile
 from voicepipe.programs.probe import Trip
 from voicepipe_devices.fake import FakeBackend
 

@@ -44,7 +44,7 @@ from voicepipe import (
     open_backend,
 )
 from voicepipe.devices import StreamRequest
-from voicepipe.programs.options import devices_options, echo_options
+from voicepipe.programs import devices, doctor, echo, latency, level, play, record, vad
 from voicepipe.testing import SimulatedCard, frames_of, noise, tone
 from voicepipe.wavfile import WavReader
 from voicepipe_devices.fake import FakeBackend
@@ -155,11 +155,11 @@ WORDS = st.one_of(
 @repeatable(200)
 @given(st.lists(WORDS, max_size=5))
 def test_a_command_line_is_taken_or_refused_in_one_line(arguments: list[str]) -> None:
-    for options in (echo_options, devices_options):
+    for program in (echo, devices, level, vad, doctor, latency, record, play):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                options(arguments, "voicepipe")
+                program.read_options(arguments, "voicepipe")
             except SystemExit as left:
                 told = left.code, out.getvalue(), err.getvalue()
             else:

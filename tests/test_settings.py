@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from voicepipe.cli import main
-from voicepipe.programs.options import EchoOptions, echo_options, level_options, vad_options
+from voicepipe.programs import echo as echo_program
+from voicepipe.programs import level, vad
+from voicepipe.programs.echo import EchoOptions, read_options
+from voicepipe.programs.options import SETTINGS
 
 
 class Settings:
@@ -36,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def echo(*arguments: str) -> EchoOptions:
-    return echo_options(arguments, "echo")
+    return read_options(arguments, "echo")
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -94,9 +97,9 @@ def test_an_empty_variable_says_nothing(settings: Settings) -> None:
 def test_one_file_is_for_all_programs(settings: Settings) -> None:
     settings.file('live = true\nstop = 0.5\nvad = "webrtc"\nrate = 8000\n')
     assert echo().live
-    assert level_options([], "level").ear.stop_s == 0.5
-    assert level_options([], "level").format.rate == 8_000
-    assert vad_options(["x.wav"], "vad").ear.vad == "webrtc"
+    assert level.read_options([], "level").ear.stop_s == 0.5
+    assert level.read_options([], "level").format.rate == 8_000
+    assert vad.read_options(["x.wav"], "vad").ear.vad == "webrtc"
 
 
 def test_the_file_may_be_named(
@@ -202,3 +205,10 @@ def test_config_names_what_is_wrong_and_variables_that_are_nearly_right(
     settings.file("rate = 1\n")
     assert main(["config"]) == 1
     assert "rate: '1' is no rate" in capsys.readouterr().err
+
+
+def test_every_option_of_the_programs_that_run_for_long_is_a_setting(settings: Settings) -> None:
+    for program in (echo_program, level):
+        options = program.command_line("it")._option_string_actions
+        flags = {name for name in options if not name.startswith("--no-")} - {"-h", "--help"}
+        assert flags <= set(SETTINGS)

@@ -7,10 +7,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from voicepipe.programs.options import Parser, programs_with_settings
+from voicepipe.programs.options import Parser, settings_parser
 from voicepipe.programs.settings import Setting, SettingsError, config_path, in_force, unknown_variables
 
-__all__ = ["run"]
+__all__ = ["command_line", "run"]
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Shows the settings in force, and where each comes from. A flag goes before a variable "
+        f"(VOICEPIPE_MIC), that before the file ({config_path()}), that before the default.",
+        "0 shown, 1 a setting is wrong, 2 wrong usage",
+    )
+    parser.take("--json")
+    return parser
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -19,17 +31,9 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    parser = Parser(
-        prog=program,
-        allow_abbrev=False,
-        description="Shows the settings in force, and where each comes from. A flag goes before a variable "
-        f"(VOICEPIPE_MIC), that before the file ({config_path()}), that before the default.",
-        epilog="exit status: 0 shown, 1 a setting is wrong, 2 wrong usage",
-    )
-    parser.add_argument("--json", action="store_true", help="for machines")
-    given = parser.parse_args(arguments)
+    given = command_line(program).parse_args(arguments)
     try:
-        settings = in_force(*programs_with_settings())
+        settings = in_force(settings_parser())
     except SettingsError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1

@@ -6,13 +6,41 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from voicepipe.devices import DeviceInfo, open_backend
 from voicepipe.errors import VoicepipeError
-from voicepipe.programs.options import devices_options
+from voicepipe.programs.options import Parser
 
-__all__ = ["run"]
+__all__ = ["DevicesOptions", "command_line", "read_options", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesOptions:
+    """What is to be listed."""
+
+    backend: str
+    json: bool
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Lists the microphones and speakers there are, and which would be taken.",
+        "0 listed, 1 failed, 2 wrong usage",
+    )
+    parser.take("--backend", default="portaudio")
+    parser.take("--json")
+    parser.take("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> DevicesOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    given = command_line(program).parse_args(arguments)
+    return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -21,7 +49,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = devices_options(arguments, program)
+    options = read_options(arguments, program)
     try:
         devices = asyncio.run(open_backend(options.backend).devices())
     except VoicepipeError as error:

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -30,11 +30,11 @@ from voicepipe.devices import (
 )
 from voicepipe.errors import DeviceError, DeviceLostError, printable
 from voicepipe.meter import Level
-from voicepipe.programs.options import DoctorOptions, doctor_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.probe import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.programs.screen import Screen
 
-__all__ = ["Finding", "examine", "run"]
+__all__ = ["DoctorOptions", "Finding", "examine", "command_line", "read_options", "run"]
 
 Verdict = Literal["good", "bad", "note"]
 
@@ -47,6 +47,38 @@ QUIET_DB = -75.0
 """A microphone that is on hears more than that in the quietest room."""
 _SOCKET_S = 1.0
 _WIDTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What is to be examined."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    json: bool = False
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Looks at all that sound needs, and says of each thing whether it is good, and what to "
+        "do where it is not. It listens for a second, and plays three short chirps.",
+        "0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    parser.take("--backend", default="auto")
+    parser.take("--mic", "--speaker", "--rate", "--json")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    backend = parser.hardware(given, "there is nothing to examine in a file")
+    return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +107,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = doctor_options(arguments, program)
+    options = read_options(arguments, program)
     findings: list[Finding] = []
     screen = Screen()  # whose reader may go away
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from voicepipe.audio import AudioFormat
 from voicepipe.engines import engine_name
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
@@ -12,7 +14,8 @@ from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.dashboard import Dashboard
-from voicepipe.programs.options import EchoOptions, echo_options
+from voicepipe.programs.ear import EarOptions, ear_options
+from voicepipe.programs.options import SETTINGS, Parser
 from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
@@ -21,10 +24,86 @@ from voicepipe.runner import PipelineRunner
 from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
 
-__all__ = ["SayBack", "run"]
+__all__ = ["EchoOptions", "SayBack", "command_line", "read_options", "run"]
 
 PREROLL_S = 0.5
 """Less than by default: it is played too, and the answer is as much later."""
+LIVE_BLOCK_S = 0.01
+BLOCK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class EchoOptions:
+    """How the echo program is to run."""
+
+    backend: str
+    """As `open_backend` takes it, or "auto"."""
+    live: bool
+    mic: str
+    speaker: str
+    format: AudioFormat
+    block_s: float
+    latency: str | float
+    seconds: float | None
+    mute: bool | None
+    steady: bool
+    ear: EarOptions | None
+    """None: live sound, in which nobody looks for speech."""
+    status_socket: str | None
+    """Where it answers `voicepipe status`; None: as a service does, where it is one."""
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Listens, and when you pause it says what you said. Ctrl-C ends it, when all is said.",
+        "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.take(
+        "--backend",
+        help="auto, portaudio, fake (a simulated card that hears a bundled voice), or wav:IN.wav[,OUT.wav]; "
+        "default: VOICEPIPE_BACKEND, or auto",
+    )
+    parser.take("--live", "--mic", "--speaker", "--rate")
+    parser.take("--block", help="samples in a block; by default 20 ms, --live 10 ms")
+    parser.take("--latency", help="what to ask of the device; by default high, and with --live low")
+    parser.take("--seconds", "--mute", "--steady")
+    parser.take(
+        "--vad",
+        help=f"{SETTINGS['--vad']['help']} (with --live: nothing, unless this is given)",
+    )
+    parser.take("--preset", "--status-socket", "--debug")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    backend = given.backend or "auto"
+    is_file = backend.startswith("wav")
+    block_s = parser.block_s(given, LIVE_BLOCK_S if given.live else BLOCK_S)
+    if is_file and any(getattr(given, which) != parser.get_default(which) for which in ("mic", "speaker")):
+        parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
+    if backend.startswith("wav:,"):
+        parser.error(f"{backend!r} has nothing to hear: wav:IN.wav or wav:IN.wav,OUT.wav would be right")
+    return EchoOptions(
+        backend,
+        given.live,
+        "" if is_file else given.mic,  # a setting is for when there is hardware
+        "" if is_file else given.speaker,
+        AudioFormat(given.rate),
+        block_s,
+        given.latency or ("low" if given.live else "high"),
+        given.seconds,
+        False if given.live and given.mute is None else given.mute,
+        given.steady,
+        None if given.live and given.vad is None else ear_options(parser, given),
+        given.status_socket,
+        given.debug,
+    )
 
 
 class SayBack(InlineProcessor):
@@ -45,7 +124,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = echo_options(arguments, program)
+    options = read_options(arguments, program)
     return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 

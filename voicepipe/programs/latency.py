@@ -7,18 +7,83 @@ import json
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, StreamInfo, StreamRequest, open_backend
-from voicepipe.programs.options import LatencyOptions, latency_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.probe import Chirp, Trip, open_microphone, open_speaker, round_trip
 from voicepipe.programs.screen import Screen, run_on_screen
 
-__all__ = ["Measurement", "measure", "percentile", "run"]
+__all__ = [
+    "LatencyOptions",
+    "Measurement",
+    "measure",
+    "command_line",
+    "percentile",
+    "read_options",
+    "run",
+]
 
 SETTLE_S = 0.5
 """For both streams to run as they will."""
+BLOCK_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyOptions:
+    """What is to be measured."""
+
+    backend: str = "portaudio"
+    mic: str = ""
+    speaker: str = ""
+    format: AudioFormat = field(default_factory=AudioFormat)
+    block_s: float = BLOCK_S
+    latency: str | float = "low"
+    count: int = 20
+    listen_s: float = 0.6
+    json: bool = False
+    plot: str | None = None
+    debug: bool = False
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Plays short chirps, listens for them, and says how long each was on its way: from the "
+        "program to the microphone, and until the program has it in hand again.",
+        "0 measured, 1 failed or nothing was heard, 2 wrong usage, 130 stopped by Ctrl-C",
+    )
+    parser.take("--backend", default="auto")
+    parser.take("--mic", "--speaker")
+    parser.take("--rate", default=48_000)
+    parser.take("--block")
+    parser.take("--latency", default="low")
+    parser.take("--count", "--listen", "--json")
+    parser.take("--plot", help="draw every chirp's way (needs matplotlib)")
+    parser.take("--debug", help="show tracebacks")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> LatencyOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    return LatencyOptions(
+        parser.hardware(given, "a file has no latency"),
+        given.mic,
+        given.speaker,
+        AudioFormat(given.rate),
+        parser.block_s(given, BLOCK_S),
+        given.latency,
+        given.count,
+        given.listen,
+        given.json,
+        given.plot,
+        given.debug,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +149,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = latency_options(arguments, program)
+    options = read_options(arguments, program)
     return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from voicepipe.audio import AudioFormat
 from voicepipe.engines import engine_name
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
@@ -12,8 +14,9 @@ from voicepipe.meter import FLOOR_DB, Level
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
+from voicepipe.programs.ear import EAR, EarOptions, ear_options
 from voicepipe.programs.hearing import Segments
-from voicepipe.programs.options import LevelOptions, level_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
@@ -21,7 +24,7 @@ from voicepipe.runner import PipelineRunner
 from voicepipe.task import PipelineTask
 from voicepipe.vad import Judgement, VADProcessor
 
-__all__ = ["LevelDisplay", "bar", "run"]
+__all__ = ["LevelDisplay", "LevelOptions", "bar", "command_line", "read_options", "run"]
 
 _REFRESH_S = 0.05
 _PLAIN_REFRESH_S = 1.0
@@ -31,13 +34,45 @@ _PEAK_FALLS_DB = 1.0
 """With each refresh: a peak stays to be seen for a while."""
 
 
+@dataclass(frozen=True, slots=True)
+class LevelOptions:
+    """What is to be listened to."""
+
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    ear: EarOptions
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Shows how loud it is at the microphone, and where it hears speech. Ctrl-C ends it.",
+        "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
+    parser.take("--mic", "--rate", "--seconds", *EAR, "--debug")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    backend, ear = given.backend or "auto", ear_options(parser, given)
+    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+
+
 def run(arguments: Sequence[str], program: str) -> int:
     """Run the program with these arguments; returns its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = level_options(arguments, program)
+    options = read_options(arguments, program)
     return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from voicepipe.devices import open_backend
 from voicepipe.errors import PipelineStartError, printable
@@ -11,7 +12,7 @@ from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor
-from voicepipe.programs.options import PlayOptions, play_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import CALM_LATENCY_S
 from voicepipe.runner import PipelineRunner
@@ -19,11 +20,41 @@ from voicepipe.speaker import SpeakerOutput
 from voicepipe.task import PipelineTask
 from voicepipe.wavfile import WavReader
 
-__all__ = ["Progress", "run"]
+__all__ = ["PlayOptions", "Progress", "command_line", "read_options", "run"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
 _WIDTH = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """What is to be played."""
+
+    file: str
+    backend: str
+    speaker: str
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Plays a WAV file. Ctrl-C ends it, when the second that waits for the speaker is heard; "
+        "twice, at once.",
+        "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.take("file", help="what to play")
+    parser.take("--backend", help="portaudio, fake, or wav:,OUT.wav")
+    parser.take("--speaker", "--debug")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> PlayOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    given = command_line(program).read(arguments)
+    return PlayOptions(given.file, given.backend or "auto", given.speaker, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -32,7 +63,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = play_options(arguments, program)
+    options = read_options(arguments, program)
     return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 

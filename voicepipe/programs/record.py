@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from voicepipe.audio import AudioFormat
 from voicepipe.devices import open_backend
 from voicepipe.errors import PipelineStartError, printable
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
@@ -13,7 +15,7 @@ from voicepipe.meter import FLOOR_DB, Level
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
-from voicepipe.programs.options import RecordOptions, record_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import CALM_LATENCY_S
 from voicepipe.programs.stopping import EndAfterAudio
@@ -21,10 +23,45 @@ from voicepipe.runner import PipelineRunner
 from voicepipe.task import PipelineTask
 from voicepipe.wavfile import WavWriter
 
-__all__ = ["Recorder", "run"]
+__all__ = ["RecordOptions", "Recorder", "command_line", "read_options", "run"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What is to be recorded, and where to."""
+
+    file: str
+    backend: str
+    mic: str
+    format: AudioFormat
+    seconds: float | None
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Records the microphone into a new WAV file, which only you can read. Ctrl-C ends it; "
+        "whatever ends it, the file is good up to the last second.",
+        "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
+    )
+    parser.take("file", help="a new file; a folder that is missing is made, for you alone")
+    parser.take("--backend", help="portaudio, fake, or wav:IN.wav")
+    parser.take("--mic")
+    parser.take("--rate", default=48_000)
+    parser.take("--channels", "--seconds", "--debug")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> RecordOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    given = command_line(program).read(arguments)
+    backend, audio = given.backend or "auto", AudioFormat(given.rate, given.channels)
+    return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -33,7 +70,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = record_options(arguments, program)
+    options = read_options(arguments, program)
     return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
 
 

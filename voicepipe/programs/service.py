@@ -16,7 +16,7 @@ from voicepipe.errors import VoicepipeError, printable
 from voicepipe.programs.options import Parser
 from voicepipe.programs.unit import MARK, Unit
 
-__all__ = ["run"]
+__all__ = ["command_line", "run"]
 
 _SYSTEM_FOLDER = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     ours, command = (
         (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
     )
-    parser = _parser(program)
+    parser = command_line(program)
     options = parser.parse_args(ours)
     if command and options.action not in ("install", "show"):
         parser.error(f"`{options.action}` takes no command")
@@ -94,19 +94,20 @@ def run(arguments: Sequence[str], program: str) -> int:
     return 1
 
 
-def _parser(program: str) -> Parser:
+def command_line(program: str) -> Parser:
+    """Its command line."""
     parser = Parser(
-        prog=program,
-        allow_abbrev=False,
-        usage=f"{program} {{{','.join(_DOES)}}} [--system] [--name NAME] [-- COMMAND ...]",
-        description="Runs a voice program as a systemd service that is started again when it must: "
+        program,
+        "Runs a voice program as a systemd service that is started again when it must: "
         "any that uses PipelineRunner. What it is: " + "; ".join(f"{a}: {w}" for a, w in _DOES.items()) + ".",
+        "0 done, 1 failed, 2 wrong usage",
+        usage=f"{program} {{{','.join(_DOES)}}} [--system] [--name NAME] [-- COMMAND ...]",
         epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; `voicepipe echo` where "
         "none is given. exit status: 0 done, 1 failed, 2 wrong usage",
     )
     parser.add_argument("action", choices=list(_DOES), metavar="ACTION", help=", ".join(_DOES))
-    parser.add_argument("--system", action="store_true", help="of the system, not of the user; needs root")
-    parser.add_argument("--name", default="voicepipe", metavar="NAME", help="its name, voicepipe by default")
+    parser.take("--system", help="of the system, not of the user; needs root")
+    parser.take("--name", help="its name, voicepipe by default")
     parser.add_argument("-f", "--follow", action="store_true", help="with logs: go on as more is said")
     return parser
 

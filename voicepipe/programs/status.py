@@ -13,9 +13,23 @@ from typing import Any
 from voicepipe.errors import printable
 from voicepipe.programs.options import Parser
 
-__all__ = ["run"]
+__all__ = ["command_line", "run"]
 
 ANSWER_S = 5.0
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Asks a running service how it is: tasks, devices and counters, and what it has open.",
+        "0 it answered, 1 it did not, 2 wrong usage",
+    )
+    parser.take("--name", help="of the service")
+    parser.take("--system", help="it is a service of the system")
+    parser.add_argument("--socket", metavar="PATH", help="or where its socket is")
+    parser.take("--json", help="all of it, for machines")
+    return parser
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -24,17 +38,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    parser = Parser(
-        prog=program,
-        allow_abbrev=False,
-        description="Asks a running service how it is: tasks, devices and counters, and what it has open.",
-        epilog="exit status: 0 it answered, 1 it did not, 2 wrong usage",
-    )
-    parser.add_argument("--name", default="voicepipe", metavar="NAME", help="of the service")
-    parser.add_argument("--system", action="store_true", help="it is a service of the system")
-    parser.add_argument("--socket", metavar="PATH", help="or where its socket is")
-    parser.add_argument("--json", action="store_true", help="all of it, for machines")
-    given = parser.parse_args(arguments)
+    given = command_line(program).parse_args(arguments)
     path = Path(given.socket) if given.socket else _path(given.name, for_system=given.system)
     try:
         answer = _ask(path)

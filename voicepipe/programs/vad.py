@@ -5,15 +5,52 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from voicepipe.errors import VoicepipeError, printable
+from voicepipe.programs.ear import EAR, EarOptions, ear_options
 from voicepipe.programs.hearing import Hearing, hear
-from voicepipe.programs.options import VadOptions, vad_options
+from voicepipe.programs.options import Parser
 from voicepipe.programs.screen import told
 from voicepipe.vad import Judgement, VADProcessor
 
-__all__ = ["run"]
+__all__ = ["VadOptions", "command_line", "read_options", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class VadOptions:
+    """What is to be found in a file, and how it is to be shown."""
+
+    file: str
+    shown: str
+    """`text`, `json` or `labels`."""
+    plot: str | None
+    ear: EarOptions
+    debug: bool
+
+
+def command_line(program: str) -> Parser:
+    """Its command line."""
+    parser = Parser(
+        program,
+        "Finds where somebody speaks in a WAV file, much faster than it sounds.",
+        "0 done, 1 failed, 2 wrong usage",
+    )
+    parser.take("file", help="what to listen to")
+    shown = parser.add_mutually_exclusive_group()
+    for name, what in (("json", "for machines"), ("labels", "for Audacity's label track")):
+        shown.add_argument(f"--{name}", dest="shown", action="store_const", const=name, help=what)
+    parser.take("--plot", help="draw waveform, score, level and segments (needs matplotlib)")
+    parser.take(*EAR)
+    parser.take("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def read_options(arguments: Sequence[str], program: str) -> VadOptions:
+    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    return VadOptions(given.file, given.shown or "text", given.plot, ear_options(parser, given), given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -22,7 +59,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: wrong usage, or --help.
     """
-    options = vad_options(arguments, program)
+    options = read_options(arguments, program)
     try:
         _run(options)
     except (VoicepipeError, OSError) as error:
