@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import blocking_drivers
-from voicepipe import AudioFormat, BackendMissingError
+from voicepipe import AudioFormat, BackendMissingError, DeviceLostError
 from voicepipe.cli import main
 from voicepipe.devices import DeviceInfo, LibraryInfo, StreamRequest
-from voicepipe.programs.doctor import DoctorOptions, Finding, _permissions, _servers, examine
+from voicepipe.programs.doctor import DoctorOptions, examine
+from voicepipe.programs.finding import Finding
 from voicepipe.programs.probe import Chirp
-from voicepipe_devices.driver import Finished, Handle, RenderCallback
+from voicepipe.programs.surroundings import permissions, servers
+from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 from voicepipe_devices.inside import InsideBackend
 from voicepipe_devices.outside import OutsideBackend
@@ -92,7 +94,7 @@ FAULTS: list[tuple[Verb, str, str]] = [
     (
         lambda card: card.mic.stall(),
         "blocks",
-        "gave nothing for 1 s: .*: restart the sound server, or replug",
+        "gave nothing for 1 s, 3 times: .*: restart the sound server, or replug",
     ),
     (
         lambda card: card.speaker.stall(),
@@ -112,6 +114,27 @@ async def test_what_is_bad_is_said_with_its_cure(verb: Verb, check: str, sentenc
     found = await findings(backend)
     assert found[check].verdict == "bad"
     assert re.search(sentence, found[check].text), found[check]
+
+
+async def test_a_microphone_that_gives_nothing_at_first_is_opened_again() -> None:
+    """As the monitor of an idle null sink does."""
+
+    class Slow(FakeBackend):
+        opened = 0
+
+        async def open_capture(
+            self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+        ) -> Handle:
+            self.opened += 1
+            if self.opened < 3:
+                finished(DeviceLostError("the sound process has ended (status -24)"))
+            return await super().open_capture(request, callback, finished)
+
+    backend = Slow()
+    backend.card.mic.hear(np.random.default_rng(1).normal(0, 300, 48_000).astype(np.int16))
+    found = await findings(backend)
+    assert backend.opened == 3
+    assert found["blocks"].verdict == "good"
 
 
 async def test_what_depends_on_what_is_bad_is_left_out() -> None:
@@ -139,9 +162,7 @@ async def test_without_a_device() -> None:
     backend.card.mic.unplug()
     backend.card.speaker.unplug()
     found = await findings(backend)
-    assert found["devices"].text == (
-        "there is none: plug one in, start the sound server, or end what uses it"
-    )
+    assert found["devices"].text == "none can be used; of the microphone and the speaker it is said why"
 
 
 @pytest.mark.real_time
@@ -154,11 +175,11 @@ async def test_a_library_tells_its_version_and_its_process_the_priority_it_got()
 
 
 def test_sound_hardware_that_this_user_may_not_use(tmp_path: Path) -> None:
-    assert list(_permissions(tmp_path / "none")) == []
+    assert list(permissions(tmp_path / "none")) == []
     (tmp_path / "pcmC0D0c").touch()
-    assert [finding.verdict for finding in _permissions(tmp_path)] == ["good"]
+    assert [finding.verdict for finding in permissions(tmp_path)] == ["good"]
     (tmp_path / "pcmC0D0p").symlink_to("/no/such/device")  # which nobody may use, root included
-    (finding,) = _permissions(tmp_path)
+    (finding,) = permissions(tmp_path)
     assert finding.verdict == "bad"
     assert finding.text.startswith("no right to pcmC0D0p in ")
     assert finding.text.endswith("sudo usermod -aG audio $USER, and log in again")
@@ -168,12 +189,13 @@ def test_a_sound_server_that_left_its_socket(tmp_path: Path, monkeypatch: pytest
     for name in ("PIPEWIRE_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_SERVER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert [finding.verdict for finding in _servers()] == ["note"]
+    monkeypatch.setenv("PATH", "")  # nobody to ask it by
+    assert [finding.verdict for finding in servers()] == ["note"]
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "pipewire-0"))
         server.listen()
-        assert [str(finding) for finding in _servers()] == ["good  server        PipeWire takes connections"]
-    (finding,) = _servers()
+        assert [str(finding) for finding in servers()] == ["good  server        PipeWire takes connections"]
+    (finding,) = servers()
     assert finding.verdict == "bad"
     assert finding.text.endswith("systemctl --user restart pipewire")
 

@@ -113,6 +113,9 @@ class BackendMissingError(DeviceError):
 class DeviceNotFoundError(DeviceError):
     """There is no device, or more than one, of that name."""
 
+    is_ambiguous: bool = False
+    """There is more than one."""
+
 
 class DeviceBusyError(DeviceError):
     """Another program holds the device."""

@@ -41,9 +41,11 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
     if len({c.name for c in matches}) == 1:
         return next((c for c in matches if c.preferred), matches[0])
     if matches:
-        raise DeviceNotFoundError(
+        error = DeviceNotFoundError(
             f"{printable(repr(wanted))} could be any {kind} of {_listed(matches)}: give more of its name"
         )
+        error.is_ambiguous = True
+        raise error
     if not candidates:
         raise DeviceNotFoundError(
             f"there is no {kind} at all: plug one in, start the sound server, or end what uses it"

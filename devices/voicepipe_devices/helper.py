@@ -54,6 +54,9 @@ ORDER_S = 0.2
 """For closing in order: so that a sound server need not find out by itself."""
 LONGEST_SPIN_US = 200_000
 """A real-time thread never needs so long without a wait."""
+LONGEST_FIRST_SPIN_US = 1_500_000
+"""But before its first callback: until a virtual source gives something, PortAudio spins (the monitor of an
+idle null sink of PulseAudio takes up to 2 s). By then the program has noticed that there is no sign of it."""
 _PRIORITY = 10
 _SWITCH_S = 0.0005
 _MOST_BYTES = 1 << 16
@@ -127,7 +130,7 @@ def _take_priority() -> str:
     return "ordinary"
 
 
-def _limit_spinning() -> None:
+def _limit_spinning(limit_us: int) -> None:
     """A library that spins, as PortAudio does when PipeWire dies, must not keep a core from everybody else.
 
     The kernel ends a real-time thread that never waits. Not before the start: loading takes its time.
@@ -136,7 +139,16 @@ def _limit_spinning() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # that end is no news to a debugger
-        resource.setrlimit(resource.RLIMIT_RTTIME, (LONGEST_SPIN_US, 2 * LONGEST_SPIN_US))
+        resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, 2 * limit_us))
+
+
+class _Counter(CallbackCounter):
+    """From the first callback on, whoever spins is ended soon."""
+
+    def called(self) -> None:
+        super().called()
+        if self._calls == 1:
+            _limit_spinning(LONGEST_SPIN_US)
 
 
 class _Answers:
@@ -246,7 +258,7 @@ class _Service:
         elif side is None:
             raise DeviceError("nothing is open")
         elif kind == Kind.START:
-            _limit_spinning()
+            _limit_spinning(LONGEST_FIRST_SPIN_US)
             side.handle.start()
             self._answers.send(message(Kind.STARTED))
         else:
@@ -265,7 +277,7 @@ class _Capture:
 
     def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
         self._answers = answers
-        self._counter = CallbackCounter()
+        self._counter = _Counter()
         self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
         self.info = self.handle.info
         self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
@@ -305,7 +317,7 @@ class _Render:
         self._pull = self._ring.pull
         self._size = request.format.sample_bytes
         self._piece = b""
-        self._counter = CallbackCounter()
+        self._counter = _Counter()
         self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
         device = self.handle.info

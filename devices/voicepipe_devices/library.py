@@ -18,6 +18,7 @@ from voicepipe.errors import (
     DevicePermissionError,
     printable,
 )
+from voicepipe_devices import alsa
 
 __all__ = ["INSTALL_LINES", "install_line", "load", "translated"]
 
@@ -37,6 +38,7 @@ _GONE = (
     -9996,
 )  # an illegal combination of devices; an invalid device: unplugged since they were listed
 _NOT_INITIALIZED = -10_000
+_HOST_ERROR = -9999
 
 
 def load() -> Any:
@@ -100,14 +102,25 @@ def _translation(device: str, error: Exception) -> DeviceError:
     message, code = printable(error.args[0] if error.args else error), 0
     if len(error.args) > 1 and isinstance(error.args[1], int):
         code = error.args[1]
+    if message.startswith("Error initializing PortAudio"):
+        return BackendMissingError(_not_started(message))
     if code in (_INVALID_RATE, _INVALID_CHANNELS):
         return DeviceFormatError(f"{device}: {message}")
     if code == _BUSY:
         return DeviceBusyError(f"{device} is in use by another program: close that first ({message})")
     if code in _GONE:
         return DeviceLostError(f"{device} is not there any more: plug it in again ({message})")
+    if code == _HOST_ERROR:
+        return DeviceError(
+            f"{device} does not open, or not any more ({message}): plug it in, or restart the sound server"
+        )
     if code == _NOT_INITIALIZED:
         return BackendMissingError(f"PortAudio is not running ({message}): start the program again")
     if message.startswith("Error querying device"):
         return DeviceNotFoundError(f"{device} is not there ({message})")
     return DeviceError(f"{device}: {message}; is the sound server running, and the device plugged in?")
+
+
+def _not_started(message: str) -> str:
+    fault = alsa.configuration_fault()
+    return f"PortAudio does not start: {fault or message}"

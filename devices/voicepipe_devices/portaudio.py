@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Backend, DeviceInfo, StreamInfo, StreamRequest
-from voicepipe.errors import DeviceFormatError, DeviceNotFoundError, printable
+from voicepipe.errors import DeviceBusyError, DeviceFormatError, DeviceNotFoundError, printable
+from voicepipe_devices import alsa
 from voicepipe_devices.choosing import Candidate, choose
 from voicepipe_devices.library import load, translated
 from voicepipe_devices.portaudio_handle import CaptureHandle, PortAudioHandle, RenderHandle
@@ -121,8 +122,12 @@ def _open(
     direction: _Direction, request: StreamRequest, make: Callable[[StreamInfo], PortAudioHandle]
 ) -> PortAudioHandle:
     sd = load()
-    with translated(f"the {direction.kind}"):
-        device = _device(sd, request.device, direction)
+    capture = direction is _INPUT
+    try:
+        with translated(f"the {direction.kind}"):
+            device = _device(sd, request.device, direction)
+    except DeviceNotFoundError as error:
+        raise alsa.explained(error, request.device, capture=capture) from None
     tried: list[str] = []
     for audio in _formats(request.format, device, direction):
         handle = make(StreamInfo(printable(device["name"]), audio, audio.samples(request.block_s), 0.0))
@@ -131,6 +136,8 @@ def _open(
                 handle.open(getattr(sd, direction.stream), device["index"], request.latency)
         except DeviceFormatError:
             tried.append(str(audio))
+        except DeviceBusyError as error:
+            raise alsa.busy(error, device["name"], capture=capture) from None
         else:
             return handle
     raise DeviceFormatError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import IO, NamedTuple, Self
 
 from voicepipe import errors
-from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError, printable
+from voicepipe.errors import (
+    DeviceError,
+    DeviceLostError,
+    DeviceTimeoutError,
+    printable,
+)
 from voicepipe_devices.calls import call
 from voicepipe_devices.messages import Kind, NonsenseError, Parser, error_of, message
 from voicepipe_devices.pipes import Noise, Pipe
@@ -46,6 +52,7 @@ class SoundProcess:
         self._parser = Parser()
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._noise = Noise(self._loop)
+        self._has_answered = False
         self._ended = False
         self._closed = False
 
@@ -163,6 +170,7 @@ class SoundProcess:
 
     def _understand(self, data: bytes) -> None:
         for kind, body in self._parser.feed(data):
+            self._has_answered = True
             if self._answer is not None and kind in _ANSWERS:
                 if not self._answer.done():
                     self._answer.set_result((kind, body))
@@ -186,10 +194,25 @@ class SoundProcess:
         if status is None:  # it has closed its pipes, and is on its way out
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(0.05)
-        last = f": {self._noise.last}" if self._noise.last else ""
+        last = self._noise.last or self._likely_cause(status)
+        last = f": {last}" if last else ""
         return DeviceLostError(f"the sound process has ended (status {status}){last}")
 
+    def _likely_cause(self, status: int | None) -> str:
+        """Where it has said nothing: sounddevice closes its mouth while it loads the library."""
+        if status == -signal.SIGXCPU:
+            return _SPUN
+        return _GIVEN_UP if status == -signal.SIGABRT and not self._has_answered else ""
 
+
+_GIVEN_UP = (
+    "PortAudio does so when it is loaded where ALSA's configuration names no default device: "
+    "name pcm.default in ~/.asoundrc or /etc/asound.conf, and look at ALSA_CONFIG_PATH"
+)
+_SPUN = (
+    "it kept a core busy without a rest, as PortAudio does when its sound server has died, or when a virtual "
+    "device gives nothing for a while"
+)
 _ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.LIBRARY, Kind.STARTED, Kind.FAILED)
 
 

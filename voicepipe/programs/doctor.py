@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
-import socket
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from voicepipe import __version__
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import (
     Backend,
@@ -30,23 +23,25 @@ from voicepipe.devices import (
 )
 from voicepipe.errors import DeviceError, DeviceLostError, printable
 from voicepipe.meter import Level
+from voicepipe.programs.finding import Finding
 from voicepipe.programs.options import Parser
 from voicepipe.programs.probe import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.programs.screen import Screen
+from voicepipe.programs.surroundings import permissions, servers, software
 
-__all__ = ["DoctorOptions", "Finding", "examine", "command_line", "read_options", "run"]
-
-Verdict = Literal["good", "bad", "note"]
+__all__ = ["DoctorOptions", "examine", "command_line", "read_options", "run"]
 
 LISTEN_S = 1.0
 """How long the microphone is listened to."""
+TRIES = 3
+AGAIN_S = 0.1
+"""A microphone that gives not one block is opened so often, and again after such a while."""
 CHIRPS = 3
 ECHO_S = 0.6
 """The longest way of a chirp that is waited for."""
 QUIET_DB = -75.0
 """A microphone that is on hears more than that in the quietest room."""
-_SOCKET_S = 1.0
-_WIDTH = 12
+_STANDS_STILL = "it is suspended, or its sound server hangs: restart the sound server, or replug the device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +76,6 @@ def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one thing."""
-
-    check: str
-    """What was looked at."""
-    verdict: Verdict
-    """`note`: neither good nor bad, or it could not be measured."""
-    text: str
-    """What was found; where it is bad, what to do."""
-
-    def __str__(self) -> str:
-        return f"{self.verdict:<4}  {self.check:<{_WIDTH}}  {self.text}"
-
-
 @runtime_checkable
 class _TellsItsLibrary(Protocol):
     async def library(self) -> LibraryInfo: ...
@@ -128,9 +108,9 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
     """Everything, in the order in which sound depends on it. What depends on what is bad is left out."""
-    yield _software()
+    yield software()
     if backend.name == "portaudio":
-        for finding in (*_servers(), *_permissions()):
+        for finding in (*servers(), *permissions()):
             yield finding
     try:
         async for finding in _library(backend):
@@ -149,64 +129,6 @@ def _bad(check: str, why: object) -> Finding:
 
 
 # -- what is there ---------------------------------------------------------------------
-
-
-def _software() -> Finding:
-    try:
-        sounddevice = f", sounddevice {version('sounddevice')}"
-    except PackageNotFoundError:
-        sounddevice = ", no sounddevice"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return Finding("software", "good", f"voicepipe {__version__}, {python}{sounddevice}, {sys.platform}")
-
-
-def _servers() -> Iterator[Finding]:
-    """The sound servers whose sockets are there: whether each answers."""
-    if sys.platform != "linux":
-        return
-    any_there = False
-    for name, path, unit in _sockets():
-        if not path.exists():
-            continue
-        any_there = True
-        try:
-            with socket.socket(socket.AF_UNIX) as ear:
-                ear.settimeout(_SOCKET_S)
-                ear.connect(str(path))
-        except OSError as error:
-            yield _bad(
-                "server", f"{name} does not answer ({printable(error)}): systemctl --user restart {unit}"
-            )
-        else:
-            yield Finding("server", "good", f"{name} takes connections")
-    if not any_there:
-        yield Finding("server", "note", "no sound server: the sound library speaks to ALSA itself")
-
-
-def _sockets() -> Iterator[tuple[str, Path, str]]:
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
-    pipewire = Path(os.environ.get("PIPEWIRE_RUNTIME_DIR") or runtime)
-    yield "PipeWire", pipewire / "pipewire-0", "pipewire"
-    given = os.environ.get("PULSE_SERVER", "")
-    pulse = Path(os.environ.get("PULSE_RUNTIME_PATH") or runtime / "pulse") / "native"
-    if given.startswith(("unix:", "/")):
-        pulse = Path(given.removeprefix("unix:"))
-    yield "PulseAudio, or what stands in for it,", pulse, "pulseaudio pipewire-pulse"
-
-
-def _permissions(folder: Path = Path("/dev/snd")) -> Iterator[Finding]:
-    """Whether this user may use the sound hardware that the kernel knows."""
-    if not folder.is_dir():
-        return
-    pcms = sorted(folder.glob("pcm*"))
-    closed = [pcm.name for pcm in pcms if not os.access(pcm, os.R_OK | os.W_OK)]
-    if closed:
-        yield _bad(
-            "permissions",
-            f"no right to {', '.join(closed)} in {folder}: sudo usermod -aG audio $USER, and log in again",
-        )
-    elif pcms:
-        yield Finding("permissions", "good", f"{len(pcms)} sound devices of the kernel may be used")
 
 
 async def _library(backend: Backend) -> AsyncIterator[Finding]:
@@ -230,7 +152,7 @@ def _listed(devices: list[DeviceInfo]) -> Finding:
     microphones = [device.name for device in devices if device.inputs]
     speakers = [device.name for device in devices if device.outputs]
     if not devices:
-        return _bad("devices", "there is none: plug one in, start the sound server, or end what uses it")
+        return _bad("devices", "none can be used; of the microphone and the speaker it is said why")
     text = f"{len(microphones)} with a microphone, {len(speakers)} with a speaker (voicepipe devices)"
     return Finding("devices", "good" if microphones and speakers else "note", text)
 
@@ -242,11 +164,11 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
     async with AsyncExitStack() as opened:
         microphone: InputStream | None = None
         speaker: OutputStream | None = None
+        plays = False
         wish = StreamRequest(options.format, latency="high")
         try:
-            microphone = await opened.enter_async_context(open_microphone(backend, wish, options.mic))
+            microphone, blocks = await _listened(backend, wish, options.mic, opened)
             yield _opened("microphone", microphone.info)
-            blocks = await collect(microphone, LISTEN_S)
             for finding in _heard(microphone, blocks):
                 yield finding
         except DeviceError as error:
@@ -255,15 +177,40 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         try:
             speaker = await opened.enter_async_context(open_speaker(backend, wish, options.speaker))
             yield _opened("speaker", speaker.info)
-            yield await _played(speaker)
+            played = await _played(speaker)
+            yield played
+            plays = played.verdict == "good"
         except DeviceError as error:
             yield _bad("speaker", error)
             speaker = None
-        if microphone is not None and speaker is not None and microphone.counts.calls:
+        if microphone is not None and speaker is not None and microphone.counts.calls and plays:
             try:
                 yield await _echo(microphone, speaker, options.format)
             except DeviceError as error:
                 yield _bad("round trip", error)
+
+
+async def _listened(
+    backend: Backend, wish: StreamRequest, name: str, opened: AsyncExitStack
+) -> tuple[InputStream, list[Block]]:
+    """The stream of a microphone, and what came in a second. Raises: DeviceError.
+
+    A virtual source may give nothing for its first two seconds (the monitor of an idle null sink of
+    PulseAudio does), and counts as lost until then: so one that gives nothing is opened again.
+    """
+    for tries_left in reversed(range(TRIES)):
+        microphone = await opened.enter_async_context(open_microphone(backend, wish, name))
+        try:
+            blocks = await collect(microphone, LISTEN_S)
+        except DeviceLostError:
+            if microphone.counts.calls or not tries_left:
+                raise
+        else:
+            if blocks or not tries_left:
+                break
+        await microphone.close()
+        await asyncio.sleep(AGAIN_S)
+    return microphone, blocks
 
 
 def _opened(kind: str, info: StreamInfo) -> Finding:
@@ -280,14 +227,12 @@ def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
     if not blocks:
         yield _bad(
             "blocks",
-            f"{printable(info.device)} gave nothing for {LISTEN_S:g} s: it is suspended, or its sound server "
-            "hangs: restart the sound server, or replug the device",
+            f"{printable(info.device)} gave nothing for {LISTEN_S:g} s, {TRIES} times: {_STANDS_STILL}",
         )
         return
     block_ms = 1e3 * info.format.seconds(info.block)
-    text = (
-        f"{counts.calls} blocks of {block_ms:.0f} ms, the longest wait {1e3 * counts.longest_wait_s:.0f} ms"
-    )
+    number = f"{counts.calls} block{'s' * (counts.calls != 1)}"
+    text = f"{number} of {block_ms:.0f} ms, the longest wait {1e3 * counts.longest_wait_s:.0f} ms"
     if counts.late:
         yield _bad(
             "blocks", f"{text}, {counts.late} of them late: end busy programs, or ask for more latency"
@@ -318,14 +263,9 @@ async def _played(speaker: OutputStream) -> Finding:
     try:
         async with asyncio.timeout(LISTEN_S + info.latency_s):
             await speaker.drain()
-    except (TimeoutError, DeviceLostError) as error:
-        if speaker.counts.calls:
-            return _bad("plays", error if str(error) else f"{printable(info.device)} does not play on")
-        return _bad(
-            "plays",
-            f"{printable(info.device)} took nothing for {LISTEN_S:g} s: it is suspended, or its sound server "
-            "hangs: restart the sound server, or replug the device",
-        )
+    except (TimeoutError, DeviceLostError):
+        how = "does not play on" if speaker.counts.calls else f"took nothing for {LISTEN_S:g} s"
+        return _bad("plays", f"{printable(info.device)} {how}: {_STANDS_STILL}")
     return Finding("plays", "good", f"{speaker.counts.calls} blocks so far")
 
 

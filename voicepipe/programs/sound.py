@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Callable
 
 from voicepipe.audio import AudioFormat
-from voicepipe.devices import Backend, open_backend
-from voicepipe.errors import BackendMissingError
+from voicepipe.devices import Backend, StreamRequest, open_backend
+from voicepipe.errors import BackendMissingError, DeviceError, DeviceNotFoundError
 
 __all__ = ["CALM_LATENCY_S", "Sound", "choose_sound"]
 
@@ -98,5 +98,21 @@ def _why_not_portaudio() -> str | None:
     speaker = any(device.default_output for device in devices)
     if mic and speaker:
         return None
+    why = asyncio.run(_refusal(backend, microphone=not mic))
+    if why is not None:
+        return why
     missing = "no speaker" if mic else "no microphone" if speaker else "no sound card"
     return f"{missing} found (plug one in, or start the sound server)"
+
+
+async def _refusal(backend: Backend, *, microphone: bool) -> str | None:
+    """Why the default device is not there, where it is: another program has it, or nobody may use it."""
+    opened = backend.open_input if microphone else backend.open_output
+    try:
+        stream = await opened(StreamRequest(), lambda: None)
+    except DeviceNotFoundError:
+        return None
+    except DeviceError as error:
+        return str(error)
+    await stream.close()  # it has come back meanwhile, too late for this
+    return None
