@@ -10,7 +10,7 @@ import pytest
 
 from voicepipe.cli import main
 from voicepipe.programs import echo as echo_program
-from voicepipe.programs import level, vad
+from voicepipe.programs import latency, level, record, vad
 from voicepipe.programs.echo import EchoOptions, read_options
 from voicepipe.programs.options import SETTINGS
 
@@ -205,6 +205,16 @@ def test_config_names_what_is_wrong_and_variables_that_are_nearly_right(
     settings.file("rate = 1\n")
     assert main(["config"]) == 1
     assert "rate: '1' is no rate" in capsys.readouterr().err
+
+
+def test_a_measurement_and_a_recording_take_the_devices_only(settings: Settings) -> None:
+    settings.file('mic = "usb"\nspeaker = "hat"\nrate = 8000\nlatency = 0.5\nblock = 400\nseconds = 3\n')
+    measured = latency.read_options([], "latency")
+    assert (measured.mic, measured.speaker) == ("usb", "hat")
+    assert (measured.format.rate, measured.latency, measured.block_s) == (48_000, "low", 0.01)
+    recorded = record.read_options(["x.wav"], "record")
+    assert (recorded.mic, recorded.format.rate, recorded.seconds) == ("usb", 48_000, None)
+    assert latency.read_options(["--rate", "16000"], "latency").format.rate == 16_000
 
 
 def test_every_option_of_the_programs_that_run_for_long_is_a_setting(settings: Settings) -> None:

@@ -18,7 +18,8 @@ def command_line(program: str) -> Parser:
     parser = Parser(
         program,
         "Shows the settings in force, and where each comes from. A flag goes before a variable "
-        f"(VOICEPIPE_MIC), that before the file ({config_path()}), that before the default.",
+        f"(VOICEPIPE_MIC), that before the file ({config_path()}), that before the default. For every "
+        "program they count, but record and latency take of them only the devices.",
         "0 shown, 1 a setting is wrong, 2 wrong usage",
     )
     parser.take("--json")

@@ -58,9 +58,10 @@ def command_line(program: str) -> Parser:
     )
     parser.take("--backend", default="auto")
     parser.take("--mic", "--speaker")
-    parser.take("--rate", default=48_000)
-    parser.take("--block")
-    parser.take("--latency", default="low")
+    # What is set for other programs would make it another measurement.
+    parser.take("--rate", default=48_000, from_settings=False)
+    parser.take("--block", from_settings=False)
+    parser.take("--latency", default="low", from_settings=False)
     parser.take("--count", "--listen", "--json")
     parser.take("--plot", help="draw every chirp's way (needs matplotlib)")
     parser.take("--debug", help="show tracebacks")

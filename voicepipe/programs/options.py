@@ -42,15 +42,22 @@ class Parser(argparse.ArgumentParser):
                 **different,
             }
         )
+        self._settings: list[str] = []
 
     def error(self, message: str) -> NoReturn:
         """Raises: SystemExit."""
         self.exit(2, f"{self.prog}: {printable(message)} (--help tells more)\n")
 
-    def take(self, *names: str, **different: Any) -> None:
-        """Have these options, as they are declared, but for what is different here."""
+    def take(self, *names: str, from_settings: bool = True, **different: Any) -> None:
+        """Have these options, as they are declared, but for what is different here.
+
+        Args:
+            from_settings: what file and variables say of them counts here.
+        """
         for name in names:
             self.add_argument(name, **{**_DECLARED[name], **different})
+        if from_settings:
+            self._settings.extend(name for name in names if name in SETTINGS)
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """What is given, on top of what file and variables say. Whoever asks for help gets it.
@@ -60,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         """
         if not {"-h", "--help"} & set(arguments):
             try:
-                apply(self, settings_parser())
+                apply(self, self._settings, settings_parser())
             except SettingsError as error:
                 self.error(str(error))
         return self.parse_args(arguments)

@@ -52,8 +52,11 @@ def command_line(program: str) -> Parser:
     parser.take("file", help="a new file; a folder that is missing is made, for you alone")
     parser.take("--backend", help="portaudio, fake, or wav:IN.wav")
     parser.take("--mic")
-    parser.take("--rate", default=48_000)
-    parser.take("--channels", "--seconds", "--debug")
+    # What is set for other programs would make it another recording, or cut it short.
+    parser.take("--rate", default=48_000, from_settings=False)
+    parser.take("--channels")
+    parser.take("--seconds", from_settings=False)
+    parser.take("--debug")
     return parser
 
 

@@ -12,7 +12,7 @@ import argparse
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ __all__ = ["DEFAULT", "Setting", "SettingsError", "apply", "config_path", "in_fo
 DEFAULT = "default"
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False}
 _SWITCHES["off"] = False
-_NO_SETTINGS = ("h", "json", "labels", "plot")
 
 
 class SettingsError(VoicepipeError):
@@ -40,29 +39,29 @@ class Setting:
     """The variable's name, the file's path, or `default`."""
 
 
-def apply(parser: argparse.ArgumentParser, *others: argparse.ArgumentParser) -> None:
-    """Make what file and variables say the defaults of a parser.
+def apply(parser: argparse.ArgumentParser, flags: Iterable[str], every: argparse.ArgumentParser) -> None:
+    """Make what file and variables say the defaults of a program's parser.
 
     Args:
-        others: programs that share the file: what they know may stand in it.
+        parser: the program's.
+        flags: those of its options for which that counts.
+        every: has every option that is a setting.
 
     Raises:
         SettingsError: something that is said is wrong.
     """
-    found = in_force(parser, *others)
-    own = _options((parser,))
-    parser.set_defaults(
-        **{own[name].dest: found[name].value for name in own if found[name].source != DEFAULT}
-    )
+    found, options = in_force(every), _options(every)
+    names = [name for name in map(_name, flags) if found[name].source != DEFAULT]
+    parser.set_defaults(**{options[name].dest: found[name].value for name in names})
 
 
-def in_force(*parsers: argparse.ArgumentParser) -> dict[str, Setting]:
-    """Every option of these programs that is a setting, with its value and where that comes from.
+def in_force(every: argparse.ArgumentParser) -> dict[str, Setting]:
+    """Every option that is a setting, with its value and where that comes from.
 
     Raises:
         SettingsError: something that is said is wrong.
     """
-    options = _options(parsers)
+    options = _options(every)
     path = config_path()
     found = {name: Setting(option.default, DEFAULT) for name, option in options.items()}
     for name, value in _file(path, options).items():
@@ -90,12 +89,14 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     return [f"{printable(name)} is no setting: {right[0]} is" for name, right in near.items() if right]
 
 
-def _options(parsers: Sequence[argparse.ArgumentParser]) -> dict[str, argparse.Action]:
-    """The options of all of them by name; of two with the same name the first one's."""
-    actions = [action for parser in reversed(parsers) for action in parser._actions]
-    options = {action.option_strings[0].lstrip("-"): action for action in actions if action.option_strings}
-    options = {name.replace("-", "_"): action for name, action in options.items()}
-    return {name: action for name, action in options.items() if name not in _NO_SETTINGS}
+def _options(every: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """The options by name."""
+    options = {_name(action.option_strings[0]): action for action in every._actions}
+    return {name: action for name, action in options.items() if name != "h"}
+
+
+def _name(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 def _variable(name: str) -> str:
