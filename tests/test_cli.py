@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe import __version__
-from voicepipe.cli import main
+from voicepipe.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"
@@ -31,7 +31,8 @@ def test_an_unknown_command_is_one_line_and_status_2(capsys: pytest.CaptureFixtu
     assert main(["ech\x1bo"]) == 2
     assert capsys.readouterr().err == (
         "voicepipe: there is no command 'ech\\x1bo': "
-        "echo, devices, vad, doctor, latency, record, play, level, status, config, service would be right\n"
+        "echo, devices, vad, doctor, latency, record, play, level, status, config, service, completion "
+        "would be right\n"
     )
 
 
@@ -40,17 +41,18 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"voicepipe {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["echo", "devices", "vad", "doctor", "latency", "record", "play", "level", "status", "config", "service"],
-)
-def test_each_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_of_its_own(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: voicepipe {command} ")
     assert "exit status: 0" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_devices_are_listed_with_those_that_would_be_taken(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,3 +123,45 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 0
+
+
+COMPLETE = """
+eval "$("$0" -m voicepipe completion bash)"
+tried() { COMP_WORDS=(voicepipe "$@"); COMP_CWORD=$#; COMPREPLY=(); _shtab_voicepipe; echo "${COMPREPLY[@]}"; }
+tried e
+tried echo --mi
+tried echo --vad we
+tried echo --preset ""
+"""
+
+
+def test_a_shell_completes_commands_options_and_what_they_take() -> None:
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE, sys.executable], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stderr == ""
+    command, option, engines, presets = done.stdout.splitlines()
+    assert command == "echo"
+    assert "--mic" in option.split()
+    assert engines == "webrtc webrtc-plain"
+    assert presets == "responsive balanced patient"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shells_script_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(command in script for command in COMMANDS)
+    assert "16000 by default" in script or shell == "bash"
+
+
+def test_completion_without_shtab_names_the_extra() -> None:
+    program = (
+        "import sys; sys.modules['shtab'] = None; from voicepipe.cli import main; "
+        "sys.exit(main(['completion', 'bash']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("voicepipe completion: the package shtab is not installed")
+    assert done.stderr.endswith("with its extra [completion]\n")
+    assert done.stderr.count("\n") == 1

@@ -7,21 +7,22 @@ if TYPE_CHECKING:  # without importing typing
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
-__all__ = ["command", "end_with", "main"]
+__all__ = ["COMMANDS", "command", "end_with", "main"]
 
 # Each is the module of that name in voicepipe.programs, whose `run(arguments, program)` returns the status.
-_COMMANDS = {
+COMMANDS = {
     "echo": "speak, pause, and it says it back",
     "devices": "list the microphones and speakers, and what would be taken",
     "vad": "find where somebody speaks in a file",
     "doctor": "find out what is wrong with the sound, and what to do",
-    "latency": "measure how long sound takes through the speaker, the air and the microphone",
+    "latency": "measure how long sound takes through speaker, air and microphone",
     "record": "record the microphone into a WAV file",
     "play": "play a WAV file",
     "level": "show how loud it is at the microphone, and the speech as it comes",
     "status": "ask a running service how it is",
     "config": "show the settings in force, and where each comes from",
     "service": "run a voice program as a systemd service",
+    "completion": "let a shell complete commands and options",
 }
 _USAGE = """usage: voicepipe COMMAND [--help]
 
@@ -91,7 +92,7 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
             return 0
         only = given.pop(0)
         program = f"{program} {only}"
-        if only not in _COMMANDS:
+        if only not in COMMANDS:
             return _unknown(only)
     from importlib import import_module
 
@@ -100,12 +101,12 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
 
 
 def _usage() -> str:
-    return _USAGE.format(commands="\n".join(f"  {name:<11} {what}" for name, what in _COMMANDS.items()))
+    return _USAGE.format(commands="\n".join(f"  {name:<11} {what}" for name, what in COMMANDS.items()))
 
 
 def _unknown(name: str) -> int:
     from voicepipe.errors import printable
 
-    known = ", ".join(_COMMANDS)
+    known = ", ".join(COMMANDS)
     print(f"voicepipe: there is no command {printable(repr(name))}: {known} would be right", file=sys.stderr)
     return 2

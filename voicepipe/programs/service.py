@@ -96,16 +96,17 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 def command_line(program: str) -> Parser:
     """Its command line."""
+    actions = "; ".join(f"{action}: {what}" for action, what in _DOES.items())
     parser = Parser(
         program,
         "Runs a voice program as a systemd service that is started again when it must: "
-        "any that uses PipelineRunner. What it is: " + "; ".join(f"{a}: {w}" for a, w in _DOES.items()) + ".",
+        "any that uses PipelineRunner.",
         "0 done, 1 failed, 2 wrong usage",
-        usage=f"{program} {{{','.join(_DOES)}}} [--system] [--name NAME] [-- COMMAND ...]",
+        usage=f"{program} ACTION [--system] [--name NAME] [-f] [-- COMMAND ...]",
         epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; `voicepipe echo` where "
         "none is given. exit status: 0 done, 1 failed, 2 wrong usage",
     )
-    parser.add_argument("action", choices=list(_DOES), metavar="ACTION", help=", ".join(_DOES))
+    parser.add_argument("action", choices=list(_DOES), metavar="ACTION", help=actions)
     parser.take("--system", help="of the system, not of the user; needs root")
     parser.take("--name", help="its name, voicepipe by default")
     parser.add_argument("-f", "--follow", action="store_true", help="with logs: go on as more is said")
