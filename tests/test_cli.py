@@ -127,7 +127,10 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
 
 COMPLETE = """
 eval "$("$0" -m voicepipe completion bash)"
-tried() { COMP_WORDS=(voicepipe "$@"); COMP_CWORD=$#; COMPREPLY=(); _shtab_voicepipe; echo "${COMPREPLY[@]}"; }
+tried() {
+    COMP_WORDS=(voicepipe "$@"); COMP_CWORD=$#; COMPREPLY=()
+    _shtab_voicepipe; echo "${COMPREPLY[@]}"
+}
 tried e
 tried echo --mi
 tried echo --vad we

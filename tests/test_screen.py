@@ -13,16 +13,23 @@ from stages_for_tests import DOWN, UP
 from voicepipe import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    DeviceStatistics,
     InputAudioFrame,
+    MicrophoneInput,
     Pipeline,
     PipelineTask,
+    SpeakerOutput,
     TextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
+from voicepipe.meter import Level
 from voicepipe.programs.dashboard import Dashboard
+from voicepipe.programs.panel import devices_line, level_line
 from voicepipe.programs.screen import LogHandler, Screen
+from voicepipe.vad import Judgement
+from voicepipe_devices.fake import SimulatedCard
 
 
 class Terminal(io.StringIO):
@@ -89,6 +96,32 @@ def test_the_next_status_is_written_over_the_last_before_the_rest_is_erased(term
     assert terminal.getvalue() == "\ra long one\x1b[J\rshort\x1b[J"
 
 
+def test_a_status_may_have_lines(terminal: Terminal) -> None:
+    screen = Screen(terminal)
+    screen.status("one", "two")
+    screen.say("a line")
+    screen.clear()
+    assert terminal.getvalue() == (
+        "\rone\x1b[K\ntwo\x1b[J"  # each is erased behind what is new
+        "\r\x1b[1A\x1b[Ja line\none\x1b[K\ntwo"
+        "\r\x1b[1A\x1b[J"
+    )
+
+
+def test_a_low_terminal_gets_as_many_lines_as_it_can_hold(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "3")
+    Screen(terminal).status("one", "two", "three", "four")
+    assert terminal.getvalue() == "\rone\x1b[K\ntwo\x1b[J"
+
+
+def test_elsewhere_a_status_of_lines_is_its_first() -> None:
+    out = io.StringIO()
+    Screen(out).status("one", "two")
+    assert out.getvalue() == "one\n"
+
+
 def test_a_terminal_that_became_narrower_has_wrapped_the_line(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +131,10 @@ def test_a_terminal_that_became_narrower_has_wrapped_the_line(
     screen.status("y" * 39)
     screen.clear()
     assert terminal.getvalue() == f"\r{'x' * 39}\x1b[J\r\x1b[1A{'y' * 19}\x1b[J\r\x1b[J"
+    screen.status("x" * 19, "z" * 19)
+    monkeypatch.setenv("COLUMNS", "10")
+    screen.clear()
+    assert terminal.getvalue().endswith("\r\x1b[3A\x1b[J"), "four lines by now"
 
 
 def test_elsewhere_every_status_is_a_line_and_nothing_is_escaped() -> None:
@@ -174,3 +211,57 @@ def test_a_dashboard_passes_everything_and_knows_who_speaks() -> None:
     live = Dashboard(Screen(out), "", live=True)
     list(live.process(BotStartedSpeakingFrame(), UP))
     assert "listening" in live._line()
+
+
+async def test_on_a_terminal_a_dashboard_shows_score_devices_latency_and_what_was_heard(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    card = SimulatedCard()
+    dashboard = Dashboard(Screen(terminal), "")
+    dashboard.judge(Judgement(480, 0.97, -20.0, -60.0, True))
+    microphone, speaker = MicrophoneInput(card.backend()), SpeakerOutput(card.backend())
+    task = PipelineTask(Pipeline([microphone, dashboard, speaker]))
+    dashboard.watch(task)
+    run = asyncio.ensure_future(task.run())
+    await asyncio.sleep(1.05)
+    list(dashboard.process(UserStartedSpeakingFrame(), DOWN))
+    list(dashboard.process(UtteranceFrame(b"\1\0" * 8_000), DOWN))
+    level, devices, heard = dashboard._panel()
+    assert re.fullmatch(r" +1\.0 s -96\.0 dB \|[ :]+\| noise -60\.0 score 0\.97 speech", level)
+    assert devices == "microphone simulated microphone 40 ms   speaker simulated speaker 40 ms"
+    assert heard == "heard 1, the last of 0.50 s   dropped samples: none"
+    assert len(level) < 80
+    card.mic.unplug()
+    await asyncio.sleep(2)
+    assert list(dashboard._panel())[1].startswith("microphone simulated microphone is lost   speaker ")
+    assert all(len(line) < 80 for line in dashboard._panel())
+    task.cancel()
+    await run
+
+
+def test_what_clips_is_red_and_names_are_cut_where_there_is_no_room(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(terminal)
+    clipped = level_line(screen, 1.0, Level(-3.0, 0.0, 7), 0.0, None, "listening")
+    assert "\x1b[31mclipped\x1b[m" in clipped
+    device = DeviceStatistics(
+        "mic",
+        "microphone",
+        "A very long name of a microphone",
+        False,
+        16_000,
+        1,
+        9,
+        9,
+        0,
+        0,
+        2,
+        0.0,
+        0,
+        0.0,
+        0.04,
+    )
+    assert devices_line(screen, [device]) == ("microphone A very long name of… 40 ms\x1b[33m (late 2)\x1b[m")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from voicepipe.cli import main
-from voicepipe.programs.level import bar
+from voicepipe.programs.panel import bar
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"
@@ -194,4 +194,5 @@ def test_the_bar_shows_level_peak_and_noise() -> None:
     assert bar(-96, -96, -96, 12) == " " * 12
     assert bar(0, 0, 0, 12) == "#" * 11 + "|"
     assert bar(-36, -12, -60, 12) == "#:####   |  "
-    assert len(bar(20, 20, 20)) == len(bar(-200, -200, -200)) == 36
+    assert bar(-36, -12, None, 12) == "######   |  "
+    assert len(bar(20, 20, 20, 36)) == len(bar(-200, -200, -200, 36)) == 36

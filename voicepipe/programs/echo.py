@@ -146,14 +146,15 @@ def _run(options: EchoOptions, screen: Screen) -> int:
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
     greeting, ear = _greeting(options, sound), []
+    dashboard = Dashboard(screen, live=options.live, hears=options.ear is not None)
     if options.ear is not None:
         from voicepipe.utterance import UtteranceCollector  # they bring numpy, which --live can do without
         from voicepipe.vad import VADProcessor
 
-        vad = VADProcessor(options.ear.vad, preset=options.ear.preset)
+        vad = VADProcessor(options.ear.vad, preset=options.ear.preset, observe=dashboard.judge)
         greeting = f"{greeting} (the ear is {engine_name(vad.engine)})"
         ear = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
-    dashboard = Dashboard(screen, greeting, live=options.live, hears=bool(ear))
+    dashboard.greeting = f"{greeting}\nCtrl-C ends it when all has been said; twice, at once"
     stages: list[Processor] = [
         MicrophoneInput(
             sound.backend,
@@ -187,8 +188,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
 def _greeting(options: EchoOptions, sound: Sound) -> str:
     if sound.backend.name == "wav":
         return "the file is heard as fast as it goes"
-    what = "sound passes straight through" if options.live else "speak, and pause: it says it back"
-    return f"{what}. Ctrl-C ends it when all has been said; twice, at once"
+    return "sound passes straight through" if options.live else "speak, and pause: it says it back"
 
 
 def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.ear import EAR, EarOptions, ear_options
 from voicepipe.programs.hearing import Segments
 from voicepipe.programs.options import Parser
+from voicepipe.programs.panel import devices_line, level_line
 from voicepipe.programs.screen import Screen, run_on_screen
 from voicepipe.programs.sound import Sound, choose_sound
 from voicepipe.programs.stopping import EndAfter, EndAfterAudio
@@ -24,12 +25,10 @@ from voicepipe.runner import PipelineRunner
 from voicepipe.task import PipelineTask
 from voicepipe.vad import Judgement, VADProcessor
 
-__all__ = ["LevelDisplay", "LevelOptions", "bar", "command_line", "read_options", "run"]
+__all__ = ["LevelDisplay", "LevelOptions", "command_line", "read_options", "run"]
 
 _REFRESH_S = 0.05
 _PLAIN_REFRESH_S = 1.0
-_WIDTH = 36
-_RANGE_DB = 72.0
 _PEAK_FALLS_DB = 1.0
 """With each refresh: a peak stays to be seen for a while."""
 
@@ -80,6 +79,7 @@ def _run(options: LevelOptions, screen: Screen) -> int:
     sound = choose_sound(options.backend, screen.say)
     display = LevelDisplay(screen)
     task = _task(options, sound, display)
+    display.watch(task)
     sound.begin(options.format, options.seconds)
     runner = PipelineRunner()
     status = runner.run(task)
@@ -115,6 +115,12 @@ class LevelDisplay(InlineProcessor):
         self._peak_db = FLOOR_DB
         self._clipped = 0
         self._judged = Judgement(0, 0.0, FLOOR_DB, FLOOR_DB, False)
+        self._last = "no speech yet"
+        self._task: PipelineTask | None = None
+
+    def watch(self, task: PipelineTask) -> None:
+        """Show the microphone of this task too."""
+        self._task = task
 
     async def on_running(self) -> None:
         """Now it hears."""
@@ -139,6 +145,7 @@ class LevelDisplay(InlineProcessor):
             self._count += 1
             self._spoken_s += end_s - begin_s
             self._screen.say(f"{begin_s:10.3f} {end_s:10.3f}   {end_s - begin_s:6.2f} s of speech")
+            self._last = f"{self._count} heard, the last of {end_s - begin_s:.2f} s"
         return (frame,)
 
     def summary(self) -> str:
@@ -153,31 +160,14 @@ class LevelDisplay(InlineProcessor):
     async def _show(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
-            self._screen.status(self._line())
+            self._screen.status(self._line(), self._more())
             self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
 
     def _line(self) -> str:
-        judged = self._judged
-        meter = bar(self._level.rms_db, self._peak_db, judged.noise_db)
-        doing = ""
-        if self._level.clipped:
-            doing, meter = self._screen.paint("clipped", "red"), self._screen.paint(meter, "red")
-        elif judged.speaking:
-            doing, meter = self._screen.paint("speech", "green"), self._screen.paint(meter, "green")
-        return (
-            f"{self._at_s:8.1f} s {self._level.rms_db:6.1f} dB |{meter}| "
-            f"noise {judged.noise_db:5.1f}  score {judged.score:4.2f}  {doing}"
-        )
+        return level_line(self._screen, self._at_s, self._level, self._peak_db, self._judged, "")
 
-
-def bar(level_db: float, peak_db: float, noise_db: float, width: int = _WIDTH) -> str:
-    """A level as a bar over 72 dB, with a mark where the noise floor is, and one at the last peak."""
-
-    def cell(db: float) -> int:
-        return min(width, max(0, round((db + _RANGE_DB) / _RANGE_DB * width)))
-
-    cells = [*("#" * cell(level_db)).ljust(width)]
-    for mark, db in ((":", noise_db), ("|", peak_db)):
-        if 0 < cell(db) <= width:
-            cells[cell(db) - 1] = mark
-    return "".join(cells)
+    def _more(self) -> str:
+        """The microphone, and what was heard last."""
+        report = self._task.report if self._task is not None else None
+        devices = devices_line(self._screen, report.devices if report is not None else ())
+        return f"{devices}   {self._last}".lstrip()

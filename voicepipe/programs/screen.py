@@ -1,4 +1,4 @@
-"""What a program prints: lines that stay, and on a terminal one status line under them that changes."""
+"""What a program prints: lines that stay, and on a terminal a few under them that change."""
 
 from __future__ import annotations
 
@@ -35,8 +35,13 @@ class Screen:
         """A status would be kept, line by line, for months."""
         self._has_colours = self.is_live and not os.environ.get("NO_COLOR")
         self._status = ""
-        self._width = 0
-        """Of what stands in the status line, in cells."""
+        self._widths: list[int] = []
+        """Of each line that stands in the status, in cells."""
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is now, in cells."""
+        return max(1, shutil.get_terminal_size().columns)
 
     def paint(self, text: str, colour: str) -> str:
         """The text in green, yellow, cyan or red, where there are colours and nobody has set NO_COLOR."""
@@ -46,39 +51,42 @@ class Screen:
         """A line that stays."""
         self._put(f"{self._erase()}{line}\n{self._status}")
 
-    def status(self, line: str) -> None:
-        """The line that changes; a line like others where none can."""
+    def status(self, *lines: str) -> None:
+        """The lines that change; where none can, the first of them is a line like others."""
         if self._is_kept:
             return
         if not self.is_live:
-            self._put(line.rstrip() + "\n")
+            self._put(lines[0].rstrip() + "\n")
             return
-        # A line as long as the terminal is wide would wrap, and stay.
         up = self._home()
-        self._status, self._width = _cut(line, shutil.get_terminal_size().columns - 1)
-        # What follows is erased behind it, and not before: it would flicker.
+        # A line as long as the terminal is wide would wrap, and stay; so would one too many.
+        most = max(1, shutil.get_terminal_size().lines - 1)
+        cut = [_cut(line, self.columns - 1) for line in lines[:most]]
+        self._widths = [width for _, width in cut]
+        # What stood there is erased behind each line, and not before: it would flicker.
+        self._status = "\x1b[K\n".join(text for text, _ in cut)
         self._put(f"{up}{self._status}\x1b[J")
 
     def clear(self) -> None:
-        """Take the status line away."""
+        """Take the status away."""
         if self._status:
             erase = self._erase()
-            self._status, self._width = "", 0
+            self._status, self._widths = "", []
             self._put(erase)
 
     def make_room(self) -> None:
         """Somebody else is going to print a line on this terminal."""
         if self._status:
             self._put(self._erase())
-            self._width = 0  # the next one begins behind what they print
+            self._widths = []  # the next one begins behind what they print
 
     def _erase(self) -> str:
         return f"{self._home()}\x1b[J" if self.is_live else ""
 
     def _home(self) -> str:
-        """To where the status line begins. A terminal that became narrower has wrapped it."""
-        rows = max(0, self._width - 1) // max(1, shutil.get_terminal_size().columns)
-        return f"\r\x1b[{rows}A" if rows else "\r"
+        """To where the status begins. A terminal that became narrower has wrapped its lines."""
+        rows = sum(1 + max(0, width - 1) // self.columns for width in self._widths) - 1
+        return f"\r\x1b[{rows}A" if rows > 0 else "\r"
 
     def _put(self, text: str) -> None:
         try:
