@@ -95,6 +95,7 @@ def main() -> None:
     path = Path(sys.argv[1])
     with Terminal(COLUMNS, LINES) as terminal:
         terminal.keys(f"alias voicepipe={shlex.quote(f'{sys.executable} -m voicepipe')}; clear", "Enter")
+        terminal.wait_for(rf"^{re.escape(PROMPT.strip())}\s*$")
         terminal.keys("voicepipe echo --backend fake", "Enter")
         screen = terminal.wait_for(r"#{12}.*score 1.*speech.*heard 1, the last of")
         terminal.keys("C-c")
