@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from program_output import without_slow_steps
 from voicepipe import __version__
 from voicepipe.cli import COMMANDS, main
 
@@ -29,11 +30,51 @@ def test_without_a_command_it_tells_which_there_are(capsys: pytest.CaptureFixtur
 
 def test_an_unknown_command_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ech\x1bo"]) == 2
+    assert capsys.readouterr().err == "voicepipe: there is no command 'ech\\x1bo': did you mean echo?\n"
+    assert main(["-v"]) == 2
     assert capsys.readouterr().err == (
-        "voicepipe: there is no command 'ech\\x1bo': "
+        "voicepipe: there is no command '-v': "
         "echo, devices, vad, doctor, latency, record, play, level, status, config, service, completion "
         "would be right\n"
     )
+
+
+def test_an_option_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, near in ((["echo", "--Live"], "--live"), (["play", "x.wav", "--speeker=usb"], "--speaker")):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        error = capsys.readouterr().err
+        assert f"unrecognized arguments: {words[-1]}; did you mean {near}? (--help tells more)" in error
+
+
+def test_help_for_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["help", "play"])
+    assert capsys.readouterr().out.startswith("usage: voicepipe play ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="it is of Linux")
+@pytest.mark.parametrize("command", ["devices --backend fake", "config --json", "completion fish"])
+def test_a_full_disk_is_one_line_and_status_1(command: str) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-u", "-m", "voicepipe", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "voicepipe: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize("command", ["level --backend fake --seconds 0.1", "devices --backend fake"])
+def test_a_program_whose_standard_streams_are_closed(closed: str, command: str) -> None:
+    words = ["sh", "-c", f'exec "$0" -m voicepipe {command} {closed}', sys.executable]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, without_slow_steps(done.stderr)) == (0, "")
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

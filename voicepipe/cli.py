@@ -50,6 +50,9 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
         status = 130
     except BrokenPipeError:  # whoever read what it prints has enough, as `head` has
         status = 0
+    except OSError as error:  # what it prints cannot be written
+        status = 1
+        print(f"voicepipe: {error.strerror or error}", file=sys.stderr)
     from voicepipe.exit import end_process
 
     end_process(status)
@@ -82,6 +85,8 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not only:
+        if given[:1] == ["help"] and len(given) > 1:
+            given = [given[1], "--help"]
         if not given or given[0] in ("-h", "--help", "help"):
             print(_usage(), end="")
             return 0 if given else 2
@@ -105,8 +110,11 @@ def _usage() -> str:
 
 
 def _unknown(name: str) -> int:
+    from difflib import get_close_matches
+
     from voicepipe.errors import printable
 
-    known = ", ".join(COMMANDS)
-    print(f"voicepipe: there is no command {printable(repr(name))}: {known} would be right", file=sys.stderr)
+    near = get_close_matches(name, COMMANDS, 1)
+    right = f"did you mean {near[0]}?" if near else f"{', '.join(COMMANDS)} would be right"
+    print(f"voicepipe: there is no command {printable(repr(name))}: {right}", file=sys.stderr)
     return 2

@@ -100,7 +100,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     asyncio.run(look())
     bad = sum(finding.verdict == "bad" for finding in findings)
     if options.json:
-        screen.say(json.dumps([asdict(finding) for finding in findings], indent=1))
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         screen.say("all is well" if not bad else f"{bad} of {len(findings)} things are bad")
     return 1 if bad else 0

@@ -167,7 +167,7 @@ def _run(options: LatencyOptions, screen: Screen) -> int:
 
     found = asyncio.run(measure(open_backend(options.backend), options, progress))
     screen.clear()
-    screen.say(json.dumps(found.as_dict(), indent=1) if options.json else "\n".join(found.lines()))
+    print(json.dumps(found.as_dict(), indent=1) if options.json else "\n".join(found.lines()))
     if draw is not None and options.plot is not None:
         draw(found, options.plot)
     return 0 if found.heard else 1

@@ -6,6 +6,7 @@ Wrong usage is one line on stderr, and status 2.
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -47,6 +48,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises: SystemExit."""
         self.exit(2, f"{self.prog}: {printable(message)} (--help tells more)\n")
+
+    def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        """Raises: SystemExit: as `read`. For what is no option it is said which is near."""
+        given, unknown = self.parse_known_args(arguments)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            meant = "".join(f"; did you mean {name}?" for name in near)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return given
 
     def take(self, *names: str, from_settings: bool = True, **different: Any) -> None:
         """Have these options, as they are declared, but for what is different here.

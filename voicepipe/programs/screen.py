@@ -28,8 +28,8 @@ class Screen:
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
-        self._out = sys.stdout if out is None else out
-        self.is_live = self._out.isatty() and os.environ.get("TERM") != "dumb"
+        self._out = sys.stdout if out is None else out  # None where it is closed
+        self.is_live = bool(self._out and self._out.isatty()) and os.environ.get("TERM") != "dumb"
         """It is a terminal, where a line can change."""
         self._is_kept = _goes_to_the_journal(self._out)
         """A status would be kept, line by line, for months."""
@@ -89,6 +89,8 @@ class Screen:
         return f"\r\x1b[{rows}A" if rows > 0 else "\r"
 
     def _put(self, text: str) -> None:
+        if self._out is None:
+            return
         try:
             self._out.write(text)
             self._out.flush()
@@ -108,6 +110,8 @@ def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -
     log_to(screen, program, debug=debug)
     try:
         return work(screen)
+    except BrokenPipeError:
+        raise
     except (VoicepipeError, OSError) as error:
         if debug:
             raise
@@ -122,7 +126,7 @@ def told(error: Exception) -> str:
         return f"{printable(error.filename)} is there already: give another name, or remove it first"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{printable(error.filename)}: {error.strerror}"
-    return printable(error)
+    return printable(error.strerror if isinstance(error, OSError) and error.strerror else error)
 
 
 def log_to(screen: Screen, program: str, *, debug: bool) -> None:
