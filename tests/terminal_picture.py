@@ -50,12 +50,11 @@ class Terminal:
     def wait_for(self, pattern: str) -> str:
         """Returns what is on the screen when it matches. Raises: TimeoutError."""
         until_s = time.monotonic() + LIMIT_S
-        while time.monotonic() < until_s:
-            shown = self.shown()
-            if re.search(pattern, shown, re.DOTALL):
-                return shown
+        while not re.search(pattern, shown := self.shown(), re.DOTALL):
+            if time.monotonic() > until_s:
+                raise TimeoutError(f"{pattern!r} did not come: {shown}")
             time.sleep(0.02)
-        raise TimeoutError(f"{pattern!r} did not come: {shown}")
+        return shown
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", f"voicepipe-{id(self)}", "-f", "/dev/null", *arguments]

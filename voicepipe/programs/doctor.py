@@ -198,7 +198,9 @@ async def _listened(
     A virtual source may give nothing for its first two seconds (the monitor of an idle null sink of
     PulseAudio does), and counts as lost until then: so one that gives nothing is opened again.
     """
-    for tries_left in reversed(range(TRIES)):
+    tries_left = TRIES
+    while True:
+        tries_left -= 1
         microphone = await opened.enter_async_context(open_microphone(backend, wish, name))
         try:
             blocks = await collect(microphone, LISTEN_S)
@@ -207,10 +209,9 @@ async def _listened(
                 raise
         else:
             if blocks or not tries_left:
-                break
+                return microphone, blocks
         await microphone.close()
         await asyncio.sleep(AGAIN_S)
-    return microphone, blocks
 
 
 def _opened(kind: str, info: StreamInfo) -> Finding:
