@@ -132,8 +132,10 @@ class Card:
 
     # -- microphone
 
-    def put(self, frame: int, samples: array.array[int]) -> None:
-        """Put samples (mono; copied to every channel) into the microphone's ring from `frame` on.
+    def put(self, frame: int, samples: array.array[int], channel: int = 0) -> None:
+        """Put samples (mono) into the microphone's ring from `frame` on.
+
+        They are copied to every channel, or go to one, counted from 1, and the others are silent.
 
         What lies between the last put and this one is silence. At most about 9 s ahead of now.
         """
@@ -142,13 +144,16 @@ class Card:
             mic.lo = mic.hi = frame  # a gap: nothing older is wanted
         elif frame > mic.hi:
             self._fill(mic.hi, array.array("h", bytes(2 * (frame - mic.hi))))
-        self._fill(frame, samples)
+        self._fill(frame, samples, channel)
         mic.hi = max(mic.hi, frame + len(samples))
 
-    def _fill(self, frame: int, samples: array.array[int]) -> None:
+    def _fill(self, frame: int, samples: array.array[int], channel: int = 0) -> None:
         channels = self.mic.channels
         wide = samples
-        if channels > 1:
+        if channel and channels > 1:
+            wide = array.array("h", bytes(2 * channels * len(samples)))
+            wide[channel - 1 :: channels] = samples
+        elif channels > 1:
             wide = array.array("h", (sample for sample in samples for _ in range(channels)))
         data = memoryview(wide).cast("B")
         for place, begin, end in self._places(self._mic_ring, channels, frame, len(samples)):
@@ -163,17 +168,17 @@ class Card:
             yield base + at * width, done * width, (done + some) * width
             done += some
 
-    def say(self, samples: array.array[int], after: float = 0.2) -> int:
+    def say(self, samples: array.array[int], after: float = 0.2, channel: int = 0) -> int:
         """Play samples of any length into the microphone, from `after` seconds from now on.
 
-        Returns the frame of the first. Blocks while the rest does not fit into the ring. What is
-        said while nothing listens is lost.
+        Into every channel of it, or into one, counted from 1. Returns the frame of the first. Blocks
+        while the rest does not fit into the ring. What is said while nothing listens is lost.
         """
         start = self.now(self.mic) + int(after * self.rate)
         for done in range(0, len(samples), self.rate):
             while start + done - self.now(self.mic) > 4 * self.rate:
                 time.sleep(0.1)
-            self.put(start + done, samples[done : done + self.rate])
+            self.put(start + done, samples[done : done + self.rate], channel)
         return start
 
     # -- speaker

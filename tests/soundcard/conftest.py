@@ -15,9 +15,16 @@ def new_card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewCard]:
     """Makes cards, each in a directory of its own."""
     with ExitStack() as cards:
 
-        def make(*, rate: int = 48000, mic: int = 1, speaker: int = 2, server: str = "none") -> PluggedCard:
+        def make(
+            *,
+            rate: int = 48000,
+            mic: int = 1,
+            speaker: int = 2,
+            sample: str = "S16_LE",
+            server: str = "none",
+        ) -> PluggedCard:
             directory = tmp_path_factory.mktemp("card")
-            new = plugged(directory, rate=rate, mic=mic, speaker=speaker, server=server)
+            new = plugged(directory, rate=rate, mic=mic, speaker=speaker, sample=sample, server=server)
             try:
                 return cards.enter_context(new)
             except CannotRunError as why:

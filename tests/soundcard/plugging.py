@@ -62,29 +62,43 @@ def soundcard_is_required() -> bool:
 
 
 class NewCard(Protocol):
-    """Puts another card in, of a rate, with so many channels and behind a sound server or none.
+    """Puts another card in: its rate, channels and sample format, and the sound server before it or none.
 
     It is taken out after the test.
     """
 
     def __call__(
-        self, *, rate: int = 48000, mic: int = 1, speaker: int = 2, server: str = "none"
+        self,
+        *,
+        rate: int = 48000,
+        mic: int = 1,
+        speaker: int = 2,
+        sample: str = "S16_LE",
+        server: str = "none",
     ) -> PluggedCard: ...
 
 
 @contextmanager
 def plugged(
-    directory: Path, *, rate: int = 48000, mic: int = 1, speaker: int = 2, server: str = "none"
+    directory: Path,
+    *,
+    rate: int = 48000,
+    mic: int = 1,
+    speaker: int = 2,
+    sample: str = "S16_LE",
+    server: str = "none",
 ) -> Iterator[PluggedCard]:
     """A new card, whose state lies in that directory, with so many channels.
 
-    At the end the server is ended too, in whatever state it is, and nothing of it stays.
+    `sample` is the one sample format that it takes, as ALSA calls it. At the end the server is ended
+    too, in whatever state it is, and nothing of it stays.
 
     Raises:
         CannotRunError: something is missing that may not be installed here.
         RuntimeError: it is not missing, and fails; says how.
     """
-    options = ["--rate", str(rate), "--mic", str(mic), "--speaker", str(speaker), "--server", server]
+    options = ["--rate", str(rate), "--mic", str(mic), "--speaker", str(speaker)]
+    options += ["--format", sample, "--server", server]
     try:
         with PluggedCard(bring_up(directory, "--fresh", *options), server) as card:
             yield card

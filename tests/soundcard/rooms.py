@@ -63,16 +63,20 @@ class ProgramOnCard(Program):
             time.sleep(0.01)
         return self
 
-    def say(self, samples: Samples, *, after_s: float = 0.2) -> int:
-        """Speak into the microphone; returns the card's frame of the first sample.
+    def say(self, samples: Samples, *, after_s: float = 0.2, channel: int = 0) -> int:
+        """Speak into the microphone, or into one channel of it, counted from 1.
 
-        Returns when it has been put into the card, which holds about 4 s that are yet to be said.
+        Returns the card's frame of the first sample, when all has been put into the card, which holds
+        about 4 s that are yet to be said.
         """
-        return self.card.say(array.array("h", samples.astype(np.int16).tobytes()), after_s)
+        return self.card.say(array.array("h", samples.astype(np.int16).tobytes()), after_s, channel)
 
-    def heard(self, frame: int, count: int) -> Samples:
-        """What the left loudspeaker played from that frame of the microphone on; waits until it has."""
-        return np.array(self.card.heard(self.card.at_speaker(frame), count), dtype=np.int16)
+    def heard(self, frame: int, count: int, channel: int = 0) -> Samples:
+        """What the left loudspeaker played from that frame of the microphone on; waits until it has.
+
+        `channel`: the one of another loudspeaker, counted from 0.
+        """
+        return np.array(self.card.heard(self.card.at_speaker(frame), count, channel), dtype=np.int16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 /* vcard: a virtual sound card, as a PCM plugin for ALSA's userland library.
  *
  * A program that opens the PCM gets a device with the manners of hardware: one
- * fixed rate, fixed channel counts, 16 bit, one user at a time, wake-ups at
+ * fixed rate, fixed channel counts, one sample format (16 bit, unless its
+ * configuration names another), one user at a time, wake-ups at
  * period boundaries of a real-time clock, a position that moves in periods (as
  * avail_update of a kernel device shows it), overruns and underruns.  There is no
  * kernel driver and no daemon.  The "card" is a shared-memory file:
@@ -20,6 +21,7 @@
 #include <alsa/pcm_external.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -73,6 +75,8 @@ typedef struct {
 	uint64_t base;	       /* card frame at which the stream started */
 	uint64_t hw;	       /* frames since then */
 	int16_t *pend;	       /* playback written before the start */
+	int16_t *row;	       /* playback of another sample format, as 16 bit */
+	snd_pcm_format_t format;
 	uint64_t npend;
 	snd_pcm_uframes_t avail_min, stop_threshold, period;
 } vcard_t;
@@ -142,7 +146,8 @@ static void spk_write(vcard_t *v, uint64_t f, const int16_t *src, uint64_t n)
 		__atomic_store_n(&v->d->hi, f + n, __ATOMIC_RELEASE);
 }
 
-static int mic_sample(vcard_t *v, uint64_t f, uint32_t c)
+/* Full scale is 32768; it may be more. */
+static float mic_sample(vcard_t *v, uint64_t f, uint32_t c)
 {
 	struct vc_card *k = v->card;
 	struct vc_dir *s = &k->dir[SPK];
@@ -162,7 +167,59 @@ static int mic_sample(vcard_t *v, uint64_t f, uint32_t c)
 				x += k->tap[i].gain * v->spk[(p % k->ring) * s->channels];
 		}
 	}
-	return x > 32767 ? 32767 : x < -32768 ? -32768 : (int)x;
+	return x;
+}
+
+static double clipped(double x, double low, double high)
+{
+	return x < low ? low : x > high ? high : x;
+}
+
+/* One sample as the device has it, little-endian.  Floats are not clipped. */
+static void put_sample(snd_pcm_format_t format, char *p, float x)
+{
+	int32_t wide;
+	int16_t narrow;
+
+	switch (format) {
+	case SND_PCM_FORMAT_FLOAT_LE:
+		x /= 32768;
+		memcpy(p, &x, 4);
+		break;
+	case SND_PCM_FORMAT_S32_LE:
+		wide = (int32_t)clipped(x * 65536.0, INT32_MIN, INT32_MAX);
+		memcpy(p, &wide, 4);
+		break;
+	case SND_PCM_FORMAT_S24_3LE:
+		wide = (int32_t)clipped(x * 256.0, -8388608, 8388607);
+		memcpy(p, &wide, 3);
+		break;
+	default:
+		narrow = (int16_t)clipped(x, -32768, 32767);
+		memcpy(p, &narrow, 2);
+	}
+}
+
+static int16_t get_sample(snd_pcm_format_t format, const char *p)
+{
+	float x;
+	int32_t wide = 0;
+	int16_t narrow;
+
+	switch (format) {
+	case SND_PCM_FORMAT_FLOAT_LE:
+		memcpy(&x, p, 4);
+		return (int16_t)lrint(clipped(x * 32768.0, -32768, 32767));
+	case SND_PCM_FORMAT_S32_LE:
+		memcpy(&wide, p, 4);
+		return (int16_t)(wide >> 16);
+	case SND_PCM_FORMAT_S24_3LE:
+		memcpy((char *)&wide + 1, p, 3);
+		return (int16_t)(wide >> 16);
+	default:
+		memcpy(&narrow, p, 2);
+		return narrow;
+	}
 }
 
 /* Frames since the start, in the steps in which the device tells them. */
@@ -218,6 +275,7 @@ static snd_pcm_sframes_t vc_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 	vcard_t *v = io->private_data;
 	uint32_t ch = io->channels, step = a->step / 8, c;
 	char *p = (char *)a->addr + a->first / 8 + off * step;
+	uint32_t width = snd_pcm_format_physical_width(v->format) / 8;
 	uint64_t f = v->base + io->appl_ptr, i;
 
 	if (gone(v))
@@ -225,8 +283,17 @@ static snd_pcm_sframes_t vc_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 	if (v->which == MIC) {
 		for (i = 0; i < n; i++, p += step)
 			for (c = 0; c < ch; c++)
-				((int16_t *)p)[c] = mic_sample(v, f + i, c);
-	} else if (v->running) {
+				put_sample(v->format, p + c * width, mic_sample(v, f + i, c));
+		v->d->appl = io->appl_ptr + n;
+		return n;
+	}
+	if (v->format != SND_PCM_FORMAT_S16_LE) {
+		for (i = 0; i < n; i++, p += step)
+			for (c = 0; c < ch; c++)
+				v->row[i * ch + c] = get_sample(v->format, p + c * width);
+		p = (char *)v->row;
+	}
+	if (v->running) {
 		spk_write(v, f, (int16_t *)p, n);
 	} else {
 		if (io->appl_ptr + n > io->buffer_size)
@@ -342,12 +409,14 @@ static int vc_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *hw)
 
 	(void)hw;
 	free(v->pend);
+	free(v->row);
 	v->pend = calloc(io->buffer_size, io->channels * 2);
+	v->row = calloc(io->buffer_size, io->channels * 2);
 	v->period = v->avail_min = io->period_size;
 	v->stop_threshold = io->buffer_size;
 	v->d->period = io->period_size;
 	v->d->buffer = io->buffer_size;
-	return v->pend ? 0 : -ENOMEM;
+	return v->pend && v->row ? 0 : -ENOMEM;
 }
 
 static int vc_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *sw)
@@ -370,6 +439,7 @@ static int vc_close(snd_pcm_ioplug_t *io)
 	close(io->poll_fd);
 	munmap(v->card, v->map_len);
 	free(v->pend);
+	free(v->row);
 	free(v);
 	return 0;
 }
@@ -408,11 +478,11 @@ static int map_card(vcard_t *v, const char *file)
 SND_PCM_PLUGIN_DEFINE_FUNC(vcard)
 {
 	snd_config_iterator_t i, next;
-	const char *file = NULL;
+	const char *file = NULL, *sample = "S16_LE";
 	char lock[4096];
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	unsigned int access[] = {SND_PCM_ACCESS_RW_INTERLEAVED, SND_PCM_ACCESS_MMAP_INTERLEAVED};
-	unsigned int format[] = {SND_PCM_FORMAT_S16_LE};
+	unsigned int format[1];
 	unsigned int bytes;
 	vcard_t *v;
 	int err;
@@ -428,6 +498,10 @@ SND_PCM_PLUGIN_DEFINE_FUNC(vcard)
 			snd_config_get_string(n, &file);
 			continue;
 		}
+		if (!strcmp(id, "format")) {
+			snd_config_get_string(n, &sample);
+			continue;
+		}
 		SNDERR("vcard: unknown field %s", id);
 		return -EINVAL;
 	}
@@ -437,6 +511,8 @@ SND_PCM_PLUGIN_DEFINE_FUNC(vcard)
 	if (!v)
 		return -ENOMEM;
 	v->lock_fd = -1;
+	v->format = snd_pcm_format_value(sample);
+	format[0] = v->format;
 	v->which = stream == SND_PCM_STREAM_CAPTURE ? MIC : SPK;
 	err = map_card(v, file);
 	if (err < 0)
@@ -466,7 +542,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(vcard)
 	err = snd_pcm_ioplug_create(&v->io, name, stream, mode);
 	if (err < 0)
 		goto fail_map;
-	bytes = v->d->channels * 2;
+	bytes = v->d->channels * snd_pcm_format_physical_width(v->format) / 8;
 	if ((err = snd_pcm_ioplug_set_param_list(&v->io, SND_PCM_IOPLUG_HW_ACCESS, 2, access)) < 0 ||
 	    (err = snd_pcm_ioplug_set_param_list(&v->io, SND_PCM_IOPLUG_HW_FORMAT, 1, format)) < 0 ||
 	    (err = snd_pcm_ioplug_set_param_minmax(&v->io, SND_PCM_IOPLUG_HW_CHANNELS,
