@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, echo, hops, imports, latency, lifecycle, pipecat, plot
+from benchmarks import density, echo, hops, imports, latency, lifecycle, pipecat, plot, resampling
 from benchmarks.table import Table
 
 _SECTIONS = {
@@ -29,6 +29,7 @@ _SECTIONS = {
     "lifecycle": lifecycle.measure,
     "density": density.measure,
     "imports": imports.measure,
+    "resampling": resampling.measure,
     "echo": echo.measure,
 }
 

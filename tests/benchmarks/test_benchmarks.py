@@ -44,6 +44,11 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
         "sessions": ["2", "4"],
         "density": ["inline", "two mailboxes", "mailbox"],
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
+        "resampling": [
+            f"{way}, {quality}"
+            for way in ("48000 to 16000", "44100 to 16000", "16000 to 48000")
+            for quality in ("LQ", "MQ", "HQ")
+        ],
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
@@ -70,7 +75,10 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
-    assert "there is no 'speed': choose from hops, latency, lifecycle, density, imports, echo" in done.stderr
+    assert (
+        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, echo"
+        in done.stderr
+    )
 
 
 def test_plot_without_matplotlib_says_what_to_install_before_it_measures(tmp_path: Path) -> None:
