@@ -16,8 +16,9 @@ from pathlib import Path
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
+from voicepipe.trial import SideTrial
 from voicepipe_devices.blocking_card import BlockingCard
-from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
 from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["PLAYED", "Library"]
@@ -173,6 +174,27 @@ def card_that_hangs_when_opened() -> BlockingCard:
         card.speaker.hang()
 
     return BlockingCard(first=hang)
+
+
+def card_that_refuses() -> BlockingCard:
+    def refuse(card: SimulatedCard) -> None:
+        card.mic.refuse(48_000, channels=2)
+        card.speaker.refuse(8_000, 44_100)
+
+    return BlockingCard(first=refuse)
+
+
+class HangsWhenTried(Library):
+    """The first of its devices does not say what it opens at."""
+
+    def try_device(self, number: int, name: str) -> Sides:
+        if not number:
+            threading.Event().wait()
+        return None, SideTrial((48_000,), (1,), 48_000, 1)
+
+
+def hangs_when_tried() -> Library:
+    return HangsWhenTried()
 
 
 def crashes_when_opened() -> Library:

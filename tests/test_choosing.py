@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from voicepipe.errors import DeviceNotFoundError
-from voicepipe_devices.choosing import Candidate, choose
+from voicepipe_devices.choosing import HOST_APIS, Candidate, choose
 
-USB = Candidate("USB Audio: #1 (hw:2,0)", 3, "ALSA", True)
-HDA = Candidate("HDA Intel PCH: ALC257 (hw:0,0)", 0, "ALSA", True)
-PULSE = Candidate("pulse", 5, "ALSA", True)
-PULSE_MIX = Candidate("pulse mix", 6, "ALSA", True)
+USB = Candidate("USB Audio: #1 (hw:2,0)", 3, "ALSA")
+HDA = Candidate("HDA Intel PCH: ALC257 (hw:0,0)", 0, "ALSA")
+PULSE = Candidate("pulse", 5, "ALSA")
+PULSE_MIX = Candidate("pulse mix", 6, "ALSA")
 ALL = (HDA, USB, PULSE, PULSE_MIX)
 
 
@@ -24,6 +24,7 @@ ALL = (HDA, USB, PULSE, PULSE_MIX)
         ("PULSE", PULSE),
         ("pulse m", PULSE_MIX),
         ("pulse, ALSA", PULSE),
+        ("usb,alsa", USB),
         ("  usb ", USB),
     ],
 )
@@ -31,7 +32,7 @@ def test_a_name_or_a_unique_part_of_it(wanted: str, device: Candidate) -> None:
     assert choose(ALL, wanted, "microphone") is device
 
 
-@pytest.mark.parametrize("wanted", ["hw:", "pul", "alsa"])
+@pytest.mark.parametrize("wanted", ["hw:", "pul", ", alsa"])
 def test_a_part_of_several_names_is_refused_and_they_are_named(wanted: str) -> None:
     with pytest.raises(
         DeviceNotFoundError, match=r"could be any microphone of .*: give more of its name"
@@ -53,12 +54,27 @@ def test_without_any_device_the_error_says_what_to_do() -> None:
         choose((), "usb", "speaker")
 
 
-def test_among_equal_names_the_systems_own_host_api_wins_and_another_can_be_named() -> None:
-    same = [Candidate("Mic", 1, "MME"), Candidate("Mic", 7, "WASAPI", True), Candidate("Mic", 9, "WDM-KS")]
-    assert choose(same, "Mic", "microphone").index == 7
-    assert choose(same, "mi", "microphone").index == 7
-    assert choose(same, "Mic, MME", "microphone").index == 1
-    assert choose(same[::2], "Mic", "microphone").index == 1  # none is the system's own: the first
+def test_among_equal_names_the_first_host_api_wins_and_another_can_be_named() -> None:
+    hosts = ["MME", "Windows DirectSound", "Windows WASAPI", "Windows WDM-KS", "one that nobody knows"]
+    same = [Candidate("USB Mic", number, host) for number, host in enumerate(hosts)]
+    assert choose(same, "USB Mic", "microphone").host == "Windows WASAPI"
+    assert choose(same, "usb", "microphone").host == "Windows WASAPI"
+    assert choose(same[:2], "usb", "microphone").host == "Windows DirectSound"
+    assert choose(same[::4], "usb", "microphone").host == "MME"
+    assert choose(same, "USB Mic, MME", "microphone").host == "MME"
+    assert choose(same, "usb, wdm", "microphone").host == "Windows WDM-KS"
+    assert choose(same, "mic, one that", "microphone").host == "one that nobody knows"
+
+
+def test_the_order_of_host_apis_is_one_of_names_that_portaudio_knows() -> None:
+    assert len(set(HOST_APIS)) == len(HOST_APIS)
+    assert HOST_APIS.index("ALSA") < HOST_APIS.index("JACK Audio Connection Kit") < HOST_APIS.index("OSS")
+
+
+def test_a_name_with_a_comma_is_that_name_before_it_is_a_host_api() -> None:
+    named = [Candidate("Mic, ALSA", 0, "OSS"), Candidate("Mic", 1, "ALSA")]
+    assert choose(named, "Mic, ALSA", "microphone").index == 0
+    assert choose(named, "Mic, OSS", "microphone").index == 0
 
 
 def test_hostile_names_are_escaped_and_long_lists_are_cut() -> None:

@@ -99,9 +99,10 @@ def test_each_command_has_help_of_its_own(
 def test_devices_are_listed_with_those_that_would_be_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--backend", "fake"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "name                   in out default Hz  taken by default as",
-        "simulated microphone    1   0      16000  microphone",
-        "simulated speaker       0   1      16000  speaker",
+        "simulated microphone (the default microphone)",
+        "    microphone  8 to 192 kHz, 1 channel; 16 kHz mono is taken as it is",
+        "simulated speaker (the default speaker)",
+        "    speaker     8 to 192 kHz, 1 channel; 16 kHz mono is taken as it is",
     ]
 
 
@@ -115,13 +116,24 @@ def test_devices_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
         "default_rate": 16_000,
         "default_input": True,
         "default_output": False,
+        "host": "",
+        "microphone": {
+            "rates": [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000],
+            "channels": [1],
+            "taken_rate": 16_000,
+            "taken_channels": 1,
+            "trouble": "",
+        },
+        "speaker": None,
     }
     assert speaker["default_output"] is True
 
 
 def test_devices_without_any(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--backend", "wav:/no/such.wav"]) == 0
-    assert capsys.readouterr().out == "there is no sound device: plug one in, or start the sound server\n"
+    assert capsys.readouterr().out == (
+        "there is no sound device: plug one in, start the sound server, or end what uses it\n"
+    )
 
 
 def test_ctrl_c_before_a_program_listens_is_status_130() -> None:

@@ -13,6 +13,7 @@ from sound_for_tests import assert_accounted, seam
 from stages_for_tests import InlineRecorder, Loopback
 from voicepipe import (
     AudioFormat,
+    DeviceFormatError,
     InputAudioFrame,
     MicrophoneInput,
     Pipeline,
@@ -94,6 +95,52 @@ async def test_what_goes_in_at_48_khz_stereo_comes_out_again_to_the_last_sample(
     out = played[loud[0] : loud[-1] + 1]
     assert len(out) == pytest.approx(48_000, abs=200), "the tail that the converter held was played too"
     np.testing.assert_array_equal(out[:, 0], out[:, 1])
+
+
+@pytest.mark.parametrize("rate", [48_000, 16_000])
+@pytest.mark.parametrize("channel", [1, 2])
+async def test_one_channel_of_a_microphone_is_heard_and_the_books_balance(rate: int, channel: int) -> None:
+    backend = StubbornCard(AudioFormat(rate, 2))
+    voice = tone(AudioFormat(rate), 0.5)
+    silence = np.zeros_like(voice)
+    backend.card.mic.hear(np.concatenate([voice, silence] if channel == 1 else [silence, voice], axis=1))
+    backend.card.mic.channels = 2
+    backend.card.mic.run_out()
+    heard = InlineRecorder()
+    stages = [MicrophoneInput(backend, channel=channel), heard]
+    report = await PipelineTask(Pipeline(stages)).run()
+    assert_accounted(report, "MicrophoneInput device")
+    captured = np.concatenate([f.array[:, 0] for f in heard.frames if isinstance(f, InputAudioFrame)])
+    assert len(captured) == 8_000
+    assert np.corrcoef(captured[200:-200], tone(SOFT, 0.5)[200:-200, 0])[0, 1] > 0.9999
+    assert np.max(captured) > 8_800, "as loud as it is in that channel"
+
+
+async def test_a_channel_that_the_device_lacks_is_refused_and_the_device_is_free_again() -> None:
+    card = SimulatedCard()
+    card.mic.channels = 2
+    backend = card.backend()
+    with pytest.raises(
+        DeviceFormatError, match="has 2 channels: there is no channel 3; 1 to 2 would be right"
+    ):
+        await backend.open_input(StreamRequest(channel=3), lambda: None)
+    assert not card.mic.is_open
+    stream = await backend.open_input(StreamRequest(channel=2), lambda: None)
+    assert (stream.info.format, stream.info.taken) == (SOFT, AudioFormat(16_000, 2))
+    await stream.close()
+
+
+async def test_how_a_device_was_opened_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    backend = StubbornCard()
+    backend.card.mic.run_out()
+    with caplog.at_level("INFO", "voicepipe"):
+        await echoed(backend)
+    lines = [record.getMessage() for record in caplog.records if "opened at" in record.getMessage()]
+    assert lines == [
+        f"the {kind} stubborn {kind} opened at 48000 Hz, 2 channels, and converted to 16000 Hz, 1 channel; "
+        "it reports 62 ms of latency"
+        for kind in ("speaker", "microphone")
+    ]
 
 
 async def test_positions_and_times_are_those_of_the_moments_that_were_captured() -> None:

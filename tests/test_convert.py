@@ -91,6 +91,28 @@ def test_channels() -> None:
     assert mixed(np.array([[1, 2, 3]], np.int16), 2) == [[1, 2]]
 
 
+@pytest.mark.parametrize("channel", [1, 2, 3])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_one_channel_is_picked_whatever_else_is_converted(channel: int, rate: int) -> None:
+    three = np.concatenate([tone(48_000, 0.2, hz) for hz in (300.0, 500.0, 700.0)], axis=1)
+    for channels in (1, 2, 3):
+        target = AudioFormat(rate, channels)
+        picked = converted(Converter(AudioFormat(48_000, 3), target, channel=channel), three, 480)
+        alone = converted(Converter(AudioFormat(48_000), target), three[:, [channel - 1]], 480)
+        np.testing.assert_array_equal(picked, alone)
+
+
+def test_the_only_channel_passes_as_it_is() -> None:
+    assert not Converter(AudioFormat(), AudioFormat(), channel=1).is_needed
+    assert Converter(AudioFormat(channels=2), AudioFormat(channels=2), channel=1).is_needed
+
+
+@pytest.mark.parametrize("channel", [0, 3, True, 1.0])
+def test_a_channel_that_the_source_lacks_is_refused(channel: int) -> None:
+    with pytest.raises((TypeError, ValueError), match="channel must be a whole number"):
+        Converter(AudioFormat(channels=2), AudioFormat(), channel=channel)
+
+
 def test_after_a_flush_a_new_stream_begins() -> None:
     converter = Converter(AudioFormat(48_000), AudioFormat(16_000, 2))
     audio = tone(48_000, 0.1)

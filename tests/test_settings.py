@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from voicepipe.cli import main
+from voicepipe.programs import doctor, latency, level, record, vad
 from voicepipe.programs import echo as echo_program
-from voicepipe.programs import latency, level, record, vad
 from voicepipe.programs.echo import EchoOptions, read_options
 from voicepipe.programs.options import SETTINGS
 
@@ -60,6 +60,19 @@ def test_flags_go_before_variables_variables_before_the_file_the_file_before_def
     settings.variable("MIC", "of a variable")
     assert (echo().mic, echo().format.rate) == ("of a variable", 48_000)
     assert echo("--mic", "of a flag", "--rate", "8000").mic == "of a flag"
+
+
+def test_a_channel_of_the_microphone_is_a_setting_of_every_program_that_listens(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert echo().mic_channel is None
+    settings.file("mic_channel = 2\n")
+    assert (echo().mic_channel, level.read_options([], "level").mic_channel) == (2, 2)
+    settings.variable("MIC_CHANNEL", "3")
+    assert record.read_options(["x.wav"], "record").mic_channel == 3
+    assert doctor.read_options([], "doctor").mic_channel == 3
+    wrong = complaint(capsys, "--mic-channel", "left")
+    assert "argument --mic-channel: 'left' is no channel: 1 to 32 would be right" in wrong
 
 
 def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:

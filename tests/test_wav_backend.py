@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from voicepipe import (
     AudioFormatError,
     DeviceBusyError,
     DeviceError,
+    DeviceFormatError,
     DeviceLostError,
     DeviceNotFoundError,
     DevicePermissionError,
@@ -152,6 +154,20 @@ async def test_rate_and_channels_are_converted(tmp_path: Path, rate: int, channe
     assert {len(block.data) for block in blocks[:-1]} == {640}
     assert stream.seam("mic", {}).taken == len(heard)
     await stream.close()
+
+
+async def test_one_channel_of_a_file_is_heard(tmp_path: Path) -> None:
+    voice, other = noise(0.1, 1), noise(0.1, 2)
+    path = said(tmp_path / "in.wav", np.stack([other, voice], axis=1), channels=2)
+    with pytest.raises(DeviceFormatError, match=r"in\.wav has 2 channels: there is no channel 3"):
+        await WavBackend(path).open_input(replace(REQUEST, channel=3), Bell())
+    stream = await WavBackend(path).open_input(replace(REQUEST, channel=2), Bell())
+    await stream.start()
+    heard = b""
+    while (block := stream.read()) is not None:
+        heard += block.data
+    await stream.close()
+    assert heard == voice.tobytes()
 
 
 @pytest.mark.parametrize(("rate", "wanted"), [(1_000, 384_000), (384_000, 1_000), (44_100, 7_919)])

@@ -20,6 +20,8 @@ __all__ = ["AudioFormat", "pcm_bytes", "samples_in"]
 SAMPLE_BYTES = 2
 FULL_SCALE = 32767
 """The scale between float audio (-1 to 1) and int16."""
+MOST_CHANNELS = 32
+"""Of any stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class AudioFormat:
 
     def __post_init__(self) -> None:
         check_count("rate", self.rate, at_least=1_000, at_most=384_000)
-        check_count("channels", self.channels, at_least=1, at_most=32)
+        check_count("channels", self.channels, at_least=1, at_most=MOST_CHANNELS)
 
     @property
     def sample_bytes(self) -> int:

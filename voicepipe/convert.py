@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio import FULL_SCALE, AudioFormat
+from voicepipe.checks import check_count
 
 __all__ = ["Converter", "Quality"]
 
 Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
-"""soxr's recipes. For live sound LQ, which holds back at most 20 ms (MQ and HQ 38); for files HQ."""
+"""soxr's recipes. For live sound LQ, which holds back at most 22 ms (MQ and HQ 41), takes 13 dB of 7 kHz at a
+rate of 16 kHz, and adds nothing above -98 dB (`tests/benchmarks/run.py --only resampling`); for files HQ."""
 
 _Floats = npt.NDArray[np.float32]
 
@@ -20,28 +22,42 @@ _Floats = npt.NDArray[np.float32]
 class Converter:
     """Converts a stream of audio that comes in pieces. What comes out does not depend on how it is cut.
 
-    Several channels become one by their mean, and one becomes several by copying it; otherwise
-    channels keep their places, and those that the source lacks are silent. Sample `n` of the
+    Several channels become one by their mean, or one of them is picked; one becomes several by copying
+    it; otherwise channels keep their places, and those that the source lacks are silent. Sample `n` of the
     target stands for the same moment as sample `n * source.rate / target.rate` of the source.
 
     Args:
         source: the format of what goes in.
         target: the format of what comes out. The same as `source`: everything passes as it is.
         quality: of the change of rate.
+        channel: the one of the source's channels that is heard, counted from 1; None: all of them.
+
+    Raises:
+        ValueError: the source has no such channel.
     """
 
-    def __init__(self, source: AudioFormat, target: AudioFormat, *, quality: Quality = "LQ") -> None:
+    def __init__(
+        self,
+        source: AudioFormat,
+        target: AudioFormat,
+        *,
+        quality: Quality = "LQ",
+        channel: int | None = None,
+    ) -> None:
+        if channel is not None:
+            check_count("channel", channel, at_least=1, at_most=source.channels)
         self.source = source
         self.target = target
         self._quality = quality
         self._taken = self._given = 0
-        self._narrow = min(source.channels, target.channels)
+        self._picked = None if channel is None or source.channels == 1 else channel - 1
+        self._narrow = min(source.channels, target.channels) if self._picked is None else 1
         self._resampler = self._new_resampler()
 
     @property
     def is_needed(self) -> bool:
-        """The formats differ."""
-        return self.source != self.target
+        """What comes out is not what goes in."""
+        return self.source != self.target or self._picked is not None
 
     def convert(self, data: bytes | memoryview) -> bytes:
         """What can be given out after so many whole samples; the rest follows later."""
@@ -72,6 +88,8 @@ class Converter:
 
     def _finish(self, audio: npt.NDArray[np.int16], *, last: bool) -> bytes:
         """Narrow the channels, change the rate, widen the channels: the least work for the resampler."""
+        if self._picked is not None:
+            audio = audio[:, self._picked : self._picked + 1]
         narrow = _mixed(audio, self._narrow)
         if self._resampler is not None:
             narrow = self._resampler.process(narrow, last=last)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from voicepipe.audio import AudioFormat
+from voicepipe.audio import MOST_CHANNELS, AudioFormat
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.errors import BackendMissingError, DeviceError, printable, shown
 
@@ -59,7 +59,9 @@ class StreamRequest:
     block_s: float = 0.02
     """Seconds of audio in a block."""
     latency: str | float = "low"
-    """What to ask of the device: "low", "high", or seconds."""
+    """What to ask of the device: "low", "high", or seconds. PipeWire's "low" is 0.04: less crackles."""
+    channel: int | None = None
+    """The one of a microphone's channels that is heard, counted from 1; None: all of them, mixed."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, AudioFormat):
@@ -68,6 +70,8 @@ class StreamRequest:
             raise TypeError(f"device must be a device's name, not {shown(self.device)}")
         check_seconds("block_s", self.block_s, at_most=1.0)
         check_count("samples in a block", self.block, at_least=1)
+        if self.channel is not None:
+            check_count("channel", self.channel, at_least=1, at_most=MOST_CHANNELS)
         if isinstance(self.latency, str):
             if self.latency not in ("low", "high"):
                 raise ValueError(f"latency must be 'low', 'high' or seconds, not {shown(self.latency)}")
@@ -95,6 +99,21 @@ class StreamInfo:
     """The rate at which the device itself was opened, where the stream converts; otherwise 0."""
     device_channels: int = 0
     """The same of its channels."""
+    why: str = ""
+    """Which formats the device refused before, and why; empty where it took the first."""
+
+    @property
+    def taken(self) -> AudioFormat:
+        """The format in which the device itself is open."""
+        return AudioFormat(self.device_rate or self.format.rate, self.device_channels or self.format.channels)
+
+    @property
+    def how(self) -> str:
+        """How it was opened, and why so, in one line that is safe to print."""
+        converted = f", and converted to {self.format}" if self.taken != self.format else ""
+        why = f"; it refused {self.why}" if self.why else ""
+        latency = f"; it reports {1e3 * self.latency_s:.0f} ms of latency"
+        return f"{printable(self.device)} opened at {self.taken}{converted}{latency}{why}"
 
     @property
     def sounded_s(self) -> float:
@@ -130,6 +149,8 @@ class DeviceInfo:
     """It is the microphone that is taken where none is named."""
     default_output: bool = False
     """It is the speaker that is taken where none is named."""
+    host: str = ""
+    """The host API that it belongs to; empty where there is but one way to it."""
 
 
 class Block(NamedTuple):

@@ -162,6 +162,7 @@ class Keeper(Generic[S]):
         """Open the first stream. Raises: DeviceError."""
         self.stream = stream = await self._opens(self._news)
         self._info = stream.info
+        _log.info("the %s %s", self._kind, stream.info.how)
         return stream
 
     def watch(self) -> None:
@@ -209,7 +210,7 @@ class Keeper(Generic[S]):
         self._reconnections += 1
         device, lost_s = printable(stream.info.device), now - lost_at
         if self._reminder.works_again(now):
-            _log.info("the %s %s is back after %.1f s", self._kind, device, lost_s)
+            _log.info("the %s %s is back after %.1f s: %s", self._kind, device, lost_s, stream.info.how)
         await self._push(DeviceRestoredFrame(device, self._kind, lost_s))
 
     def state(self) -> DeviceState:

@@ -55,7 +55,7 @@ class SpeakerOutput(FrameProcessor):
         backend: a back end, or the name of one.
         device: a device's name, or a unique part of it; empty: the default one.
         block_s: seconds of audio in a block of the device.
-        latency: "low", "high", or seconds.
+        latency: "low", "high", or seconds. Behind PipeWire 0.04 to 0.06 is right; there "low" is 0.04.
         max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
         steady: for live sound over hours, from a microphone that has another clock: hold the queue
             steady by playing at most 500 ppm faster or slower, and begin live sound with silence of

@@ -18,7 +18,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
-from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback, underflows_of
+from voicepipe.trial import DeviceTrial
+from voicepipe_devices.driver import (
+    CaptureCallback,
+    Finished,
+    Handle,
+    RenderCallback,
+    Sides,
+    underflows_of,
+)
 from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["BlockingCard", "Verb"]
@@ -53,6 +61,16 @@ class BlockingCard:
     def devices(self) -> list[DeviceInfo]:
         """The card's two devices, where they are plugged in."""
         return asyncio.run(self._backend.devices())
+
+    def try_device(self, number: int, name: str) -> Sides:
+        """What one of them opens at. Raises: DeviceError."""
+
+        async def found() -> DeviceTrial:
+            self._first(self.card)
+            return (await self._backend.trials())[number]
+
+        trial = asyncio.run(found())
+        return trial.microphone, trial.speaker
 
     def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished

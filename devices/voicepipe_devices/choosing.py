@@ -1,4 +1,8 @@
-"""Which device a name means: exactly that name, or else the only one that contains it."""
+"""Which device a name means: exactly that name, or else the only one that contains it.
+
+The same device may be there in several host APIs, with the same name in each. Then the one whose host API
+comes first in `HOST_APIS` is meant, unless another is named behind a comma: "USB Mic, JACK".
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,21 @@ from dataclasses import dataclass
 
 from voicepipe.errors import DeviceNotFoundError, printable
 
-__all__ = ["Candidate", "choose"]
+__all__ = ["HOST_APIS", "Candidate", "choose"]
 
+HOST_APIS = (
+    "ALSA",
+    "PulseAudio",
+    "JACK Audio Connection Kit",
+    "OSS",
+    "Core Audio",
+    "Windows WASAPI",
+    "ASIO",
+    "Windows WDM-KS",
+    "Windows DirectSound",
+    "MME",
+)
+"""PortAudio's, the preferred first: of Windows' those that add the least latency."""
 _MOST_NAMED = 8
 
 
@@ -19,9 +36,12 @@ class Candidate:
     name: str
     index: int
     host: str = ""
-    """The host API it belongs to; may be named behind a comma."""
-    preferred: bool = False
-    """Its host API is the system's own: it wins among equal names."""
+    """The host API it belongs to, as PortAudio calls it; it, or a part of it, may be named behind a comma."""
+
+    @property
+    def rank(self) -> int:
+        """The lowest wins among equal names."""
+        return HOST_APIS.index(self.host) if self.host in HOST_APIS else len(HOST_APIS)
 
 
 def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate:
@@ -29,17 +49,16 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
 
     Args:
         candidates: the devices there are.
-        wanted: a name, a part of one, or "name, host API".
+        wanted: a name or a part of one; with a comma and a host API behind it, only that one's.
         kind: what is looked for, for the error: "microphone".
 
     Raises:
         DeviceNotFoundError: none, or several; the near ones are named.
     """
-    name = wanted.casefold().strip()
-    exact = [c for c in candidates if name in (_folded(c.name), _folded(_full_name(c)))]
-    matches = exact or [c for c in candidates if name in _folded(_full_name(c))]
+    name = _folded(wanted)
+    matches = _named(candidates, name) or _named_with_host(candidates, name)
     if len({c.name for c in matches}) == 1:
-        return next((c for c in matches if c.preferred), matches[0])
+        return min(matches, key=lambda candidate: candidate.rank)
     if matches:
         error = DeviceNotFoundError(
             f"{printable(repr(wanted))} could be any {kind} of {_listed(matches)}: give more of its name"
@@ -55,12 +74,22 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
     )
 
 
+def _named(candidates: Sequence[Candidate], name: str) -> list[Candidate]:
+    """Exactly, or else by a part."""
+    exact = [c for c in candidates if _folded(c.name) == name]
+    return exact or [c for c in candidates if name in _folded(c.name)]
+
+
+def _named_with_host(candidates: Sequence[Candidate], wanted: str) -> list[Candidate]:
+    """The same by "name, host API"."""
+    name, comma, host = wanted.rpartition(",")
+    if not comma or not host.strip():
+        return []
+    return _named([c for c in candidates if host.strip() in _folded(c.host)], name.strip())
+
+
 def _folded(name: str) -> str:
     return name.casefold().strip()
-
-
-def _full_name(candidate: Candidate) -> str:
-    return f"{candidate.name}, {candidate.host}" if candidate.host else candidate.name
 
 
 def _nearest_first(candidates: Sequence[Candidate], name: str) -> list[Candidate]:

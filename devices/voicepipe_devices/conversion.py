@@ -8,11 +8,23 @@ from dataclasses import replace
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import Block, StreamInfo, StreamRequest
+from voicepipe_devices.formats import raise_if_missing
 
-__all__ = ["BlockConverter", "Renderer", "converted"]
+__all__ = ["BlockConverter", "Renderer", "check_channel", "converted", "is_converted"]
 
-HELD_BACK_S = 0.02
-"""What a change of rate adds to the latency: soxr's LQ, measured."""
+HELD_BACK_S = 0.022
+"""What a change of rate adds to the latency, at most: soxr's LQ, measured."""
+
+
+def check_channel(device: StreamInfo, request: StreamRequest) -> None:
+    """The channel that was asked for is there. Raises: DeviceFormatError."""
+    if request.channel is not None:
+        raise_if_missing(device.device, device.format.channels, request.channel)
+
+
+def is_converted(device: AudioFormat, request: StreamRequest) -> bool:
+    """A stream over a device in that format has something to do."""
+    return device != request.format or (request.channel is not None and device.channels > 1)
 
 
 def converted(device: StreamInfo, request: StreamRequest) -> StreamInfo:
@@ -36,12 +48,11 @@ class BlockConverter:
     new stretch begins.
     """
 
-    def __init__(self, device: AudioFormat, wanted: AudioFormat) -> None:
-        from voicepipe.convert import (
-            Converter,
-        )  # here, for it brings numpy: a stream that converts nothing is small
+    def __init__(self, device: AudioFormat, wanted: AudioFormat, channel: int | None = None) -> None:
+        # Here, for it brings numpy: a stream that converts nothing is small.
+        from voicepipe.convert import Converter
 
-        self._converter = Converter(device, wanted)
+        self._converter = Converter(device, wanted, channel=channel)
         self._ready: deque[Block] = deque()
         self._next = 0
         """Where the device's next sample stands, unless some are lost."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
+
+if TYPE_CHECKING:
+    from voicepipe.trial import SideTrial
 
 __all__ = [
     "BlockingDriver",
@@ -22,6 +25,8 @@ __all__ = [
     "Finished",
     "Handle",
     "RenderCallback",
+    "Sides",
+    "try_device",
     "underflows_of",
     "version_of",
 ]
@@ -46,6 +51,8 @@ class RenderCallback(Protocol):
         ...
 
 
+Sides: TypeAlias = "tuple[SideTrial | None, SideTrial | None]"
+"""What the microphone and the speaker of a device open at; None: it has none."""
 Finished = Callable[[DeviceError | None], None]
 """Called once when the callbacks have ended by themselves: with the reason, or None where an input ran out.
 
@@ -130,8 +137,18 @@ def version_of(driver: BlockingDriver) -> str:
     return version
 
 
+def try_device(driver: BlockingDriver, number: int, name: str) -> Sides:
+    """What a device of the driver's list opens at. Raises: DeviceError: so, or the driver cannot say."""
+    try_it: Callable[[int, str], Sides] | None = getattr(driver, "try_device", None)
+    if try_it is None:
+        raise DeviceError("nobody can say what it opens at before it is opened")
+    return try_it(number, name)
+
+
 class BlockingDriver(Protocol):
-    """What a library can do whose calls block, and may never come back. It may tell its `version()`.
+    """What a library can do whose calls block, and may never come back.
+
+    It may tell its `version()`, and what a device of its list opens at: `try_device(number, name)`.
 
     `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
     its own, which can be killed.

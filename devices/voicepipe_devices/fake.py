@@ -13,6 +13,7 @@ thread, as a real one has. Faults are verbs: `card.mic.unplug()`, `card.speaker.
 from __future__ import annotations
 
 from voicepipe.devices import DeviceInfo, StreamRequest
+from voicepipe.trial import DeviceTrial
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.simulated import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
@@ -64,10 +65,20 @@ class FakeBackend(DriverBackend):
     async def devices(self) -> list[DeviceInfo]:
         """The card's two devices, where they are plugged in."""
         mic, speaker = self.card.mic, self.card.speaker
-        there = [DeviceInfo(mic.name, 1, 0, 16_000, default_input=True)] if mic.is_present else []
+        there = [DeviceInfo(mic.name, mic.channels, 0, 16_000, default_input=True)] if mic.is_present else []
         if speaker.is_present:
             there.append(DeviceInfo(speaker.name, 0, 1, 16_000, default_output=True))
         return there
+
+    async def trials(self) -> list[DeviceTrial]:
+        """What the card's two devices open at."""
+        mic, speaker = self.card.mic, self.card.speaker
+        return [
+            DeviceTrial(device, mic.tried(16_000, capture=True), None)
+            if device.inputs
+            else DeviceTrial(device, None, speaker.tried(16_000, capture=False))
+            for device in await self.devices()
+        ]
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished

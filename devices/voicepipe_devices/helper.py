@@ -29,7 +29,7 @@ from voicepipe.devices import LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.ring import RING_S, CaptureRing, PlaybackRing
 from voicepipe.statistics import CallbackCounter
-from voicepipe_devices.driver import underflows_of, version_of
+from voicepipe_devices.driver import try_device, underflows_of, version_of
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
     COUNTS,
@@ -253,6 +253,10 @@ class _Service:
         elif kind == Kind.LIBRARY:
             library = LibraryInfo(version_of(self._driver()), self._priority)
             self._answers.send(message(Kind.LIBRARY, json.dumps(asdict(library)).encode()))
+        elif kind == Kind.TRY:
+            sides = try_device(self._driver(), **json.loads(body))
+            found = [None if side is None else asdict(side) for side in sides]
+            self._answers.send(message(Kind.TRIED, json.dumps(found).encode()))
         elif kind == Kind.OPEN:
             self._open(json.loads(body))
         elif side is None:

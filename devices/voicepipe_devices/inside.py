@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voicepipe.devices import DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import printable
+from voicepipe.trial import DeviceTrial
 from voicepipe_devices.calls import call
 from voicepipe_devices.driver import (
     BlockingDriver,
@@ -12,10 +13,13 @@ from voicepipe_devices.driver import (
     Finished,
     Handle,
     RenderCallback,
+    Sides,
+    try_device,
     underflows_of,
     version_of,
 )
 from voicepipe_devices.streams import DriverBackend
+from voicepipe_devices.trials import TRY_S, each_tried
 
 __all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "called"]
 
@@ -42,6 +46,17 @@ class InsideBackend(DriverBackend):
     async def devices(self) -> list[DeviceInfo]:
         """The devices there are, as the library has listed them. Raises: DeviceError."""
         return await call(self._driver.devices, "the list of sound devices", LIST_S)
+
+    async def trials(self) -> list[DeviceTrial]:
+        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+
+        async def one(number: int, device: DeviceInfo) -> Sides:
+            def found() -> Sides:
+                return try_device(self._driver, number, device.name)
+
+            return await call(found, f"trying {device.name}", TRY_S)
+
+        return await each_tried(await self.devices(), one)
 
     async def library(self) -> LibraryInfo:
         """What it stands on. Raises: DeviceError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,8 @@ _GONE = (
 )  # an illegal combination of devices; an invalid device: unplugged since they were listed
 _NOT_INITIALIZED = -10_000
 _HOST_ERROR = -9999
+_OPENING = re.compile(r"^Error opening Raw\w+: ")
+"""What we were doing, in sounddevice's words."""
 
 
 def load() -> Any:
@@ -100,6 +103,7 @@ def translated(device: str) -> Iterator[None]:
 
 def _translation(device: str, error: Exception) -> DeviceError:
     message, code = printable(error.args[0] if error.args else error), 0
+    message = _OPENING.sub("", message)
     if len(error.args) > 1 and isinstance(error.args[1], int):
         code = error.args[1]
     if message.startswith("Error initializing PortAudio"):

@@ -12,6 +12,7 @@ FLUSH    samples written until then:     BLOCK     position, capture time, count
          fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
 STOP     (close the intake)              STOPPED   behind the last block
 LIBRARY  (what do you stand on?)         LIBRARY   its version and the priority, as JSON
+TRY      a device's number and name      TRIED     what it opens at, as JSON
                                          FAILED    an error, as JSON: the answer to a request
                                          OVER      an error, as JSON: no more callbacks
 """
@@ -63,11 +64,11 @@ _MOST_BYTES = 1 << 26
 class Kind:
     """The kinds of messages."""
 
-    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY = range(6)
-    OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER = range(10, 17)
+    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY, TRY = range(7)
+    OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER, TRIED = range(10, 18)
 
 
-_KINDS = frozenset({*range(6), *range(10, 17)})
+_KINDS = frozenset({*range(7), *range(10, 18)})
 
 
 class NonsenseError(Exception):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 from voicepipe.audio import AudioFormat
 from voicepipe.devices import (
@@ -19,9 +21,10 @@ from voicepipe.devices import (
     StreamInfo,
     StreamRequest,
 )
-from voicepipe.errors import DeviceError, printable
+from voicepipe.errors import DeviceError, DeviceTimeoutError, printable
 from voicepipe.statistics import CallbackCounts
-from voicepipe_devices.driver import Finished
+from voicepipe.trial import DeviceTrial, SideTrial
+from voicepipe_devices.driver import Finished, Sides
 from voicepipe_devices.inside import LIST_S, OPEN_S, START_S, called
 from voicepipe_devices.messages import (
     BLOCK_HEAD,
@@ -38,6 +41,7 @@ from voicepipe_devices.messages import (
 )
 from voicepipe_devices.process import SoundProcess
 from voicepipe_devices.streams import CaptureStream, RenderStream
+from voicepipe_devices.trials import TRY_S, each_tried
 
 __all__ = ["OutsideBackend"]
 
@@ -69,6 +73,13 @@ class OutsideBackend:
         except (NonsenseError, TypeError) as error:
             raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
 
+    async def trials(self) -> list[DeviceTrial]:
+        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+        async with AsyncExitStack() as opened:
+            trying = _Trying(self._driver)
+            opened.push_async_callback(trying.close)
+            return await each_tried(await self.devices(), trying.one)
+
     async def library(self) -> LibraryInfo:
         """What a sound process stands on. Raises: DeviceError."""
         told_of = await self._answer_to(Kind.LIBRARY, "the sound library's version")
@@ -79,7 +90,7 @@ class OutsideBackend:
 
     async def _answer_to(self, kind: int, what: str) -> bytes:
         """Of a process that is made for this question."""
-        process = await SoundProcess(lambda kind, body: None, lambda error: None).start(self._driver)
+        process = await _questioned(self._driver)
         try:
             return await process.ask(kind, b"", what, LIST_S)
         finally:
@@ -96,6 +107,42 @@ class OutsideBackend:
         stream = _Output(request, wake)
         await stream.open(stream.handle.open(self._driver, request))
         return stream
+
+
+class _Trying:
+    """A process that tries devices; another, when one of them does not answer."""
+
+    def __init__(self, driver: str) -> None:
+        self._driver = driver
+        self._process: SoundProcess | None = None
+
+    async def one(self, number: int, device: DeviceInfo) -> Sides:
+        if self._process is None:
+            self._process = await _questioned(self._driver)
+        wish = json.dumps({"number": number, "name": device.name}).encode()
+        try:
+            found = decoded(await self._process.ask(Kind.TRY, wish, f"trying {device.name}", TRY_S))
+            microphone, speaker = (None if side is None else _side_of(side) for side in found)
+        except DeviceTimeoutError:
+            await self.close()
+            raise
+        except (NonsenseError, TypeError, ValueError) as error:
+            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+        return microphone, speaker
+
+    async def close(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await process.close()
+
+
+def _side_of(fields: dict[str, Any]) -> SideTrial:
+    return SideTrial(**{**fields, "rates": tuple(fields["rates"]), "channels": tuple(fields["channels"])})
+
+
+async def _questioned(driver: str) -> SoundProcess:
+    """A process that plays and hears nothing."""
+    return await SoundProcess(lambda kind, body: None, lambda error: None).start(driver)
 
 
 class _Handle:

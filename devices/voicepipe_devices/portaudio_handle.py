@@ -41,7 +41,8 @@ class PortAudioHandle(abc.ABC):
             channels=self.info.format.channels,
             blocksize=self.info.block,
             latency=latency,
-            dtype="int16",
+            dtype="int16",  # where the device has another, PortAudio converts as it copies, and saturates
+            dither_off=True,  # it would be noise where there is silence, and keep nothing exact
             callback=self._called,
             finished_callback=self._stopped,
         )

@@ -213,7 +213,7 @@ _SPUN = (
     "it kept a core busy without a rest, as PortAudio does when its sound server has died, or when a virtual "
     "device gives nothing for a while"
 )
-_ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.LIBRARY, Kind.STARTED, Kind.FAILED)
+_ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.LIBRARY, Kind.TRIED, Kind.STARTED, Kind.FAILED)
 
 
 class _Made(NamedTuple):

@@ -12,11 +12,12 @@ import random
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.audio import pcm_bytes, samples_in
+from voicepipe.audio import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
 from voicepipe.devices import StreamInfo, StreamRequest
 from voicepipe.errors import (
@@ -30,7 +31,9 @@ from voicepipe.errors import (
     printable,
 )
 from voicepipe.hardware import Hardware, ThreadedHardware, Tick
+from voicepipe.trial import SideTrial
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.trying import tried
 
 __all__ = ["OpenSide", "Side", "SimulatedMicrophone", "SimulatedSpeaker", "hardware_of"]
 
@@ -46,6 +49,8 @@ class Side:
         """How much faster than nominal its clock runs. Set it before it is opened."""
         self.jitter_s = check_seconds("jitter_s", jitter_s, at_most=1.0)
         """Callbacks come up to so much late, at random."""
+        self.channels = 1
+        """How many it has, for a stream that picks one of them; any other gets as many as it asks for."""
         self._random = random.Random(seed)
         self._handle: OpenSide | None = None
         self._present = True
@@ -190,6 +195,8 @@ class Side:
         await _call_of(self._open_s)
         if not self._server.answers:
             await self._server.is_back()
+        if request.channel is not None:
+            request = replace(request, format=replace(request.format, channels=self.channels))
         self._admit(request)
         handle = self._handle = OpenSide(self, request, hardware, tick, finished)
         return handle
@@ -218,6 +225,15 @@ class Side:
         channels, most = request.format.channels, self._most_channels
         if most and channels > most:
             raise DeviceFormatError(f"{self.name} refuses {channels} channels: it has {most}")
+
+    def tried(self, default_rate: int, *, capture: bool) -> SideTrial:
+        """What it opens at."""
+        request = StreamRequest()
+
+        def check(audio: AudioFormat) -> None:
+            self._admit(replace(request, format=audio))
+
+        return tried(check, request, self._most_channels or self.channels, default_rate, capture=capture)
 
     async def close(self, handle: OpenSide) -> None:
         """Close it, if that stream still has it."""

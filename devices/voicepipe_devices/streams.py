@@ -14,7 +14,7 @@ from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.ledger import DropReason, SeamReport
 from voicepipe.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
 from voicepipe.statistics import CallbackCounter, CallbackCounts
-from voicepipe_devices.conversion import BlockConverter, Renderer, converted
+from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
 from voicepipe_devices.driver import Driver, Handle, underflows_of
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
@@ -116,11 +116,19 @@ class _Stream(abc.ABC):
     async def open(self, opening: Awaitable[Handle]) -> None:
         self._handle = await opening
         device = self.info = self._handle.info
+        await self._check_channel(device)
         self._watch.expect(device.format.seconds(device.block), device.latency_s)
-        if device.format != self._request.format:
+        if is_converted(device.format, self._request):
             self.info = converted(device, self._request)
             self._convert(device.format)
         register_stream(self)
+
+    async def _check_channel(self, device: StreamInfo) -> None:
+        try:
+            check_channel(device, self._request)
+        except DeviceError:
+            await self._handle.close()
+            raise
 
     @abc.abstractmethod
     def _convert(self, device: AudioFormat) -> None:
@@ -179,7 +187,7 @@ class CaptureStream(_Stream):
 
     def _convert(self, device: AudioFormat) -> None:
         self.ring = CaptureRing(device, RING_S, self._notify)
-        self._converter = BlockConverter(device, self._request.format)
+        self._converter = BlockConverter(device, self._request.format, self._request.channel)
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """The driver's callback."""

@@ -21,6 +21,7 @@ from voicepipe.errors import (
     shown,
 )
 from voicepipe.wavfile import WavReader, WavWriter
+from voicepipe_devices.formats import raise_if_missing
 from voicepipe_devices.wavstreams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
@@ -83,10 +84,15 @@ class WavBackend:
 
         Raises:
             AudioFormatError: it is no WAV file that can be read.
-            DeviceError: it is not there, it may not be read, or the disk fails; the class says which.
+            DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
+                the disk fails; the class says which.
         """
         path = _wanted(self._input, request, "no input: 'wav:IN.wav' has one")
-        return FileInput(_reader(path), path, request, wake, paced=self._paced)
+        reader = _reader(path)
+        if request.channel is not None and request.channel > reader.format.channels:
+            reader.close()
+            raise_if_missing(file_name(path), reader.format.channels, request.channel)
+        return FileInput(reader, path, request, wake, paced=self._paced)
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         """Open the output file, and empty it.

@@ -30,7 +30,7 @@ class _Blocks:
     def __init__(self, reader: WavReader, path: str, request: StreamRequest) -> None:
         self._reader = reader
         self._path = path
-        self._converter = Converter(reader.format, request.format, quality="HQ")
+        self._converter = Converter(reader.format, request.format, quality="HQ", channel=request.channel)
         self._size = request.block * request.format.sample_bytes
         self._piece = -(-request.block * reader.format.rate // request.format.rate)
         self._ready = b""

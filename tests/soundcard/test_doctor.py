@@ -73,7 +73,8 @@ def test_what_the_device_has_is_taken_and_converted(
     new_card: NewCard, rate: int, microphones: int, speakers: int
 ) -> None:
     said = doctor(new_card(rate=rate, mic=microphones, speaker=speakers))
-    taken = "" if rate == 16_000 else f"{rate} Hz, 1 channel, and converted to "
+    channels = "1 channel" if microphones == 1 else f"{microphones} channels"
+    taken = "" if rate == 16_000 else f"{rate} Hz, {channels}, and converted to "
     assert said["microphone"].startswith(f"vcard opened at {taken}16000 Hz, 1 channel; it reports")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from voicepipe.audio import AudioFormat
@@ -50,6 +50,7 @@ class DoctorOptions:
 
     backend: str = "portaudio"
     mic: str = ""
+    mic_channel: int | None = None
     speaker: str = ""
     format: AudioFormat = field(default_factory=AudioFormat)
     json: bool = False
@@ -64,7 +65,7 @@ def command_line(program: str) -> Parser:
         "0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
     )
     parser.take("--backend", default="auto")
-    parser.take("--mic", "--speaker", "--rate", "--json")
+    parser.take("--mic", "--mic-channel", "--speaker", "--rate", "--json")
     return parser
 
 
@@ -73,7 +74,8 @@ def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     parser = command_line(program)
     given = parser.read(arguments)
     backend = parser.hardware(given, "there is nothing to examine in a file")
-    return DoctorOptions(backend, given.mic, given.speaker, AudioFormat(given.rate), given.json)
+    audio = AudioFormat(given.rate)
+    return DoctorOptions(backend, given.mic, given.mic_channel, given.speaker, audio, given.json)
 
 
 @runtime_checkable
@@ -167,7 +169,8 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         plays = False
         wish = StreamRequest(options.format, latency="high")
         try:
-            microphone, blocks = await _listened(backend, wish, options.mic, opened)
+            heard = replace(wish, channel=options.mic_channel)
+            microphone, blocks = await _listened(backend, heard, options.mic, opened)
             yield _opened("microphone", microphone.info)
             for finding in _heard(microphone, blocks):
                 yield finding
@@ -215,11 +218,7 @@ async def _listened(
 
 
 def _opened(kind: str, info: StreamInfo) -> Finding:
-    text = f"{printable(info.device)} opened at {info.format}"
-    if info.device_rate:
-        device = AudioFormat(info.device_rate, info.device_channels)
-        text = f"{printable(info.device)} opened at {device}, and converted to {info.format}"
-    return Finding(kind, "good", f"{text}; it reports {1e3 * info.latency_s:.0f} ms of latency")
+    return Finding(kind, "good", info.how)
 
 
 def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ class EchoOptions:
     """As `open_backend` takes it, or "auto"."""
     live: bool
     mic: str
+    mic_channel: int | None
     speaker: str
     format: AudioFormat
     block_s: float
@@ -66,7 +67,7 @@ def command_line(program: str) -> Parser:
         help="auto, portaudio, fake (a simulated card that hears a bundled voice), or wav:IN.wav[,OUT.wav]; "
         "default: VOICEPIPE_BACKEND, or auto",
     )
-    parser.take("--live", "--mic", "--speaker", "--rate")
+    parser.take("--live", "--mic", "--mic-channel", "--speaker", "--rate")
     parser.take("--block", help="samples in a block; by default 20 ms, --live 10 ms")
     parser.take("--latency", help="what to ask of the device; by default high, and with --live low")
     parser.take("--seconds", "--mute", "--steady")
@@ -93,6 +94,7 @@ def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
         backend,
         given.live,
         "" if is_file else given.mic,  # a setting is for when there is hardware
+        given.mic_channel,
         "" if is_file else given.speaker,
         AudioFormat(given.rate),
         block_s,
@@ -161,6 +163,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
             device=options.mic,
             block_s=options.block_s,
             latency=options.latency,
+            channel=options.mic_channel,
             mute=options.mute,
         ),
         *ear,

@@ -39,6 +39,7 @@ class LevelOptions:
 
     backend: str
     mic: str
+    mic_channel: int | None
     format: AudioFormat
     seconds: float | None
     ear: EarOptions
@@ -53,7 +54,7 @@ def command_line(program: str) -> Parser:
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
-    parser.take("--mic", "--rate", "--seconds", *EAR, "--debug")
+    parser.take("--mic", "--mic-channel", "--rate", "--seconds", *EAR, "--debug")
     return parser
 
 
@@ -62,7 +63,8 @@ def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
     parser = command_line(program)
     given = parser.read(arguments)
     backend, ear = given.backend or "auto", ear_options(parser, given)
-    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+    audio = AudioFormat(given.rate)
+    return LevelOptions(backend, given.mic, given.mic_channel, audio, given.seconds, ear, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -92,7 +94,7 @@ def _run(options: LevelOptions, screen: Screen) -> int:
 def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> PipelineTask:
     vad = VADProcessor(observe=display.judge, **options.ear.arguments())
     display.engine = engine_name(vad.engine)
-    microphone = MicrophoneInput(sound.backend, device=options.mic, mute=False)
+    microphone = MicrophoneInput(sound.backend, device=options.mic, channel=options.mic_channel, mute=False)
     stages: list[Processor] = [microphone, vad, display]
     if options.seconds is not None:
         in_file = sound.backend.name == "wav"  # which is read faster than any clock goes

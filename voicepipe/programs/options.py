@@ -141,6 +141,10 @@ def _channels(text: str) -> int:
     return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
 
 
+def _channel(text: str) -> int:
+    return _whole(text, "no channel: 1 to 32 would be right", 1, 32)
+
+
 def _count(text: str) -> int:
     return _whole(text, "no number of chirps: 1 to 10000 would be right", 1, 10_000)
 
@@ -178,6 +182,11 @@ SETTINGS: _Declared = {
         "help": "pass the sound straight through; for headphones",
     },
     "--mic": {"default": "", "metavar": "NAME", "help": "a microphone's name, or a part of it"},
+    "--mic-channel": {
+        "type": _channel,
+        "metavar": "N",
+        "help": "hear only this channel of the microphone, counted from 1; otherwise all of them, mixed",
+    },
     "--speaker": {"default": "", "metavar": "NAME", "help": "a speaker's name, or a part of it"},
     "--rate": {
         "type": _rate,

@@ -36,6 +36,7 @@ class RecordOptions:
     file: str
     backend: str
     mic: str
+    mic_channel: int | None
     format: AudioFormat
     seconds: float | None
     debug: bool
@@ -51,7 +52,7 @@ def command_line(program: str) -> Parser:
     )
     parser.take("file", help="a new file; a folder that is missing is made, for you alone")
     parser.take("--backend", help="portaudio, fake, or wav:IN.wav")
-    parser.take("--mic")
+    parser.take("--mic", "--mic-channel")
     # What is set for other programs would make it another recording, or cut it short.
     parser.take("--rate", default=48_000, from_settings=False)
     parser.take("--channels")
@@ -64,7 +65,7 @@ def read_options(arguments: Sequence[str], program: str) -> RecordOptions:
     """What is given. Raises: SystemExit: wrong usage, or --help."""
     given = command_line(program).read(arguments)
     backend, audio = given.backend or "auto", AudioFormat(given.rate, given.channels)
-    return RecordOptions(given.file, backend, given.mic, audio, given.seconds, given.debug)
+    return RecordOptions(given.file, backend, given.mic, given.mic_channel, audio, given.seconds, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -84,7 +85,13 @@ def _run(options: RecordOptions, screen: Screen) -> int:
     with WavWriter(options.file, options.format, new=True) as file:
         recorder = Recorder(file, screen, printable(options.file))
         stages: list[Processor] = [
-            MicrophoneInput(backend, device=options.mic, latency=CALM_LATENCY_S, mute=False)
+            MicrophoneInput(
+                backend,
+                device=options.mic,
+                latency=CALM_LATENCY_S,
+                channel=options.mic_channel,
+                mute=False,
+            )
         ]
         if options.seconds is not None:
             stages.append(EndAfterAudio(options.seconds))
