@@ -148,6 +148,15 @@ class Side:
         self._rates = frozenset(check_count("rate", rate, at_least=1) for rate in rates) or None
         self._most_channels = check_count("channels", channels)
 
+    def run_at(self, rate: int) -> None:
+        """Go over to that rate, as a Bluetooth headset whose microphone is opened, and open at no other.
+
+        The callbacks of a stream that is open come slower, or faster, and nobody is told.
+        """
+        self.refuse(rate)
+        if self._handle is not None:
+            self._handle.run_at(rate)
+
     def slow_open(self, seconds: float) -> None:
         """Opening takes so long, and cannot be cancelled meanwhile."""
         self._open_s = check_seconds("seconds", seconds)
@@ -287,6 +296,8 @@ class OpenSide:
         self.underflows = 0
         """How often samples were lost before a callback."""
         self._began_s = 0.0
+        self._rate = request.format.rate
+        """At which it runs."""
         self._next: Tick | None = None
         self._started = self._stopped = False
         # Held while a callback is made, as a library's abort() waits for the one in progress.
@@ -320,13 +331,20 @@ class OpenSide:
                 self._began_s += self.hardware.now() - self._time_of(self._samples)
                 self._schedule()
 
+    def run_at(self, rate: int) -> None:
+        """The clock goes on from here at that rate."""
+        with self._lock:
+            now_s = self._time_of(self._samples)
+            self._rate = rate
+            self._began_s += now_s - self._time_of(self._samples)
+
     @property
     def block_began_s(self) -> float:
         """When the first sample of the present block was due, by the card's clock."""
         return self._time_of(self._samples)
 
     def _time_of(self, samples: int) -> float:
-        return self._began_s + samples / (self.info.format.rate * (1 + self._side.drift_ppm * 1e-6))
+        return self._began_s + samples / (self._rate * (1 + self._side.drift_ppm * 1e-6))
 
     def _schedule(self) -> None:
         due = self._time_of(self._samples + self.info.block) + self._side.lateness()

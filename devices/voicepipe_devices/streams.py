@@ -16,6 +16,7 @@ from voicepipe.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
 from voicepipe.statistics import CallbackCounter, CallbackCounts
 from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
 from voicepipe_devices.driver import Driver, Handle, underflows_of
+from voicepipe_devices.ratewatch import RateWatch
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
@@ -42,20 +43,33 @@ class DriverBackend(Driver):
 
 
 class _Watch(CallbackCounter):
-    """Notices by our own clock that no callback comes: a driver's word that it is active means nothing."""
+    """Notices by our own clock that no callback comes, or that they come at another rate.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[float], None]) -> None:
+    A driver's word that it is active means nothing.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        all_calls: Callable[[], int],
+        lost: Callable[[float], None],
+        changed: Callable[[float], None],
+    ) -> None:
         super().__init__(loop.time)
         self._loop = loop
+        self._all_calls = all_calls
         self._lost = lost
+        self._changed = changed
         self._timer: asyncio.TimerHandle | None = None
         self._seen = 0
         self._looked_s = self._silent_s = 0.0
         self._limit_s = 0.0
+        self._rate: RateWatch
 
-    def start(self, limit_s: float) -> None:
-        """From now on a device that is silent for so long is lost."""
+    def start(self, limit_s: float, block_s: float) -> None:
+        """From now on a device that is silent for so long is lost, and so is one whose rate changes."""
         self._limit_s = limit_s
+        self._rate = RateWatch(block_s)
         self._looked_s = self._loop.time()
         self._look_later()
 
@@ -76,6 +90,8 @@ class _Watch(CallbackCounter):
         self._seen, self._looked_s = self._calls, now
         if self._silent_s >= self._limit_s:
             self._lost(self._silent_s)
+        elif (ratio := self._rate.look(now, self._all_calls())) is not None:
+            self._changed(ratio)
         else:
             self._look_later()
 
@@ -90,7 +106,7 @@ class _Stream(abc.ABC):
         self._request = request
         self._wake = wake
         self._bell = Doorbell(self._loop, self._answer)
-        self._watch = _Watch(self._loop, self._silent)
+        self._watch = _Watch(self._loop, lambda: self.callbacks, self._silent, self._off_rate)
         self._handle: Handle
         self.info: StreamInfo
         self._closing: asyncio.Future[None] | None = None
@@ -137,7 +153,8 @@ class _Stream(abc.ABC):
     async def start(self) -> None:
         await self._handle.start()
         if self._closing is None and not self._over:
-            self._watch.start(SILENCE_S + self.info.format.seconds(self.info.block))
+            block_s = self.info.format.seconds(self.info.block)
+            self._watch.start(SILENCE_S + block_s, block_s)
 
     @property
     def counts(self) -> CallbackCounts:
@@ -158,6 +175,15 @@ class _Stream(abc.ABC):
         error = DeviceLostError(f"{self.info.device} is lost: no sign of it for {seconds:.1f} s")
         error.silent_s = seconds
         self.finished(error)
+
+    def _off_rate(self, ratio: float) -> None:
+        rate = self.info.taken.rate
+        self.finished(
+            DeviceLostError(
+                f"{self.info.device} runs at about {ratio * rate:.0f} Hz, and was opened at {rate} Hz: "
+                "its rate has changed"
+            )
+        )
 
     async def close(self) -> None:
         if self._closing is not None:
