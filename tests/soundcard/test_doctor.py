@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from process.running import ROOT
 from soundcard.plugging import NewCard, PluggedCard
 from soundcard.rooms import ProgramOnCard
 from soundcard.servers import Server
@@ -19,6 +20,7 @@ from soundcard.servers import Server
 ECHO_MS = 40
 ROOM = [(ECHO_MS, 0.5)]
 LIMIT_S = 60.0
+HERE = [str(ROOT), str(ROOT / "devices")]
 
 
 def doctor(
@@ -33,7 +35,7 @@ def doctor(
     program = [sys.executable, "-W", "error", "-m", "voicepipe", "doctor", "--json"]
     ended = subprocess.run(
         [*before, *program, *devices, *options],
-        env={**os.environ, **card.env, **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(HERE), **card.env, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
