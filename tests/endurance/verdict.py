@@ -1,0 +1,213 @@
+"""What a long run must have kept, judged from what was noted every second."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from endurance.service import WATCHDOG_S
+from endurance.through import REPEATS_S
+from process.running import Ended
+
+__all__ = ["Check", "checks"]
+
+RATE = 16_000
+"""Of the run, which counts in such samples."""
+CARD_RATE = 48_000
+BEFORE_S, BEHIND_S = 2, 4
+"""A gap is heard so long after, and before, the counters tell of it: sound is on its way, and a loss is
+noticed after up to 2 s."""
+BACK_S = 6
+"""Within which sound is there again when a device is."""
+MEMORY_MB = 1.0
+"""What the memory may have moved between the second and the last quarter."""
+LATENCY_MS = 20.0
+"""The same: two blocks, for each time that streams are opened they stand to each other in another way."""
+FILL_MS = 25.0
+"""The same; single values swing by some blocks."""
+POSITION_S = 0.05
+"""By how much the time that passed at a microphone may be mistaken with each loss."""
+Second = dict[str, Any]
+
+
+class _Loss(Protocol):
+    @property
+    def begin_s(self) -> float: ...
+    @property
+    def end_s(self) -> float: ...
+    @property
+    def which(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold."""
+
+    what: str
+    holds: bool
+    figures: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.holds else 'FAILED':<7}{self.what}: {self.figures}"
+
+
+def checks(
+    noted: Sequence[Second], away: Sequence[_Loss], ended: Ended, left: dict[int, str], seconds: float
+) -> list[Check]:
+    """Judge what was noted, and how the program ended."""
+    whole = Check("it ran to the end", len(noted) == round(seconds), f"{len(noted)} of {round(seconds)} s")
+    if len(noted) < 8:
+        return [whole]
+    return [
+        whole,
+        _gaps(noted),
+        _amount(noted, away),
+        _books(noted),
+        _positions(noted, away),
+        _losses(noted, away),
+        _speech(ended, away, seconds),
+        _flat(noted, "memory of the program", "program_pss_mb", MEMORY_MB, "MB"),
+        _flat(noted, "memory of all its processes", "pss_mb", MEMORY_MB, "MB"),
+        _flat(noted, "latency", "latency_ms", LATENCY_MS, "ms"),
+        _flat(noted, "the speaker's fill", "speaker_fill_ms", FILL_MS, "ms"),
+        _open(noted),
+        _pings(noted),
+        _end(ended, left),
+    ]
+
+
+def _gaps(noted: Sequence[Second]) -> Check:
+    """A second in which something was missing is near one in which a counter of the program moved."""
+    told = [_told(before, now) for before, now in zip(noted, noted[1:], strict=False)]
+    bad = [
+        second["t_s"]
+        for place, second in enumerate(noted)
+        if second["missing_ms"] and not any(told[max(0, place - BEFORE_S) : place + BEHIND_S])
+    ]
+    missing = [second for second in noted if second["missing_ms"]]
+    figures = f"{len(missing)} s with something missing, {len(bad)} of them unexplained {bad[:10] or ''}"
+    return Check("every gap is explained by a counter", not bad, figures.strip())
+
+
+def _told(before: Second, now: Second) -> bool:
+    """Whether the program told of something between these two."""
+    return (
+        bool(now["lost"])
+        or any(now[part] != before[part] for part in ("dropped", "errors"))
+        or any(
+            now[device][name] != before[device][name]
+            for device, name in (
+                ("mic", "overflow"),
+                ("mic", "late"),
+                ("mic", "reconnections"),
+                ("speaker", "underflow"),
+                ("speaker", "late"),
+                ("speaker", "reconnections"),
+            )
+        )
+    )
+
+
+def _amount(noted: Sequence[Second], away: Sequence[_Loss]) -> Check:
+    """As much as was missing was counted, but for what a stream needs to begin."""
+    missing_s = sum(second["missing_ms"] for second in noted) / 1e3
+    first, last = noted[0]["dropped"], noted[-1]["dropped"]
+    counted = {why: last[why] - first.get(why, 0) for why in last if why != "drift"}
+    counted_s = sum(counted.values()) / RATE
+    spare_s = 0.2 + 0.5 * len(away)
+    figures = f"{missing_s:.2f} s were not heard, {counted_s:.2f} s were counted {counted or ''}".strip()
+    return Check("as much was counted", missing_s <= counted_s + spare_s, figures)
+
+
+def _books(noted: Sequence[Second]) -> Check:
+    bad = {name for second in noted for name in second["unbalanced"]}
+    return Check("in = out + held + dropped", not bad, f"in every second, at every seam {bad or ''}".strip())
+
+
+def _positions(noted: Sequence[Second], away: Sequence[_Loss]) -> Check:
+    """The samples that the microphone counted, gaps and all, are those that passed by on the card."""
+    here = [second for second in noted if "microphone" not in second["lost"]]
+    first, last = here[0], here[-1]
+    counted_s = (last["taken"] - first["taken"]) / RATE
+    passed_s = (last["card"]["frame"] - first["card"]["frame"]) / CARD_RATE
+    spare_s = 0.1 + POSITION_S * len(away)
+    figures = f"{counted_s:.3f} s by the microphone's positions, {passed_s:.3f} s on the card"
+    return Check("positions are true", abs(counted_s - passed_s) <= spare_s, figures)
+
+
+def _losses(noted: Sequence[Second], away: Sequence[_Loss]) -> Check:
+    """Every loss was told, and sound is back soon after the device."""
+    want = {which: sum(loss.which in (which, "both") for loss in away) for which in ("mic", "speaker")}
+    got = {which: noted[-1][which]["reconnections"] for which in want}
+    waits = [_back_after(noted, loss) for loss in away]
+    longest = max(waits, default=0.0)
+    figures = f"{len(away)} losses, reconnections {got}, sound back after at most {longest:.0f} s"
+    return Check("lost devices came back", got == want and longest <= BACK_S, figures)
+
+
+def _back_after(noted: Sequence[Second], loss: _Loss) -> float:
+    """For how many seconds behind its end something was missing."""
+    behind = [second for second in noted if second["t_s"] > loss.end_s]
+    return next((s["t_s"] - loss.end_s for s in behind if s["missing_ms"] == 0), float("inf"))
+
+
+def _speech(ended: Ended, away: Sequence[_Loss], seconds: float) -> Check:
+    """It was never deaf: what was said every 20 s was found, but for what a loss may have cut."""
+    said, found = int(seconds / REPEATS_S), ended.out.count(" of speech at ")
+    return Check("speech was heard", found >= said - len(away) - 1, f"{found} utterances, {said} were said")
+
+
+def _flat(noted: Sequence[Second], what: str, name: str, most: float, unit: str) -> Check:
+    """The last quarter is as the second one; seconds with a gap apart."""
+    calm = [s for s in noted if not s["missing_ms"] and s[name] is not None]
+    quarter = len(noted) / 4
+    then = [s[name] for s in calm if quarter < s["t_s"] <= 2 * quarter]
+    lately = [s[name] for s in calm if s["t_s"] > 3 * quarter]
+    if not then or not lately:
+        return Check(f"{what} is flat", False, "nothing to compare")
+    before, after = statistics.median(then), statistics.median(lately)
+    low, high = min(s[name] for s in calm), max(s[name] for s in calm)
+    slope = _slope([(s["t_s"] / 3600, s[name]) for s in calm if s["t_s"] > quarter])
+    figures = (
+        f"median {before:.2f} {unit} in the second quarter, {after:.2f} in the last; "
+        f"{low:.2f} to {high:.2f}; {slope:+.2f} {unit} an hour"
+    )
+    return Check(f"{what} is flat", abs(after - before) <= most, figures)
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line with the least squares."""
+    if len({x for x, _ in points}) < 2:
+        return 0.0
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def _open(noted: Sequence[Second]) -> Check:
+    """In calm, as much is open at the end as was at the beginning."""
+    kinds = ("tasks", "threads", "streams", "children", "descriptors")
+    calm = [s for s in noted if not s["lost"] and not s["missing_ms"]]
+    quarter = max(1, len(calm) // 4)
+    least: Callable[[Sequence[Second], str], int] = lambda part, kind: min(s["open"][kind] for s in part)
+    now = {kind: (least(calm[:quarter], kind), least(calm[-quarter:], kind)) for kind in kinds}
+    figures = ", ".join(f"{kind} {a} and {b}" for kind, (a, b) in now.items())
+    return Check("nothing piles up", all(a == b for a, b in now.values()), figures)
+
+
+def _pings(noted: Sequence[Second]) -> Check:
+    longest = max(second["unpinged_s"] for second in noted)
+    holds = longest < WATCHDOG_S and noted[-1]["ready"]
+    return Check("the service manager had no reason to act", holds, f"{longest:.1f} s without a ping at most")
+
+
+def _end(ended: Ended, left: dict[int, str]) -> Check:
+    good = ended.status == 0 and not left and "nothing is left running" in ended.out
+    figures = f"status {ended.status} after {ended.seconds:.2f} s, processes left: {len(left)}"
+    return Check("Ctrl-C ends it, and nothing is left", good, figures)
