@@ -52,6 +52,8 @@ LATER_S = 0.4
 """A second is looked at so long after it has sounded."""
 SETTLE_S = 3.0
 """After the start, before anything is noted."""
+BLOCK_S = 0.01
+"""Of the program."""
 FAULTS = (
     ("mic", "unplug"),
     ("speaker", "unplug"),
@@ -143,12 +145,17 @@ def _seconds(
 def _second(
     card: PluggedCard, service: Service, footprint: Footprint, sound: Sound, frame: int
 ) -> dict[str, Any]:
-    """What sounded in the second from that frame of the speaker on, and how the program is."""
+    """What sounded in the second from that frame of the speaker on, and how the program is.
+
+    `silence`: samples that the speaker was given because nothing waited for it.
+    `not_played`: those that were dropped before it.
+    """
     played = np.array(card.heard(frame, card.rate), dtype=np.int16)
     heard = sound.heard(played, _at_microphone(card, frame))
     unpinged_s = service.notices()
     (task,) = (status := service.status())["tasks"]
     mic, speaker = task["statistics"]
+    drift = task["seams"][-1]["dropped"].get("drift", 0)
     return {
         "latency_ms": None if heard.latency_s is None else round(1e3 * heard.latency_s, 2),
         "missing_ms": round(1e3 * heard.missing_s),
@@ -156,11 +163,13 @@ def _second(
         "speaker_fill_ms": round(1e3 * speaker["fill_s"], 2),
         "lost": [device["kind"] for device in task["statistics"] if device["lost"]],
         "dropped": task["dropped"],
-        "drift": task["seams"][-1]["dropped"].get("drift", 0),
+        "drift": drift,
         "taken": next(seam["taken"] for seam in task["seams"] if seam["name"] == "MicrophoneInput device"),
         "unbalanced": [seam["name"] for seam in task["seams"] if not _is_balanced(seam)],
         "mic": {name: mic[name] for name in ("blocks", "overflow", "late", "reconnections")},
         "speaker": {name: speaker[name] for name in ("blocks", "underflow", "late", "reconnections")},
+        "silence": round(BLOCK_S * speaker["rate"]) * speaker["blocks"] - speaker["samples"],
+        "not_played": sum(task["seams"][-1]["dropped"].values()) - drift,
         "errors": len(task["errors"]),
         "open": {kind: len(found) for kind, found in status["census"].items()},
         "unpinged_s": round(unpinged_s, 2),
@@ -203,7 +212,7 @@ class _Feeding:
 
 def _bring_about(card: PluggedCard, away: Sequence[Loss], now_s: float) -> None:
     """Set the fault of this moment."""
-    wanted = {which: "none" for which in ("mic", "speaker")}
+    wanted = dict.fromkeys(("mic", "speaker"), "none")
     for loss in away:
         if loss.begin_s <= now_s < loss.end_s:
             wanted |= {which: loss.kind for which in wanted if loss.which in (which, "both")}

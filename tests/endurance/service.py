@@ -18,8 +18,8 @@ __all__ = ["WATCHDOG_S", "Footprint", "Service"]
 
 WATCHDOG_S = 30.0
 ECHO = ("-m", "voicepipe.echo", "--live", "--vad", "webrtc", "--mic", "vcard", "--speaker", "vcard")
-LATENCY_S = 0.04
-"""Of the device; a virtual machine stands still for longer than "low" lasts."""
+LATENCY_S = 0.2
+"""Of the device: a virtual machine stands still for longer than "low" lasts."""
 _ASKING_S = 5.0
 
 
@@ -80,7 +80,7 @@ def _memory_mb(pid: int) -> tuple[float, float]:
 
 
 class Service(ProgramOnCard):
-    """The echo program, live and with its ear; this is its service manager, and the one who asks for its status.
+    """The echo program, live and with its ear; this is its service manager, and asks for its status.
 
     Args:
         folder: for its sockets.

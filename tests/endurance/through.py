@@ -23,6 +23,8 @@ _LOUDNESS = 100.0
 """Of the noise, as int16: -50 dB, below what is said in it."""
 _ALIKE = 0.5
 """The correlation of a piece that came through; one of something else is about 0.1."""
+_MOVES, _STEP = 36, 4
+"""Samples: within a second the way grows or shrinks so much, at 500 ppm and 48 kHz. Near enough is alike."""
 _WAYS = 3
 """Within one second sound may come by so many ways of different length: it was lost, and is back."""
 _FLOATS = npt.NDArray[np.float64]
@@ -65,11 +67,11 @@ class Sound:
         through = np.zeros(len(heard) // piece, dtype=bool)
         latencies = list[tuple[int, float]]()
         for _ in range(_WAYS):
-            late = back - _place(said, wanted)
-            alike = _alike(said[back - late :][: len(heard)], wanted, piece) > _ALIKE
+            place = _place(said, wanted)
+            alike = _alike(said, place, wanted, piece) > _ALIKE
             if not alike.any():
                 break
-            latencies.append((int(alike.sum()), late / self._rate))
+            latencies.append((int(alike.sum()), (back - place) / self._rate))
             through |= alike
             wanted = np.where(np.repeat(through, piece), 0.0, wanted[: len(through) * piece])
         missing_s = float((~through).sum() * PIECE_S)
@@ -94,10 +96,14 @@ def _place(said: _FLOATS, heard: _FLOATS) -> int:
     return int(np.argmax(alike[: len(said) - len(heard) + 1]))
 
 
-def _alike(said: _FLOATS, heard: _FLOATS, piece: int) -> _FLOATS:
-    """The correlation of each piece."""
+def _alike(said: _FLOATS, place: int, heard: _FLOATS, piece: int) -> _FLOATS:
+    """The correlation of each piece with what is at that place, or a little beside it."""
     count = len(heard) // piece * piece
-    x, y = said[:count].reshape(-1, piece), heard[:count].reshape(-1, piece)
-    loudness = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    products: _FLOATS = np.einsum("ij,ij->i", x, y)
-    return np.divide(products, loudness, out=np.zeros(len(x)), where=loudness > 0)
+    y = heard[:count].reshape(-1, piece)
+    most = np.zeros(len(y))
+    for begin in range(max(0, place - _MOVES), min(place + _MOVES, len(said) - count) + 1, _STEP):
+        x = said[begin : begin + count].reshape(-1, piece)
+        loudness = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+        products = np.einsum("ij,ij->i", x, y)
+        most = np.maximum(most, np.divide(products, loudness, out=np.zeros(len(x)), where=loudness > 0))
+    return most

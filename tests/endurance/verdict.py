@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,16 @@ FILL_MS = 25.0
 """The same; single values swing by some blocks."""
 POSITION_S = 0.05
 """By how much the time that passed at a microphone may be mistaken with each loss."""
+SILENCE = 40
+"""Samples; a block has 160."""
+NOTICED_S = 1.0
+"""Within which a loss is noticed, usually."""
+DRY_S = 0.1
+"""What a device that was late or ran dry may have lost."""
+TROUBLES = (
+    *(("mic", name) for name in ("overflow", "late", "reconnections")),
+    *(("speaker", name) for name in ("underflow", "late", "reconnections")),
+)
 Second = dict[str, Any]
 
 
@@ -86,7 +97,11 @@ def checks(
 
 def _gaps(noted: Sequence[Second]) -> Check:
     """A second in which something was missing is near one in which a counter of the program moved."""
-    told = [_told(before, now) for before, now in zip(noted, noted[1:], strict=False)]
+    silence = _silence(noted)
+    told = [
+        _told(before, now) or silence[place + 1] - silence[place] > SILENCE
+        for place, (before, now) in enumerate(itertools.pairwise(noted))
+    ]
     bad = [
         second["t_s"]
         for place, second in enumerate(noted)
@@ -102,29 +117,33 @@ def _told(before: Second, now: Second) -> bool:
     return (
         bool(now["lost"])
         or any(now[part] != before[part] for part in ("dropped", "errors"))
-        or any(
-            now[device][name] != before[device][name]
-            for device, name in (
-                ("mic", "overflow"),
-                ("mic", "late"),
-                ("mic", "reconnections"),
-                ("speaker", "underflow"),
-                ("speaker", "late"),
-                ("speaker", "reconnections"),
-            )
-        )
+        or any(now[device][name] != before[device][name] for device, name in TROUBLES)
     )
 
 
+def _silence(noted: Sequence[Second]) -> list[int]:
+    """The samples of silence that the speaker was given. A block is counted a little before its samples are,
+    so that the least of the next few is the truth."""
+    counts = [second["silence"] for second in noted]
+    return [min(counts[place : place + 5]) for place in range(len(counts))]
+
+
 def _amount(noted: Sequence[Second], away: Sequence[_Loss]) -> Check:
-    """As much as was missing was counted, but for what a stream needs to begin."""
+    """As much was missing as the speaker was given silence, had dropped, ran dry for, or was away with the
+    microphone; a device is away for a while before that is noticed."""
     missing_s = sum(second["missing_ms"] for second in noted) / 1e3
-    first, last = noted[0]["dropped"], noted[-1]["dropped"]
-    counted = {why: last[why] - first.get(why, 0) for why in last if why != "drift"}
-    counted_s = sum(counted.values()) / RATE
-    spare_s = 0.2 + 0.5 * len(away)
-    figures = f"{missing_s:.2f} s were not heard, {counted_s:.2f} s were counted {counted or ''}".strip()
-    return Check("as much was counted", missing_s <= counted_s + spare_s, figures)
+    first, last = noted[0], noted[-1]
+    silent_s, dropped_s = ((last[name] - first[name]) / RATE for name in ("silence", "not_played"))
+    dry = sum(last["speaker"][name] - first["speaker"][name] for name in ("underflow", "late"))
+    both = sum(len(second["lost"]) == 2 for second in noted)
+    spare_s = 0.2 + NOTICED_S * len(away) + DRY_S * dry
+    holds = missing_s <= silent_s + dropped_s + both + spare_s
+    figures = (
+        f"{missing_s:.2f} s were not heard; the speaker was given {silent_s:.2f} s of silence, "
+        f"{dropped_s:.2f} s were dropped before it, for {both} s both were away, and {dry} times it was late "
+        "or ran dry"
+    )
+    return Check("as much was counted", holds, figures)
 
 
 def _books(noted: Sequence[Second]) -> Check:
@@ -195,10 +214,13 @@ def _open(noted: Sequence[Second]) -> Check:
     kinds = ("tasks", "threads", "streams", "children", "descriptors")
     calm = [s for s in noted if not s["lost"] and not s["missing_ms"]]
     quarter = max(1, len(calm) // 4)
-    least: Callable[[Sequence[Second], str], int] = lambda part, kind: min(s["open"][kind] for s in part)
-    now = {kind: (least(calm[:quarter], kind), least(calm[-quarter:], kind)) for kind in kinds}
+    now = {kind: (_fewest(calm[:quarter], kind), _fewest(calm[-quarter:], kind)) for kind in kinds}
     figures = ", ".join(f"{kind} {a} and {b}" for kind, (a, b) in now.items())
     return Check("nothing piles up", all(a == b for a, b in now.values()), figures)
+
+
+def _fewest(noted: Sequence[Second], kind: str) -> int:
+    return min((second["open"][kind] for second in noted), default=0)
 
 
 def _pings(noted: Sequence[Second]) -> Check:
