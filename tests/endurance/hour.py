@@ -32,10 +32,11 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from endurance.check import Check
 from endurance.picture import draw
 from endurance.service import Footprint, Service
 from endurance.through import Sound
-from endurance.verdict import Check, checks
+from endurance.verdict import checks
 from soundcard.plugging import PluggedCard, plugged
 from soundcard.rooms import load_wav
 from soundcard.servers import processes_with

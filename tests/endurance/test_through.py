@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from endurance.check import Check
 from endurance.hour import losses
 from endurance.through import Sound
-from endurance.verdict import Check, checks
+from endurance.verdict import checks
 from process.running import Ended
 
 RATE = 48_000

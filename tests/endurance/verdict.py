@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from endurance.check import Check
 from endurance.service import WATCHDOG_S
 from endurance.through import REPEATS_S
 from process.running import Ended
 
-__all__ = ["Check", "checks"]
+__all__ = ["checks"]
 
 RATE = 16_000
 """Of the run, which counts in such samples."""
@@ -52,22 +52,6 @@ class _Loss(Protocol):
     def which(self) -> str: ...
     @property
     def kind(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold."""
-
-    what: str
-    holds: bool
-    figures: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"{'ok' if self.holds else 'FAILED':<7}{self.what}: {self.figures}"
 
 
 def checks(
