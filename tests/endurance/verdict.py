@@ -89,7 +89,9 @@ def _gaps(noted: Sequence[Second]) -> Check:
     bad = [
         second["t_s"]
         for place, second in enumerate(noted)
-        if second["missing_ms"] and not any(told[max(0, place - BEFORE_S) : place + BEHIND_S])
+        if second["t_s"] > BEFORE_S
+        and second["missing_ms"]
+        and not any(told[max(0, place - BEFORE_S) : place + BEHIND_S])
     ]
     missing = [second for second in noted if second["missing_ms"]]
     figures = f"{len(missing)} s with something missing, {len(bad)} of them unexplained {bad[:10] or ''}"
