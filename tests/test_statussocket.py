@@ -18,7 +18,8 @@ import pytest
 from sound_for_tests import talk, until
 from voicepipe import PipelineRunner, PipelineTask
 from voicepipe.cli import main
-from voicepipe.statussocket import MOST_CLIENTS, service_socket, status_of
+from voicepipe.clients import MOST_CLIENTS
+from voicepipe.statussocket import service_socket, status_of
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = [

@@ -42,6 +42,7 @@ class LevelOptions:
     format: AudioFormat
     seconds: float | None
     ear: EarOptions
+    log_format: str
     debug: bool
 
 
@@ -53,7 +54,7 @@ def command_line(program: str) -> Parser:
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
-    parser.take("--mic", "--rate", "--seconds", *EAR, "--debug")
+    parser.take("--mic", "--rate", "--seconds", *EAR, "--log-format", "--debug")
     return parser
 
 
@@ -62,7 +63,8 @@ def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
     parser = command_line(program)
     given = parser.read(arguments)
     backend, ear = given.backend or "auto", ear_options(parser, given)
-    return LevelOptions(backend, given.mic, AudioFormat(given.rate), given.seconds, ear, given.debug)
+    audio = AudioFormat(given.rate)
+    return LevelOptions(backend, given.mic, audio, given.seconds, ear, given.log_format, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -72,7 +74,9 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = read_options(arguments, program)
-    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
+    return run_on_screen(
+        program, lambda screen: _run(options, screen), debug=options.debug, log_format=options.log_format
+    )
 
 
 def _run(options: LevelOptions, screen: Screen) -> int:
