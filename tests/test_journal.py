@@ -107,3 +107,19 @@ def test_a_program_whose_output_is_kept_does_not_fill_it_with_its_status(tmp_pat
         subprocess.run(command, stdout=file, stderr=file, env=environment, check=True, timeout=60)
     said = (tmp_path / "journal").read_text()
     assert said == ("<4>lost\n" if kept else "level\necho: lost\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="allowed skip: only Linux has the journal")
+def test_a_program_s_json_in_the_journal_keeps_its_priority(tmp_path: Path) -> None:
+    program = (
+        "import logging; from voicepipe.programs.screen import Screen, log_to\n"
+        "log_to(Screen(), 'echo', debug=False, log_format='json')\n"
+        "logging.getLogger('voicepipe').info('well')\n"
+    )
+    with (tmp_path / "journal").open("wb") as file:
+        found = os.fstat(file.fileno())
+        environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        subprocess.run([sys.executable, "-c", program], stderr=file, env=environment, check=True, timeout=60)
+    said = (tmp_path / "journal").read_text()
+    assert said.startswith("<6>{")
+    assert json.loads(said.removeprefix("<6>"))["message"] == "well"

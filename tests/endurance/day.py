@@ -130,12 +130,12 @@ class Diary(InlineProcessor):
 
     def __init__(self, folder: Path, disk: Disk) -> None:
         super().__init__(name="diary")
-        self._folder = folder
+        self.folder = folder
         self._disk = disk
         self._file: WavWriter | None = None
         self._due = 0
-        self.files: list[tuple[Path, int]] = []
-        """Each with its samples."""
+        self.files: dict[str, int] = {}
+        """Their samples, by name."""
         self.missed = 0
         """Samples for which there was no room."""
 
@@ -150,9 +150,9 @@ class Diary(InlineProcessor):
     def _begin(self, position: int) -> None:
         self._end()
         self._due = position + round(FILE_S * RATE)
-        self._path = self._folder / f"{position}.wav"
+        self._name = f"{position}.wav"
         with contextlib.suppress(OSError), self._disk.used(0):
-            self._file = WavWriter(self._path, AUDIO, new=True)
+            self._file = WavWriter(self.folder / self._name, AUDIO, new=True)
 
     def _record(self, frame: InputAudioFrame) -> None:
         if self._file is None:
@@ -168,7 +168,7 @@ class Diary(InlineProcessor):
 
     def _end(self) -> None:
         if self._file is not None:
-            self.files.append((self._path, self._file.num_samples))
+            self.files[self._name] = self._file.num_samples
             self._file.close()
             self._file = None
 
@@ -421,11 +421,11 @@ def _positions(day: Day, report: RunReport) -> Check:
 def _recorded(day: Day) -> Check:
     """What was recorded can be read, all of it, and the rest was missed by a full disk."""
     bad = []
-    for path, samples in day.diary.files:
-        with WavReader(path) as file:
+    for name, samples in day.diary.files.items():
+        with WavReader(day.diary.folder / name) as file:
             if file.num_samples != samples or len(file.read(samples)) != samples * AUDIO.sample_bytes:
-                bad.append(path.name)
-    total = sum(samples for _, samples in day.diary.files)
+                bad.append(name)
+    total = sum(day.diary.files.values())
     holds = not bad and total + day.diary.missed == day.continuity.passed and total > 0
     figures = f"{len(day.diary.files)} files, {total} samples, {day.diary.missed} missed {bad or ''}".strip()
     return Check("recordings are whole", holds, figures)
