@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["SERVICE_MUTANTS"]
 
 _HEALTH, _HEART, _NOTIFY = "tests/test_health.py", "tests/test_heartbeat.py", "tests/test_notify.py"
+_CLIENTS = "tests/test_clients.py"
 _STATUS, _METRICS, _JOURNAL = "tests/test_statussocket.py", "tests/test_metrics.py", "tests/test_journal.py"
 
 SERVICE_MUTANTS = (
@@ -148,11 +149,11 @@ SERVICE_MUTANTS = (
         f"{_HEART}::test_a_task_that_fails_to_start_never_was_ready",
     ),
     (
-        "a run that opens is ready",
+        "a run that opens is ending",
         "voicepipe/heartbeat.py",
         "    if any(state in _BEGINNING for state in states):\n        return Phase.STARTING\n",
         "",
-        f"{_HEART}::test_a_task_that_fails_to_start_never_was_ready",
+        f"{_HEART}::test_any_program_that_uses_the_runner_says_ready_pings_and_says_that_it_stops",
     ),
     (
         "the stages are not looked at",
@@ -172,15 +173,8 @@ SERVICE_MUTANTS = (
     (
         "anybody may ask for the status",
         "voicepipe/statussocket.py",
-        "os.fchmod(listening.fileno(), 0o600)",
-        "os.fchmod(listening.fileno(), 0o666)",
-        f"{_STATUS}::test_it_is_for_its_user_only_and_gone_at_the_end",
-    ),
-    (
-        "the status socket stays behind",
-        "voicepipe/statussocket.py",
-        "                os.unlink(self._path)",
-        "                pass",
+        "        listening.bind(path)\n        os.chmod(path, 0o600)",
+        "        listening.bind(path)\n        os.chmod(path, 0o666)",
         f"{_STATUS}::test_it_is_for_its_user_only_and_gone_at_the_end",
     ),
     (
@@ -202,7 +196,7 @@ SERVICE_MUTANTS = (
         "voicepipe/clients.py",
         "            async with asyncio.timeout(CLIENT_S):\n",
         "            async with asyncio.timeout(3_600):\n",
-        f"{_STATUS}::test_a_client_that_does_not_read_is_let_go_of",
+        f"{_CLIENTS}::test_who_does_not_ask_or_read_is_let_go_of_after_its_time_with_what_it_was_not_sent",
     ),
     (
         "clients without number are served at once",
@@ -216,21 +210,21 @@ SERVICE_MUTANTS = (
         "voicepipe/clients.py",
         "            task.cancel()\n",
         "            pass\n",
-        f"{_STATUS}::test_a_run_that_ends_while_many_ask_leaves_nothing",
+        f"{_CLIENTS}::test_at_the_end_nobody_is_waited_for",
     ),
     (
         "what a client is not sent yet keeps its connection",
         "voicepipe/clients.py",
         "            writer.transport.abort()\n        else:",
         "            writer.close()\n        else:",
-        f"{_STATUS}::test_a_run_that_ends_while_many_ask_leaves_nothing",
+        f"{_CLIENTS}::test_who_does_not_ask_or_read_is_let_go_of_after_its_time_with_what_it_was_not_sent",
     ),
     (
         "a client that goes away is an error",
         "voicepipe/clients.py",
         "        except (OSError, EOFError, TimeoutError):",
         "        except TimeoutError:",
-        f"{_METRICS}::test_who_asks_nothing_or_goes_away_holds_nobody_up_and_does_not_outlive_the_run",
+        f"{_CLIENTS}::test_who_goes_away_in_the_middle_is_no_error",
     ),
     # -- metrics and logs
     (
