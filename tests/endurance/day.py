@@ -274,9 +274,8 @@ class Day:
     # -- what happens --------------------------------------------------------------
 
     def _sides(self) -> list[Side]:
-        mic, speaker = self.card.mic, self.card.speaker
-        which = self._random.choice(("microphone", "speaker", "both"))
-        return {"microphone": [mic], "speaker": [speaker], "both": [mic, speaker]}[which]
+        both: list[Side] = [self.card.mic, self.card.speaker]
+        return self._random.choice((both[:1], both[1:], both))
 
     def _note(self, what: str) -> None:
         self.happened[what] += 1
