@@ -46,7 +46,7 @@ def draw(log: Path, file: Path) -> None:
         axes.grid(alpha=0.3)
         if any(lines.values()):
             axes.legend(fontsize=8, loc="upper right")
-    axes.set_xlabel("minutes")
+    figure.axes[-1].set_xlabel("minutes")
     figure.savefig(file, dpi=100)
 
 
