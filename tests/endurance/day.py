@@ -66,8 +66,10 @@ FILE_S = 900.0
 """A new recording begins so often."""
 _LEFT_BYTES = 30
 """What still goes onto a full disk: less than a header, and no whole block."""
-GROWTH_MB = 8.0
-GROWTH_OBJECTS = 200
+LOOKS = 20
+"""At the memory."""
+GROWTH_MB = 4.0
+GROWTH_OBJECTS = 100
 MOST_FILL_S = 1.2
 """What a speaker accepts, and a block."""
 SAID_AN_EVENT = 4
@@ -251,7 +253,7 @@ class Day:
             await asyncio.sleep(60.0)
             statistics = self._speaker.device_statistics()
             self.fills.append(0.0 if statistics is None else statistics.fill_s)
-            if len(self.memory) < 10 * loop.time() / self.seconds:
+            if len(self.memory) < LOOKS * loop.time() / self.seconds:
                 self.memory.append(Memory.now())
 
     async def _events(self) -> None:
