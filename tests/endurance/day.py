@@ -438,11 +438,15 @@ def _fill(day: Day) -> Check:
 
 
 def _flat(day: Day) -> Check:
-    first, last = day.memory[len(day.memory) // 3], day.memory[-1]
-    grown_mb = last.megabytes - first.megabytes
-    holds = last.objects - first.objects < GROWTH_OBJECTS and grown_mb < GROWTH_MB
+    """The least of either half: while a device is lost there is a little more than else."""
+    half = len(day.memory) // 2
+    halves = day.memory[1:half], day.memory[half:]
+    objects = [min(memory.objects for memory in part) for part in halves]
+    megabytes = [min(memory.megabytes for memory in part) for part in halves]
+    holds = objects[1] - objects[0] < GROWTH_OBJECTS and megabytes[1] - megabytes[0] < GROWTH_MB
     figures = (
-        f"{first.objects} objects, then {last.objects}; {first.megabytes:.1f} MB, then {last.megabytes:.1f}"
+        f"at least {objects[0]} objects in the first half, {objects[1]} in the second; "
+        f"{megabytes[0]:.1f} MB, {megabytes[1]:.1f}"
     )
     return Check("memory is flat", holds, figures)
 
