@@ -5,9 +5,9 @@
 
 It hears a sound that never ends, with speech in it, and passes it on; microphone and speaker have clocks of
 their own. Once a second it is noted what came through, how late, what the program says of itself (as
-`voicepipe status --json` shows it), and what its processes use. FOLDER gets `seconds.jsonl`, `program.log`,
-`verdict.json` and, where there is matplotlib, `picture.png`; what is printed is the verdict. The exit status
-is 1 where something failed.
+`voicepipe status --json` shows it), and what its processes use. FOLDER gets `seconds.jsonl`, `minutes.csv`,
+`program.log`, `verdict.json` and, where there is matplotlib, `picture.png`; the verdict is printed. The exit
+status is 1 where something failed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from endurance.check import Check
+from endurance.minutes import write_minutes
 from endurance.picture import draw
 from endurance.service import Footprint, Service
 from endurance.through import Sound
@@ -258,6 +259,7 @@ def main() -> int:
         print(check)
     told = [check.as_dict() for check in verdict]
     (options.folder / "verdict.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    write_minutes(options.folder / LOG, options.folder / "minutes.csv")
     draw(options.folder / LOG, options.folder / "picture.png")
     return 0 if all(check.holds for check in verdict) else 1
 

@@ -17,9 +17,9 @@ __all__ = ["checks"]
 RATE = 16_000
 """Of the run, which counts in such samples."""
 CARD_RATE = 48_000
-BEFORE_S, BEHIND_S = 2, 4
-"""A gap is heard so long after, and before, the counters tell of it: sound is on its way, and a loss is
-noticed after up to 2 s."""
+BEFORE_S, BEHIND_S = 3, 4
+"""A gap is heard so long after, and before, the counters tell of it: sound is on its way for up to a second,
+and is looked at later; and a loss is noticed after up to 2 s."""
 BACK_S = 6
 """Within which sound is there again when a device is."""
 MEMORY_MB = 1.0
