@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service_mutants import SERVICE_MUTANTS
+
 ROOT = Path(__file__).parent.parent
 RED_BY_TIMEOUT_S = 60
 SEEDS = 500
@@ -142,7 +144,7 @@ MUTANTS = (
     Mutant(
         "the stall watch counts total time",
         "voicepipe/stall.py",
-        "        mark = (worker.progress, _progress_of(worker), worker.current)",
+        "        mark = _mark(worker)",
         "        mark = 1",
         f"{LIFE}::test_a_long_farewell_is_heard_to_its_end",
     ),
@@ -569,6 +571,7 @@ MUTANTS = (
         "            unregister_stream(self)",
         "            pass",
     ),
+    *(Mutant(*each, unseen="the simulation has no service manager") for each in SERVICE_MUTANTS),
 )
 
 

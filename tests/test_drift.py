@@ -60,7 +60,9 @@ def test_two_stalls_teach_it_to_survive_the_third(ppm: float) -> None:
 
 def test_without_the_controller_the_queue_creeps_or_runs_dry() -> None:
     class Idle(FillController):
-        def observe(self, now_s: float, fill_s: float, audio_s: float) -> float:
+        def observe(
+            self, now_s: float, fill_s: float, audio_s: float, *, captured_now: bool = False
+        ) -> float:
             super().observe(now_s, fill_s, audio_s)
             return 0.0
 
@@ -369,6 +371,15 @@ def test_a_cushion_goes_before_live_audio_after_every_pause() -> None:
     compensator.reset()
     assert compensator.process(data, 9.02, 0.0, live=True) == cushion + data
     assert compensator.taken == compensator.given + compensator.held + compensator.removed
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_queue_far_too_long_is_led_back_where_the_sound_is_known_to_be_live(live: bool) -> None:
+    """Anything else with such a queue is an utterance that was written at once."""
+    compensator = DriftCompensator(AudioFormat(), BLOCK_S)
+    for n in range(1_000):
+        compensator.process(bytes(640), n * BLOCK_S, 0.7, live=live)
+    assert compensator.ppm == (500.0 if live else 0.0)
 
 
 def test_a_fast_file_gets_one_cushion_at_most() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from voicepipe.devicestate import DeviceState
 from voicepipe.health import Health, Phase
+from voicepipe.stall import Holder
 
 WATCHDOG_S = 15.0
 States = Callable[[float], Iterable[DeviceState]]
@@ -144,3 +145,72 @@ def test_the_status_says_at_once_what_is_waited_for_and_numbers_every_5_s() -> N
     said = look_for(health, absent, 60, since=3.0)
     assert said[0][1]["STATUS"].startswith("waiting for the microphone mic, lost for 3 s: mic is not plugged")
     assert times(said, "STATUS") == [3.0 + 5 * n for n in range(12)]
+
+
+# -- a pipeline that is stuck
+
+
+def held_up(now: float) -> list[DeviceState]:
+    """The microphone delivers, and nobody takes it."""
+    mic, speaker = flowing(now)
+    return [DeviceState(mic.kind, mic.device, mic.callbacks, taken=7), speaker]
+
+
+STUCK = Holder("Assistant", 1, "own.py:7 in ask")
+
+
+def pings_while(holding: Callable[[float], list[Holder]], devices: States = held_up) -> list[float]:
+    """A hundred seconds; when there were pings."""
+    health = Health(WATCHDOG_S)
+    looks = [float(second) for second in range(100)]
+    said = [health.look(now, Phase.RUNNING, tuple(devices(now)), holding(now)) for now in looks]
+    return [now for now, message in zip(looks, said, strict=True) if "WATCHDOG" in message]
+
+
+def test_pings_stop_when_a_stage_holds_the_microphone_up_for_30_s_and_say_who(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert 25.0 <= pings_while(lambda _: [STUCK])[-1] <= 31.0
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "held up by Assistant at own.py:7 in ask" in said
+
+
+def test_pings_go_on_while_a_stage_that_is_stuck_holds_nobody_up() -> None:
+    def taken(now: float) -> list[DeviceState]:
+        return [DeviceState("microphone", "mic", round(now * 50), taken=round(now * 50))]
+
+    assert pings_while(lambda _: [STUCK], taken)[-1] >= 95.0
+
+
+def test_pings_go_on_while_whoever_holds_the_microphone_up_gets_on() -> None:
+    assert pings_while(lambda now: [Holder("SpeakerOutput", now // 20, "here")])[-1] >= 95.0
+    fresh = [Holder("A", 1, "here"), Holder("B", 1, "there")]
+    assert pings_while(lambda now: [fresh[round(now // 25) % 2]])[-1] >= 95.0
+
+
+def test_pings_stop_where_everybody_waits_for_everybody() -> None:
+    assert pings_while(lambda _: [])[-1] <= 31.0
+
+
+def test_pings_resume_when_the_stage_gets_on() -> None:
+    def holding(now: float) -> list[Holder]:
+        return [STUCK if now < 60.0 else STUCK._replace(mark=now)]
+
+    pings = pings_while(holding)
+    assert 60.0 in pings
+    assert not [ping for ping in pings if 31.0 < ping < 60.0]
+
+
+def test_a_lost_microphone_is_not_held_up_by_anybody() -> None:
+    def lost(now: float) -> list[DeviceState]:
+        (mic, speaker) = absent(now)
+        return [DeviceState(mic.kind, mic.device, round(now), now, "gone", mic.absences, taken=7), speaker]
+
+    assert pings_while(lambda _: [STUCK], lost)[-1] >= 95.0
+
+
+def test_the_status_says_who_holds_everybody_up_long_before_the_pings_stop() -> None:
+    health = Health(WATCHDOG_S)
+    for now in (0.0, 2.0, 4.0, 6.0):
+        message = health.look(now, Phase.RUNNING, held_up(now), [STUCK])
+    assert message["STATUS"] == "deaf: held up by Assistant at own.py:7 in ask"

@@ -7,14 +7,27 @@ import contextlib
 import itertools
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from manager_for_tests import Manager
-from sound_for_tests import noise, talk
-from voicepipe import PipelineRunner, PipelineTask, RunState
+from sound_for_tests import noise, seam, speech, talk
+from voicepipe import (
+    Frame,
+    FrameDirection,
+    FrameProcessor,
+    InlineProcessor,
+    InputAudioFrame,
+    MicrophoneInput,
+    Pipeline,
+    PipelineRunner,
+    PipelineTask,
+    RunState,
+    SpeakerOutput,
+    TextFrame,
+)
 from voicepipe.heartbeat import devices_of
 from voicepipe_devices.fake import SimulatedCard
 
@@ -95,6 +108,68 @@ async def test_an_unplugged_device_is_waited_for_and_the_pings_go_on(manager: Ma
     waited = manager.times("STATUS", lambda text: text.startswith("waiting for the") and "plug it in" in text)
     assert 60.0 <= waited[0] < 66.0
     assert 655.0 < waited[-1] < 670.0
+
+
+class Thinks(FrameProcessor):
+    """Waits for a service elsewhere, once, whenever it is given such a frame."""
+
+    def __init__(self, kind: type[Frame], seconds: float) -> None:
+        super().__init__()
+        self._kind, self._seconds, self._thought = kind, seconds, False
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, self._kind) and not self._thought:
+            self._thought = True
+            await asyncio.sleep(self._seconds)
+        await self.push_frame(frame, direction)
+
+
+async def test_a_stage_that_holds_the_microphone_up_stops_the_pings_until_it_gets_on(
+    manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = SimulatedCard()
+    task = talk(card, Thinks(InputAudioFrame, 100.0))
+    await serve(manager, task, (150.0, task.end))
+    pings = manager.times("WATCHDOG")
+    last = max(ping for ping in pings if ping < 100.0)
+    assert 25.0 < last < 34.0  # a mailbox is full before the microphone is held up
+    assert min(ping for ping in pings if ping > last) < 101.0
+    assert manager.times("STATUS", lambda text: text.startswith("deaf: held up by Thinks at "))[0] < 10.0
+    assert "held up by Thinks" in caplog.text
+
+
+class Answers(InlineProcessor):
+    """Answers the first sound with so many seconds; the microphone's audio goes no further."""
+
+    def __init__(self, seconds: int = 0) -> None:
+        super().__init__()
+        self._left = seconds
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        if not isinstance(frame, InputAudioFrame):
+            return (frame,)
+        seconds, self._left = self._left, 0
+        return tuple(speech(1.0, second) for second in range(seconds))
+
+
+async def test_a_stage_that_thinks_long_and_is_not_in_the_way_of_the_audio_stops_no_pings(
+    manager: Manager,
+) -> None:
+    card = SimulatedCard()
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), Answers(), Thinks(TextFrame, 100.0)]))
+    await task.queue_frame(TextFrame("hm"))
+    await serve(manager, task, (150.0, task.end))
+    assert max(gaps(manager.times("WATCHDOG"))) < 6.0
+
+
+async def test_an_answer_of_75_s_stops_no_pings(manager: Manager) -> None:
+    card = SimulatedCard()
+    mouth = SpeakerOutput(card.backend())
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend(), mute=False), Answers(75), mouth]))
+    await serve(manager, task, (150.0, task.end))
+    assert max(gaps(manager.times("WATCHDOG"))) < 6.0
+    assert seam(task.report, "SpeakerOutput device").given == 75 * 16_000
+    assert seam(task.report, "MicrophoneInput device").dropped["mic_overflow"] > 30 * 16_000
 
 
 async def test_a_task_that_fails_to_start_never_was_ready(manager: Manager) -> None:

@@ -23,14 +23,17 @@ LAYERS = {
         *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
         *("drift", "keeper", "silence", "statistics", "stretch", "trial"),
-        *("devicestate", "health", "journal", "notify"),
+        *("clients", "devicestate", "health", "journal", "notify"),
     ),
     3: (
         *("filter", "gain", "loopback", "meter", "tap", "utterance"),
         *("denoise", "engines", "robust", "segmenter", "silero", "vad", "webrtc"),
     ),
     4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
-    5: ("__main__", "cli", "echo", "escalation", "exit", "heartbeat", "programs", "runner", "statussocket"),
+    5: (
+        *("__main__", "cli", "echo", "programs"),
+        *("escalation", "exit", "heartbeat", "metrics", "runner", "statussocket"),
+    ),
 }
 MEANING = {1: "values", 2: "mechanism", 3: "stages", 4: "assembly", 5: "programs"}
 

@@ -9,7 +9,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import pytest
 from sound_for_tests import talk, until
 from voicepipe import PipelineRunner, PipelineTask
 from voicepipe.cli import main
-from voicepipe.statussocket import MOST_CLIENTS, service_socket, status_of
+from voicepipe.clients import MOST_CLIENTS
+from voicepipe.statussocket import service_socket, status_of
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = [
@@ -103,6 +104,96 @@ async def test_clients_that_do_not_read_hold_nobody_up_and_do_not_outlive_the_ru
             await ask(path)
     for client in clients:
         client.close()
+
+
+async def stares(path: Path) -> None:
+    """Connects, and goes without a word."""
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.transport.abort()
+
+
+async def leaves_in_the_middle(path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(path)
+    await reader.read(10)
+    writer.transport.abort()
+
+
+async def shouts(path: Path) -> None:
+    """Sends what nobody asked for, and reads nothing."""
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.write(bytes(range(256)) * 4_096)
+    await asyncio.sleep(0)
+    writer.transport.abort()
+
+
+async def crowds(path: Path) -> None:
+    """A hundred at once: some are turned away."""
+    answers = await asyncio.gather(*(ask(path) for _ in range(100)), return_exceptions=True)
+    told = [answer for answer in answers if isinstance(answer, dict)]
+    assert 1 <= len(told) <= 100
+    assert all(isinstance(answer, dict | OSError | ValueError) for answer in answers)
+
+
+async def test_whatever_clients_do_again_and_again_the_next_one_is_answered_and_nothing_piles_up(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "status"
+    async with Served(path) as task:
+        task.name = "n" * 300_000
+        for _ in range(3):
+            for rude in (stares, leaves_in_the_middle, shouts, crowds):
+                await rude(path)
+            await until(lambda: not answering())
+            assert (await ask(path))["tasks"][0]["state"] == "running"
+        await until(lambda: not answering())
+
+
+def answering() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "voicepipe:status"]
+
+
+async def test_a_run_that_ends_while_many_ask_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "status"
+    async with Served(path) as task:
+        task.name = "n" * 1_000_000
+        clients = [silent_client(path) for _ in range(MOST_CLIENTS)]
+        await until(lambda: len(answering()) == MOST_CLIENTS)
+    assert not answering()
+    for client in clients:
+        client.close()
+
+
+@contextlib.contextmanager
+def no_right_to(folder: Path) -> Iterator[None]:
+    """For root, who may do anything, as somebody else."""
+    root = os.geteuid() == 0
+    folder.chmod(0o500)
+    if root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+async def test_a_folder_that_may_not_be_written_to_is_a_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with no_right_to(tmp_path):
+        async with Served(tmp_path / "status"):
+            pass
+    assert "Permission denied" in caplog.text
+
+
+async def test_a_socket_that_took_its_place_stays(tmp_path: Path) -> None:
+    path = tmp_path / "status"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        async with Served(path):
+            path.rename(tmp_path / "old")
+            other.bind(os.fspath(path))
+        assert path.is_socket()
 
 
 async def test_what_a_killed_program_left_is_replaced(tmp_path: Path) -> None:

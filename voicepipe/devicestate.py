@@ -26,5 +26,7 @@ class DeviceState:
     """Searches that found that out."""
     reconnections: int = 0
     """How often it came back."""
+    taken: int | None = None
+    """Blocks that the pipeline took from a microphone; None: of a speaker."""
     level_db: float | None = None
     """How loud the last block was, in dB below full scale; None: of a speaker, or nothing came yet."""

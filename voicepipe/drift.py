@@ -99,18 +99,21 @@ class FillController:
         self._needed_s = -math.inf
         """When the raised target was last needed."""
 
-    def observe(self, now_s: float, fill_s: float, audio_s: float) -> float:
+    def observe(self, now_s: float, fill_s: float, audio_s: float, *, captured_now: bool = False) -> float:
         """Say how to play a piece of audio that is to be written now. Returns the correction in ppm.
 
         Args:
             now_s: any clock that runs evenly, in seconds.
             fill_s: seconds of audio that wait before it.
             audio_s: its length in seconds.
+            captured_now: it is known to have been captured just now. A queue that is too long to be live,
+                after a hiccup, is led back all the same.
         """
         passed_s = now_s - self._last_s
         self._last_s = now_s
         self.after_pause = passed_s > GAP_S
-        if self.after_pause or not self._may_be_live(passed_s, fill_s, audio_s):
+        short = captured_now or fill_s < self._limit_s
+        if self.after_pause or not short or not self._may_be_live(passed_s, audio_s):
             self._begin(now_s)
             return 0.0
         if passed_s > 0.0:  # of pieces that come at once, the first counts: it says how long nothing came
@@ -125,14 +128,9 @@ class FillController:
         self._last_s = -math.inf
         self._begin(-math.inf)
 
-    def _may_be_live(self, passed_s: float, fill_s: float, audio_s: float) -> bool:
+    def _may_be_live(self, passed_s: float, audio_s: float) -> bool:
         self._ahead_s += audio_s - passed_s - self._ahead_s * passed_s / FORGET_PACE_S
-        return (
-            passed_s >= 0.0
-            and fill_s < self._limit_s
-            and audio_s <= LONGEST_LIVE_S
-            and -PACE_S < self._ahead_s < PACE_S
-        )
+        return passed_s >= 0.0 and audio_s <= LONGEST_LIVE_S and -PACE_S < self._ahead_s < PACE_S
 
     def _begin(self, now_s: float) -> None:
         self._began_s = self._smoothed_since_s = now_s
@@ -227,7 +225,7 @@ class DriftCompensator:
                 is filled up by playing slower, which takes a minute.
         """
         controller = self.controller
-        ppm = controller.observe(now_s, fill_s, len(data) / self._bytes_per_s)
+        ppm = controller.observe(now_s, fill_s, len(data) / self._bytes_per_s, captured_now=live)
         if controller.after_pause and fill_s <= 0.0:
             return self._before(live) + self._stretcher.process(data, ppm)
         return self._stretcher.process(data, ppm)

@@ -13,6 +13,7 @@ from voicepipe.lifecycle import RunState
 from voicepipe.microphone import MicrophoneInput
 from voicepipe.notify import Notifier, watchdog_s
 from voicepipe.speaker import SpeakerOutput
+from voicepipe.stall import Holder
 from voicepipe.task import PipelineTask
 from voicepipe.vad import VADProcessor
 
@@ -60,9 +61,15 @@ class Heartbeat:
         devices = [device for task in self._tasks for device in devices_of(task)]
         speech = any(stage.speaking for task in self._tasks for stage in _ears(task))
         now_s = asyncio.get_running_loop().time()
-        self._unsent |= self._health.look(now_s, _phase(self._tasks), devices, speech=speech)
+        holding = [holder for task in self._tasks for holder in self._holding(task)]
+        self._unsent |= self._health.look(now_s, _phase(self._tasks), devices, holding, speech=speech)
         if self._unsent and self._notifier.send(self._unsent):
             self._unsent = {}
+
+    def _holding(self, task: PipelineTask) -> list[Holder]:
+        """Two tasks may have stages of the same name."""
+        several = len(self._tasks) > 1
+        return [h._replace(stage=f"{task.name}:{h.stage}") if several else h for h in task.holding()]
 
 
 def devices_of(task: PipelineTask) -> list[DeviceState]:

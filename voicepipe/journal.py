@@ -1,12 +1,14 @@
-"""Log lines as systemd's journal takes them: with their priority (`man sd-daemon`)."""
+"""Log lines for machines: with their priority for systemd's journal (`man sd-daemon`), and as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-__all__ = ["JournalFormatter", "is_journal"]
+__all__ = ["JournalFormatter", "JsonFormatter", "is_journal"]
 
 
 def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
@@ -19,12 +21,37 @@ def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> 
 
 
 class JournalFormatter(logging.Formatter):
-    """Puts `<4>` and the like before every line. The journal has the time and the program's name itself."""
+    """Puts `<4>` and the like before every line. The journal has the time and the program's name itself.
+
+    Args:
+        lines: makes the lines.
+    """
+
+    def __init__(self, lines: logging.Formatter | None = None) -> None:
+        super().__init__()
+        self._lines = lines or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
         """The lines of one record, a traceback's too."""
         prefix = f"<{_priority(record.levelno)}>"
-        return "\n".join(prefix + line for line in super().format(record).splitlines() or [""])
+        return "\n".join(prefix + line for line in self._lines.format(record).splitlines() or [""])
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: `time` (UTC), `level`, `logger`, `message`, and `exception` with its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of one record. What is not ASCII is escaped, line breaks too."""
+        time = datetime.fromtimestamp(record.created, UTC)
+        said = {
+            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said)
 
 
 def _priority(level: int) -> int:

@@ -87,6 +87,8 @@ class MicrophoneInput(FrameProcessor):
         self._rest_is = DropReason.SHUTDOWN
         self._last = b""
         """The last block that was pushed."""
+        self._taken = 0
+        """Blocks that were read, pushed or not."""
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
@@ -136,6 +138,7 @@ class MicrophoneInput(FrameProcessor):
             await keeper.confirm()
         if block is None:
             return False
+        self._taken += 1
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
@@ -206,7 +209,8 @@ class MicrophoneInput(FrameProcessor):
         """How its device stands; None where none was opened. In the loop's thread."""
         if self._keeper is None or (self._keeper.stream is None and not self._captured.any_lost):
             return None
-        return replace(self._keeper.state(), level_db=Level.of(self._last).rms_db if self._last else None)
+        level_db = Level.of(self._last).rms_db if self._last else None
+        return replace(self._keeper.state(), level_db=level_db, taken=self._taken)
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""

@@ -62,9 +62,12 @@ class PipelineRunner:
         monitor_s: take a census so often, and log what grows; 0: never.
         status_socket: the path of a local socket that answers `voicepipe status`; None: that of the
             systemd service, where this is one; empty: none.
+        metrics_port: a port of 127.0.0.1 that tells Prometheus the same (`/metrics`), 0: any that is
+            free; None: none. Needs the extra `metrics`.
 
     Raises:
-        TypeError, ValueError: a time is none, or a path.
+        TypeError, ValueError: a time is none, or a path, or a port.
+        VoicepipeError: there are to be metrics, and the extra is not installed.
     """
 
     def __init__(
@@ -75,12 +78,18 @@ class PipelineRunner:
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
         status_socket: str | os.PathLike[str] | None = None,
+        metrics_port: int | None = None,
     ) -> None:
         self._handle_signals = handle_signals
         self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
         self._status_socket = None if status_socket is None else os.fspath(status_socket)
+        self._metrics_port = metrics_port
+        if metrics_port is not None:
+            from voicepipe.metrics import check_port  # not for every program
+
+            check_port(metrics_port)
         self._in_use = False
         self.errors: list[BaseException] = []
         """What the tasks of the last run raised."""
@@ -191,6 +200,10 @@ class PipelineRunner:
                 from voicepipe.statussocket import StatusSocket
 
                 await stack.enter_async_context(StatusSocket(path, tasks))
+            if self._metrics_port is not None:
+                from voicepipe.metrics import Metrics
+
+                await stack.enter_async_context(Metrics(self._metrics_port, tasks))
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
             if self._monitor_s:

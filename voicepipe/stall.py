@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from voicepipe.element import where
 from voicepipe.report import SlowStage
 from voicepipe.worker import Worker
 
-__all__ = ["StallWatch"]
+__all__ = ["Holder", "StallWatch", "holders"]
 
 _LEAST_S = 0.001
 """However little is missing: a time that has come already, by rounding, would be looked at for ever."""
+
+
+class Holder(NamedTuple):
+    """A stage with a frame in hand, which waits for nobody downstream."""
+
+    stage: str
+    mark: object
+    """Another one as soon as the stage has got on."""
+    where: str
+    """Where its task stands."""
+
+
+def holders(workers: Sequence[Worker]) -> list[Holder]:
+    """Who may be holding others up at this moment."""
+    return [Holder(w.label, _mark(w), where(w.task)) for w in workers if _holds(w)]
 
 
 class StallWatch:
@@ -58,15 +74,23 @@ class StallWatch:
         now = self._lived_s
         if worker.blocked or not worker.box.is_empty:
             self._all_idle_since = now
-        if worker.box.bypass is not None or worker.current is None or worker.blocked:
+        if not _holds(worker):
             self._seen.pop(worker, None)
             return None
-        mark = (worker.progress, _progress_of(worker), worker.current)
+        mark = _mark(worker)
         seen, since = self._seen.get(worker, (None, now))
         if mark != seen:
             since = now
             self._seen[worker] = (mark, now)
         return now - since
+
+
+def _holds(worker: Worker) -> bool:
+    return worker.box.bypass is None and worker.current is not None and not worker.blocked
+
+
+def _mark(worker: Worker) -> tuple[object, ...]:
+    return worker.progress, _progress_of(worker), worker.current
 
 
 def _progress_of(worker: Worker) -> object:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from voicepipe.census import take_census
+from voicepipe.clients import Clients
 from voicepipe.errors import printable
 from voicepipe.heartbeat import devices_of
 from voicepipe.task import PipelineTask
@@ -21,9 +22,6 @@ from voicepipe.task import PipelineTask
 __all__ = ["StatusSocket", "service_socket", "status_of"]
 
 NAME = "status"
-MOST_CLIENTS = 8
-CLIENT_S = 2.0
-"""A client that does not read for so long is let go of."""
 
 _log = logging.getLogger("voicepipe")
 
@@ -43,7 +41,7 @@ class StatusSocket:
         self._path = path
         self._tasks = tasks
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = Clients(self._answer, "voicepipe:status")
         self._inode = 0
 
     async def __aenter__(self) -> Self:
@@ -53,45 +51,20 @@ class StatusSocket:
             _log.warning("no status at %s: %s", printable(self._path), printable(error))
             return self
         self._inode = os.stat(self._path).st_ino
-        self._server = await asyncio.start_unix_server(self._connected, sock=listening)
+        self._server = await asyncio.start_unix_server(self._clients.connected, sock=listening)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._server is None:
             return
         self._server.close()
-        for client in self._clients:
-            client.cancel()
-        if self._clients:
-            await asyncio.wait(set(self._clients))
+        await self._clients.close()
         with contextlib.suppress(OSError):
             if os.stat(self._path).st_ino == self._inode:  # not one that took its place
                 os.unlink(self._path)
 
-    def _connected(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._clients) >= MOST_CLIENTS:
-            writer.transport.abort()
-            return
-        answering = asyncio.get_running_loop().create_task(self._answer(writer), name="voicepipe:status")
-        self._clients.add(answering)
-        answering.add_done_callback(lambda _: self._let_go(answering, writer))
-
-    def _let_go(self, answering: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
-        """It is answered, or will not be; also where its task was cancelled before its first step."""
-        self._clients.discard(answering)
-        if writer.transport.get_write_buffer_size():
-            writer.transport.abort()
-        else:
-            writer.close()
-
-    async def _answer(self, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.transport.set_write_buffer_limits(high=0)  # drained: all of it is with the system
-            writer.write(json.dumps(status_of(self._tasks)).encode() + b"\n")
-            async with asyncio.timeout(CLIENT_S):
-                await writer.drain()
-        except (OSError, TimeoutError):
-            pass  # it has gone, or does not read
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(json.dumps(status_of(self._tasks)).encode() + b"\n")
 
 
 def status_of(tasks: Sequence[PipelineTask]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from voicepipe.pipeline import Pipeline
 from voicepipe.processor import Processor
 from voicepipe.report import RunReport, SlowStage
 from voicepipe.run import Observer, Run
+from voicepipe.stall import Holder, holders
 
 __all__ = ["PipelineTask"]
 
@@ -290,6 +291,10 @@ class PipelineTask:
         run = self._run
         if run is not None and len(run.slow) < 100:
             run.slow.append(SlowStage(stage, seconds, stack, "the event loop"))
+
+    def holding(self) -> list[Holder]:
+        """The stages with a frame in hand that wait for nobody downstream: one that stays is stuck."""
+        return [] if self._run is None else holders(self._run.chain.workers)
 
     def where(self) -> list[str]:
         """Where each stage's task stands, for a log; empty when none runs."""

@@ -52,6 +52,9 @@ class EchoOptions:
     """None: live sound, in which nobody looks for speech."""
     status_socket: str | None
     """Where it answers `voicepipe status`; None: as a service does, where it is one."""
+    metrics: int | None
+    """The port where it answers Prometheus; None: none."""
+    log_format: str
     debug: bool
 
 
@@ -75,7 +78,7 @@ def command_line(program: str) -> Parser:
         "--vad",
         help=f"{SETTINGS['--vad']['help']} (with --live: nothing, unless this is given)",
     )
-    parser.take("--preset", "--status-socket", "--debug")
+    parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug")
     return parser
 
 
@@ -104,6 +107,8 @@ def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
         given.steady,
         None if given.live and given.vad is None else ear_options(parser, given),
         given.status_socket,
+        given.metrics,
+        given.log_format,
         given.debug,
     )
 
@@ -127,14 +132,16 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = read_options(arguments, program)
-    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
+    return run_on_screen(
+        program, lambda screen: _run(options, screen), debug=options.debug, log_format=options.log_format
+    )
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
     sound = choose_sound(options.backend, screen.say)
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
-    runner = PipelineRunner(status_socket=options.status_socket)
+    runner = PipelineRunner(status_socket=options.status_socket, metrics_port=options.metrics)
     status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):

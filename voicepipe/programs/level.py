@@ -43,6 +43,7 @@ class LevelOptions:
     format: AudioFormat
     seconds: float | None
     ear: EarOptions
+    log_format: str
     debug: bool
 
 
@@ -54,7 +55,7 @@ def command_line(program: str) -> Parser:
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
-    parser.take("--mic", "--mic-channel", "--rate", "--seconds", *EAR, "--debug")
+    parser.take("--mic", "--mic-channel", "--rate", "--seconds", *EAR, "--log-format", "--debug")
     return parser
 
 
@@ -64,7 +65,9 @@ def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
     given = parser.read(arguments)
     backend, ear = given.backend or "auto", ear_options(parser, given)
     audio = AudioFormat(given.rate)
-    return LevelOptions(backend, given.mic, given.mic_channel, audio, given.seconds, ear, given.debug)
+    return LevelOptions(
+        backend, given.mic, given.mic_channel, audio, given.seconds, ear, given.log_format, given.debug
+    )
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -74,7 +77,9 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = read_options(arguments, program)
-    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
+    return run_on_screen(
+        program, lambda screen: _run(options, screen), debug=options.debug, log_format=options.log_format
+    )
 
 
 def _run(options: LevelOptions, screen: Screen) -> int:

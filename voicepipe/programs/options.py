@@ -153,6 +153,16 @@ def _block(text: str) -> int:
     return _whole(text, "no block: a whole number of samples, such as 480, would be right", 16, 384_000)
 
 
+def _metrics(text: str) -> int:
+    host, colon, port = text.rpartition(":")
+    if colon and host not in ("127.0.0.1", "localhost"):
+        raise argparse.ArgumentTypeError(
+            f"{printable(repr(text))} is not for this computer alone: its port, such as 9464, would be right "
+            "(for others, put a server with a password before it)"
+        )
+    return _whole(port, "no port: 1024 to 65535, such as 9464, would be right", 1_024, 65_535)
+
+
 def _number(text: str, wrong: str, at_least: float, at_most: float) -> float:
     try:
         return check_number("it", float(text), at_least=at_least, at_most=at_most)
@@ -229,6 +239,17 @@ SETTINGS: _Declared = {
         "help": "only what is so far above the noise",
     },
     "--status-socket": {"metavar": "PATH", "help": "answer `voicepipe status --socket PATH` there"},
+    "--metrics": {
+        "type": _metrics,
+        "metavar": "PORT",
+        "help": "tell Prometheus the same, at this port of 127.0.0.1 (needs the extra metrics)",
+    },
+    "--log-format": {
+        "choices": ("text", "json"),
+        "default": "text",
+        "metavar": "NAME",
+        "help": "of the log on stderr: text, or json (an object a line)",
+    },
     "--debug": {"action": _SWITCH, "default": False, "help": "log everything, and show tracebacks"},
 }
 """What may stand in the settings file, and its defaults where a program says nothing else."""

@@ -39,6 +39,7 @@ class RecordOptions:
     mic_channel: int | None
     format: AudioFormat
     seconds: float | None
+    log_format: str
     debug: bool
 
 
@@ -57,7 +58,7 @@ def command_line(program: str) -> Parser:
     parser.take("--rate", default=48_000, from_settings=False)
     parser.take("--channels")
     parser.take("--seconds", from_settings=False)
-    parser.take("--debug")
+    parser.take("--log-format", "--debug")
     return parser
 
 
@@ -65,7 +66,8 @@ def read_options(arguments: Sequence[str], program: str) -> RecordOptions:
     """What is given. Raises: SystemExit: wrong usage, or --help."""
     given = command_line(program).read(arguments)
     backend, audio = given.backend or "auto", AudioFormat(given.rate, given.channels)
-    return RecordOptions(given.file, backend, given.mic, given.mic_channel, audio, given.seconds, given.debug)
+    wanted = given.mic, given.mic_channel, audio, given.seconds
+    return RecordOptions(given.file, backend, *wanted, given.log_format, given.debug)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -75,7 +77,9 @@ def run(arguments: Sequence[str], program: str) -> int:
         SystemExit: wrong usage, or --help.
     """
     options = read_options(arguments, program)
-    return run_on_screen(program, lambda screen: _run(options, screen), debug=options.debug)
+    return run_on_screen(
+        program, lambda screen: _run(options, screen), debug=options.debug, log_format=options.log_format
+    )
 
 
 def _run(options: RecordOptions, screen: Screen) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from voicepipe.errors import VoicepipeError, printable
-from voicepipe.journal import JournalFormatter, is_journal
+from voicepipe.journal import JournalFormatter, JsonFormatter, is_journal
 
 __all__ = ["LogHandler", "Screen", "log_to", "run_on_screen", "told"]
 
@@ -98,16 +98,19 @@ class Screen:
             pass
 
 
-def run_on_screen(program: str, work: Callable[[Screen], int], *, debug: bool) -> int:
+def run_on_screen(
+    program: str, work: Callable[[Screen], int], *, debug: bool, log_format: str = "text"
+) -> int:
     """Run a program that shows something, and whose log and errors go to stderr; returns its exit status.
 
     Args:
         program: how it was called.
         work: the program; returns its exit status.
         debug: log everything, and let errors be tracebacks.
+        log_format: "text", or "json": an object in each line.
     """
     screen = Screen()
-    log_to(screen, program, debug=debug)
+    log_to(screen, program, debug=debug, log_format=log_format)
     try:
         return work(screen)
     except BrokenPipeError:
@@ -129,16 +132,20 @@ def told(error: Exception) -> str:
     return printable(error.strerror if isinstance(error, OSError) and error.strerror else error)
 
 
-def log_to(screen: Screen, program: str, *, debug: bool) -> None:
-    """Send the log to stderr, a line for each event; warnings and errors only, unless debugging."""
+def log_to(screen: Screen, program: str, *, debug: bool, log_format: str = "text") -> None:
+    """Send the log to stderr, a line for each event; warnings and errors only, unless debugging.
+
+    As JSON, or where it goes to the journal, it can be sorted by priority: nothing is kept back.
+    """
+    journal, for_machines = _goes_to_the_journal(sys.stderr), log_format == "json"
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else f"{program}: %(message)s"
+    if journal:
+        form = "%(name)s: %(message)s" if debug else "%(message)s"
+    lines = JsonFormatter() if for_machines else logging.Formatter(form)
     handler = LogHandler(screen)
-    handler.setFormatter(logging.Formatter(form))
-    level = logging.DEBUG if debug else logging.WARNING
-    if _goes_to_the_journal(sys.stderr):  # where it can be sorted by priority: nothing is kept back
-        handler.setFormatter(JournalFormatter("%(name)s: %(message)s" if debug else None))
-        level = logging.DEBUG if debug else logging.INFO
-    logging.basicConfig(level=level, handlers=[handler])
+    handler.setFormatter(JournalFormatter(lines) if journal else lines)
+    level = logging.INFO if journal or for_machines else logging.WARNING
+    logging.basicConfig(level=logging.DEBUG if debug else level, handlers=[handler])
 
 
 def _goes_to_the_journal(stream: TextIO | None) -> bool:
