@@ -30,7 +30,7 @@ class Pipe(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Read in small pieces: asyncio makes room for 256 KiB each time, which the system has to map."""
         if hasattr(transport, "max_size"):
-            transport.max_size = _MOST_BYTES
+            vars(transport)["max_size"] = _MOST_BYTES
 
     def data_received(self, data: bytes) -> None:
         """Hand it on."""
