@@ -58,8 +58,14 @@ async def test_a_card_in_a_room_is_well() -> None:
     room.card.mic.hear(np.random.default_rng(1).normal(0, 300, 16_000).astype(np.int16))
     found = await findings(room)
     assert {check: finding.verdict for check, finding in found.items()} == dict.fromkeys(
-        ("software", "devices", "microphone", "blocks", "level", "speaker", "plays", "round trip"), "good"
+        (
+            *("software", "devices", "hears at", "plays at"),
+            *("microphone", "blocks", "level", "speaker", "plays", "round trip"),
+        ),
+        "good",
     )
+    assert found["hears at"].text.startswith("simulated microphone: ")
+    assert found["plays at"].text.startswith("simulated speaker: ")
     assert found["blocks"].text == "50 blocks of 20 ms, the longest wait 20 ms"
     assert found["level"].text.startswith("-41 dB, peak ")
     assert "(3 of 3 chirps heard), and the echo has -12 dB" in found["round trip"].text
@@ -221,7 +227,7 @@ def test_no_chirp_is_found_where_there_is_none(sound: np.ndarray[tuple[int], np.
 def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--backend", "fake", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert [finding["check"] for finding in found][:3] == ["software", "devices", "microphone"]
+    assert [finding["check"] for finding in found][:3] == ["software", "devices", "hears at"]
     assert all(set(finding) == {"check", "verdict", "text"} for finding in found)
 
 

@@ -23,11 +23,13 @@ from voicepipe.devices import (
 )
 from voicepipe.errors import DeviceError, DeviceLostError, printable
 from voicepipe.meter import Level
-from voicepipe.programs.finding import Finding
+from voicepipe.programs.devices import shown
+from voicepipe.programs.finding import Finding, Verdict
 from voicepipe.programs.options import Parser
 from voicepipe.programs.probe import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.programs.screen import Screen
 from voicepipe.programs.surroundings import permissions, servers, software
+from voicepipe.trial import SideTrial, TriesDevices
 
 __all__ = ["DoctorOptions", "examine", "command_line", "read_options", "run"]
 
@@ -122,6 +124,8 @@ async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Fin
         yield _bad("library", error)
         return
     yield _listed(devices)
+    async for finding in _rates(backend, options):
+        yield finding
     async for finding in _sound(backend, options):
         yield finding
 
@@ -157,6 +161,29 @@ def _listed(devices: list[DeviceInfo]) -> Finding:
         return _bad("devices", "none can be used; of the microphone and the speaker it is said why")
     text = f"{len(microphones)} with a microphone, {len(speakers)} with a speaker (voicepipe devices)"
     return Finding("devices", "good" if microphones and speakers else "note", text)
+
+
+async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
+    """At which rates the microphone and the speaker open: the default ones, or those that are named."""
+    if not isinstance(backend, TriesDevices):
+        return
+    try:
+        trials = await backend.trials()
+    except DeviceError as error:
+        yield _bad("rates", error)
+        return
+    for trial in trials:
+        name, device = trial.device.name.casefold(), trial.device
+        if options.mic.casefold() in name if options.mic else device.default_input:
+            yield _tried("hears at", device, trial.microphone)
+        if options.speaker.casefold() in name if options.speaker else device.default_output:
+            yield _tried("plays at", device, trial.speaker)
+
+
+def _tried(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:
+    """What was found of one direction of a device."""
+    verdict: Verdict = "note" if side is None or side.trouble else "good"
+    return Finding(check, verdict, f"{device.name}: {'nothing' if side is None else shown(side)}")
 
 
 # -- what it does ----------------------------------------------------------------------
