@@ -100,9 +100,9 @@ def test_devices_are_listed_with_those_that_would_be_taken(capsys: pytest.Captur
     assert main(["devices", "--backend", "fake"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "simulated microphone (the default microphone)",
-        "    microphone  8 to 192 kHz, 1 channel; 16 kHz mono is taken as it is",
+        "    microphone  8 to 192 kHz, 1 channel; 16 kHz mono as it is",
         "simulated speaker (the default speaker)",
-        "    speaker     8 to 192 kHz, 1 channel; 16 kHz mono is taken as it is",
+        "    speaker     8 to 192 kHz, 1 channel; 16 kHz mono as it is",
     ]
 
 

@@ -104,10 +104,10 @@ def test_a_device_is_tried_at_the_usual_rates_and_channels_and_its_own() -> None
 
 def test_rates_and_channels_are_shown_in_few_words() -> None:
     assert shown(SideTrial(RATES, (1, 2, 4, 6, 8, 32), 16_000, 1)) == (
-        "8 to 192 kHz, 1 to 32 channels; 16 kHz mono is taken as it is"
+        "8 to 192 kHz, 1 to 32 channels; 16 kHz mono as it is"
     )
     assert shown(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
-        "44.1, 48 or 96 kHz, 2 channels; 16 kHz mono is taken as 48 kHz, 2 channels"
+        "44.1, 48 or 96 kHz, 2 channels; 16 kHz mono from 48 kHz, 2 channels"
     )
     assert shown(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; 16 kHz mono cannot be had"
     assert shown(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"

@@ -60,8 +60,8 @@ def without_privileges() -> tuple[str, ...]:
 def test_a_card_in_a_room_is_well(card: PluggedCard) -> None:
     card.echo(ROOM)
     said = doctor(card, "--rate", "48000")
-    assert said["hears at"] == "vcard: 48 kHz, 1 channel; 16 kHz mono is taken as 48 kHz, 1 channel"
-    assert said["plays at"] == "vcard: 48 kHz, 1 or 2 channels; 16 kHz mono is taken as 48 kHz, 1 channel"
+    assert said["hears at"] == "vcard: 48 kHz, 1 channel; 16 kHz mono from 48 kHz, 1 channel"
+    assert said["plays at"] == "vcard: 48 kHz, 1 or 2 channels; 16 kHz mono from 48 kHz, 1 channel"
     assert said["library"].startswith("PortAudio V19")
     assert said["devices"].startswith("2 with a microphone, 2 with a speaker")
     assert said["microphone"].startswith("vcard opened at 48000 Hz, 1 channel; it reports")
@@ -304,5 +304,5 @@ def test_echo_says_why_it_runs_on_a_simulated_card(card: PluggedCard) -> None:
 def test_every_rate_at_which_the_default_devices_open(card: PluggedCard) -> None:
     """The default device converts: it opens at every usual rate."""
     said = doctor(card, device="")
-    every = "default: 8 to 192 kHz, 1 to 8 channels; 16 kHz mono is taken as it is"
+    every = "default: 8 to 192 kHz, 1 to 8 channels; 16 kHz mono as it is"
     assert (said["hears at"], said["plays at"]) == (every, every)

@@ -123,8 +123,8 @@ def shown(side: SideTrial) -> str:
     taken = side.taken_rate, side.taken_channels
     if taken == (0, 0):
         return f"{opens}; 16 kHz mono cannot be had"
-    what = "it is" if taken == (16_000, 1) else f"{taken[0] / 1000:g} kHz, {_channels(taken[1])}"
-    return f"{opens}; 16 kHz mono is taken as {what}"
+    how = "as it is" if taken == (16_000, 1) else f"from {taken[0] / 1000:g} kHz, {_channels(taken[1])}"
+    return f"{opens}; 16 kHz mono {how}"
 
 
 def _some(found: Sequence[int], usual: Sequence[int], unit: int = 1) -> str:
