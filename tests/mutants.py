@@ -345,8 +345,8 @@ MUTANTS = (
     Mutant(
         "what was put while a stage was busy at once does not wake it",
         "voicepipe/worker.py",
-        "        if self._begun is None and box.bypass is None and box.is_empty:\n",
-        "        if self._begun is None and box.bypass is None:\n",
+        "box.bypass is None and box.is_empty and not self._look:\n",
+        "box.bypass is None and not self._look:\n",
         AT_ONCE,
     ),
     Mutant(
@@ -478,8 +478,8 @@ MUTANTS = (
     Mutant(
         "the watch over a device does not look again",
         "devices/voicepipe_devices/streams.py",
-        "            self._lost(self._silent_s)\n        else:\n            self._look_later()",
-        "            self._lost(self._silent_s)",
+        "            self._changed(ratio)\n        else:\n            self._look_later()",
+        "            self._changed(ratio)",
     ),
     Mutant(
         "the watch over a device sleeps",

@@ -20,8 +20,8 @@ CARD_RATE = 48_000
 BEFORE_S, BEHIND_S = 3, 4
 """A gap is heard so long after, and before, the counters tell of it: sound is on its way for up to a second,
 and is looked at later; and a loss is noticed after up to 2 s."""
-BACK_S = 6
-"""Within which sound is there again when a device is."""
+BACK_S = 8
+"""Within which a whole second was heard again when a device is there: 5 s, the second itself, and its way."""
 MEMORY_MB = 1.0
 """What the memory may have moved between the second and the last quarter."""
 LATENCY_MS = 20.0
