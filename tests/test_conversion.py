@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
+from types import FrameType
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +23,11 @@ from voicepipe import (
     RunReport,
     SpeakerOutput,
 )
+from voicepipe.convert import Converter
 from voicepipe.devices import Block, DeviceInfo, StreamRequest
 from voicepipe.testing import BACKEND_CHECKS
 from voicepipe.testing.backend_checks import BackendCheck
-from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter
+from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter, Renderer
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 from voicepipe_devices.streams import DriverBackend
@@ -200,3 +203,42 @@ def test_a_block_converter_ends_a_stretch_before_a_gap() -> None:
     assert not converter.is_begun
     first_after = next(b for b in blocks if b.position >= 3_200)
     assert first_after.captured_s == pytest.approx(5.2)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_a_device_is_given_silence_without_work_and_what_follows_as_ever(rate: int) -> None:
+    said = tone(SOFT, 0.3)[:, 0]
+    silence = np.zeros(SOFT.samples(0.5), np.int16)
+    written = np.concatenate([said, silence, said, silence]).tobytes()
+    device = AudioFormat(rate)
+    at = 0
+
+    def pull(samples: int) -> bytes:
+        nonlocal at
+        at += 2 * samples
+        return written[at - 2 * samples : at].ljust(2 * samples, b"\0")
+
+    worked = list[bool]()
+
+    def called(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code is Converter.convert.__code__:
+            worked[-1] = True
+
+    renderer, rendered = Renderer(device, SOFT, pull), b""
+    sys.setprofile(called)
+    try:
+        for _ in range(80):  # of 20 ms
+            worked.append(False)
+            rendered += renderer.render(rate // 50)
+    finally:
+        sys.setprofile(None)
+    assert any(worked[:22])
+    assert not any(worked[22:36])
+
+    steady = Converter(SOFT, device)
+    expected = np.frombuffer(steady.convert(written) + steady.flush(), np.int16).astype(int)
+    played = np.frombuffer(rendered, np.int16).astype(int)
+    begins, began = (int(np.flatnonzero(audio)[0]) for audio in (played, expected))
+    length = len(expected) - began - rate // 10
+    difference = played[begins : begins + length] - expected[began : began + length]
+    assert np.max(np.abs(difference)) <= 1, "they are rounded at another place"

@@ -14,6 +14,8 @@ __all__ = ["BlockConverter", "Renderer", "check_channel", "converted", "is_conve
 
 HELD_BACK_S = 0.022
 """What a change of rate adds to the latency, at most: soxr's LQ, measured."""
+SETTLED_S = 0.1
+"""After so much silence there is nothing else in a converter: it reaches back a fraction of that."""
 
 
 def check_channel(device: StreamInfo, request: StreamRequest) -> None:
@@ -104,7 +106,8 @@ class BlockConverter:
 class Renderer:
     """What the pipeline wrote, in the format of the device. For the device's callback.
 
-    It runs on zeros while nothing is written, so that what it holds back is heard too.
+    It runs on zeros while nothing is written, so that what it holds back is heard too. Zeros after zeros
+    are zeros, without any work: a service that listens is silent most of its time.
     """
 
     def __init__(self, device: AudioFormat, written: AudioFormat, pull: Callable[[int], bytes]) -> None:
@@ -113,12 +116,23 @@ class Renderer:
         self._converter = Converter(written, device)
         self._pull = pull
         self._ready = b""
+        self._silent = 0
+        """Samples of silence that went in, since the last that was none."""
+        self._settled = written.samples(SETTLED_S)
 
     def render(self, samples: int) -> bytes:
         """The next samples for the device."""
-        wanted = samples * self._converter.target.sample_bytes
-        a_block = -(-samples * self._converter.source.rate // self._converter.target.rate)
+        source, target = self._converter.source, self._converter.target
+        wanted = samples * target.sample_bytes
+        a_block, over = divmod(samples * source.rate, target.rate)
+        a_block += over > 0
         while len(self._ready) < wanted:
-            self._ready += self._converter.convert(self._pull(a_block))
+            data = self._pull(a_block)
+            is_silent = not data.strip(b"\0")
+            if is_silent and not over and self._silent >= self._settled:
+                self._ready += bytes(wanted)
+            else:
+                self._silent = self._silent + a_block if is_silent else 0
+                self._ready += self._converter.convert(data)
         data, self._ready = self._ready[:wanted], self._ready[wanted:]
         return data

@@ -4,13 +4,13 @@
     python tests/arm/emulate.py --release trixie --log trixie.log
     python tests/arm/emulate.py -- tests/test_echo.py       # what follows -- is for pytest
 
-It makes the system with debootstrap (three to four minutes; it stays in --folder for the next time), and takes a
-clean checkout of HEAD into it. There it runs the echo program as README.md says, the commands of
+It makes the system with debootstrap (it stays in --folder for the next time), and takes a clean checkout of
+HEAD into it. There it runs the echo program as README.md says, the commands of
 devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: no compiler is there
 until the tests want one, for their virtual sound card.
 
-What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. The exit status
-is pytest's, or 1 where something before it failed.
+What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. The exit
+status is pytest's, or 1 where something before it failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -35,8 +35,8 @@ FOLDER = Path("/var/tmp/voicepipe-arm")
 QEMU = "qemu-aarch64"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 REGISTRATION = Path(f"/usr/lib/binfmt.d/{QEMU}.conf")
-"""Of the package qemu-user-static: which files the emulator is for, and that it is opened beforehand (F), so that
-it need not lie in the system."""
+"""Of the package qemu-user-static: which files the emulator is for, and that it is opened beforehand (F), so
+that it need not lie in the system."""
 TOOLS = {"debootstrap": "debootstrap", "qemu-aarch64-static": "qemu-user-static", "git": "git"}
 FOR_USERS = ("python3-venv", "libportaudio2")
 FOR_TESTS = (
@@ -45,7 +45,7 @@ FOR_TESTS = (
 )
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy")
 _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert")
-_CERTIFICATES = "etc/ssl/of-this-machine.crt"
+_CERTIFICATES = "etc/of-this-machine.crt"
 
 
 class NotHereError(Exception):
@@ -67,7 +67,9 @@ def not_emulated() -> dict[str, str]:
 def command_of(readme: Path, name: str) -> str:
     """The fenced block behind the line `<!-- command: NAME -->`."""
     found = re.search(
-        rf"^<!-- command: {name} -->\n+```\w*\n(.*?)^```$", readme.read_text(encoding="utf-8"), re.M | re.S
+        rf"^<!-- command: {name} -->\n+```\w*\n(.*?)^```$",
+        readme.read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     if not found:
         raise NotHereError(f"{readme} has no fenced block behind the line <!-- command: {name} -->")
@@ -159,7 +161,7 @@ def _mirror() -> list[str]:
 
 
 def _make(system: _System, release: str, mirror: Sequence[str]) -> None:
-    """The base system and what README.md asks for, once."""
+    """The base system, once."""
     made = system.folder / "etc" / "voicepipe-made"
     if made.exists():
         system.say(f"the system in {system.folder} is there already")
@@ -170,8 +172,6 @@ def _make(system: _System, release: str, mirror: Sequence[str]) -> None:
     system.run(
         "its second stage", ["chroot", str(system.folder), "/debootstrap/debootstrap", "--second-stage"]
     )
-    _take_settings(system)
-    system.inside("packages for users", _install(FOR_USERS))
     made.touch()
 
 
@@ -253,6 +253,7 @@ def main() -> int:
             system = _System(options.folder / options.release, file)
             _make(system, options.release, [options.mirror] if options.mirror else _mirror())
             _take_settings(system)
+            system.inside("packages for users", _install(FOR_USERS))
             _checkout(system)
             ran = _as_a_user(system)
             status = _tests(system, options.pytest)
