@@ -9,8 +9,9 @@ HEAD into it. There it runs the echo program as README.md says, the commands of
 devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: no compiler is there
 until the tests want one, for their virtual sound card.
 
-What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. The exit
-status is pytest's, or 1 where something before it failed.
+What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. Emulated
+programs are ten to twenty times as slow, and tests of real processes wait for them: what fails is run once
+more by itself. The exit status is pytest's, or 1 where something before it failed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ FOR_TESTS = (
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy")
 _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert")
 _CERTIFICATES = "etc/of-this-machine.crt"
+
+
+FAILED = 1
+"""pytest's status where tests failed."""
 
 
 class NotHereError(Exception):
@@ -220,11 +225,13 @@ def _tests(system: _System, arguments: Sequence[str]) -> int:
     """The suite: its status. Its last line, with what is left out counted as deselected, is pytest's own."""
     system.inside("packages for tests", _install(FOR_TESTS))
     left_out = [f"--deselect={test}" for test in not_emulated()]
-    options = shlex.join(
-        ["--color=no", "--durations=25", "-o", "console_output_style=count", *left_out, *arguments]
-    )
+    whole = ["--color=no", "--durations=25", "-o", "console_output_style=count", *left_out, *arguments]
     script = f"cd ~/voicepipe\n{command_of(ROOT / 'README.md', 'tests')}"
-    return system.inside("README.md: tests", script, may_fail=True, PYTEST_ADDOPTS=options)
+    status = system.inside("README.md: tests", script, may_fail=True, PYTEST_ADDOPTS=shlex.join(whole))
+    if status == FAILED:
+        once_more = shlex.join([*whole, "--last-failed", "--last-failed-no-failures=none", "-n0"])
+        status = system.inside("what failed, once more", script, may_fail=True, PYTEST_ADDOPTS=once_more)
+    return status
 
 
 def _options() -> argparse.Namespace:
