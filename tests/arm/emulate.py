@@ -39,7 +39,7 @@ REGISTRATION = Path(f"/usr/lib/binfmt.d/{QEMU}.conf")
 """Of the package qemu-user-static: which files the emulator is for, and that it is opened beforehand (F), so
 that it need not lie in the system."""
 TOOLS = {"debootstrap": "debootstrap", "qemu-aarch64-static": "qemu-user-static", "git": "git"}
-FOR_USERS = ("python3-venv", "libportaudio2")
+FOR_USERS = ("python3-venv", "libportaudio2", "sudo")
 FOR_TESTS = (
     *("gcc", "libc6-dev", "libasound2-dev", "libasound2-plugins", "procps"),
     *("pulseaudio", "pulseaudio-utils", "pipewire", "wireplumber", "dbus-daemon", "systemd"),
