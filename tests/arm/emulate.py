@@ -6,8 +6,8 @@
 
 It makes the system with debootstrap (it stays in --folder for the next time), and takes a clean checkout of
 HEAD into it. There it runs the echo program as README.md says, the commands of
-devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: pip builds none, and in a
-new system no compiler is there until the tests want one, for their virtual sound card.
+devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: pip builds none, and in
+a new system no compiler is there until the tests want one, for their virtual sound card.
 
 What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. Emulated
 programs are ten to twenty times as slow, and tests of real processes wait for them: what fails is run once
