@@ -188,6 +188,7 @@ def _install(packages: Sequence[str]) -> str:
 def _take_settings(system: _System) -> None:
     """Names of hosts, proxies, and where pip looks, as on this machine."""
     shutil.copy("/etc/resolv.conf", system.folder / "etc" / "resolv.conf")
+    (system.folder / "etc" / "hosts").write_text("127.0.0.1 localhost emulated\n", encoding="utf-8")
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
