@@ -6,8 +6,8 @@
 
 It makes the system with debootstrap (it stays in --folder for the next time), and takes a clean checkout of
 HEAD into it. There it runs the echo program as README.md says, the commands of
-devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: no compiler is there
-until the tests want one, for their virtual sound card.
+devices/raspberry-pi/README.md, and the tests. Every dependency must come as a wheel: pip builds none, and in
+a new system no compiler is there until the tests want one, for their virtual sound card.
 
 What emulation cannot do stands in not_emulated.txt, with its reason; pytest counts it as deselected. Emulated
 programs are ten to twenty times as slow, and tests of real processes wait for them: what fails is run once
@@ -39,7 +39,7 @@ REGISTRATION = Path(f"/usr/lib/binfmt.d/{QEMU}.conf")
 """Of the package qemu-user-static: which files the emulator is for, and that it is opened beforehand (F), so
 that it need not lie in the system."""
 TOOLS = {"debootstrap": "debootstrap", "qemu-aarch64-static": "qemu-user-static", "git": "git"}
-FOR_USERS = ("python3-venv", "libportaudio2")
+FOR_USERS = ("python3-venv", "libportaudio2", "sudo")
 FOR_TESTS = (
     *("gcc", "libc6-dev", "libasound2-dev", "libasound2-plugins", "procps"),
     *("pulseaudio", "pulseaudio-utils", "pipewire", "wireplumber", "dbus-daemon", "systemd"),
@@ -188,6 +188,7 @@ def _install(packages: Sequence[str]) -> str:
 def _take_settings(system: _System) -> None:
     """Names of hosts, proxies, and where pip looks, as on this machine."""
     shutil.copy("/etc/resolv.conf", system.folder / "etc" / "resolv.conf")
+    (system.folder / "etc" / "hosts").write_text("127.0.0.1 localhost emulated\n", encoding="utf-8")
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
@@ -209,7 +210,7 @@ def _checkout(system: _System) -> None:
 
 def _as_a_user(system: _System) -> bool:
     """What the two READMEs tell a user to do, before there is a compiler. Whether the echo program ran."""
-    system.inside("no compiler is there", "! command -v gcc cc clang")
+    system.inside("a compiler?", "command -v gcc cc clang || echo none")
     echo = command_of(ROOT / "README.md", "echo").rstrip() + " --seconds 5"
     ran = system.inside("README.md: echo", f"cd ~/voicepipe\n{echo}", may_fail=True) == 0
     went = 0
