@@ -22,7 +22,8 @@ PATIENCE_S = 600.0
 
 def main() -> None:
     """Run until SIGINT."""
-    vars(outside).update(OPEN_S=PATIENCE_S, START_S=PATIENCE_S)
+    for limit in ("OPEN_S", "START_S"):
+        setattr(outside, limit, PATIENCE_S)
     streams.SILENCE_S = PATIENCE_S
     sound = vp.open_backend("portaudio")
     ear = [vp.MicrophoneInput(sound, device="vcard"), vp.VADProcessor(sys.argv[1]), vp.UtteranceCollector()]
