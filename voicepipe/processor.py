@@ -167,11 +167,7 @@ class FrameProcessor(Processor):
         if worker is None:
             raise RuntimeError(f"{self.name} is in no running pipeline: it cannot push {frame!r}")
         worker.progress += 1
-        try:
-            unusual = frame.is_request
-        except AttributeError:
-            unusual = True  # no frame
-        if unusual:
+        if not isinstance(frame, Frame) or frame.is_request:
             worker.push_unusual(frame, direction)
             return
         full = (worker.down if direction is _DOWN else worker.up).send(frame)
