@@ -179,7 +179,7 @@ class Worker(Node):
         self.box.wake()
 
     async def _work(self) -> None:
-        box, loop = self.box, self.run.loop
+        box, ledger, loop = self.box, self.ledger, self.run.loop
         process = self._process
         idle = self.processor.work_when_idle if self.processor.works_when_idle else None
         data = box.data
@@ -222,7 +222,7 @@ class Worker(Node):
             self.progress += 1
             done, self.current = self.current, None
             if isinstance(done, AudioFrame):
-                self.ledger.given += done.num_samples
+                ledger.given += done.num_samples
             if self._cut is not None and self._cut is _Cut.FRAME:
                 self._forget_cut()
 
