@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.audio import FULL_SCALE, AudioFormat
+from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_count
 
 __all__ = ["Converter", "Quality"]
@@ -48,16 +48,13 @@ class Converter:
             check_count("channel", channel, at_least=1, at_most=source.channels)
         self.source = source
         self.target = target
+        self._picked = None if channel is None or source.channels == 1 else channel - 1
+        self.is_needed = source != target or self._picked is not None
+        """What comes out is not what goes in."""
         self._quality = quality
         self._taken = self._given = 0
-        self._picked = None if channel is None or source.channels == 1 else channel - 1
         self._narrow = min(source.channels, target.channels) if self._picked is None else 1
         self._resampler = self._new_resampler()
-
-    @property
-    def is_needed(self) -> bool:
-        """What comes out is not what goes in."""
-        return self.source != self.target or self._picked is not None
 
     def convert(self, data: bytes | memoryview) -> bytes:
         """What can be given out after so many whole samples; the rest follows later."""
@@ -107,8 +104,12 @@ class _Resampler:
         self._stream: Any = soxr.ResampleStream(source_rate, target_rate, channels, "float32", quality)
 
     def process(self, audio: npt.NDArray[np.int16], *, last: bool) -> npt.NDArray[np.int16]:
-        floats: _Floats = self._stream.resample_chunk(audio.astype(np.float32) / FULL_SCALE, last)
-        return np.rint(np.clip(floats, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
+        floats: _Floats = self._stream.resample_chunk(audio.astype(np.float32), last)
+        # In place, and without np.clip: on blocks of 10 ms it takes longer than all of these.
+        np.rint(floats, out=floats)
+        np.minimum(floats, 32767.0, out=floats)
+        np.maximum(floats, -32768.0, out=floats)
+        return floats.astype(np.int16)
 
 
 def _mixed(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:

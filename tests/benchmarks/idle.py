@@ -7,7 +7,9 @@
 Instructions do not depend on the machine, and are counted by callgrind, which is too slow for real time: so
 the card is slowed down. What is done for each second of audio and what is done for each second of the clock
 are told apart by two speeds of the card. The kernel's work is not among them; its share is that of the
-processor's time here.
+processor's time here. What the virtual card itself does is left out, where a real one's driver would stand.
+
+Interpreters differ: a Raspberry Pi has Debian's, so measure with that one (/usr/bin/python3 -m venv ...).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import array
 import os
+import platform
 import random
 import re
 import shutil
@@ -34,7 +37,7 @@ if __name__ == "__main__":  # run by its path
 from soundcard.costs import family, memory_mb
 from soundcard.plugging import CannotRunError, PluggedCard, plugged
 
-__all__ = ["CORES", "Core", "Count", "each_second", "reckoned"]
+__all__ = ["CORES", "Core", "Count", "counted", "each_second", "reckoned"]
 
 SERVICE = Path(__file__).with_name("idle_service.py")
 ROLES = ("program", "speaker's process", "microphone's process")
@@ -43,6 +46,8 @@ SLOW = (20, 10)
 """How much the card is slowed down while instructions are counted."""
 SETTLE_S = 3.0
 DUMP_S = 60.0
+PLUGIN = "/vcard-plugin-"
+"""In the path of the virtual card's library."""
 NOISE = 30
 """The mean height of the room's noise, in steps of 16 bits: -60 dB."""
 
@@ -158,6 +163,8 @@ def shares(card: PluggedCard, engine: str, seconds: float) -> list[Share]:
 
 # -- counting
 
+_TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
+
 
 def counts(card: PluggedCard, engine: str, seconds: float) -> list[float]:
     """Instructions in a second of each process."""
@@ -189,19 +196,51 @@ def _count(processes: Sequence[int], seconds: float, slow: int, folder: Path) ->
     time.sleep(seconds)
     ended = [_dump(pid, folder) for pid in processes]
     times = [then_s - before_s for (_, before_s), (_, then_s) in zip(begun, ended, strict=True)]
-    return [Count(total, took_s / slow, took_s) for (total, _), took_s in zip(ended, times, strict=True)]
+    return [
+        Count(counted(text), took_s / slow, took_s) for (text, _), took_s in zip(ended, times, strict=True)
+    ]
 
 
-def _dump(pid: int, folder: Path) -> tuple[int, float]:
-    """Instructions since the one before, and when it was."""
+def _dump(pid: int, folder: Path) -> tuple[str, float]:
+    """What callgrind wrote of the time since the one before, and when it was."""
     file = folder / f"{pid}.{len(list(folder.glob(f'{pid}.*'))) + 1}"
     subprocess.run(["callgrind_control", "--dump", str(pid)], check=True, capture_output=True)
     at_s = time.monotonic()
-    while not (file.exists() and (found := re.search(r"^totals: (\d+)", file.read_text(), re.MULTILINE))):
+    while not (file.exists() and _TOTALS.search(file.read_text(errors="replace"))):
         if time.monotonic() > at_s + DUMP_S:
             raise RuntimeError(f"callgrind wrote no counts within {DUMP_S:g} s")
         time.sleep(0.1)
-    return int(found[1]), at_s
+    return file.read_text(errors="replace"), at_s
+
+
+def counted(dump: str) -> int:
+    """Instructions in one of callgrind's dumps, less those of the virtual card and of what it calls.
+
+    In its format (valgrind's manual, "Callgrind Format Specification") a line `ob=` names the library of the
+    functions that follow, `cob=` that of the function called next, and the line behind `calls=` ends with all
+    that the call cost.
+    """
+    totals = _TOTALS.search(dump)
+    assert totals is not None
+    plugins: set[str] = set()
+    within = called = ""
+    cards, is_call = 0, False
+    for line in dump.splitlines():
+        if is_call:
+            if called in plugins and within not in plugins:
+                cards += int(line.split()[1])
+            called, is_call = within, False
+        elif line.startswith("calls="):
+            is_call = True
+        elif line.startswith(("ob=", "cob=")):
+            key, _, name = line.partition(" ")
+            kind, _, number = key.partition("=")
+            if PLUGIN in name:
+                plugins.add(number)
+            called = number
+            if kind == "ob":
+                within = number
+    return int(totals[1]) - cards
 
 
 # -- the command
@@ -231,30 +270,32 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             with plugged(Path(folder) / "real") as card:
                 real = shares(card, options.vad, options.seconds)
-            counted: Sequence[float] = [float("nan")] * len(real)
+            instructions: Sequence[float] = [float("nan")] * len(real)
             if not options.no_count:
                 with plugged(Path(folder) / "slow") as card:
-                    counted = counts(card, options.vad, options.seconds)
+                    instructions = counts(card, options.vad, options.seconds)
     except (CannotRunError, RuntimeError) as error:
         print(f"idle.py: {error}", file=sys.stderr)
         return 1
-    _print(real, counted)
+    _print(real, instructions)
     return 0
 
 
-def _print(real: Sequence[Share], counted: Sequence[float]) -> None:
+def _print(real: Sequence[Share], instructions: Sequence[float]) -> None:
+    python = f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}"
+    print(f"{python}, {platform.machine()}")
     columns = f"{'million instructions/s':>22} {'user':>7} {'system':>9} {'PSS MiB':>8} {'switches/s':>11}"
     print(f"{'':<22} {columns}")
     whole = Share(*(sum(getattr(share, name) for share in real) for name in Share.__slots__))
-    for role, share, instructions in zip(
-        (*ROLES, "all"), (*real, whole), (*counted, sum(counted)), strict=True
+    for role, share, each in zip(
+        (*ROLES, "all"), (*real, whole), (*instructions, sum(instructions)), strict=True
     ):
         print(
-            f"{role:<22} {instructions / 1e6:>22.1f} {share.user:>7.2%} {share.system:>9.2%} "
+            f"{role:<22} {each / 1e6:>22.1f} {share.user:>7.2%} {share.system:>9.2%} "
             f"{share.pss_mb:>8.1f} {share.switches:>11.0f}"
         )
-    for core in CORES if sum(counted) > 0 else ():
-        share_there = reckoned(core, sum(counted), whole.user, whole.system)
+    for core in CORES if sum(instructions) > 0 else ():
+        share_there = reckoned(core, sum(instructions), whole.user, whole.system)
         assumed = f"{core.hz / 1e9:g} GHz, {core.per_cycle:g} instructions a cycle"
         print(f"{core.name}: {share_there:.1%} of a core ({assumed})")
 
