@@ -214,3 +214,23 @@ def test_the_status_says_who_holds_everybody_up_long_before_the_pings_stop() -> 
     for now in (0.0, 2.0, 4.0, 6.0):
         message = health.look(now, Phase.RUNNING, held_up(now), [STUCK])
     assert message["STATUS"] == "deaf: held up by Assistant at own.py:7 in ask"
+
+
+def test_a_stage_that_gets_on_with_nothing_for_a_minute_is_named_though_it_holds_nobody_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = Health(WATCHDOG_S)
+    said: dict[float, str] = {}
+    for now in range(200):
+        holding = [] if now > 150 else [STUCK]
+        message = health.look(float(now), Phase.RUNNING, flowing(float(now)), holding)
+        if "STATUS" in message:
+            said[now] = message["STATUS"]
+    named = [now for now, line in said.items() if "nothing gets on in Assistant at own.py:7 in ask" in line]
+    assert 60 <= min(named) <= 61
+    assert said[151].startswith("sound flows: ")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert (
+        line
+        == "Assistant has got on with nothing for 60 s, at own.py:7 in ask: it waits for something, or hangs"
+    )

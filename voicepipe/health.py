@@ -13,7 +13,8 @@ STOPPING          the End was asked for
 
 A stage that may wait for longer, for a service elsewhere, is not to stand in the way of the microphone's
 audio: what is behind it is not heard meanwhile, and after 30 s that counts as deaf. A speaker that plays
-a long answer gets on.
+a long answer gets on. One that is in nobody's way may wait for as long as it likes, and whether it hangs
+nobody can tell from here: after a minute the status names it, and the log, once.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LIMIT_S = 30.0
 """So long a device may make no sign, and the search for it no progress; or a stage hold everybody up."""
 STATUS_S = 5.0
 """Numbers in the status are renewed so often; and a stage that holds everybody up is named after so long."""
+LONG_S = 60.0
+"""After so long a stage that gets on with nothing is named, though it holds nobody up."""
 _EXTEND_S, _EXTENSION_S = 5.0, 20.0
 _LONGEST_STEP_S = 5.0
 """Between two looks: more is a process that stood still itself, and proves nothing about a device."""
@@ -90,8 +93,10 @@ class Health:
             message["EXTEND_TIMEOUT_USEC"] = str(round(_EXTENSION_S * 1e6))
         if well and self._ping_s and self._is_due("ping", now_s, self._ping_s):
             message["WATCHDOG"] = "1"
-        held_up = self._intake.held_up(STATUS_S) if phase is Phase.RUNNING else ""
-        said = _status(phase, devices, held_up, ready=self._ready, speech=speech)
+        held_up = waits = ""
+        if phase is Phase.RUNNING:
+            held_up, waits = self._intake.held_up(STATUS_S), self._intake.waits()
+        said = _status(phase, devices, held_up, waits, ready=self._ready, speech=speech)
         if status := self._status.renewed(now_s, *said):
             message["STATUS"] = status
         return message
@@ -162,7 +167,16 @@ class _Intake:
             elif device.callbacks != callbacks:
                 self._untaken_s[place] += passed_s
             self._seen[place] = (device.callbacks, device.taken)
+        before = self._still
         self._still = {holder.stage: (holder, self._still_s(holder, passed_s)) for holder in holding}
+        for stage, (holder, still_s) in self._still.items():
+            if still_s >= LONG_S > before[stage][1] and not self.held_up(STATUS_S):  # that is said elsewhere
+                _log.warning(
+                    "%s has got on with nothing for %g s, at %s: it waits for something, or hangs",
+                    stage,
+                    LONG_S,
+                    holder.where,
+                )
 
     def _still_s(self, holder: Holder, passed_s: float) -> float:
         before, still_s = self._still.get(holder.stage, (None, 0.0))
@@ -173,9 +187,15 @@ class _Intake:
         moves, everybody waits for everybody."""
         if max(self._untaken_s.values(), default=0.0) < limit_s:
             return ""
+        return self._standing(limit_s) or ("" if self._still else "nobody in particular")
+
+    def waits(self) -> str:
+        """Who has got on with nothing for a minute, whether it is in somebody's way or not; empty: nobody."""
+        return self._standing(LONG_S)
+
+    def _standing(self, limit_s: float) -> str:
         stuck = [holder for holder, still_s in self._still.values() if still_s >= limit_s]
-        names = " and ".join(f"{holder.stage} at {holder.where}" for holder in stuck)
-        return names or ("" if self._still else "nobody in particular")
+        return " and ".join(f"{holder.stage} at {holder.where}" for holder in stuck)
 
     def complaints(self) -> Iterator[str]:
         """What is wrong, if anything."""
@@ -200,7 +220,7 @@ class _Status:
 
 
 def _status(
-    phase: Phase, devices: Sequence[DeviceState], held_up: str, *, ready: bool, speech: bool
+    phase: Phase, devices: Sequence[DeviceState], held_up: str, waits: str, *, ready: bool, speech: bool
 ) -> tuple[str, str]:
     """What is done, and the numbers to it."""
     if phase is Phase.STOPPING:
@@ -216,4 +236,5 @@ def _status(
     parts = [f"{device.level_db:.0f} dB" for device in devices if device.level_db is not None]
     parts += ["speech"] if speech else []
     parts.append(f"{sum(device.reconnections for device in devices)} reconnections")
-    return "sound flows", ": " + ", ".join(parts)
+    doing = f"sound flows, but nothing gets on in {waits}" if waits else "sound flows"
+    return doing, ": " + ", ".join(parts)
