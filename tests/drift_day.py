@@ -33,7 +33,7 @@ class World:
     writes_s: float = 0.02
     """Seconds of audio in a block of the microphone."""
     reads_s: float = 0.02
-    """Seconds of audio in a block of the speaker."""
+    """Seconds of audio that the speaker takes at once."""
     jitter_s: float = 0.0
     """A write comes up to so much late."""
     stall_s: float = 0.0
@@ -41,6 +41,8 @@ class World:
     cushion: bool = True
     """Silence of the target's length goes before the first block."""
     seed: int = 0
+    blocks: int = 1
+    """How many blocks the speaker takes at once."""
 
     def __str__(self) -> str:
         return (
@@ -66,6 +68,9 @@ class Figures:
     most_level: float = 0.0
     most_ppm: float = 0.0
     """The largest correction of the audio, either way; from the beginning on."""
+    least_latency_s: float = math.inf
+    most_latency_s: float = -math.inf
+    """From a write to the air, less what never changes; after the first ten minutes."""
     engaged_s: float = 0.0
     """For how long audio was being corrected; from the beginning on."""
 
@@ -85,6 +90,11 @@ class Figures:
         self.most_s = max(self.most_s, fill_s)
         self.least_level = min(self.least_level, level)
         self.most_level = max(self.most_level, level)
+
+    def note_latency(self, latency_s: float) -> None:
+        """Of what is written now."""
+        self.least_latency_s = min(self.least_latency_s, latency_s)
+        self.most_latency_s = max(self.most_latency_s, latency_s)
 
     @property
     def kept(self) -> bool:
@@ -139,6 +149,15 @@ class _Reader:
         self._at_s = rng.random() * world.reads_s
         self.fill_s = 0.0
 
+    @property
+    def last_s(self) -> float:
+        """When it last took some."""
+        return self._at_s - self._block_s
+
+    def latency_s(self, now_s: float) -> float:
+        """When what is written now will sound: what was taken plays on, silence and all, without a break."""
+        return self.last_s + self.fill_s - now_s
+
     def read_until(self, now_s: float) -> int:
         """How many blocks got less than their length since the last time."""
         dry = 0
@@ -154,23 +173,27 @@ class _Reader:
 def live(world: World, hours: float, controller: FillController | None = None) -> Figures:
     """So many hours of it."""
     rng = random.Random(world.seed)
-    controller = controller or FillController(world.reads_s)
+    controller = controller or FillController(world.reads_s / world.blocks)
     figures, writer, reader = Figures(), _Writer(world, rng), _Reader(world, rng)
     last_s, ppm = writer.time_of(0), 0.0
     reader.read_until(last_s)
-    controller.observe(last_s, 0.0, world.writes_s)
-    reader.fill_s = world.writes_s + (controller.target_s if world.cushion else 0.0)
+    controller.observe(last_s, 0.0, world.writes_s, since_s=last_s - reader.last_s)
+    lacks_s = controller.target_s - controller.even_s(0.0, last_s - reader.last_s)
+    reader.fill_s = world.writes_s + (lacks_s if world.cushion else 0.0)
     for block in count(1):
         now_s = writer.time_of(block)
         if now_s > hours * 3600:
             break
         dry = reader.read_until(now_s)
-        wish = controller.observe(now_s, reader.fill_s, world.writes_s)
+        since_s = now_s - reader.last_s
+        wish = controller.observe(now_s, reader.fill_s, world.writes_s, since_s=since_s)
         most = SLEW_PPM_PER_S * (now_s - last_s)  # as the stretcher moves
         ppm = max(ppm - most, min(ppm + most, wish))
         figures.note(now_s, now_s - last_s, ppm, dry)
         if now_s > MINUTE_S:
             figures.note_fill(reader.fill_s, controller.level_s / controller.target_s)
+        if now_s > 10 * MINUTE_S:
+            figures.note_latency(reader.latency_s(now_s))
         reader.fill_s += world.writes_s / (1 + ppm * 1e-6)
         last_s = now_s
     return figures

@@ -530,6 +530,14 @@ MUTANTS = (
         "        self.drop_pending(DropReason.INTERRUPTED)\n        if False:\n",
     ),
     Mutant(
+        "the speaker's clock is not looked at",
+        "voicepipe/playback.py",
+        "        since_s = None if asked_s is None else now_s - asked_s\n",
+        "        since_s = None\n",
+        "tests/test_steady.py::test_clocks_that_agree_change_no_sample",
+        "its rules measure no latency",
+    ),
+    Mutant(
         "a full ring forgets what it loses",
         "voicepipe/ring.py",
         "            self._lost += len(oldest.data) // self.format.sample_bytes",

@@ -122,9 +122,16 @@ SERVICE_MUTANTS = (
     (
         "a deadlock is nobody's fault",
         "voicepipe/health.py",
-        '        return names or ("" if self._still else "nobody in particular")',
-        "        return names",
+        '        return self._standing(limit_s) or ("" if self._still else "nobody in particular")',
+        "        return self._standing(limit_s)",
         f"{_HEALTH}::test_pings_stop_where_everybody_waits_for_everybody",
+    ),
+    (
+        "a stage that hangs alone is not named",
+        "voicepipe/health.py",
+        "            if still_s >= LONG_S > before[stage][1] and not self.held_up(STATUS_S):",
+        "            if False:",
+        f"{_HEALTH}::test_a_stage_that_gets_on_with_nothing_for_a_minute_is_named_though_it_holds_nobody_up",
     ),
     (
         "a microphone that is lost is held up",

@@ -51,6 +51,19 @@ def test_without_a_cushion_the_queue_is_filled_up_within_a_minute(ppm: float) ->
     assert figures.kept, figures
 
 
+@pytest.mark.parametrize(
+    ("writes_s", "reads_s", "blocks"), [(0.06, 0.06, 6), (0.02, 0.06, 3), (0.02, 0.02, 1)]
+)
+@pytest.mark.parametrize("ppm", [-60, 60])
+def test_the_latency_does_not_slide_with_the_phase_of_the_clocks(
+    ppm: float, writes_s: float, reads_s: float, blocks: int
+) -> None:
+    """A device takes several blocks at once: how many wait before a write slides by as much, and back."""
+    figures = live(World(ppm, writes_s, reads_s, blocks=blocks, seed=5), hours=1)
+    assert figures.kept, figures
+    assert figures.most_latency_s - figures.least_latency_s < 0.002, figures
+
+
 @pytest.mark.parametrize("ppm", [-150, 0, 150])
 def test_two_stalls_teach_it_to_survive_the_third(ppm: float) -> None:
     figures = live(World(ppm, jitter_s=0.003, stall_s=0.1, seed=4), hours=1)
@@ -61,9 +74,15 @@ def test_two_stalls_teach_it_to_survive_the_third(ppm: float) -> None:
 def test_without_the_controller_the_queue_creeps_or_runs_dry() -> None:
     class Idle(FillController):
         def observe(
-            self, now_s: float, fill_s: float, audio_s: float, *, captured_now: bool = False
+            self,
+            now_s: float,
+            fill_s: float,
+            audio_s: float,
+            *,
+            since_s: float | None = None,
+            captured_now: bool = False,
         ) -> float:
-            super().observe(now_s, fill_s, audio_s)
+            super().observe(now_s, fill_s, audio_s, since_s=since_s)
             return 0.0
 
     assert live(World(-150), 0.5, Idle()).underruns > 0

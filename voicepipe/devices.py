@@ -245,6 +245,13 @@ class OutputStream(Protocol):
         ...
 
     @property
+    def asked_s(self) -> float | None:
+        """When the device last asked for a block, by the loop's clock, as far as `queued` knows of it; None:
+        it did not yet, or it has no clock of its own.
+        """
+        ...
+
+    @property
     def dropped(self) -> int:
         """Samples written that flushes took, so far."""
         ...

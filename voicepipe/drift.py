@@ -62,9 +62,13 @@ class FillController:
     for its writer's stalls: the target is raised to what the gap has left in it, a block, and 5 ms more,
     if that is at most 150 ms; it falls back when no stall has needed it for 15 minutes.
 
+    A device may take several blocks at once, and then none for a while: the fill jumps with it, and
+    slides to and fro, as the clocks do, between a write just before and one just behind such a jump.
+    So what counts is the fill less what it would have taken since, had it gone on evenly.
+
     Args:
-        block_s: seconds of audio that the device takes at once.
-        target_s: the fill to hold, in seconds, as it is just before a write. By default a block
+        block_s: seconds of audio in a block of the device.
+        target_s: the even fill to hold, in seconds, as it is just before a write. By default a block
             and 25 ms: enough for a writer that is up to 10 ms late.
         limit_s: with such a fill, or more, audio is not live. Less than the fill at which a
             waiting writer gets room again.
@@ -72,6 +76,7 @@ class FillController:
 
     def __init__(self, block_s: float = 0.02, *, target_s: float | None = None, limit_s: float = 0.4) -> None:
         block_s = check_number("block_s", block_s, at_least=0.0, at_most=1.0)
+        self._block_s = block_s
         self._margin_s = block_s + 0.005
         self._least_target_s = block_s + 0.025 if target_s is None else check_seconds("target_s", target_s)
         # The fill moves by half a block with the phase between the clocks: that is no drift.
@@ -81,7 +86,7 @@ class FillController:
         self.target_s = self._least_target_s
         """The fill to hold."""
         self.level_s = 0.0
-        """The smoothed fill."""
+        """The even fill, smoothed."""
         self.ppm = 0.0
         """The present correction: positive plays faster. From -500 to 500."""
         self.engaged = False
@@ -99,13 +104,28 @@ class FillController:
         self._needed_s = -math.inf
         """When the raised target was last needed."""
 
-    def observe(self, now_s: float, fill_s: float, audio_s: float, *, captured_now: bool = False) -> float:
+    def even_s(self, fill_s: float, since_s: float | None) -> float:
+        """The fill, less what the device would have taken evenly since it last took some. For a device that
+        takes single blocks it is the fill, on average. None: it is not known since when.
+        """
+        return fill_s if since_s is None else fill_s - since_s + self._block_s / 2
+
+    def observe(
+        self,
+        now_s: float,
+        fill_s: float,
+        audio_s: float,
+        *,
+        since_s: float | None = None,
+        captured_now: bool = False,
+    ) -> float:
         """Say how to play a piece of audio that is to be written now. Returns the correction in ppm.
 
         Args:
             now_s: any clock that runs evenly, in seconds.
             fill_s: seconds of audio that wait before it.
             audio_s: its length in seconds.
+            since_s: how long ago the device last took some; None: that is not known.
             captured_now: it is known to have been captured just now. A queue that is too long to be live,
                 after a hiccup, is led back all the same.
         """
@@ -118,8 +138,9 @@ class FillController:
             return 0.0
         if passed_s > 0.0:  # of pieces that come at once, the first counts: it says how long nothing came
             weight = passed_s / min(SMOOTH_S, now_s - self._smoothed_since_s)
-            self.level_s += weight * (fill_s - self.level_s)
-            if now_s - self._began_s >= LIVE_S and not self._learns(now_s, fill_s):
+            even_s = self.even_s(fill_s, since_s)
+            self.level_s += weight * (even_s - self.level_s)
+            if now_s - self._began_s >= LIVE_S and not self._learns(now_s, fill_s, even_s):
                 self.ppm = self._steer(passed_s)
         return self.ppm
 
@@ -139,7 +160,7 @@ class FillController:
         self.engaged = False
         self.ppm = 0.0
 
-    def _learns(self, now_s: float, fill_s: float) -> bool:
+    def _learns(self, now_s: float, fill_s: float, even_s: float) -> bool:
         """After the queue ran dry, wait for its new level, and make that the target."""
         if self._dry_since_s is not None:
             if now_s - self._dry_since_s < LIVE_S:
@@ -149,7 +170,7 @@ class FillController:
         elif fill_s < DRY_S and self.level_s > LEVEL_S:
             self._dry_since_s = self._smoothed_since_s = now_s
             return True
-        if self.level_s - fill_s > self.target_s / 2:
+        if self.level_s - even_s > self.target_s / 2:
             self._needed_s = now_s
         elif now_s - self._needed_s > REMEMBER_S:
             self.target_s = self._least_target_s
@@ -210,24 +231,29 @@ class DriftCompensator:
         self.controller = FillController(block_s, target_s=target_s, limit_s=limit_s)
         self._stretcher = Stretcher(format)
         self._bytes_per_s = format.rate * format.sample_bytes
-        self._cushion = bytes(format.samples(self.controller.target_s) * format.sample_bytes)
         self._cushions = 0
+        """Samples of silence that were put before live sound."""
 
-    def process(self, data: bytes, now_s: float, fill_s: float, *, live: bool = False) -> bytes:
+    def process(
+        self, data: bytes, now_s: float, fill_s: float, *, since_s: float | None = None, live: bool = False
+    ) -> bytes:
         """What to write in place of `data`, now.
 
         Args:
             data: one frame's audio.
             now_s: as for `FillController.observe`.
             fill_s: as for `FillController.observe`.
-            live: it is known to have been captured just now. Then silence of the target's
-                length goes before it, where nothing is being played. Without it the queue
+            since_s: as for `FillController.observe`.
+            live: it is known to have been captured just now. Then silence goes before it, where
+                nothing is being played: what the even fill lacks of the target. Without it the queue
                 is filled up by playing slower, which takes a minute.
         """
         controller = self.controller
-        ppm = controller.observe(now_s, fill_s, len(data) / self._bytes_per_s, captured_now=live)
+        audio_s = len(data) / self._bytes_per_s
+        ppm = controller.observe(now_s, fill_s, audio_s, since_s=since_s, captured_now=live)
         if controller.after_pause and fill_s <= 0.0:
-            return self._before(live) + self._stretcher.process(data, ppm)
+            lacks_s = controller.target_s - controller.even_s(fill_s, since_s) if live else 0.0
+            return self._before(max(0.0, lacks_s)) + self._stretcher.process(data, ppm)
         return self._stretcher.process(data, ppm)
 
     def flush(self) -> bytes:
@@ -239,13 +265,12 @@ class DriftCompensator:
         self.controller.pause()
         return self._stretcher.reset()
 
-    def _before(self, live: bool) -> bytes:
+    def _before(self, silence_s: float) -> bytes:
         """What goes before the first piece of a stretch."""
-        rest = self._stretcher.flush()
-        if not live:
-            return rest
-        self._cushions += 1
-        return rest + self._cushion
+        audio = self._stretcher.format
+        samples = audio.samples(silence_s)
+        self._cushions += samples
+        return self._stretcher.flush() + bytes(samples * audio.sample_bytes)
 
     @property
     def engaged(self) -> bool:
@@ -265,8 +290,7 @@ class DriftCompensator:
     @property
     def given(self) -> int:
         """Samples that went out."""
-        size = self._stretcher.format.sample_bytes
-        return self._stretcher.given + self._cushions * len(self._cushion) // size
+        return self._stretcher.given + self._cushions
 
     @property
     def held(self) -> int:

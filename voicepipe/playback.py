@@ -75,7 +75,9 @@ class Playback:
             return
         live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
         fill_s = self.format.seconds(self.queued)
-        self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, live=live))
+        asked_s = self._stream.asked_s
+        since_s = None if asked_s is None else now_s - asked_s
+        self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, since_s=since_s, live=live))
 
     def take_the_rest(self) -> None:
         """Nothing follows: what the compensator holds is to be heard too."""

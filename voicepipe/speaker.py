@@ -58,8 +58,9 @@ class SpeakerOutput(FrameProcessor):
         latency: "low", "high", or seconds. Behind PipeWire 0.04 to 0.06 is right; there "low" is 0.04.
         max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
         steady: for live sound over hours, from a microphone that has another clock: hold the queue
-            steady by playing at most 500 ppm faster or slower, and begin live sound with silence of
-            a block and 25 ms, so that there is something to hold. What that takes out or makes is
+            steady by playing at most 500 ppm faster or slower, and begin live sound with silence, so
+            that there is something to hold: a block and 25 ms, as it is just before the device takes
+            one, and so that the delay is the same each time. What that takes out or makes is
             counted as `drift` (negative: made). While the clocks agree samples pass as they are. A
             file has no clock: there it does nothing.
         on_loss: "wait" until it is back, "end" the run, or "fail". A file that cannot be written

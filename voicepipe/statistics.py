@@ -65,6 +65,11 @@ class CallbackCounter:
         if waited_s > self._late_s:
             self._late += 1
 
+    @property
+    def last_s(self) -> float | None:
+        """When the last one was, by the clock; None: there was none."""
+        return None if self._last_s == math.inf else self._last_s
+
     def counts(self, underflows: int = 0) -> CallbackCounts:
         """As they are now."""
         return CallbackCounts(self._calls, self._late, underflows, self._longest_s)

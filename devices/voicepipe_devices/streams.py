@@ -348,6 +348,11 @@ class RenderStream(_Stream):
         return self.ring.queued
 
     @property
+    def asked_s(self) -> float | None:
+        """When the device last asked for a block, as far as is known here, by the loop's clock."""
+        return self._watch.last_s
+
+    @property
     def dropped(self) -> int:
         """Samples that flushes took."""
         return self.ring.dropped

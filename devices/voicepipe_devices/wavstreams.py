@@ -194,6 +194,10 @@ class FileOutput(_Stream):
         return self._writer.num_samples
 
     @property
+    def asked_s(self) -> None:
+        """A file has no clock."""
+
+    @property
     def queued(self) -> int:
         """Samples that wait for their time, or that the disk did not take."""
         # Not the ring's own: what it gave out and the disk did not take was not heard.

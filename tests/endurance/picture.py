@@ -12,7 +12,15 @@ __all__ = ["draw"]
 _PANELS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("latency, microphone to speaker (ms)", {"latency_ms": ""}, "."),
     ("fill (ms)", {"mic_fill_ms": "microphone", "speaker_fill_ms": "speaker"}, "-"),
-    ("memory (MB)", {"pss_mb": "PSS, all processes", "program_pss_mb": "PSS, the program"}, "-"),
+    (
+        "memory (MB)",
+        {
+            "private_mb": "private, all processes",
+            "program_private_mb": "private, the program",
+            "pss_mb": "proportional, all processes",
+        },
+        "-",
+    ),
     ("processor (% of a core)", {"cpu_percent": "all processes"}, "-"),
     (
         "not heard (ms in a second), and the machine",

@@ -36,7 +36,11 @@ class Footprint:
         self._used = {pid: _cpu_s(pid) for pid in _family(pid)}
 
     def now(self) -> dict[str, float]:
-        """Memory in MB, the processor in per cent of one core since the last time, and the rest counted."""
+        """Memory in MB, the processor in per cent of one core since the last time, and the rest counted.
+
+        Of what is shared with other programs the proportional size (PSS) has a part that moves as they come
+        and go. The private size has none: it is what this program takes.
+        """
         members = _family(self._pid)
         memory = {pid: _memory_mb(pid) for pid in members}
         used = {pid: _cpu_s(pid) for pid in members}
@@ -44,10 +48,10 @@ class Footprint:
         spent_s = sum(seconds - self._used.get(pid, 0.0) for pid, seconds in used.items())
         share, self._seen_s, self._used = spent_s / (now_s - self._seen_s), now_s, used
         return {
-            "pss_mb": round(sum(pss for pss, _ in memory.values()), 3),
-            "rss_mb": round(sum(rss for _, rss in memory.values()), 3),
-            "program_pss_mb": round(memory[self._pid][0], 3),
-            "program_rss_mb": round(memory[self._pid][1], 3),
+            "private_mb": round(sum(private for private, _ in memory.values()), 3),
+            "pss_mb": round(sum(pss for _, pss in memory.values()), 3),
+            "program_private_mb": round(memory[self._pid][0], 3),
+            "program_pss_mb": round(memory[self._pid][1], 3),
             "cpu_percent": round(100 * share, 2),
             "processes": len(members),
             "descriptors": len(os.listdir(f"/proc/{self._pid}/fd")),
@@ -70,13 +74,14 @@ def _cpu_s(pid: int) -> float:
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:
-    """Proportional and resident set size; nothing, where it has just ended."""
+    """Private and proportional set size; nothing, where it has just ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
         return 0.0, 0.0
     sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
-    return sizes.get("Pss", 0.0), sizes.get("Rss", 0.0)
+    private = sizes.get("Private_Clean", 0.0) + sizes.get("Private_Dirty", 0.0)
+    return private, sizes.get("Pss", 0.0)
 
 
 class Service(ProgramOnCard):

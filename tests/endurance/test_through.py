@@ -87,8 +87,8 @@ def second(at_s: int, **what: object) -> dict[str, object]:
         "unpinged_s": 5.0,
         "ready": True,
         "card": {"frame": 48_000 * at_s},
-        "pss_mb": 60.0,
-        "program_pss_mb": 30.0,
+        "private_mb": 60.0,
+        "program_private_mb": 30.0,
     } | what
 
 
@@ -106,7 +106,7 @@ def test_one_bad_second_is_found(what: str, change: dict[str, object]) -> None:
 
 
 def test_memory_that_grows_is_found() -> None:
-    noted = [second(at_s, program_pss_mb=30 + at_s / 10, pss_mb=60 + at_s / 10) for at_s in range(1, 41)]
+    noted = [second(s, program_private_mb=30 + s / 10, private_mb=60 + s / 10) for s in range(1, 41)]
     assert {check.what for check in judged(noted) if not check.holds} == {
         "memory of the program is flat",
         "memory of all its processes is flat",
