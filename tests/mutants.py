@@ -538,6 +538,22 @@ MUTANTS = (
         "its rules measure no latency",
     ),
     Mutant(
+        "what a steady speaker leaves out is not counted",
+        "voicepipe/playback.py",
+        "            self._dropped[DropReason.LATE] += frame.num_samples\n",
+        "",
+        "tests/test_lateness.py",
+        "its speakers are not steady",
+    ),
+    Mutant(
+        "a slower stage is late for good",
+        "voicepipe/lateness.py",
+        "            self._begin(now_s)\n\n    def _remember",
+        "            pass\n\n    def _remember",
+        "tests/test_lateness.py::test_a_stage_that_takes_longer_from_now_on_costs_a_second",
+        "its speakers are not steady",
+    ),
+    Mutant(
         "a full ring forgets what it loses",
         "voicepipe/ring.py",
         "            self._lost += len(oldest.data) // self.format.sample_bytes",

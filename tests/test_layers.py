@@ -22,7 +22,7 @@ LAYERS = {
         *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
         *("monitor", "origins", "signals", "watchdog"),
         *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
-        *("drift", "keeper", "silence", "statistics", "stretch", "trial"),
+        *("drift", "keeper", "lateness", "silence", "statistics", "stretch", "trial"),
         *("clients", "devicestate", "health", "journal", "notify"),
     ),
     3: (

@@ -24,6 +24,7 @@ def test_the_reasons_are_those_of_the_accounting() -> None:
         "device_lost",
         "drift",
         "interrupted",
+        "late",
         "mic_overflow",
         "muted",
         "never_started",

@@ -12,6 +12,7 @@ import math
 
 from voicepipe.audio import AudioFormat
 from voicepipe.checks import check_number, check_seconds
+from voicepipe.lateness import joined
 from voicepipe.stretch import MOST_PPM, Stretcher
 
 __all__ = ["DriftCompensator", "FillController"]
@@ -36,6 +37,8 @@ PPM_PER_S_S = PPM_PER_S**2 * 1e-6 / 4
 CALM_S = 60.0
 CALM_PPM = 2.0
 """Clocks agree that on average need so little over that time."""
+LONGEST_SINCE_S = 0.15
+"""A device that took nothing for longer does not take blocks as it should."""
 DRY_S = 0.001
 """A queue of so little has, as far as anybody can see, run dry."""
 LEVEL_S = 0.015
@@ -58,9 +61,10 @@ class FillController:
     queue, a file that is read as fast as can be) has no drift, and gets 0.
 
     A queue too full after a hiccup is led back at 500 ppm less what the clocks differ by: 200 ms
-    take 7 to 10 minutes, and no sample is dropped. A queue that ran dry has been too short
-    for its writer's stalls: the target is raised to what the gap has left in it, a block, and 5 ms more,
-    if that is at most 150 ms; it falls back when no stall has needed it for 15 minutes.
+    take 7 to 10 minutes, and no sample is dropped. (What is late by more than a quarter of a second a speaker
+    leaves out: `voicepipe.lateness`.) A queue that ran dry has been too short for its writer's stalls: the
+    target is raised to what the gap has left in it, a block, and 5 ms more, if that is at most 150 ms; it
+    falls back when no stall has needed it for 15 minutes.
 
     A device may take several blocks at once, and then none for a while: the fill jumps with it, and
     slides to and fro, as the clocks do, between a write just before and one just behind such a jump.
@@ -106,9 +110,12 @@ class FillController:
 
     def even_s(self, fill_s: float, since_s: float | None) -> float:
         """The fill, less what the device would have taken evenly since it last took some. For a device that
-        takes single blocks it is the fill, on average. None: it is not known since when.
+        takes single blocks it is the fill, on average. None: it is not known since when. Nor is it where it
+        was long ago: this process may have stood still.
         """
-        return fill_s if since_s is None else fill_s - since_s + self._block_s / 2
+        if since_s is None or since_s > LONGEST_SINCE_S:
+            return fill_s
+        return fill_s - since_s + self._block_s / 2
 
     def observe(
         self,
@@ -233,6 +240,9 @@ class DriftCompensator:
         self._bytes_per_s = format.rate * format.sample_bytes
         self._cushions = 0
         """Samples of silence that were put before live sound."""
+        self._last = bytes(format.sample_bytes)
+        """Of what was taken, while what follows it is left out: the sample to join the next one to."""
+        self._skips = False
 
     def process(
         self, data: bytes, now_s: float, fill_s: float, *, since_s: float | None = None, live: bool = False
@@ -250,11 +260,24 @@ class DriftCompensator:
         """
         controller = self.controller
         audio_s = len(data) / self._bytes_per_s
+        if self._skips:
+            self._skips = False
+            data = joined(self._last, data, self._stretcher.format)
+        self._last = data[-self._stretcher.format.sample_bytes :]
         ppm = controller.observe(now_s, fill_s, audio_s, since_s=since_s, captured_now=live)
         if controller.after_pause and fill_s <= 0.0:
             lacks_s = controller.target_s - controller.even_s(fill_s, since_s) if live else 0.0
             return self._before(max(0.0, lacks_s)) + self._stretcher.process(data, ppm)
         return self._stretcher.process(data, ppm)
+
+    def excess_s(self, fill_s: float, since_s: float | None) -> float:
+        """How much more waits than should, in seconds; negative: less. Arguments as for `process`."""
+        return max(0.0, self.controller.even_s(fill_s, since_s)) - self.controller.target_s
+
+    def skip(self) -> None:
+        """A piece is left out: what comes next begins a new stretch, and is joined without a step."""
+        self.controller.pause()
+        self._skips = True
 
     def flush(self) -> bytes:
         """What is still inside, when nothing more comes: at most 16 samples."""
@@ -263,6 +286,7 @@ class DriftCompensator:
     def reset(self) -> int:
         """The queue was emptied: forget what is inside. Returns how many samples that were."""
         self.controller.pause()
+        self._last = bytes(self._stretcher.format.sample_bytes)
         return self._stretcher.reset()
 
     def _before(self, silence_s: float) -> bytes:

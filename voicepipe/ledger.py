@@ -25,6 +25,8 @@ class DropReason:
     PROCESSOR_ERROR = "processor_error"
     NEVER_STARTED = "never_started"
     DRIFT = "drift"
+    LATE = "late"
+    """Live sound that a standstill had made late: a steady speaker leaves it out."""
     UPSTREAM_OVERFLOW = "upstream_overflow"
     """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
 

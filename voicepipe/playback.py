@@ -9,6 +9,7 @@ from voicepipe.devices import OutputStream
 from voicepipe.drift import DriftCompensator
 from voicepipe.frames import OutputAudioFrame
 from voicepipe.keeper import Keeper
+from voicepipe.lateness import Lateness
 from voicepipe.ledger import DropReason, SeamReport
 
 __all__ = ["Playback"]
@@ -32,6 +33,7 @@ class Playback:
         self.sounded_s = stream.info.sounded_s
         self.block_s = self.format.seconds(stream.info.block)
         self._drift = drift
+        self._lateness = Lateness()
         self.pending = memoryview(b"")
         """What was taken, and not written yet."""
         self.closed = False
@@ -73,10 +75,15 @@ class Playback:
         if self._drift is None or self._stream is None:
             self.pending = memoryview(frame.data)
             return
-        live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
         fill_s = self.format.seconds(self.queued)
         asked_s = self._stream.asked_s
         since_s = None if asked_s is None else now_s - asked_s
+        excess_s = self._drift.excess_s(fill_s, since_s)
+        if self._lateness.is_late(now_s, frame.captured_s, frame.duration_s, excess_s):
+            self._dropped[DropReason.LATE] += frame.num_samples
+            self._drift.skip()
+            return
+        live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
         self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, since_s=since_s, live=live))
 
     def take_the_rest(self) -> None:

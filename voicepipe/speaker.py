@@ -61,8 +61,9 @@ class SpeakerOutput(FrameProcessor):
             steady by playing at most 500 ppm faster or slower, and begin live sound with silence, so
             that there is something to hold: a block and 25 ms, as it is just before the device takes
             one, and so that the delay is the same each time. What that takes out or makes is
-            counted as `drift` (negative: made). While the clocks agree samples pass as they are. A
-            file has no clock: there it does nothing.
+            counted as `drift` (negative: made). While the clocks agree samples pass as they are. What
+            a standstill has made late by more than a quarter of a second is left out, so that what
+            follows is in time again, and counted as `late`. A file has no clock: there it does nothing.
         on_loss: "wait" until it is back, "end" the run, or "fail". A file that cannot be written
             any more does not come back: it fails instead of waiting.
 
