@@ -60,11 +60,9 @@ def assert_comes_back(said: Samples, heard: Samples, rate: int) -> None:
     assert abs(late) <= rate // 1000
 
 
-CARDS = [
-    (48_000, 1, 1, "S16_LE"),
+CARDS = [  # each rate, number of channels and format in each direction, not each with each
     (48_000, 2, 2, "S16_LE"),
     (16_000, 1, 1, "S16_LE"),
-    (16_000, 2, 2, "S16_LE"),
     (44_100, 2, 1, "S16_LE"),
     (48_000, 1, 2, "FLOAT_LE"),
     (48_000, 2, 2, "S24_3LE"),
@@ -86,20 +84,21 @@ def test_the_echo_comes_back_at_the_right_pitch_and_speed(
     assert ("Invalid sample rate" in printed.split(taken)[1].split("\n")[0]) is (rate != 16_000)
 
 
-@pytest.mark.parametrize(("speaker", "channel"), [(1, 0), (2, 0), (2, 1)])
-def test_one_voice_is_heard_from_every_loudspeaker(new_card: NewCard, speaker: int, channel: int) -> None:
+@pytest.mark.parametrize("speaker", [1, 2])
+def test_one_voice_is_heard_from_every_loudspeaker(new_card: NewCard, speaker: int) -> None:
     card, said = new_card(rate=16_000, speaker=speaker), load_wav(VOICE, 16_000)
     play = ("-m", "voicepipe", "play", str(VOICE), "--speaker", "vcard")
-    heard = np.zeros(0, np.int16)
+    heard: list[Samples] = []
     for _ in range(TRIES):
         before = troubles(card)
         with ProgramOnCard(card, *play, flags=DEV) as program:
             begun = program.has_opened(mic=False).card.now()
             assert program.end().status == 0
-            heard = program.heard(begun - card.rate // 2, len(said) + 2 * card.rate, channel)
+            start, length = begun - card.rate // 2, len(said) + 2 * card.rate
+            heard = [program.heard(start, length, channel) for channel in range(speaker)]
         if troubles(card) == before:
             break
-    assert find(said, heard).same > 0.99
+    assert [find(said, channel).same > 0.99 for channel in heard] == [True] * speaker
 
 
 def recorded(card: PluggedCard, folder: Path, said: Samples, *options: str) -> Samples:
