@@ -532,7 +532,7 @@ MUTANTS = (
     Mutant(
         "the speaker's clock is not looked at",
         "voicepipe/playback.py",
-        "        since_s = None if asked_s is None else now_s - asked_s\n",
+        "        since_s = self._since_s(now_s)\n",
         "        since_s = None\n",
         "tests/test_steady.py::test_clocks_that_agree_change_no_sample",
         "its rules measure no latency",

@@ -37,8 +37,6 @@ PPM_PER_S_S = PPM_PER_S**2 * 1e-6 / 4
 CALM_S = 60.0
 CALM_PPM = 2.0
 """Clocks agree that on average need so little over that time."""
-LONGEST_SINCE_S = 0.15
-"""A device that took nothing for longer does not take blocks as it should."""
 DRY_S = 0.001
 """A queue of so little has, as far as anybody can see, run dry."""
 LEVEL_S = 0.015
@@ -110,12 +108,9 @@ class FillController:
 
     def even_s(self, fill_s: float, since_s: float | None) -> float:
         """The fill, less what the device would have taken evenly since it last took some. For a device that
-        takes single blocks it is the fill, on average. None: it is not known since when. Nor is it where it
-        was long ago: this process may have stood still.
+        takes single blocks it is the fill, on average. None: it is not known since when.
         """
-        if since_s is None or since_s > LONGEST_SINCE_S:
-            return fill_s
-        return fill_s - since_s + self._block_s / 2
+        return fill_s if since_s is None else fill_s - since_s + self._block_s / 2
 
     def observe(
         self,

@@ -76,8 +76,7 @@ class Playback:
             self.pending = memoryview(frame.data)
             return
         fill_s = self.format.seconds(self.queued)
-        asked_s = self._stream.asked_s
-        since_s = None if asked_s is None else now_s - asked_s
+        since_s = self._since_s(now_s)
         excess_s = self._drift.excess_s(fill_s, since_s)
         if self._lateness.is_late(now_s, frame.captured_s, frame.duration_s, excess_s):
             self._dropped[DropReason.LATE] += frame.num_samples
@@ -85,6 +84,14 @@ class Playback:
             return
         live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
         self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, since_s=since_s, live=live))
+
+    def _since_s(self, now_s: float) -> float | None:
+        """How long ago the device took a block. None: it is not known, or so long ago that what it says is
+        late: a device that waited for more than half of what it buffers would soon run dry.
+        """
+        asked_s = None if self._stream is None else self._stream.asked_s
+        longest_s = max(2 * self.block_s, self.latency_s / 2)
+        return None if asked_s is None or now_s - asked_s > longest_s else now_s - asked_s
 
     def take_the_rest(self) -> None:
         """Nothing follows: what the compensator holds is to be heard too."""
