@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from voicepipe.devices import StreamInfo
 from voicepipe.errors import DeviceError, DeviceLostError, printable
+from voicepipe_devices.captureclock import CaptureClock
 from voicepipe_devices.library import translated
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 
 __all__ = ["CaptureHandle", "PortAudioHandle", "RenderHandle"]
-
-_OLDEST_S = 2.0
-"""No block is older than that when it arrives; a clock that says so is another one."""
 
 
 class PortAudioHandle(abc.ABC):
@@ -90,22 +88,21 @@ class CaptureHandle(PortAudioHandle):
     def __init__(self, info: StreamInfo, callback: CaptureCallback, finished: Finished) -> None:
         super().__init__(info, finished)
         self._callback = callback
+        self._clock = CaptureClock(info.latency_s)
         self._next_s: float | None = None
         """When the next block begins if nothing is lost, by PortAudio's clock."""
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
-        now_s = time.monotonic()
         rate = self.info.format.rate
-        began_s = clock.inputBufferAdcTime
-        age_s = clock.currentTime - began_s
-        if not 0.0 <= age_s <= _OLDEST_S:  # the two are not on one clock
-            age_s = self.info.latency_s + frames / rate
-            began_s = clock.currentTime - age_s
+        now_s, block_s = time.monotonic(), frames / rate
+        captured_s, began_s = self._clock.captured_s(
+            now_s, clock.currentTime, clock.inputBufferAdcTime, block_s
+        )
         missed = 0
         if status.input_overflow and self._next_s is not None:
             missed = max(0, round((began_s - self._next_s) * rate))
-        self._next_s = began_s + frames / rate
-        self._callback(bytes(data), now_s - age_s, missed)
+        self._next_s = began_s + block_s
+        self._callback(bytes(data), captured_s, missed)
 
 
 class RenderHandle(PortAudioHandle):
