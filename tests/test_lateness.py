@@ -87,8 +87,21 @@ def test_sound_that_is_said_again_is_not_late() -> None:
 def test_a_stage_that_takes_longer_from_now_on_costs_a_second() -> None:
     stream = Stream()
     stream.late(500)
-    assert 0.9 < stream.late(200, age_s=0.5) * BLOCK_S < 1.2
-    assert stream.late(500, age_s=0.5) == 0
+    assert 0.9 < stream.late(200, age_s=0.4) * BLOCK_S < 1.2
+    assert stream.late(500, age_s=0.4) == 0
+
+
+def test_what_is_said_back_a_while_later_is_never_late() -> None:
+    """Sentence by sentence, each in small pieces at the pace of sound, and each later than the last."""
+    stream = Stream()
+    assert [stream.late(400, age_s=2.0 + 0.7 * n) for n in range(5)] == [0] * 5
+
+
+def test_leaving_out_ends_where_all_that_comes_is_old() -> None:
+    stream = Stream()
+    stream.late(500)
+    stream.late(1_000, age_s=1.0, excess_s=0.5)
+    assert stream.late(100, age_s=1.0, excess_s=0.5) == 0
 
 
 def test_after_a_pause_it_begins_anew() -> None:

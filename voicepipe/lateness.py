@@ -11,8 +11,10 @@ import math
 
 from voicepipe.audio import AudioFormat
 
-__all__ = ["Lateness", "joined"]
+__all__ = ["LIVE_S", "Lateness", "joined"]
 
+LIVE_S = 0.5
+"""Audio that was captured so shortly ago is live. Of what is usually older nobody hears that it is late."""
 LATE_S = 0.25
 """Live sound that would be heard so much later than usual is left out, until it is as usual again."""
 LONGEST_S = 0.25
@@ -56,8 +58,11 @@ class Lateness:
             self._begin(now_s)
         self._came_s = now_s
         age_s = now_s - captured_s
-        late_s = age_s - min(self._least_s, self._least_before_s) + excess_s
-        self._decide(now_s, late_s, excess_s)
+        usual_s = min(self._least_s, self._least_before_s)
+        if usual_s < LIVE_S:
+            self._decide(now_s, age_s - usual_s + excess_s, excess_s)
+        else:
+            self._skips_since_s = None
         if waited_s > audio_s / 2:  # of pieces that come at once the first is the oldest, and counts
             self._remember(now_s, age_s)
         return self._skips_since_s is not None

@@ -9,13 +9,10 @@ from voicepipe.devices import OutputStream
 from voicepipe.drift import DriftCompensator
 from voicepipe.frames import OutputAudioFrame
 from voicepipe.keeper import Keeper
-from voicepipe.lateness import Lateness
+from voicepipe.lateness import LIVE_S, Lateness
 from voicepipe.ledger import DropReason, SeamReport
 
 __all__ = ["Playback"]
-
-LIVE_S = 0.5
-"""Audio that was captured so shortly ago is live."""
 
 
 class Playback:
