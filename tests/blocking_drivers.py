@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
@@ -184,17 +185,31 @@ def card_that_refuses() -> BlockingCard:
     return BlockingCard(first=refuse)
 
 
-class HangsWhenTried(Library):
-    """The first of its devices does not say what it opens at."""
+class AnswersWhenTried(Library):
+    """Its devices say at once what they open at."""
+
+    def try_device(self, number: int, name: str) -> Sides:
+        return None, SideTrial((48_000,), (1,), 48_000, 1)
+
+
+class HangsWhenTried(AnswersWhenTried):
+    """The first of its devices does not."""
 
     def try_device(self, number: int, name: str) -> Sides:
         if not number:
             threading.Event().wait()
-        return None, SideTrial((48_000,), (1,), 48_000, 1)
+        return super().try_device(number, name)
 
 
 def hangs_when_tried() -> Library:
     return HangsWhenTried()
+
+
+@cache
+def loads_slowly() -> Library:
+    """It takes longer than a device may to be tried."""
+    time.sleep(2.2)
+    return AnswersWhenTried()
 
 
 def crashes_when_opened() -> Library:

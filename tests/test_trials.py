@@ -88,6 +88,12 @@ async def test_a_device_that_hangs_does_not_hold_up_the_others() -> None:
     assert not take_census().children
 
 
+@pytest.mark.real_time
+async def test_what_a_slow_computer_takes_to_load_the_library_is_not_a_device_s() -> None:
+    found = SideTrial((48_000,), (1,), 48_000, 1)
+    assert sides(await outside("loads_slowly").trials()) == [(None, found), (None, found)]
+
+
 def test_a_back_end_of_files_has_nothing_to_try() -> None:
     assert isinstance(SimulatedCard().backend(), TriesDevices)
     assert isinstance(outside("well"), TriesDevices)

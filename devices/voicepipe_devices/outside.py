@@ -117,11 +117,10 @@ class _Trying:
         self._process: SoundProcess | None = None
 
     async def one(self, number: int, device: DeviceInfo) -> Sides:
-        if self._process is None:
-            self._process = await _questioned(self._driver)
-        wish = json.dumps({"number": number, "name": device.name}).encode()
         try:
-            found = decoded(await self._process.ask(Kind.TRY, wish, f"trying {device.name}", TRY_S))
+            process = self._process or await self._started()
+            wish = json.dumps({"number": number, "name": device.name}).encode()
+            found = decoded(await process.ask(Kind.TRY, wish, f"trying {device.name}", TRY_S))
             microphone, speaker = (None if side is None else _side_of(side) for side in found)
         except DeviceTimeoutError:
             await self.close()
@@ -129,6 +128,12 @@ class _Trying:
         except (NonsenseError, TypeError, ValueError) as error:
             raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
         return microphone, speaker
+
+    async def _started(self) -> SoundProcess:
+        """A process that has loaded the library: a slow computer takes seconds, and no device is to blame."""
+        self._process = await _questioned(self._driver)
+        await self._process.ask(Kind.LIBRARY, b"", "loading the sound library", LIST_S)
+        return self._process
 
     async def close(self) -> None:
         process, self._process = self._process, None
