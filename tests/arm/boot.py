@@ -10,8 +10,8 @@ console. There trial.py runs the commands and looks at the service. What it foun
 
 The machine has no network. The packages that the first command installs lie in apt's cache, and the wheels
 that the third one installs in a folder that /etc/pip.conf names. Its sound cards are snd-aloop, which brings
-what is played on one side to the microphone of the other, a card on the PCI bus, and a USB speaker, which this
-program unplugs and plugs where trial.py asks for it (`PLEASE unplug`).
+what is played on one side to the microphone of the other, a card on the PCI bus, and a USB speaker, which is
+unplugged and plugged where trial.py asks for it (`PLEASE unplug`).
 
 Where a processor is emulated, everything is 10 to 20 times as slow as on a computer of today: trial.py is
 patient, and has the program listen with `webrtc-plain`. Not judged there: gaps in the sound (a sentence is

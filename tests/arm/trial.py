@@ -7,7 +7,6 @@ nothing else; the likeness of two sounds is reckoned by the numpy of the voice p
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -30,6 +29,7 @@ USER_UNITS = HOME / ".config" / "systemd" / "user"
 RUNTIME = Path("/run/user/1000")
 LOOPBACK = Path("/proc/asound/Loopback")
 USB = Path("/proc/asound/card2")
+SOUNDS = Path(f"/tmp/trial-{os.getuid()}")
 RATE = 16_000
 SENTENCES = ((0.2, 2.0), (2.7, 6.2))
 """Where they are in the bundled sample, in seconds."""
@@ -144,7 +144,8 @@ def sentence(number: int, until_s: float | None = None) -> bytes:
     start_s, end_s = SENTENCES[number]
     with wave.open(str(SOURCE / "voicepipe" / "data" / "speech.wav")) as file:
         file.setpos(round(start_s * RATE))
-        return file.readframes(round((until_s or end_s - start_s) * RATE))
+        sound: bytes = file.readframes(round((until_s or end_s - start_s) * RATE))
+    return sound
 
 
 def side(direction: str) -> str:
@@ -171,14 +172,14 @@ def recording(path: Path) -> Iterator[None]:
 
 def speak(sound: bytes) -> subprocess.Popen[bytes]:
     """Into the service's microphone: half a second of silence, the sound, and silence."""
-    path = Path("/tmp/said.raw")
+    path = SOUNDS / "said.raw"
     path.write_bytes(bytes(RATE) + sound + bytes(2 * RATE * 3))
     return subprocess.Popen(["aplay", "-D", side("c"), *_FORM, str(path)], stdin=subprocess.DEVNULL)
 
 
 def likeness(said: bytes, path: Path) -> float:
     """How much what was recorded is like what was said, at the best place: 0 to 1."""
-    sample = Path("/tmp/sample.raw")
+    sample = SOUNDS / "sample.raw"
     sample.write_bytes(said)
     reckon = run(HOME / "voice/bin/python", __file__, "likeness", sample, path, limit_s=120)
     with suppress(ValueError):
@@ -188,7 +189,7 @@ def likeness(said: bytes, path: Path) -> float:
 
 
 def reckoned(said: str, recorded: str) -> float:
-    """The same, where there is numpy: piece by piece, so that a gap costs a piece; loud ones count for more."""
+    """The same, where there is numpy: piece by piece, so that a gap costs a piece. Loud ones count more."""
     import numpy as np
 
     sample, record = (np.fromfile(path, np.int16).astype(float) for path in (said, recorded))
@@ -210,7 +211,7 @@ def reckoned(said: str, recorded: str) -> float:
 
 def says_back(what: str, number: int = 0) -> None:
     """A sentence is said to it, and comes back."""
-    path = Path(f"/tmp/heard-{os.getuid()}.raw")
+    path = SOUNDS / "heard.raw"
     with recording(path):
         speak(sentence(number)).wait()
         time.sleep(3 if PATIENCE == 1 else 8)
@@ -349,7 +350,7 @@ def ends(service: Unit, socket: Path) -> None:
     configure()
     service.do("restart")
     until(lambda: service.works, 60)
-    path = Path("/tmp/ended.raw")
+    path = SOUNDS / "ended.raw"
     group = Path("/sys/fs/cgroup" + service["ControlGroup"])
     with recording(path):
         speech = speak(sentence(1))
@@ -378,7 +379,7 @@ def nobody_is_logged_in(service: Unit) -> None:
     """After the reboot."""
     until(lambda: service.works, 120)
     after_s = int(service["ActiveEnterTimestampMonotonic"] or 0) / 1e6
-    sessions = json.loads(run("loginctl", "list-sessions", "-o", "json").stdout or "[]")
+    sessions = run("loginctl", "list-sessions", "--no-legend").stdout.split()
     check("after the reboot it runs", service.works, f"{after_s:.0f} s after the kernel, {service.told}")
     check("and nobody is logged in", not sessions, sessions)
     seen = {pid: priority(pid) for pid in children(service.pid)}
@@ -398,13 +399,13 @@ def for_the_system(service: Unit) -> None:
     check("its sound processes have priority", len(granted) >= 2, seen)
     says_back("unit of the system")
     ends(service, Path("/run/voicepipe/status"))
-    taken_away(USER_UNITS, "--system")
+    taken_away("--system")
 
 
 def taken_away(*scope: str) -> None:
     """Uninstalled, and nothing is left."""
     sudo = ("sudo",) if "--system" in scope else ()
-    done = run(*sudo, VOICEPIPE, "service", "uninstall", *[word for word in scope if word == "--system"])
+    done = run(*sudo, VOICEPIPE, "service", "uninstall", *scope)
     check(f"voicepipe service uninstall {' '.join(scope)}", done.returncode == 0, done.stdout)
     names = run("find", USER_UNITS, "/etc/systemd/system", "-name", "*voicepipe*").stdout.split()
     known = run("systemctl", "--user", "list-units", "--all", "--no-legend", "voicepipe*").stdout.split()
@@ -469,6 +470,7 @@ def main(arguments: Sequence[str]) -> None:
     if arguments[:1] == ["likeness"]:
         print(reckoned(*arguments[1:]))
         return
+    SOUNDS.mkdir(exist_ok=True)
     phase = PHASE.read_text() if PHASE.exists() else "first"
     {"first": first, "rebooted": rebooted, "second": second}[phase]()
 
