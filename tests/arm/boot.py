@@ -95,7 +95,7 @@ class Machine:
     @property
     def patience(self) -> int:
         """How many times as long as on a computer of today everything may take."""
-        return 1 if self.kvm else 6
+        return 1 if self.kvm else 4
 
     def command(self, tree: Path, image: Path, monitor: Path) -> list[str]:
         """What runs it from that image, with the tree's kernel. What is written to the image is lost."""

