@@ -25,6 +25,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -194,8 +195,10 @@ def _settle(system: System, machine: Machine) -> None:
     """What is written anew each time: settings, the checkout, the trial."""
     shutil.copytree(GUEST, system.folder, dirs_exist_ok=True)
     trial = system.folder / "opt" / "trial"
-    trial.mkdir(exist_ok=True)
-    shutil.copy(HERE / "trial.py", trial)
+    shutil.rmtree(trial, ignore_errors=True)
+    (trial / "arm").mkdir(parents=True)
+    for name in ("__init__.py", "trial.py", "looking.py", "hearing.py"):
+        shutil.copy(HERE / name, trial / "arm")
     commands = command_of(ROOT / "devices" / "raspberry-pi" / "README.md", "service")
     (trial / "commands").write_text(commands, encoding="utf-8")
     (trial / "patience").write_text(str(machine.patience), encoding="utf-8")
@@ -315,6 +318,7 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Do it; returns the exit status."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the machine ends with us
     machine = MACHINES[options.arch]
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     machine = replace(machine, kvm=has_kvm(machine, cpuinfo))

@@ -13,201 +13,24 @@ import subprocess
 import sys
 import time
 import traceback
-import wave
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from arm.hearing import ALIKE, SOUNDS, likeness, recording, sentence, speak
+from arm.looking import PATIENCE, RUNTIME, Unit, check, children, priority, processes, run, say, until
+
+COMMANDS = Path("/opt/trial/commands")
 HOME = Path("/home/pi")
 SOURCE = HOME / "voicepipe"
 VOICEPIPE = HOME / "voice" / "bin" / "voicepipe"
 CONFIG = HOME / ".config" / "voicepipe" / "config.toml"
+USER_UNITS = HOME / ".config" / "systemd" / "user"
 PHASE = HOME / "phase"
 NOBODY = Path("/var/lib/nobody-logs-in")
-USER_UNITS = HOME / ".config" / "systemd" / "user"
-RUNTIME = Path("/run/user/1000")
-LOOPBACK = Path("/proc/asound/Loopback")
 USB = Path("/proc/asound/card2")
-SOUNDS = Path(f"/tmp/trial-{os.getuid()}")
-RATE = 16_000
-SENTENCES = ((0.2, 2.0), (2.7, 6.2))
-"""Where they are in the bundled sample, in seconds."""
-PIECE = RATE // 2
-PATIENCE = int((HERE / "patience").read_text()) if (HERE / "patience").exists() else 1
-ALIKE = 0.8 if PATIENCE == 1 else 0.5
-"""What was said back is at least so much like what was said; another sentence is below 0.3. An emulated
-processor is late for some of it."""
-
-
-def say(line: str) -> None:
-    """To the console, a line by itself."""
-    print(f"\r\n{line}", flush=True)
-
-
-def check(what: str, held: bool, seen: object = "") -> None:
-    """Tell of one thing."""
-    say(f"CHECK {'ok' if held else 'failed'} {what}: {' '.join(str(seen).split())[:600]}")
-
-
-def run(*command: str | Path, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
-    """A command: its status, and what it said on both outputs."""
-    return subprocess.run(
-        [str(word) for word in command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=limit_s * PATIENCE,
-        check=False,
-    )
-
-
-def until(held: Callable[[], bool], limit_s: float) -> bool:
-    """Wait for it; whether it came to hold in time."""
-    end_s = time.monotonic() + limit_s * PATIENCE
-    while not held():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.2)
-    return True
-
-
-class Unit:
-    """The service, as its manager knows it."""
-
-    def __init__(self, *scope: str) -> None:
-        self._manager: tuple[str, ...] = ("systemctl", *scope)
-        if os.getuid() == 0 and scope == ("--user",):
-            self._manager = ("runuser", "-u", "pi", "--", "env", f"XDG_RUNTIME_DIR={RUNTIME}", *self._manager)
-        elif not scope:
-            self._manager = ("sudo", *self._manager)
-
-    def do(self, *action: str) -> subprocess.CompletedProcess[str]:
-        """`do("stop")`, say."""
-        return run(*self._manager, *action, "voicepipe", limit_s=120)
-
-    def __getitem__(self, name: str) -> str:
-        """A property."""
-        return run(*self._manager, "show", "--value", "-p", name, "voicepipe").stdout.strip()
-
-    @property
-    def works(self) -> bool:
-        """It is active, and sound flows."""
-        return self["ActiveState"] == "active" and self["StatusText"].startswith("sound flows")
-
-    @property
-    def pid(self) -> int:
-        """Of the program."""
-        return int(self["MainPID"])
-
-    @property
-    def reconnections(self) -> int:
-        """How often devices came back, as its status has it."""
-        words = self["StatusText"].split()
-        return int(words[-2]) if words[-1:] == ["reconnections"] else -1
-
-    @property
-    def told(self) -> str:
-        """All that matters in a line."""
-        names = ("ActiveState", "SubState", "Result", "NRestarts", "MainPID", "StatusText")
-        return ", ".join(f"{name}={self[name]}" for name in names)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that it started."""
-    with suppress(OSError):
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def priority(pid: int) -> str:
-    """How a process is scheduled."""
-    names = {os.SCHED_FIFO: "FIFO", os.SCHED_RR: "RR", os.SCHED_OTHER: "ordinary"}
-    with suppress(OSError):
-        policy = os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK
-        return f"{names.get(policy, policy)} {os.sched_getparam(pid).sched_priority}"
-    return "gone"
-
-
-def processes() -> list[str]:
-    """Those of the voice program."""
-    found = run("pgrep", "-af", "voice/bin/python").stdout.splitlines()
-    return [line for line in found if "pgrep" not in line]
-
-
-# -- sound -----------------------------------------------------------------------------
-
-
-def sentence(number: int, until_s: float | None = None) -> bytes:
-    """Of the bundled sample, or its beginning."""
-    start_s, end_s = SENTENCES[number]
-    with wave.open(str(SOURCE / "voicepipe" / "data" / "speech.wav")) as file:
-        file.setpos(round(start_s * RATE))
-        sound: bytes = file.readframes(round((until_s or end_s - start_s) * RATE))
-    return sound
-
-
-def side(direction: str) -> str:
-    """The end of the loopback that the service has not: what is played there it hears, and the reverse."""
-    held = [
-        end for end in (0, 1) if "closed" not in (LOOPBACK / f"pcm{end}{direction}/sub0/status").read_text()
-    ]
-    return f"plughw:Loopback,{1 - held[0]}" if held else "plughw:Loopback,1"
-
-
-_FORM = ("-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(RATE))
-
-
-@contextmanager
-def recording(path: Path) -> Iterator[None]:
-    """What the service's speaker plays meanwhile."""
-    recorder = subprocess.Popen(["arecord", "-D", side("p"), *_FORM, str(path)], stdin=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        recorder.send_signal(signal.SIGINT)
-        recorder.wait()
-
-
-def speak(sound: bytes) -> subprocess.Popen[bytes]:
-    """Into the service's microphone: half a second of silence, the sound, and silence."""
-    path = SOUNDS / "said.raw"
-    path.write_bytes(bytes(RATE) + sound + bytes(2 * RATE * 3))
-    return subprocess.Popen(["aplay", "-D", side("c"), *_FORM, str(path)], stdin=subprocess.DEVNULL)
-
-
-def likeness(said: bytes, path: Path) -> float:
-    """How much what was recorded is like what was said, at the best place: 0 to 1."""
-    sample = SOUNDS / "sample.raw"
-    sample.write_bytes(said)
-    reckon = run(HOME / "voice/bin/python", __file__, "likeness", sample, path, limit_s=120)
-    with suppress(ValueError):
-        return float(reckon.stdout)
-    say(reckon.stdout)
-    return 0.0
-
-
-def reckoned(said: str, recorded: str) -> float:
-    """The same, where there is numpy: piece by piece, so that a gap costs a piece. Loud ones count more."""
-    import numpy as np
-
-    sample, record = (np.fromfile(path, np.int16).astype(float) for path in (said, recorded))
-    if len(record) < PIECE:
-        return 0.0
-    power = np.concatenate([[0.0], np.cumsum(record**2)])
-    windows = np.sqrt(np.maximum(power[PIECE:] - power[:-PIECE], 1.0))
-    size = 1 << len(record).bit_length() + 1
-    spectrum = np.fft.rfft(record, size)
-    total = weights = 0.0
-    for start in range(0, len(sample) - PIECE + 1, PIECE):
-        piece = sample[start : start + PIECE]
-        product = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, size)), size)[: len(windows)]
-        weight = float(np.linalg.norm(piece))
-        total += float(np.max(product / windows))
-        weights += weight
-    return total / weights
 
 
 def says_back(what: str, number: int = 0) -> None:
@@ -225,7 +48,7 @@ def says_back(what: str, number: int = 0) -> None:
 
 def commands() -> None:
     """The five of the README."""
-    for number, command in enumerate((HERE / "commands").read_text().splitlines(), 1):
+    for number, command in enumerate(COMMANDS.read_text().splitlines(), 1):
         began_s = time.monotonic()
         done = subprocess.run(["bash", "-c", command], cwd=SOURCE, stdin=subprocess.DEVNULL, check=False)
         took = f"status {done.returncode}, {time.monotonic() - began_s:.0f} s: {command}"
@@ -467,15 +290,12 @@ def second() -> None:
     run("sudo", "systemctl", "poweroff")
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """What the phase asks for."""
-    if arguments[:1] == ["likeness"]:
-        print(reckoned(*arguments[1:]))
-        return
     SOUNDS.mkdir(exist_ok=True)
     phase = PHASE.read_text() if PHASE.exists() else "first"
     {"first": first, "rebooted": rebooted, "second": second}[phase]()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
