@@ -31,6 +31,8 @@ USER_UNITS = HOME / ".config" / "systemd" / "user"
 PHASE = HOME / "phase"
 NOBODY = Path("/var/lib/nobody-logs-in")
 USB = Path("/proc/asound/card2")
+SIDE = "Loopback: PCM (hw:0,1)"
+"""The service's end of the loopback, where it is not `default`."""
 
 
 def says_back(what: str, number: int = 0) -> None:
@@ -101,11 +103,13 @@ def recovers(service: Unit) -> None:
     says_back("after that")
 
 
-def configure(*lines: str) -> None:
-    """The settings are these."""
+def configure(speaker: str = "") -> None:
+    """The settings. Where a processor is emulated, `default` with ALSA's own conversion is too much for it."""
+    lines = ['vad = "webrtc-plain"', f'mic = "{SIDE}"'] if PATIENCE > 1 else []
+    speaker = speaker or (SIDE if PATIENCE > 1 else "")
+    lines += [f'speaker = "{speaker}"'] if speaker else []
     CONFIG.parent.mkdir(parents=True, exist_ok=True)
-    plain = ['vad = "webrtc-plain"'] if PATIENCE > 1 else []
-    CONFIG.write_text("\n".join([*plain, *lines, ""]))
+    CONFIG.write_text("\n".join([*lines, ""]))
 
 
 def please(what: str) -> None:
@@ -131,7 +135,7 @@ def comes_back(service: Unit, what: str, pid: int) -> None:
 
 def devices_go_and_come(service: Unit) -> None:
     """The USB speaker, and the microphone's driver."""
-    configure('mic = "Loopback: PCM (hw:0,1)"', 'speaker = "USB"')
+    configure(speaker="USB")
     service.do("restart")
     until(lambda: service.works, 60)
     check("with the USB speaker", service.works, run(VOICEPIPE, "status").stdout)
@@ -258,8 +262,7 @@ def chapter(what: Callable[..., None], *arguments: object) -> None:
 def first() -> None:
     """Who has logged in."""
     service = Unit("--user")
-    if PATIENCE > 1:
-        configure()
+    configure()
     chapter(commands)
     chapter(unit, service)
     chapter(hears, service)
