@@ -104,7 +104,7 @@ def recovers(service: Unit) -> None:
 
 
 def configure(speaker: str = "") -> None:
-    """The settings. Where a processor is emulated, `default` with ALSA's own conversion is too much for it."""
+    """The settings. Where a processor is emulated, `default` with ALSA's own conversion is too much."""
     lines = ['vad = "webrtc-plain"', f'mic = "{SIDE}"'] if PATIENCE > 1 else []
     speaker = speaker or (SIDE if PATIENCE > 1 else "")
     lines += [f'speaker = "{speaker}"'] if speaker else []
