@@ -15,6 +15,8 @@ RUNTIME = Path("/run/user/1000")
 _PATIENCE = Path("/opt/trial/patience")
 PATIENCE = int(_PATIENCE.read_text()) if _PATIENCE.exists() else 1
 """How many times as long as on a computer of today everything may take."""
+LOOK_S = 0.2 if PATIENCE == 1 else 3.0
+"""Between two looks: where a processor is emulated, to ask systemd takes a part of a second."""
 
 
 def say(line: str) -> None:
@@ -47,7 +49,7 @@ def until(held: Callable[[], bool], limit_s: float) -> bool:
     while not held():
         if time.monotonic() > end_s:
             return False
-        time.sleep(0.2)
+        time.sleep(LOOK_S)
     return True
 
 
@@ -65,14 +67,21 @@ class Unit:
         """`do("stop")`, say."""
         return run(*self._manager, *action, "voicepipe", limit_s=120)
 
+    def show(self) -> dict[str, str]:
+        """All properties at this moment."""
+        lines = run(*self._manager, "show", "voicepipe").stdout.splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
     def __getitem__(self, name: str) -> str:
-        """A property."""
-        return run(*self._manager, "show", "--value", "-p", name, "voicepipe").stdout.strip()
+        """A property; empty where there is none."""
+        return self.show().get(name, "")
 
     @property
     def works(self) -> bool:
         """It is active, and sound flows."""
-        return self["ActiveState"] == "active" and self["StatusText"].startswith("sound flows")
+        shown = self.show()
+        status = shown.get("StatusText", "")
+        return shown["ActiveState"] == "active" and status.startswith("sound flows")
 
     @property
     def pid(self) -> int:
@@ -89,7 +98,8 @@ class Unit:
     def told(self) -> str:
         """All that matters in a line."""
         names = ("ActiveState", "SubState", "Result", "NRestarts", "MainPID", "StatusText")
-        return ", ".join(f"{name}={self[name]}" for name in names)
+        shown = self.show()
+        return ", ".join(f"{name}={shown.get(name)}" for name in names)
 
 
 def children(pid: int) -> list[int]:
