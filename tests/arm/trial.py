@@ -85,6 +85,8 @@ def hears(service: Unit) -> None:
 
 def recovers(service: Unit) -> None:
     """From a program that stands still, and from sound processes that are killed."""
+    if not until(lambda: service.works, 60):
+        raise TimeoutError(f"it does not work: {service.told}")
     pid, restarts = service.pid, int(service["NRestarts"])
     os.kill(pid, signal.SIGSTOP)
     began_s = time.monotonic()
