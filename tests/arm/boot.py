@@ -13,9 +13,10 @@ that the third one installs in a folder that /etc/pip.conf names. Its sound card
 what is played on one side to the microphone of the other, a card on the PCI bus, and a USB speaker, which is
 unplugged and plugged where trial.py asks for it (`PLEASE unplug`).
 
-Where a processor is emulated, everything is 10 to 20 times as slow as on a computer of today: trial.py is
-patient, and has the program listen with `webrtc-plain`. Not judged there: gaps in the sound (a sentence is
-compared piece by piece), and how fast anything is.
+Where a processor is emulated, everything is 10 to 30 times as slow as on a computer of today: trial.py is
+patient, names the devices and has the program listen with `webrtc-plain`. Not judged there: gaps in the sound
+(a sentence is compared piece by piece), how fast anything is, and how often systemd started the program before
+its limits for listing (5 s) and opening (4.5 s) a device were kept.
 """
 
 from __future__ import annotations
