@@ -15,7 +15,7 @@ unplugged and plugged where trial.py asks for it (`PLEASE unplug`).
 
 Where a processor is emulated, everything is 10 to 30 times as slow as on a computer of today: trial.py is
 patient, names the devices and has the program listen with `webrtc-plain`. Not judged there: gaps in the sound
-(a sentence is compared piece by piece), how fast anything is, and how often systemd started the program before
+(a sentence is compared piece by piece), how fast anything is, and how often the program was started before
 its limits for listing (5 s) and opening (4.5 s) a device were kept.
 """
 
