@@ -16,9 +16,12 @@ import pytest
 
 from program_output import without_slow_steps
 from stages_for_tests import DOWN
-from voicepipe import InputAudioFrame, OutputAudioFrame, TextFrame, UtteranceFrame
-from voicepipe.programs.echo import SayBack
+from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
+from voicepipe.programs.echo import SayBack, _task, read_options
+from voicepipe.programs.screen import Screen
+from voicepipe.programs.sound import Sound
 from voicepipe.sample import speech
+from voicepipe.testing import SimulatedCard, run_virtual
 from voicepipe.wavfile import WavReader, WavWriter
 
 ROOT = Path(__file__).parent.parent
@@ -303,3 +306,12 @@ def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tm
     assert (status, err) == (0, "")
     assert out.splitlines()[0].endswith(f"(the ear is {engine})")
     assert "2 utterances" in out
+
+
+def test_two_devices_that_open_slowly_are_no_failure() -> None:
+    card = SimulatedCard()
+    for device in (card.mic, card.speaker):
+        device.slow_open(4.0)
+    card.mic.run_out()
+    task, _ = _task(read_options(["--seconds", "1"], "echo"), Sound(card.backend()), Screen())
+    assert run_virtual(task.run()).state is RunState.ENDED

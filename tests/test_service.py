@@ -192,6 +192,11 @@ def test_status_and_logs_ask_systemd(home: Path) -> None:
     ]
 
 
+def test_a_user_s_logs_are_found_in_whatever_journal_holds_them(home: Path) -> None:
+    assert main(["service", "logs"]) == 0
+    assert asked(home) == ["journalctl --no-pager -n 100 --user-unit voicepipe"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "right"),
     [

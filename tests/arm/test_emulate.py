@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from arm.emulate import HERE, ROOT, NotHereError, command_of, not_emulated, pip_settings
+from arm.emulate import not_emulated
+from arm.system import HERE, ROOT, NotHereError, command_of, pip_settings
 
 
 def test_every_test_that_is_left_out_exists_and_has_a_reason() -> None:

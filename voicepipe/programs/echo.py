@@ -11,6 +11,7 @@ from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudioFrame, UtteranceFrame
 from voicepipe.loopback import Loopback
 from voicepipe.microphone import MicrophoneInput
+from voicepipe.params import Limits
 from voicepipe.pipeline import Pipeline
 from voicepipe.processor import InlineProcessor, Processor
 from voicepipe.programs.dashboard import Dashboard
@@ -30,6 +31,8 @@ PREROLL_S = 0.5
 """Less than by default: it is played too, and the answer is as much later."""
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
+START_S = 15.0
+"""A slow computer takes seconds for each device. One that hangs has a limit of its own, and is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,9 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         stages.insert(1, EndAfterAudio(options.seconds))  # a file is read faster than any clock goes
     elif options.seconds is not None:
         stages.append(EndAfter(options.seconds))
-    task = PipelineTask(Pipeline(stages), name="echo", input=options.format, output=options.format)
+    limits = Limits(start_s=START_S)
+    pipeline = Pipeline(stages)
+    task = PipelineTask(pipeline, name="echo", input=options.format, output=options.format, limits=limits)
     dashboard.watch(task)
     return task, dashboard
 

@@ -150,8 +150,9 @@ def _do(action: str, service: _Service, unit: Unit, *, follow: bool) -> int:
     elif action == "status":
         return _show(["systemctl", *service.scope, "--no-pager", "status", service.name])
     else:
-        journal = ["journalctl", *service.scope, "--no-pager", "-n", "100", *(["-f"] if follow else [])]
-        return _show([*journal, "-u", service.name])
+        journal = ["journalctl", "--no-pager", "-n", "100", *(["-f"] if follow else [])]
+        # Not --user: it reads the user's own files alone, which a journal kept in memory has not.
+        return _show([*journal, "-u" if service.for_system else "--user-unit", service.name])
     return 0
 
 
