@@ -530,6 +530,22 @@ MUTANTS = (
         "        self.drop_pending(DropReason.INTERRUPTED)\n        if False:\n",
     ),
     Mutant(
+        "the start limit counts while a device is absent",
+        "voicepipe/opening.py",
+        "                self._deadline = run.loop.time() + run.limits.start_s\n",
+        "                pass\n",
+        "tests/test_patience.py",
+        "its runs are not patient",
+    ),
+    Mutant(
+        "an end does not end the waiting for a device",
+        "voicepipe/opening.py",
+        "        if self._run.request is Request.END and self._waits:",
+        "        if False:",
+        "tests/test_patience.py::test_it_ends_at_once_while_it_waits",
+        "its runs are not patient",
+    ),
+    Mutant(
         "the speaker's clock is not looked at",
         "voicepipe/playback.py",
         "        since_s = self._since_s(now_s)\n",

@@ -143,7 +143,7 @@ def test_the_status_says_at_once_what_is_waited_for_and_numbers_every_5_s() -> N
     health = Health()
     look_for(health, flowing, 3)
     said = look_for(health, absent, 60, since=3.0)
-    assert said[0][1]["STATUS"].startswith("waiting for the microphone mic, lost for 3 s: mic is not plugged")
+    assert said[0][1]["STATUS"].startswith("waiting for the microphone mic, for 3 s: mic is not plugged")
     assert times(said, "STATUS") == [3.0 + 5 * n for n in range(12)]
 
 

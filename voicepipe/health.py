@@ -228,7 +228,7 @@ def _status(
     for device in devices:
         if device.lost_s is not None:
             why = f": {device.absent}" if device.absent else ""
-            return f"waiting for the {device.kind} {device.device}", f", lost for {device.lost_s:.0f} s{why}"
+            return f"waiting for the {device.kind} {device.device}", f", for {device.lost_s:.0f} s{why}"
     if held_up:
         return f"deaf: held up by {held_up}", ""
     if not ready:

@@ -109,6 +109,7 @@ class Keeper(Generic[S]):
     Args:
         stage: whose it is: its tasks and its pushes.
         kind: "microphone" or "speaker".
+        device: what was asked for; empty: the default one.
         on_loss: what a loss does.
         opens: opens a stream; takes the stream's wake-up call.
         news: what the stage does when a stream has news.
@@ -120,6 +121,7 @@ class Keeper(Generic[S]):
         self,
         stage: FrameProcessor,
         kind: DeviceKind,
+        device: str,
         on_loss: OnLoss,
         *,
         opens: Callable[[Callable[[], None]], Awaitable[S]],
@@ -135,7 +137,7 @@ class Keeper(Generic[S]):
         self._opens, self._tell_stage, self._let_go, self._found = opens, news, lost, found
         self._clock = asyncio.get_running_loop().time
         self._running = self._ending = self._retired = False
-        self._device = ""
+        self._device = printable(device) or "(the default one)"
         self._info: StreamInfo | None = None
         """Of the last stream that was opened and had worked, or of the first."""
         self._counts = CallbackCounts()
@@ -146,6 +148,8 @@ class Keeper(Generic[S]):
         """Since when it is lost; None while it is not, or nobody knows."""
         self._waits: Iterator[float] = iter(())
         self._reminder = Reminder()
+        self._pauses = False
+        """Between two attempts to open the first stream."""
         self._absences = 0
         """Searches that found it absent."""
         self._absent = ""
@@ -158,12 +162,54 @@ class Keeper(Generic[S]):
 
     # -- the stage's side ----------------------------------------------------------
 
-    async def open(self) -> S:
-        """Open the first stream. Raises: DeviceError."""
-        self.stream = stream = await self._opens(self._news)
-        self._info = stream.info
+    async def open(self, *, patient: bool = False) -> S:
+        """Open the first stream. A patient one waits for a device that is absent, if the policy is to wait.
+
+        Raises:
+            DeviceError: it does not open; or it is absent, and is not waited for.
+        """
+        patient = patient and self._on_loss == "wait"
+        while self.stream is None:
+            try:
+                self.stream = await self._opens(self._news)
+            except BackendMissingError:
+                raise
+            except _ABSENT as error:
+                if not patient:
+                    raise
+                await self._wait_for_the_first(error)
+        stream = self.stream
+        self._lost_at, self._absent, self._info = None, "", stream.info
         _log.info("the %s %s", self._kind, stream.info.how)
         return stream
+
+    @property
+    def waits_for(self) -> str:
+        """Why the first stream cannot be had, between two attempts to open it; else empty."""
+        return self._absent if self._pauses else ""
+
+    @property
+    def awaits_the_first(self) -> bool:
+        """There is no first stream yet, for its device is absent."""
+        return self._info is None and self._lost_at is not None
+
+    async def _wait_for_the_first(self, error: DeviceError) -> None:
+        now = self._clock()
+        if self._lost_at is None:
+            self._lost_at, self._waits = now, chain(FIRST_WAITS_S, repeat(WAIT_S))
+        self._note_absence(error)
+        if self._reminder.is_due(now):
+            _log.warning(
+                "the %s %s is not there (%s): the run waits for it",
+                self._kind,
+                self._device,
+                printable(error),
+            )
+        self._pauses = True
+        try:
+            await asyncio.sleep(next(self._waits))
+        finally:
+            self._pauses = False
 
     def watch(self) -> None:
         """The run has begun: from now on a loss is what the policy makes of it.

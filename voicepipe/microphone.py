@@ -98,13 +98,14 @@ class MicrophoneInput(FrameProcessor):
         self._keeper = Keeper(
             self,
             "microphone",
+            request.device,
             self._on_loss,
             opens=lambda wake: self._backend.open_input(request, wake),
             news=self.wake_up,
             lost=self._captured.lose,
             found=self._found,
         )
-        await self._keeper.open()
+        await self._keeper.open(patient=params.patient)
 
     async def on_running(self) -> None:
         """Begin to capture. Raises: DeviceError."""
@@ -205,12 +206,17 @@ class MicrophoneInput(FrameProcessor):
             finally:  # its thread may have been storing a block when the intake closed
                 captured.drop_rest(keeper.stream, reason)
 
+    def waits_for(self) -> str:
+        """Why its device cannot be had, while the start waits for it."""
+        return "" if self._keeper is None else self._keeper.waits_for
+
     def device_state(self) -> DeviceState | None:
         """How its device stands; None where none was opened. In the loop's thread."""
-        if self._keeper is None or (self._keeper.stream is None and not self._captured.any_lost):
+        keeper = self._keeper
+        if keeper is None or not (keeper.stream or self._captured.any_lost or keeper.awaits_the_first):
             return None
         level_db = Level.of(self._last).rms_db if self._last else None
-        return replace(self._keeper.state(), level_db=level_db, taken=self._taken)
+        return replace(keeper.state(), level_db=level_db, taken=self._taken)
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""

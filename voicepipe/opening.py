@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Opening"]
 
+_LOOK_S = 1.0
+"""So often it is looked whether what is being opened waits for a device that is absent."""
+
 
 class Opening:
     """Opens a run. What it leaves half done, closing sees to."""
@@ -27,6 +30,8 @@ class Opening:
         self._deadline = run.began + run.limits.start_s
         self._limit = f"the start limit of {run.limits.start_s:g} s"
         self._at = "the pipeline"
+        self._node: Node | None = None
+        """What is being opened."""
 
     async def open(self) -> bool:
         """Whether the run has started; False where a cancel, a failure or the limit cut it short."""
@@ -40,7 +45,15 @@ class Opening:
 
     @property
     def _cut_short(self) -> bool:
+        if self._run.request is Request.END and self._waits:  # else the End is for when it has started
+            return True
         return self._run.request is Request.CANCEL or self._run.errors.failure is not None
+
+    @property
+    def _waits(self) -> bool:
+        """The run is a patient one, and what is being opened waits for a device that is absent."""
+        node = self._node
+        return node is not None and self._run.params.patient and bool(node.processor.waits_for())
 
     @property
     def _is_over(self) -> bool:
@@ -51,9 +64,12 @@ class Opening:
         for node in nodes:
             if self._is_over:
                 return
-            self._at = node.label
+            self._at, self._node = node.label, node
             node.open()
-            await node.processor.on_start(self._run.params)
+            try:
+                await node.processor.on_start(self._run.params)
+            finally:
+                self._node = None
 
     async def _send_start(self) -> bool:
         run = self._run
@@ -77,7 +93,11 @@ class Opening:
         """Run a part of the opening in a task of its own, which can be left behind."""
         task = self._run.closing.adopt(coroutine, f"{self._run.params.run_id}:{what}")
         task.add_done_callback(lambda _: self._run.wake())
-        await self._run.until(lambda: task.done() or self._cut_short, self._deadline)
+        run = self._run
+        while not (task.done() or self._cut_short) and (now := run.loop.time()) < self._deadline:
+            await run.until(lambda: task.done() or self._cut_short, min(self._deadline, now + _LOOK_S))
+            if self._waits:
+                self._deadline = run.loop.time() + run.limits.start_s
         if not task.done():
             if not self._cut_short:
                 self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))

@@ -26,6 +26,8 @@ class StartParams:
     """Names the run in logs and task names."""
     air: Air = field(default_factory=Air, repr=False)
     """Where its speakers say when they sound, for its microphones."""
+    patient: bool = False
+    """A device that is known to be absent is waited for; else the start fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,12 @@ class Processor:
     async def on_start(self, params: StartParams) -> None:
         """Open what the stage needs. Raise to stop the run before it starts."""
 
+    def waits_for(self) -> str:
+        """While `on_start` of a patient run waits: why what it needs cannot be had; the start limit does not
+        count meanwhile. Empty: it does not wait.
+        """
+        return ""
+
     async def on_running(self) -> None:
         """Every stage is open and StartFrame has reached the Sink; a source begins here."""
 

@@ -195,6 +195,8 @@ class PipelineRunner:
             if os.environ.get("NOTIFY_SOCKET"):
                 from voicepipe.heartbeat import Heartbeat  # not for every program
 
+                for task in tasks:
+                    task.patient = True if task.patient is None else task.patient
                 await stack.enter_async_context(Heartbeat(tasks))
             if path := self._where_to_answer():
                 from voicepipe.statussocket import StatusSocket

@@ -104,6 +104,7 @@ class SpeakerOutput(FrameProcessor):
         self._reset()
 
     def _reset(self) -> None:
+        self._keeper: Keeper[OutputStream] | None = None
         self._playback: Playback | None = None
         self._air: Air | None = None
         self._speaking = False
@@ -118,16 +119,17 @@ class SpeakerOutput(FrameProcessor):
         self._news = asyncio.Event()
         self._air = params.air
         request = replace(self._wish, format=params.output)
-        keeper = Keeper(
+        self._keeper = keeper = Keeper(
             self,
             "speaker",
+            request.device,
             self._on_loss,
             opens=lambda wake: self._backend.open_output(request, wake),
             news=self._wake,
             lost=self._lost,
             found=self._found,
         )
-        stream = await keeper.open()
+        stream = await keeper.open(patient=params.patient)
         self._playback = Playback(keeper, stream, self._compensator(stream) if self._steady else None)
         await stream.start()
 
@@ -320,9 +322,16 @@ class SpeakerOutput(FrameProcessor):
             self._playback.closed = True
             await self._playback.keeper.close()
 
+    def waits_for(self) -> str:
+        """Why its device cannot be had, while the start waits for it."""
+        return "" if self._keeper is None else self._keeper.waits_for
+
     def device_state(self) -> DeviceState | None:
         """How its device stands; None where none was opened. In the loop's thread."""
-        return None if self._playback is None else self._playback.keeper.state()
+        keeper = self._keeper
+        if keeper is None or not (self._playback or keeper.awaits_the_first):
+            return None
+        return keeper.state()
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""

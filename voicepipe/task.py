@@ -46,6 +46,9 @@ class PipelineTask:
         name: names the run in logs, reports and task names; made up by default.
         input, output: what microphones deliver and speakers expect; 16 kHz mono by default.
         limits: how long the run waits for others.
+        patient: a device that is absent at the start is waited for, as one that is lost later is (with
+            `on_loss="wait"`); the start limit does not count meanwhile, and an end needs no start. None:
+            where a service manager has started the program (`PipelineRunner` says so).
 
     Raises:
         TypeError: an argument is not of its kind.
@@ -59,6 +62,7 @@ class PipelineTask:
         input: AudioFormat | None = None,  # noqa: A002  # the pair is called input and output everywhere
         output: AudioFormat | None = None,
         limits: Limits | None = None,
+        patient: bool | None = None,
     ) -> None:
         if not isinstance(pipeline, Processor):
             raise TypeError(f"a task runs a pipeline, not {shown(pipeline)}")
@@ -74,6 +78,10 @@ class PipelineTask:
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline([pipeline])
         self._formats = (input or AudioFormat(), output or AudioFormat())
         self._limits = limits or Limits()
+        if patient is not None and not isinstance(patient, bool):
+            raise TypeError(f"patient must be True, False or None, not {shown(patient)}")
+        self.patient = patient
+        """What is absent at the start is waited for; None: it was not said."""
         self._lock = threading.Lock()
         self._asked: list[tuple[Request, str]] = []
         self._observers: list[Observer] = []
@@ -139,7 +147,7 @@ class PipelineTask:
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
-        params = StartParams(*self._formats, clock, self.name)
+        params = StartParams(*self._formats, clock, self.name, patient=bool(self.patient))
         run = Run(self._pipeline, params, self._limits, self._observers, self._early)
         run.chain.attach()
         with self._lock:

@@ -71,13 +71,14 @@ class SimulatedSound(Sound):
 
 
 def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
-    """The back end of that name; for "auto" PortAudio, and the simulated card where that has no devices.
+    """The back end of that name; for "auto" PortAudio, and the simulated card where that has no devices. A
+    service has nobody to show something to: it waits for its devices.
 
     Raises:
         DeviceError: PortAudio does not answer.
     """
     if name == "auto":
-        why = _why_not_portaudio()
+        why = None if os.environ.get("NOTIFY_SOCKET") else _why_not_portaudio()
         if why is None:
             return Sound(open_backend("portaudio"))
         say(f"{why}; on a simulated card instead, whose microphone hears a bundled voice")

@@ -73,7 +73,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         yield f"{task['name']}: {task['state']}, {task.get('seconds', 0):.0f} s"
         for device in task["devices"]:
             lost_s = device["lost_s"]
-            how = "works" if lost_s is None else f"lost for {lost_s:.0f} s{': ' * bool(device['absent'])}"
+            how = "works" if lost_s is None else f"away for {lost_s:.0f} s{': ' * bool(device['absent'])}"
             level = "" if device["level_db"] is None else f", {device['level_db']:.0f} dB"
             again = f", {device['reconnections']} reconnections"
             yield f"  {device['kind']} {device['device']}: {how}{device['absent']}{level}{again}"
