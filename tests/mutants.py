@@ -101,8 +101,8 @@ MUTANTS = (
     Mutant(
         "a cancel waits for the opening",
         "voicepipe/opening.py",
-        "lambda: task.done() or self._cut_short",
-        "lambda: task.done()",
+        "            return task.done() or self._cut_short",
+        "            return task.done()",
         f"{LIFE}::test_cancel_while_something_opens_aborts_at_once_and_opens_nothing_more",
     ),
     Mutant(
@@ -540,8 +540,8 @@ MUTANTS = (
     Mutant(
         "an end does not end the waiting for a device",
         "voicepipe/opening.py",
-        "        if self._run.request is Request.END and self._waits:",
-        "        if False:",
+        "        return run.params.patient and run.request is Request.END and self._waits",
+        "        return False",
         "tests/test_patience.py::test_it_ends_at_once_while_it_waits",
         "its runs are not patient",
     ),

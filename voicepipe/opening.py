@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from voicepipe.contained import error_of
@@ -29,9 +29,8 @@ class Opening:
         self._run = run
         self._deadline = run.began + run.limits.start_s
         self._limit = f"the start limit of {run.limits.start_s:g} s"
-        self._at = "the pipeline"
         self._node: Node | None = None
-        """What is being opened."""
+        """What is being opened, or what was last."""
 
     async def open(self) -> bool:
         """Whether the run has started; False where a cancel, a failure or the limit cut it short."""
@@ -45,15 +44,15 @@ class Opening:
 
     @property
     def _cut_short(self) -> bool:
-        if self._run.request is Request.END and self._waits:  # else the End is for when it has started
+        run = self._run
+        if run.request is Request.CANCEL or run.errors.failure is not None:
             return True
-        return self._run.request is Request.CANCEL or self._run.errors.failure is not None
+        return run.params.patient and run.request is Request.END and self._waits  # else it is for later
 
     @property
     def _waits(self) -> bool:
-        """The run is a patient one, and what is being opened waits for a device that is absent."""
-        node = self._node
-        return node is not None and self._run.params.patient and bool(node.processor.waits_for())
+        """What is being opened waits for a device that is absent."""
+        return self._node is not None and bool(self._node.processor.waits_for())
 
     @property
     def _is_over(self) -> bool:
@@ -64,12 +63,9 @@ class Opening:
         for node in nodes:
             if self._is_over:
                 return
-            self._at, self._node = node.label, node
+            self._node = node
             node.open()
-            try:
-                await node.processor.on_start(self._run.params)
-            finally:
-                self._node = None
+            await node.processor.on_start(self._run.params)
 
     async def _send_start(self) -> bool:
         run = self._run
@@ -86,24 +82,39 @@ class Opening:
         for node in sources:
             if self._is_over:
                 return
-            self._at = node.label
+            self._node = node
             await node.processor.on_running()
 
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in a task of its own, which can be left behind."""
         task = self._run.closing.adopt(coroutine, f"{self._run.params.run_id}:{what}")
         task.add_done_callback(lambda _: self._run.wake())
-        run = self._run
-        while not (task.done() or self._cut_short) and (now := run.loop.time()) < self._deadline:
-            await run.until(lambda: task.done() or self._cut_short, min(self._deadline, now + _LOOK_S))
-            if self._waits:
-                self._deadline = run.loop.time() + run.limits.start_s
+
+        def over() -> bool:
+            return task.done() or self._cut_short
+
+        if self._run.params.patient:
+            await self._wait_patiently(over)
+        else:
+            await self._run.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
                 self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))
         elif (error := error_of(task)) is not None:
             self._failed(self._at, error)
         return task.done() and not self._cut_short
+
+    async def _wait_patiently(self, over: Callable[[], bool]) -> None:
+        """The limit counts from when nothing is absent any more."""
+        run = self._run
+        while not over() and (now := run.loop.time()) < self._deadline:
+            await run.until(over, min(self._deadline, now + _LOOK_S))
+            if self._waits:
+                self._deadline = run.loop.time() + run.limits.start_s
+
+    @property
+    def _at(self) -> str:
+        return "the pipeline" if self._node is None else self._node.label
 
     def _failed(self, stage: str, error: BaseException) -> None:
         failure = PipelineStartError(f"{stage} did not start: {brief(error)}", stage=stage)
