@@ -174,7 +174,7 @@ async def test_an_answer_of_75_s_stops_no_pings(manager: Manager) -> None:
 
 async def test_a_task_that_fails_to_start_never_was_ready(manager: Manager) -> None:
     card = SimulatedCard()
-    card.mic.unplug()
+    card.mic.fail_start()
     assert await serve(manager, talk(card)) == 1
     assert manager.times("READY") == []
     assert len(manager.times("STOPPING")) == 1
