@@ -73,16 +73,7 @@ def test_two_stalls_teach_it_to_survive_the_third(ppm: float) -> None:
 
 def test_without_the_controller_the_queue_creeps_or_runs_dry() -> None:
     class Idle(FillController):
-        def observe(
-            self,
-            now_s: float,
-            fill_s: float,
-            audio_s: float,
-            *,
-            since_s: float | None = None,
-            captured_now: bool = False,
-        ) -> float:
-            super().observe(now_s, fill_s, audio_s, since_s=since_s)
+        def _steer(self, passed_s: float) -> float:
             return 0.0
 
     assert live(World(-150), 0.5, Idle()).underruns > 0

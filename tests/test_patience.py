@@ -12,6 +12,7 @@ from manager_for_tests import Manager
 from sound_for_tests import noise, samples
 from voicepipe import (
     DeviceNotFoundError,
+    FrameProcessor,
     Limits,
     Loopback,
     MicrophoneInput,
@@ -22,16 +23,18 @@ from voicepipe import (
     RunReport,
     RunState,
     SpeakerOutput,
+    StartParams,
     TextFrame,
 )
 from voicepipe.heartbeat import devices_of
+from voicepipe.keeper import OnLoss
 from voicepipe.programs.sound import choose_sound
 from voicepipe_devices.fake import SimulatedCard
 
 
-def a_run(card: SimulatedCard, *, patient: bool | None = True, **policy: str) -> PipelineTask:
+def a_run(card: SimulatedCard, *, patient: bool | None = True, on_loss: OnLoss = "wait") -> PipelineTask:
     """Sound straight through."""
-    mic = MicrophoneInput(card.backend(), device="simulated microphone", **policy)  # type: ignore[arg-type]
+    mic = MicrophoneInput(card.backend(), device="simulated microphone", on_loss=on_loss)
     speaker = SpeakerOutput(card.backend())
     return PipelineTask(Pipeline([mic, Loopback(), speaker]), patient=patient)
 
@@ -82,7 +85,7 @@ async def test_a_run_that_is_not_patient_fails_at_once(side: str, patient: bool 
 
 
 @pytest.mark.parametrize("policy", ["end", "fail"])
-async def test_a_device_that_would_not_be_waited_for_later_is_not_at_the_start(policy: str) -> None:
+async def test_a_device_that_would_not_be_waited_for_later_is_not_at_the_start(policy: OnLoss) -> None:
     with pytest.raises(PipelineStartError):
         await a_run(without("mic"), on_loss=policy).run()
 
@@ -122,13 +125,26 @@ async def test_a_device_that_is_there_at_last_and_hangs_meets_the_start_limit() 
     await asyncio.sleep(12.0)  # it comes back, and is closed
 
 
+async def test_a_stage_that_cannot_say_what_it_waits_for_fails_the_start() -> None:
+    class Confused(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            await asyncio.sleep(3.0)
+
+        def waits_for(self) -> str:
+            raise LookupError("who am I?")
+
+    with pytest.raises(PipelineStartError, match=r"Confused did not start: .*who am I") as caught:
+        await PipelineTask(Pipeline([Confused()]), patient=True).run()
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
 @pytest.mark.parametrize("wrong", [0, 1, "yes"])
 def test_patience_is_a_truth_or_nothing(wrong: object) -> None:
     with pytest.raises(TypeError, match="patient must be True, False or None"):
         PipelineTask(Pipeline([Loopback()]), patient=wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="allowed skip: Windows has no service manager")
+@pytest.mark.skipif(sys.platform == "win32", reason="allowed skip: no service manager listens there")
 async def test_a_service_waits_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = Manager(tmp_path)
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)

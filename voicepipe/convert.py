@@ -105,7 +105,7 @@ class _Resampler:
 
     def process(self, audio: npt.NDArray[np.int16], *, last: bool) -> npt.NDArray[np.int16]:
         floats: _Floats = self._stream.resample_chunk(audio.astype(np.float32), last)
-        # In place, and without np.clip: on blocks of 10 ms it takes longer than all of these.
+        # In place, and without np.clip: on short blocks what is done around the samples is most of the work.
         np.rint(floats, out=floats)
         np.minimum(floats, 32767.0, out=floats)
         np.maximum(floats, -32768.0, out=floats)

@@ -52,7 +52,14 @@ class Opening:
     @property
     def _waits(self) -> bool:
         """What is being opened waits for a device that is absent."""
-        return self._node is not None and bool(self._node.processor.waits_for())
+        node = self._node
+        if node is None:
+            return False
+        try:
+            return bool(node.processor.waits_for())
+        except BaseException as error:  # a stage's failure becomes a PipelineError
+            self._failed(node.label, error)
+            return False
 
     @property
     def _is_over(self) -> bool:

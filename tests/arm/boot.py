@@ -274,7 +274,7 @@ def _lines(process: subprocess.Popen[bytes], limit_s: float) -> Iterator[str]:
         kept += process.stdout.read() or b""
         *lines, kept = kept.split(b"\n")
         yield from (line.decode(errors="replace").strip("\r") for line in lines)
-        time.sleep(0.05)
+        time.sleep(0.05)  # a console prints a line now and then
     yield kept.decode(errors="replace")
 
 

@@ -40,7 +40,7 @@ def says_back(what: str, number: int = 0) -> None:
     path = SOUNDS / "heard.raw"
     with recording(path):
         speak(sentence(number)).wait()
-        time.sleep(3 if PATIENCE == 1 else 8)
+        time.sleep(3 if PATIENCE == 1 else 8)  # a pause ends the sentence, and then it is said back
     found = likeness(sentence(number), path)
     check(f"{what}: a sentence is said back", found > ALIKE, f"likeness {found:.3f}")
 
@@ -101,10 +101,15 @@ def recovers(service: Unit) -> None:
     for number in (0, 1):
         before = service.reconnections
         os.kill(children(pid)[number], signal.SIGKILL)
-        until(lambda before=before: service.works and service.reconnections > before, 60)  # type: ignore[misc]
-        recovered = service.works and service.pid == pid and service.reconnections > before
-        check("a sound process that is killed is made again", recovered, service.told)
+        is_made_again(service, pid, before)
     says_back("after that")
+
+
+def is_made_again(service: Unit, pid: int, before: int) -> None:
+    """It counts one more reconnection, and is the same program."""
+    until(lambda: service.works and service.reconnections > before, 60)
+    recovered = service.works and service.pid == pid and service.reconnections > before
+    check("a sound process that is killed is made again", recovered, service.told)
 
 
 def configure(speaker: str = "") -> None:
@@ -145,11 +150,11 @@ def devices_go_and_come(service: Unit) -> None:
     check("with the USB speaker", service.works, run(VOICEPIPE, "status").stdout)
     pid = service.pid
     speech = speak(sentence(1))
-    time.sleep(0.5 + 3.5 + 1.5)
+    time.sleep(0.5 + 3.5 + 1.5)  # it has been heard, its end is certain, and it is being said back
     please("unplug")
     speech.wait()
     waits(service, "speaker")
-    time.sleep(5)
+    time.sleep(5)  # longer than the first searches take
     please("plug")
     comes_back(service, "the speaker", pid)
     for action in ("unbind", "bind"):
@@ -170,7 +175,7 @@ def absent_at_the_start(service: Unit) -> None:
     please("unplug")
     service.do("start", "--no-block")
     waits(service, "speaker")
-    time.sleep(75)
+    time.sleep(75)  # for systemd gives up sooner where nobody asks for more time
     waiting = service["ActiveState"] == "activating" and service["NRestarts"] == "0"
     check("it still waits after 75 s, longer than TimeoutStartSec", waiting, service.told)
     please("plug")
@@ -187,7 +192,7 @@ def ends(service: Unit, socket: Path) -> None:
     group = Path("/sys/fs/cgroup" + service["ControlGroup"])
     with recording(path):
         speech = speak(sentence(1))
-        time.sleep(2.7 if PATIENCE == 1 else 4.0)
+        time.sleep(2.7 if PATIENCE == 1 else 4.0)  # in the middle of it
         began_s = time.monotonic()
         done = service.do("stop")
         took_s = time.monotonic() - began_s
@@ -254,7 +259,7 @@ def chapter(what: Callable[..., None], *arguments: object) -> None:
     say(f"== {what.__name__}")
     try:
         what(*arguments)
-    except Exception as error:
+    except Exception as error:  # whatever it is: it is told, and the exit status is boot.py's to give
         traceback.print_exc()
         check(what.__name__, False, repr(error))
     fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT", "_SYSTEMD_UNIT", "UNIT")
