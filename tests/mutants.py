@@ -482,6 +482,12 @@ MUTANTS = (
         "            self._changed(ratio)",
     ),
     Mutant(
+        "a microphone has a second for its first block",
+        "devices/voicepipe_devices/streams.py",
+        "    _first_s = FIRST_S\n",
+        "",
+    ),
+    Mutant(
         "the watch over a device sleeps",
         "devices/voicepipe_devices/streams.py",
         "        if self._calls != self._seen:",

@@ -263,6 +263,22 @@ async def test_a_device_that_never_begins_is_noticed_too(side_of: Any) -> None:
     await asyncio.sleep(5.0)
     assert stream.error is None  # it has not been started
     await stream.start()
+    await asyncio.sleep(3.0)
+    assert isinstance(stream.error, DeviceLostError)
+    await stream.close()
+
+
+async def test_a_microphone_has_two_seconds_for_its_first_block_and_one_for_the_next() -> None:
+    card = SimulatedCard()
+    card.mic.stall()
+    stream = await opened(card, card.mic)
+    await stream.start()
+    await asyncio.sleep(2.2)
+    card.mic.stall(False)
+    await asyncio.sleep(1.0)
+    assert stream.error is None
+    assert stream.callbacks > 0
+    card.mic.stall()
     await asyncio.sleep(2.0)
     assert isinstance(stream.error, DeviceLostError)
     await stream.close()

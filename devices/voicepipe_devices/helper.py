@@ -54,9 +54,9 @@ ORDER_S = 0.2
 """For closing in order: so that a sound server need not find out by itself."""
 LONGEST_SPIN_US = 200_000
 """A real-time thread never needs so long without a wait."""
-LONGEST_FIRST_SPIN_US = 1_500_000
+LONGEST_FIRST_SPIN_US = 2_300_000
 """But before its first callback: until a virtual source gives something, PortAudio spins (the monitor of an
-idle null sink of PulseAudio takes up to 2 s). By then the program has noticed that there is no sign of it."""
+idle null sink of PulseAudio takes up to 2 s). Until then the program waits for a sign of it."""
 _PRIORITY = 10
 _SWITCH_S = 0.0005
 _MOST_BYTES = 1 << 16

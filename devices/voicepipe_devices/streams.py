@@ -22,6 +22,9 @@ __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
 SILENCE_S = 1.0
 """Without a callback for so long, and a block more, a device counts as lost."""
+FIRST_S = 2.5
+"""A microphone has so long for its first. The monitor of an idle null sink of PulseAudio begins when that
+wakes the next time, which may take two seconds."""
 
 
 class DriverBackend(Driver):
@@ -63,12 +66,13 @@ class _Watch(CallbackCounter):
         self._timer: asyncio.TimerHandle | None = None
         self._seen = 0
         self._looked_s = self._silent_s = 0.0
-        self._limit_s = 0.0
+        self._limit_s = self._first_limit_s = 0.0
         self._rate: RateWatch
 
-    def start(self, limit_s: float, block_s: float) -> None:
+    def start(self, limit_s: float, first_limit_s: float, block_s: float) -> None:
         """From now on a device that is silent for so long is lost, and so is one whose rate changes."""
         self._limit_s = limit_s
+        self._first_limit_s = first_limit_s
         self._rate = RateWatch(block_s)
         self._looked_s = self._loop.time()
         self._look_later()
@@ -88,7 +92,7 @@ class _Watch(CallbackCounter):
         if self._calls != self._seen:
             self._silent_s = 0.0
         self._seen, self._looked_s = self._calls, now
-        if self._silent_s >= self._limit_s:
+        if self._silent_s >= (self._limit_s if self._calls else self._first_limit_s):
             self._lost(self._silent_s)
         elif (ratio := self._rate.look(now, self._all_calls())) is not None:
             self._changed(ratio)
@@ -100,6 +104,7 @@ class _Stream(abc.ABC):
     """What both directions share: the handle, its loss, and its close."""
 
     _kind: ClassVar[str]
+    _first_s: ClassVar[float] = SILENCE_S
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -154,7 +159,8 @@ class _Stream(abc.ABC):
         await self._handle.start()
         if self._closing is None and not self._over:
             block_s = self.info.format.seconds(self.info.block)
-            self._watch.start(SILENCE_S + block_s, block_s)
+            limit_s = SILENCE_S + block_s
+            self._watch.start(limit_s, max(limit_s, self._first_s), block_s)
 
     @property
     def counts(self) -> CallbackCounts:
@@ -202,6 +208,7 @@ class CaptureStream(_Stream):
     """A microphone."""
 
     _kind = "input"
+    _first_s = FIRST_S
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)

@@ -89,7 +89,7 @@ def test_what_the_device_has_is_taken_and_converted(
             "mic",
             "stall",
             "blocks",
-            "bad: vcard gave nothing for 1 s, 3 times: it is suspended, or its sound server hangs",
+            "bad: vcard gave nothing for 2.5 s: it is suspended, or its sound server hangs",
         ),
         ("mic", "vanish", "microphone", "bad: there is no microphone at all: plug one in"),
         (
@@ -282,9 +282,7 @@ def test_other_servers_that_hang(new_card: NewCard, kind: str) -> None:
     said = doctor(server.card, device="")
     if kind == "pipewire":
         assert said["server"].startswith("bad: PipeWire hangs: it takes connections")
-        assert said["blocks"].startswith(
-            "bad: default gave nothing for 1 s, 3 times: it is suspended, or its sound"
-        )
+        assert said["blocks"].startswith("bad: default gave nothing for 2.5 s: it is suspended, or its sound")
     else:
         assert said["library"].endswith(
             "no answer within 5 s; restart the sound server, or replug the device"

@@ -35,9 +35,9 @@ __all__ = ["DoctorOptions", "examine", "command_line", "read_options", "run"]
 
 LISTEN_S = 1.0
 """How long the microphone is listened to."""
-TRIES = 3
-AGAIN_S = 0.1
-"""A microphone that gives not one block is opened so often, and again after such a while."""
+FIRST_S = 2.5
+"""How long its first block is waited for: a virtual one may take two seconds, as its stream knows."""
+_LOOK_S = 0.01
 CHIRPS = 3
 ECHO_S = 0.6
 """The longest way of a chirp that is waited for."""
@@ -223,25 +223,19 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
 async def _listened(
     backend: Backend, wish: StreamRequest, name: str, opened: AsyncExitStack
 ) -> tuple[InputStream, list[Block]]:
-    """The stream of a microphone, and what came in a second. Raises: DeviceError.
-
-    A virtual source may give nothing for its first two seconds (the monitor of an idle null sink of
-    PulseAudio does), and counts as lost until then: so one that gives nothing is opened again.
-    """
-    tries_left = TRIES
-    while True:
-        tries_left -= 1
-        microphone = await opened.enter_async_context(open_microphone(backend, wish, name))
-        try:
-            blocks = await collect(microphone, LISTEN_S)
-        except DeviceLostError:
-            if microphone.counts.calls or not tries_left:
-                raise
-        else:
-            if blocks or not tries_left:
-                return microphone, blocks
-        await microphone.close()
-        await asyncio.sleep(AGAIN_S)
+    """The stream of a microphone, and what came in the second after its first block. Raises: DeviceError."""
+    microphone = await opened.enter_async_context(open_microphone(backend, wish, name))
+    until_s = asyncio.get_running_loop().time() + FIRST_S
+    blocks: list[Block] = []
+    try:
+        while not blocks and asyncio.get_running_loop().time() < until_s:
+            blocks = await collect(microphone, _LOOK_S)
+        if blocks:
+            blocks += await collect(microphone, LISTEN_S)
+    except DeviceLostError:
+        if microphone.counts.calls:
+            raise
+    return microphone, blocks
 
 
 def _opened(kind: str, info: StreamInfo) -> Finding:
@@ -254,7 +248,7 @@ def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
     if not blocks:
         yield _bad(
             "blocks",
-            f"{printable(info.device)} gave nothing for {LISTEN_S:g} s, {TRIES} times: {_STANDS_STILL}",
+            f"{printable(info.device)} gave nothing for {FIRST_S:g} s: {_STANDS_STILL}",
         )
         return
     block_ms = 1e3 * info.format.seconds(info.block)
