@@ -1,17 +1,21 @@
 """The five commands of devices/raspberry-pi/README.md, and the service, on a Debian that is booted; as root.
 
-    python tests/arm/boot.py                                # arm64: emulated, and slow
+    python tests/arm/boot.py --container                    # as fast as this machine: 5 minutes
+    python tests/arm/boot.py                                # an arm64 computer: emulated, and slow
     python tests/arm/boot.py --arch amd64 --log boot.log    # with KVM, where this machine is x86-64: minutes
 
-A bookworm is made with debootstrap (it stays in --folder for the next time) and booted in a virtual machine:
-Debian's kernel and its sound drivers, systemd as process 1, and the user `pi`, who logs in at the serial
-console. There trial.py runs the commands and looks at the service. What it found is one line each,
-`CHECK ok ...` or `CHECK failed ...`; the exit status says whether all of it held.
+A bookworm is made with debootstrap (it stays in --folder for the next time) and booted, with systemd as
+process 1 and the user `pi`, who logs in at the console. There trial.py runs the commands and looks at the
+service. What it found is one line each, `CHECK ok ...` or `CHECK failed ...`; the exit status says whether
+all of it held.
 
-The machine has no network. The packages that the first command installs lie in apt's cache, and the wheels
-that the third one installs in a folder that /etc/pip.conf names. Its sound cards are snd-aloop, which brings
-what is played on one side to the microphone of the other, a card on the PCI bus, and a USB speaker, which is
-unplugged and plugged where trial.py asks for it (`PLEASE unplug`).
+The system has no network. The packages that the first command installs lie in apt's cache, and the wheels
+that the third one installs in a folder that /etc/pip.conf names.
+
+A computer (of QEMU's) has Debian's kernel and its sound drivers: snd-aloop, which brings what is played on
+one side to the microphone of the other, a card on the PCI bus, and a USB speaker, which is unplugged and
+plugged where trial.py asks for it (`PLEASE unplug`). A container (of systemd-nspawn) has this machine's
+kernel, and the virtual card of tests/soundcard, which trial.py unplugs itself.
 
 Where a processor is emulated, everything is 10 to 30 times as slow as on a computer of today: trial.py is
 patient, names the devices and has the program listen with `webrtc-plain`. Not judged there: gaps in the sound
@@ -22,23 +26,23 @@ its limits for listing (5 s) and opening (4.5 s) a device were kept.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arm.machine import CONTAINER, MACHINES, REBOOTS, Machine, Monitor, container_command, has_kvm
 from arm.system import (
     FOLDER,
     HERE,
@@ -55,87 +59,24 @@ from arm.system import (
     tools_are_here,
 )
 
-__all__ = ["Check", "Machine", "check_in", "verdict"]
+__all__ = ["Check", "check_in", "requirements", "verdict"]
 
 RELEASE, PYTHON, GLIBC = "bookworm", "3.11", 36
-TOOLS = {
-    "debootstrap": "debootstrap",
-    "qemu-aarch64-static": "qemu-user-static",
-    "mke2fs": "e2fsprogs",
-    "git": "git",
-}
+TOOLS = {"debootstrap": "debootstrap", "git": "git"}
+FOR_IMAGE = {"mke2fs": "e2fsprogs"}
+FOR_ARM = {"qemu-aarch64-static": "qemu-user-static"}
 INCLUDED = (
     *("systemd-sysv", "dbus-user-session", "libpam-systemd", "udev", "kmod", "initramfs-tools", "zstd"),
     *("sudo", "python3", "alsa-utils", "procps", "login", "ca-certificates"),
 )
+FOR_CARD = ("libportaudio2", "gcc", "libc6-dev", "libasound2-dev")
+"""What makes the virtual card, in a container."""
 FOR_USERS = ("python3-venv", "libportaudio2")
 """What the first of the five commands installs: it is fetched beforehand, and not installed."""
 DISK = "6G"
 GUEST = HERE / "guest"
-"""Settings that the system has over those of Debian, each at its place."""
+"""Settings that the system has over those of Debian, each at its place: common ones, and those of a kind."""
 USER = "pi"
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A kind of computer, and what emulates it."""
-
-    arch: str
-    """Debian's word for it."""
-    platform: str
-    """The wheels' word for it."""
-    program: str
-    package: str
-    """Debian's, that has the program."""
-    console: str
-    board: tuple[str, ...]
-    """With the processor that is emulated where it cannot be had."""
-
-    kvm: bool = False
-    """The kernel's own virtual machine has it, and nothing is emulated but devices."""
-
-    @property
-    def patience(self) -> int:
-        """How many times as long as on a computer of today everything may take."""
-        return 1 if self.kvm else 4
-
-    def command(self, tree: Path, image: Path, monitor: Path) -> list[str]:
-        """What runs it from that image, with the tree's kernel. What is written to the image is lost."""
-        accelerator = ("-cpu", "host", "-accel", "kvm") if self.kvm else ("-accel", "tcg,thread=multi")
-        kernel = f"root=/dev/vda rw console={self.console} loglevel=1 systemd.show_status=0"
-        return [
-            *(
-                self.program,
-                *self.board,
-                *accelerator,
-                "-smp",
-                "2",
-                "-m",
-                "1536",
-                "-nodefaults",
-                "-nic",
-                "none",
-            ),
-            *("-display", "none", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off"),
-            *("-kernel", str(tree / "vmlinuz"), "-initrd", str(tree / "initrd.img"), "-append", kernel),
-            *("-drive", f"file={image},if=none,id=disk,format=raw,snapshot=on,cache=unsafe"),
-            *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"),
-            *("-audiodev", "none,id=card", "-device", "intel-hda", "-device", "hda-duplex,audiodev=card"),
-            *("-audiodev", "none,id=usb", "-device", "qemu-xhci,id=bus"),
-            *("-device", "usb-audio,id=speaker,bus=bus.0,audiodev=usb"),
-        ]
-
-
-MACHINES = {
-    "arm64": Machine(
-        *("arm64", "aarch64", "qemu-system-aarch64", "qemu-system-arm", "ttyAMA0"),
-        ("-M", "virt", "-cpu", "cortex-a72"),
-    ),
-    "amd64": Machine(
-        *("amd64", "x86_64", "qemu-system-x86_64", "qemu-system-x86", "ttyS0"),
-        ("-M", "q35", "-cpu", "max"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +86,6 @@ class Check:
     name: str
     held: bool
     seen: str = ""
-
-
-def has_kvm(machine: Machine, cpuinfo: str) -> bool:
-    """Whether this computer's own processor can be lent: it is of that kind, and the kernel has it do so.
-
-    A processor of x86-64 says so itself. Where it does not, /dev/kvm may be there all the same, for
-    kernels that are made for it; Debian's takes minutes there for what it does in a second.
-    """
-    if os.uname().machine != machine.platform or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return False
-    return machine.arch == "arm64" or re.search(r"^flags\b.*\b(vmx|svm)\b", cpuinfo, re.MULTILINE) is not None
 
 
 def check_in(line: str) -> Check | None:
@@ -179,30 +109,36 @@ def requirements() -> list[str]:
 # -- the system ------------------------------------------------------------------------
 
 
-def _furnish(system: System, machine: Machine) -> None:
-    """What a Raspberry Pi OS Lite has beyond a minimal Debian, and what the first command installs; once."""
+def _furnish(system: System, kind: str, packages: Sequence[str]) -> None:
+    """What a Raspberry Pi OS Lite has beyond a minimal Debian, and what the first command installs; once.
+
+    Args:
+        kind: of guest.
+        packages: what that wants.
+    """
     done = system.folder / "etc" / "voicepipe-furnished"
     if done.exists():
         return
-    shutil.copytree(GUEST / "etc/initramfs-tools", system.folder / "etc/initramfs-tools", dirs_exist_ok=True)
+    shutil.copytree(GUEST / kind, system.folder, dirs_exist_ok=True)
     system.inside("packages of a fresh system", install(INCLUDED))
-    system.inside("a kernel", install([f"linux-image-{machine.arch}"]))
+    system.inside(f"packages of a {kind}", install(packages))
     system.inside("packages for the first command, not installed", install(FOR_USERS, "--download-only"))
     system.inside("a user", f"useradd -m -u 1000 -s /bin/bash -G adm,sudo,audio {USER}")
     done.touch()
 
 
-def _settle(system: System, machine: Machine) -> None:
+def _settle(system: System, kind: str, patience: int) -> None:
     """What is written anew each time: settings, the checkout, the trial."""
-    shutil.copytree(GUEST, system.folder, dirs_exist_ok=True)
+    for settings in ("common", kind):
+        shutil.copytree(GUEST / settings, system.folder, dirs_exist_ok=True)
     trial = system.folder / "opt" / "trial"
     shutil.rmtree(trial, ignore_errors=True)
     (trial / "arm").mkdir(parents=True)
-    for name in ("__init__.py", "trial.py", "looking.py", "hearing.py"):
+    for name in ("__init__.py", "trial.py", "looking.py", "hearing.py", "cards.py"):
         shutil.copy(HERE / name, trial / "arm")
     commands = command_of(ROOT / "devices" / "raspberry-pi" / "README.md", "service")
     (trial / "commands").write_text(commands, encoding="utf-8")
-    (trial / "patience").write_text(str(machine.patience), encoding="utf-8")
+    (trial / "patience").write_text(str(patience), encoding="utf-8")
     checkout(system, f"home/{USER}")
     system.inside("it is the user's", f"chown -R {USER}: /home/{USER}")
 
@@ -226,120 +162,140 @@ def _image(system: System, image: Path) -> None:
 # -- the machine -----------------------------------------------------------------------
 
 
-class _Monitor:
-    """QEMU's: it unplugs and plugs the USB speaker."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(30)
-        self._socket.connect(str(path))
-        self._said = self._socket.makefile("r", encoding="utf-8")
-        self._do({"execute": "qmp_capabilities"})
-
-    def unplug(self) -> None:
-        """Pull the speaker out."""
-        self._do({"execute": "device_del", "arguments": {"id": "speaker"}})
-
-    def plug(self) -> None:
-        """Push it in again."""
-        device = {"driver": "usb-audio", "id": "speaker", "bus": "bus.0", "audiodev": "usb"}
-        self._do({"execute": "device_add", "arguments": device})
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._said.close()
-        self._socket.close()
-
-    def _do(self, what: object) -> None:
-        """Raises: NotHereError, where QEMU does not."""
-        self._socket.sendall(json.dumps(what).encode() + b"\n")
-        for line in self._said:
-            answer = json.loads(line)
-            if "error" in answer:
-                raise NotHereError(f"qemu does not {what}: {answer['error']}")
-            if "return" in answer:
-                return
-
-
-def _lines(process: subprocess.Popen[bytes], limit_s: float) -> Iterator[str]:
-    """What the console says. A machine that takes longer is ended."""
-    assert process.stdout is not None
+def _lines(command: Sequence[str], limit_s: float) -> Generator[str]:
+    """What the console says, over reboots. A system that takes longer is ended."""
     until_s = time.monotonic() + limit_s
+    status = REBOOTS
+    while status == REBOOTS:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        try:
+            yield from _said(process, until_s)
+        finally:
+            process.kill()
+            status = process.wait()
+    yield f"boot.py: it has ended with status {status}"
+
+
+def _said(process: subprocess.Popen[bytes], until_s: float) -> Generator[str]:
+    assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     kept = b""
     while process.poll() is None:
         if time.monotonic() > until_s:
             process.kill()
-            yield f"boot.py: ended, for it took longer than {limit_s:.0f} s"
+            yield "boot.py: ended, for it took too long"
         kept += process.stdout.read() or b""
         *lines, kept = kept.split(b"\n")
         yield from (line.decode(errors="replace").strip("\r") for line in lines)
         time.sleep(0.05)  # a console prints a line now and then
-    yield kept.decode(errors="replace")
+    yield (kept + (process.stdout.read() or b"")).decode(errors="replace")
 
 
-def _boot(system: System, command: Sequence[str], monitor: Path, limit_s: float) -> list[str]:
-    """Run the machine to its end: what is wrong."""
-    monitor.unlink(missing_ok=True)
+def _boot(system: System, command: Sequence[str], please: Callable[[str], None], limit_s: float) -> list[str]:
+    """Run the system to its end: what is wrong.
+
+    Args:
+        please: unplugs and plugs the USB speaker.
+    """
     system.say(f"\n== {' '.join(command)}")
     began_s = time.monotonic()
     checks: list[Check] = []
     ended = False
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        for line in _lines(process, limit_s):
+    with closing(_lines(command, limit_s)) as lines:
+        for line in lines:
             system.say(f"{time.monotonic() - began_s:7.1f} {line}")
             if check := check_in(line):
                 checks.append(check)
             ended = ended or "TRIAL ended" in line
             if asked := re.search(r"PLEASE (unplug|plug)", line):
-                qemu = _Monitor(monitor)
-                (qemu.unplug if asked[1] == "unplug" else qemu.plug)()
-                qemu.close()
-    finally:
-        process.kill()
-        process.wait()
+                please(asked[1])
     system.say(f"\n{sum(check.held for check in checks)} of {len(checks)} checks held")
     return verdict(checks, ended=ended)
+
+
+def _in_a_computer(system: System, machine: Machine) -> list[str]:
+    """What is wrong, in one of QEMU's."""
+    image, monitor = system.folder.with_suffix(".ext4"), system.folder.with_suffix(".monitor")
+    _image(system, image)
+    monitor.unlink(missing_ok=True)
+
+    def please(what: str) -> None:
+        qemu = Monitor(monitor)
+        (qemu.unplug if what == "unplug" else qemu.plug)()
+        qemu.close()
+
+    return _boot(system, machine.command(system.folder, image, monitor), please, 1800 * machine.patience)
+
+
+def _in_a_container(system: System) -> list[str]:
+    """What is wrong, in a container of this machine: of a copy, for what is written stays."""
+    copy = system.folder.with_name(f"{system.folder.name}.running")
+    shutil.rmtree(copy, ignore_errors=True)
+    system.run("a copy of it", ["cp", "-a", "--reflink=auto", str(system.folder), str(copy)])
+
+    def please(what: str) -> None:
+        raise NotHereError(f"a container has nothing to {what}")
+
+    try:
+        return _boot(system, container_command(copy), please, 1800)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--arch", choices=list(MACHINES), default="arm64", help="Debian's word for it")
+    parser.add_argument("--arch", choices=list(MACHINES), help="Debian's word for it; default arm64")
+    parser.add_argument("--container", action="store_true", help="on this machine's own kernel")
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where systems lie; default {FOLDER}")
     parser.add_argument("--log", type=Path, help="where everything is written; default in the folder")
     parser.add_argument("--mirror", help="of Debian; default: what apt-get uses here")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.container and options.arch:
+        parser.error("--arch is for computers: a container has this machine's kind")
+    return options
+
+
+def _machine(options: argparse.Namespace) -> Machine:
+    """That of the options, or the kind that this machine is of. Raises: NotHereError."""
+    if not options.container:
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        machine = MACHINES[options.arch or "arm64"]
+        return replace(machine, kvm=has_kvm(machine, cpuinfo))
+    kind = os.uname().machine
+    for machine in MACHINES.values():
+        if machine.platform == kind:
+            return machine
+    raise NotHereError(f"a container has the kind of this machine, {kind}: it must be x86_64 or aarch64")
 
 
 def main() -> int:
     """Do it; returns the exit status."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the machine ends with us
-    machine = MACHINES[options.arch]
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    machine = replace(machine, kvm=has_kvm(machine, cpuinfo))
-    name = f"booted-{machine.arch}"
     try:
-        tools_are_here({**TOOLS, machine.program: machine.package})
-        if machine.arch == "arm64":
+        machine = _machine(options)
+        emulator = {CONTAINER: "systemd-container"}
+        if not options.container:
+            emulator = {machine.program: machine.package, **FOR_IMAGE}
+        foreign = os.uname().machine != machine.platform
+        tools_are_here({**TOOLS, **emulator, **(FOR_ARM if foreign else {})})
+        if foreign:
             register()
+        kind = "container" if options.container else "computer"
+        name = f"{'contained' if options.container else 'booted'}-{machine.arch}"
         options.folder.mkdir(parents=True, exist_ok=True)
         with (options.log or options.folder / f"{name}.log").open("w", encoding="utf-8") as file:
             system = System(options.folder / name, file)
             make(system, machine.arch, RELEASE, [options.mirror] if options.mirror else mirror())
             take_settings(system)
-            _furnish(system, machine)
+            _furnish(system, kind, FOR_CARD if options.container else [f"linux-image-{machine.arch}"])
             _wheels(system, machine)
-            _settle(system, machine)
-            image, monitor = options.folder / f"{name}.ext4", options.folder / f"{name}.monitor"
-            _image(system, image)
-            command = machine.command(system.folder, image, monitor)
-            wrong = _boot(system, command, monitor, limit_s=1800 * machine.patience)
+            _settle(system, kind, 1 if options.container else machine.patience)
+            wrong = _in_a_container(system) if options.container else _in_a_computer(system, machine)
             system.say("\n".join(wrong) or "all of it held")
     except NotHereError as error:
         print(f"boot.py: {error}", file=sys.stderr)

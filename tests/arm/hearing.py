@@ -1,14 +1,11 @@
-"""How trial.py speaks to the service, and hears what it says: the sides of the loopback card."""
+"""What is said to the service, and how much what it says back is like it."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -16,13 +13,12 @@ if __name__ == "__main__":
 
 from arm.looking import PATIENCE, run, say
 
-__all__ = ["ALIKE", "SOUNDS", "likeness", "recording", "sentence", "speak"]
+__all__ = ["ALIKE", "RATE", "SOUNDS", "likeness", "sentence"]
 
 HOME = Path("/home/pi")
 VOICE = HOME / "voicepipe" / "voicepipe" / "data" / "speech.wav"
 PYTHON = HOME / "voice" / "bin" / "python"
 """That of the voice program, which has numpy."""
-LOOPBACK = Path("/proc/asound/Loopback")
 SOUNDS = Path(f"/tmp/trial-{os.getuid()}")
 RATE = 16_000
 SENTENCES = ((0.2, 2.0), (2.7, 6.2))
@@ -40,34 +36,6 @@ def sentence(number: int, until_s: float | None = None) -> bytes:
         file.setpos(round(start_s * RATE))
         sound: bytes = file.readframes(round((until_s or end_s - start_s) * RATE))
     return sound
-
-
-def side(direction: str) -> str:
-    """The end of the loopback that the service has not: what is played there it hears, and the reverse."""
-    status = {end: (LOOPBACK / f"pcm{end}{direction}/sub0/status").read_text() for end in (0, 1)}
-    held = [end for end in status if "closed" not in status[end]]
-    return f"plughw:Loopback,{1 - held[0]}" if held else "plughw:Loopback,1"
-
-
-_FORM = ("-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(RATE))
-
-
-@contextmanager
-def recording(path: Path) -> Iterator[None]:
-    """What the service's speaker plays meanwhile."""
-    recorder = subprocess.Popen(["arecord", "-D", side("p"), *_FORM, str(path)], stdin=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        recorder.send_signal(signal.SIGINT)
-        recorder.wait()
-
-
-def speak(sound: bytes) -> subprocess.Popen[bytes]:
-    """Into the service's microphone: half a second of silence, the sound, and silence."""
-    path = SOUNDS / "said.raw"
-    path.write_bytes(bytes(RATE) + sound + bytes(2 * RATE * 3))
-    return subprocess.Popen(["aplay", "-D", side("c"), *_FORM, str(path)], stdin=subprocess.DEVNULL)
 
 
 def likeness(said: bytes, path: Path) -> float:

@@ -81,7 +81,7 @@ class Unit:
         """It is active, and sound flows."""
         shown = self.show()
         status = shown.get("StatusText", "")
-        return shown["ActiveState"] == "active" and status.startswith("sound flows")
+        return shown.get("ActiveState") == "active" and status.startswith("sound flows")
 
     @property
     def pid(self) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from arm.boot import MACHINES, Check, check_in, has_kvm, requirements, verdict
+from arm.boot import Check, check_in, requirements, verdict
+from arm.machine import MACHINES, container_command, has_kvm
 from arm.system import HERE
 
 
@@ -72,3 +73,15 @@ def test_help_says_what_it_does() -> None:
     )
     assert done.returncode == 0
     assert "CHECK failed" in done.stdout
+
+
+def test_a_container_asks_nobody_for_it() -> None:
+    command = container_command(Path("/tree"))
+    assert {"--boot", "--register=no", "--keep-unit", "--directory=/tree"} <= set(command)
+
+
+def test_a_container_has_this_machines_kind() -> None:
+    command = [sys.executable, str(HERE / "boot.py"), "--container", "--arch", "arm64"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "a container has this machine's kind" in done.stderr
