@@ -108,7 +108,8 @@ class KernelCards(Cards):
         """The end that the service has not: what is played there it hears, and the reverse."""
         status = {end: (self._LOOPBACK / f"pcm{end}{direction}/sub0/status").read_text() for end in (0, 1)}
         held = [end for end in status if "closed" not in status[end]]
-        return f"plughw:Loopback,{1 - held[0]}" if held else "plughw:Loopback,1"
+        theirs = held[0] if held else int(PATIENCE > 1)  # as the settings have it
+        return f"plughw:Loopback,{1 - theirs}"
 
 
 class VirtualCard(Cards):

@@ -42,18 +42,8 @@ class Machine:
         accelerator = ("-cpu", "host", "-accel", "kvm") if self.kvm else ("-accel", "tcg,thread=multi")
         kernel = f"root=/dev/vda rw console={self.console} loglevel=1 systemd.show_status=0"
         return [
-            *(
-                self.program,
-                *self.board,
-                *accelerator,
-                "-smp",
-                "2",
-                "-m",
-                "1536",
-                "-nodefaults",
-                "-nic",
-                "none",
-            ),
+            *(self.program, *self.board, *accelerator),
+            *("-smp", "2", "-m", "1536", "-nodefaults", "-nic", "none"),
             *("-display", "none", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off"),
             *("-kernel", str(tree / "vmlinuz"), "-initrd", str(tree / "initrd.img"), "-append", kernel),
             *("-drive", f"file={image},if=none,id=disk,format=raw,snapshot=on,cache=unsafe"),
