@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHONS = ("3.11", "3.13")
+RELEASES = {"bookworm": "3.11", "trixie": "3.13"}
+"""Of Debian, which Raspberry Pi OS is made from: each has its CPython."""
 GLIBC = {"3.11": 36, "3.13": 41}
-"""Of Debian bookworm and trixie, which Raspberry Pi OS is made from."""
 EXTRAS = ("silero",)
 
 
@@ -28,14 +28,18 @@ def requirements() -> list[str]:
     return [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
 
 
+def wheels_for(python: str, kind: str = "aarch64") -> list[str]:
+    """Options for pip: wheels alone, for the Debian that has this CPython, on that kind of machine."""
+    platforms = [f"manylinux_2_{minor}_{kind}" for minor in range(GLIBC[python], 16, -1)]
+    options = [f"--platform={platform}" for platform in (*platforms, f"manylinux2014_{kind}")]
+    return ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *options]
+
+
 def resolve(python: str, wanted: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Ask pip for wheels only; its stdout is a report."""
-    platforms = [f"manylinux_2_{minor}_aarch64" for minor in range(GLIBC[python], 16, -1)]
-    options = [f"--platform={platform}" for platform in (*platforms, "manylinux2014_aarch64")]
     command = [
         *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"),
-        *("--report=-", "--only-binary=:all:", "--target=nowhere", "--no-cache-dir"),
-        *("--implementation=cp", f"--python-version={python}", *options),
+        *("--report=-", "--target=nowhere", "--no-cache-dir", *wheels_for(python)),
     ]
     return subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
 
@@ -49,7 +53,7 @@ def wheels(report: str) -> list[str]:
 def main() -> int:
     """Print them; returns the exit status."""
     missing = 0
-    for python in PYTHONS:
+    for python in RELEASES.values():
         done = resolve(python, requirements())
         print(f"CPython {python}, aarch64:")
         if done.returncode:

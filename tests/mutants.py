@@ -10,6 +10,7 @@ tests that are named for it. The exit status is 1 if one survives.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -706,9 +707,21 @@ def verdict(mutant: Mutant) -> Verdict:
     return Verdict(mutant, seed, turns_red(mutant) if mutant.tests else "")
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Look at the mutants whose name has one of the words, or at all; print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", metavar="WORD", help="mutants whose name has it; default: all")
+    parser.add_argument("--list", action="store_true", help="only the names")
+    options = parser.parse_args(arguments)
+    words: list[str] = options.words
     chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
+    if not chosen:
+        parser.error(f"no mutant has {' or '.join(words)} in its name: --list shows them")
+    if options.list:
+        print(*(mutant.name for mutant in chosen), sep="\n")
+        return 0
     began = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         verdicts = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from arm_wheels import PYTHONS, requirements, resolve, wheels
+from arm_wheels import RELEASES, requirements, resolve, wheels
 
 _NO_NETWORK = re.compile(r"connection|resolve host|name resolution|timed? ?out|unreachable", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ def resolved(python: str, wanted: Sequence[str]) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", RELEASES.values())
 def test_every_dependency_has_a_wheel_for_aarch64(python: str) -> None:
     status, report = resolved(python, requirements())
     assert status == 0

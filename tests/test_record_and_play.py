@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from sound_for_tests import noise
 from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
 from voicepipe.cli import main
-from voicepipe.programs.record import Recorder
+from voicepipe.programs.record import Recorder, recording_path
 from voicepipe.programs.screen import Screen
 from voicepipe.testing import run_virtual
 from voicepipe.wavfile import WavReader, WavWriter
@@ -53,6 +54,20 @@ def test_a_recording_is_its_owners_alone(tmp_path: Path) -> None:
     assert record(tmp_path) == 0
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "new" / "out.wav").stat().st_mode) == 0o600
+
+
+def test_the_time_stands_in_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((2026, 1, 2, 3, 4, 5, 4, 2, 0)))
+    assert recording_path("%Y/%m/%d/%H-%M-%S 100%.wav", {}) == "2026/01/02/03-04-05 100%.wav"
+    assert recording_path("%j%%.wav", {}) == "%j%%.wav"
+
+
+def test_a_service_records_into_its_state_directory() -> None:
+    service = {"NOTIFY_SOCKET": "/run/notify", "STATE_DIRECTORY": "/var/lib/x/recordings:/var/lib/y"}
+    assert recording_path("a/day.wav", service) == "/var/lib/x/recordings/a/day.wav"
+    assert recording_path("/srv/day.wav", service) == "/srv/day.wav"
+    assert recording_path("day.wav", {"STATE_DIRECTORY": "/var/lib/x"}) == "day.wav"
+    assert recording_path("day.wav", {"NOTIFY_SOCKET": "/run/notify"}) == "day.wav"
 
 
 def test_so_many_seconds(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -162,6 +163,53 @@ def test_uninstall_takes_back_what_install_did(home: Path, capsys: pytest.Captur
     assert asked(home) == ["systemctl --user disable --now voicepipe", "systemctl --user daemon-reload"]
     assert main(["service", "uninstall"]) == 1
     assert "nothing was installed" in capsys.readouterr().err
+
+
+def test_uninstall_takes_the_folders_that_systemd_made_where_they_are_empty(home: Path) -> None:
+    assert main(["service", "install", "--name", "notes"]) == 0
+    (home / "config" / "notes" / "recordings").mkdir(parents=True)
+    assert main(["service", "uninstall", "--name", "notes"]) == 0
+    assert not (home / "config" / "notes").exists()
+
+
+def test_uninstall_leaves_recordings_and_says_where_they_are(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["service", "install"]) == 0
+    recordings = home / "config" / "voicepipe" / "recordings"
+    recordings.mkdir(parents=True)
+    (recordings / "day.wav").touch()
+    capsys.readouterr()
+    assert main(["service", "uninstall"]) == 0
+    assert (recordings / "day.wav").exists()
+    assert capsys.readouterr().out == f"removed: {unit_file(home)}\nwhat it recorded stays: {recordings}\n"
+
+
+def test_uninstall_leaves_settings(home: Path) -> None:
+    assert main(["service", "install"]) == 0
+    recordings = home / "config" / "voicepipe" / "recordings"
+    recordings.mkdir(parents=True)
+    (recordings.parent / "config.toml").touch()
+    assert main(["service", "uninstall"]) == 0
+    assert list(recordings.parent.iterdir()) == [recordings.parent / "config.toml"]
+
+
+@pytest.mark.parametrize(
+    ("user", "systemd", "folder"),
+    [
+        ("", 252, "/settings/notes/recordings"),
+        ("", 254, "/state/notes/recordings"),
+        ("pi", 252, "/var/lib/notes/recordings"),
+    ],
+)
+def test_where_systemd_keeps_the_state_of_a_service(
+    user: str, systemd: int, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/settings")
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    unit = Unit("notes", ("/bin/true",), "/", user, systemd)
+    assert str(unit.recordings) == folder
+    assert value(unit.text, "StateDirectory") == "notes/recordings"
 
 
 @pytest.mark.parametrize("action", ["install", "uninstall"])

@@ -1,10 +1,11 @@
 """The five commands of devices/raspberry-pi/README.md, and the service, on a Debian that is booted; as root.
 
     python tests/arm/boot.py --container                    # as fast as this machine: 5 minutes
+    python tests/arm/boot.py --container --release trixie   # another Debian
     python tests/arm/boot.py                                # an arm64 computer: emulated, and slow
     python tests/arm/boot.py --arch amd64 --log boot.log    # with KVM, where this machine is x86-64: minutes
 
-A bookworm is made with debootstrap (it stays in --folder for the next time) and booted, with systemd as
+A Debian is made with debootstrap (it stays in --folder for the next time) and booted, with systemd as
 process 1 and the user `pi`, who logs in at the console. There trial.py runs the commands and looks at the
 service. What it found is one line each, `CHECK ok ...` or `CHECK failed ...`; the exit status says whether
 all of it held.
@@ -58,10 +59,10 @@ from arm.system import (
     take_settings,
     tools_are_here,
 )
+from arm_wheels import RELEASES, wheels_for
 
 __all__ = ["Check", "check_in", "requirements", "verdict"]
 
-RELEASE, PYTHON, GLIBC = "bookworm", "3.11", 36
 TOOLS = {"debootstrap": "debootstrap", "git": "git"}
 FOR_IMAGE = {"mke2fs": "e2fsprogs"}
 FOR_ARM = {"qemu-aarch64-static": "qemu-user-static"}
@@ -143,12 +144,10 @@ def _settle(system: System, kind: str, patience: int) -> None:
     system.inside("it is the user's", f"chown -R {USER}: /home/{USER}")
 
 
-def _wheels(system: System, machine: Machine) -> None:
+def _wheels(system: System, machine: Machine, release: str) -> None:
     """Those of the third command, in /opt/wheels."""
-    names = [f"manylinux_2_{minor}_{machine.platform}" for minor in range(GLIBC, 16, -1)]
-    platforms = [f"--platform={name}" for name in (*names, f"manylinux2014_{machine.platform}")]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", *platforms]
-    options = ["--implementation=cp", f"--python-version={PYTHON}", f"--dest={system.folder}/opt/wheels"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", f"--dest={system.folder}/opt/wheels"]
+    options = wheels_for(RELEASES[release], machine.platform)
     system.run("wheels for the third command", [*pip, *options, *requirements()])
 
 
@@ -250,6 +249,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--arch", choices=list(MACHINES), help="Debian's word for it; default arm64")
     parser.add_argument("--container", action="store_true", help="on this machine's own kernel")
+    parser.add_argument(
+        "--release", choices=list(RELEASES), default="bookworm", help="Debian's name for it; default bookworm"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where systems lie; default {FOLDER}")
     parser.add_argument("--log", type=Path, help="where everything is written; default in the folder")
     parser.add_argument("--mirror", help="of Debian; default: what apt-get uses here")
@@ -286,14 +288,14 @@ def main() -> int:
         if foreign:
             register()
         kind = "container" if options.container else "computer"
-        name = f"{'contained' if options.container else 'booted'}-{machine.arch}"
+        name = f"{'contained' if options.container else 'booted'}-{options.release}-{machine.arch}"
         options.folder.mkdir(parents=True, exist_ok=True)
         with (options.log or options.folder / f"{name}.log").open("w", encoding="utf-8") as file:
             system = System(options.folder / name, file)
-            make(system, machine.arch, RELEASE, [options.mirror] if options.mirror else mirror())
+            make(system, machine.arch, options.release, [options.mirror] if options.mirror else mirror())
             take_settings(system)
             _furnish(system, kind, FOR_CARD if options.container else [f"linux-image-{machine.arch}"])
-            _wheels(system, machine)
+            _wheels(system, machine, options.release)
             _settle(system, kind, 1 if options.container else machine.patience)
             wrong = _in_a_container(system) if options.container else _in_a_computer(system, machine)
             system.say("\n".join(wrong) or "all of it held")

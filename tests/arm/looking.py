@@ -56,7 +56,8 @@ def until(held: Callable[[], bool], limit_s: float) -> bool:
 class Unit:
     """The service, as its manager knows it."""
 
-    def __init__(self, *scope: str) -> None:
+    def __init__(self, *scope: str, name: str = "voicepipe") -> None:
+        self._name = name
         self._manager: tuple[str, ...] = ("systemctl", *scope)
         if os.getuid() == 0 and scope == ("--user",):
             self._manager = ("runuser", "-u", "pi", "--", "env", f"XDG_RUNTIME_DIR={RUNTIME}", *self._manager)
@@ -65,11 +66,11 @@ class Unit:
 
     def do(self, *action: str) -> subprocess.CompletedProcess[str]:
         """`do("stop")`, say."""
-        return run(*self._manager, *action, "voicepipe", limit_s=120)
+        return run(*self._manager, *action, self._name, limit_s=120)
 
     def show(self) -> dict[str, str]:
         """All properties at this moment."""
-        lines = run(*self._manager, "show", "voicepipe").stdout.splitlines()
+        lines = run(*self._manager, "show", self._name).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def __getitem__(self, name: str) -> str:

@@ -228,6 +228,29 @@ def nobody_is_logged_in(service: Unit) -> None:
     says_back("after the reboot")
 
 
+def records(service: Unit) -> None:
+    """`voicepipe record` as a service: killed, it goes on in another file; its recordings outlive it."""
+    command = ("record", "--rate", "16000", "note-%H%M%S.wav")
+    done = run(VOICEPIPE, "service", "install", "--name", "notes", "--", VOICEPIPE, *command)
+    check("voicepipe service install -- voicepipe record", done.returncode == 0, done.stdout)
+    until(lambda: service.works, 60)
+    pid = service.pid
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: service.pid not in (pid, 0) and service.works, 60)
+    CARDS.speak(sentence(1))()
+    time.sleep(1)
+    done = run(VOICEPIPE, "service", "uninstall", "--name", "notes")
+    folder = Path(done.stdout.strip().rpartition("what it recorded stays: ")[2])
+    files = sorted(folder.glob("*.wav")) if folder.is_absolute() else []
+    check("killed, it goes on in another file", len(files) == 2, [*files, done.stdout])
+    found = likeness(sentence(1), files[-1]) if files else 0.0
+    check("a sentence is recorded", found > ALIKE, f"{found:.3f}, {service.told}")
+    for file in files:
+        file.unlink()
+    folder.rmdir()
+    folder.parent.rmdir()
+
+
 def for_the_system(service: Unit) -> None:
     """The same in short, of the system."""
     done = run("sudo", VOICEPIPE, "service", "install", "--system")
@@ -247,7 +270,9 @@ def taken_away(*scope: str) -> None:
     check(f"voicepipe service uninstall {' '.join(scope)}", done.returncode == 0, done.stdout)
     names = run("find", USER_UNITS, "/etc/systemd/system", "-name", "*voicepipe*").stdout.split()
     known = run("systemctl", "--user", "list-units", "--all", "--no-legend", "voicepipe*").stdout.split()
-    left = [*names, *known, *processes()]
+    states = ("/var/lib", "/var/cache", HOME / ".local" / "state", HOME / ".cache")
+    made = [str(path) for folder in states if (path := Path(folder, "voicepipe")).exists()]
+    left = [*names, *known, *made, *processes()]
     check("nothing is left of it", not left, left)
 
 
@@ -298,6 +323,7 @@ def rebooted() -> None:
 def second() -> None:
     """Who has logged in again."""
     chapter(taken_away)
+    chapter(records, Unit("--user", name="notes"))
     chapter(for_the_system, Unit())
     say("TRIAL ended")
     run("sudo", "systemctl", "poweroff")

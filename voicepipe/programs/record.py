@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voicepipe.audio import AudioFormat
@@ -23,7 +25,7 @@ from voicepipe.runner import PipelineRunner
 from voicepipe.task import PipelineTask
 from voicepipe.wavfile import WavWriter
 
-__all__ = ["RecordOptions", "Recorder", "command_line", "read_options", "run"]
+__all__ = ["RecordOptions", "Recorder", "command_line", "read_options", "recording_path", "run"]
 
 _REFRESH_S = 0.1
 _PLAIN_REFRESH_S = 1.0
@@ -51,7 +53,11 @@ def command_line(program: str) -> Parser:
         "whatever ends it, the file is good up to the last second.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
-    parser.take("file", help="a new file; a folder that is missing is made, for you alone")
+    parser.take(
+        "file",
+        help="a new file, such as call-%%Y%%m%%d-%%H%%M%%S.wav, where the time is put in; a folder that is "
+        "missing is made, for you alone. Of a systemd service it is in the state directory",
+    )
     parser.take("--backend", help="portaudio, fake, or wav:IN.wav")
     parser.take("--mic", "--mic-channel")
     # What is set for other programs would make it another recording, or cut it short.
@@ -67,7 +73,19 @@ def read_options(arguments: Sequence[str], program: str) -> RecordOptions:
     given = command_line(program).read(arguments)
     backend, audio = given.backend or "auto", AudioFormat(given.rate, given.channels)
     wanted = given.mic, given.mic_channel, audio, given.seconds
-    return RecordOptions(given.file, backend, *wanted, given.log_format, given.debug)
+    return RecordOptions(recording_path(given.file), backend, *wanted, given.log_format, given.debug)
+
+
+def recording_path(named: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Where a recording goes: the local time stands for %Y, %m, %d, %H, %M and %S, and all else for itself.
+
+    A systemd service that is started again wants another name each time, and may write to its state
+    directory alone: a path that is not absolute is there.
+    """
+    now = time.localtime()
+    path = re.sub("%[YmdHMS]", lambda found: time.strftime(found[0], now), named)
+    folder = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    return os.path.join(folder, path) if environment.get("NOTIFY_SOCKET") else path
 
 
 def run(arguments: Sequence[str], program: str) -> int:

@@ -146,7 +146,7 @@ def _do(action: str, service: _Service, unit: Unit, *, follow: bool) -> int:
     elif action == "install":
         _install(service, unit)
     elif action == "uninstall":
-        _uninstall(service)
+        _uninstall(service, unit)
     elif action == "status":
         return _show(["systemctl", *service.scope, "--no-pager", "status", service.name])
     else:
@@ -169,14 +169,31 @@ def _install(service: _Service, unit: Unit) -> None:
         print("it ends when you log out, and waits for you to log in: `sudo loginctl enable-linger $USER`")
 
 
-def _uninstall(service: _Service) -> None:
+def _uninstall(service: _Service, unit: Unit) -> None:
     if not service.path.exists():
         raise ServiceError(f"there is no {service.path}: nothing was installed")
     _check_ours(service.path)
     service.systemctl("disable", "--now", service.name)
     service.path.unlink()
     service.systemctl("daemon-reload")
-    print(f"removed: {service.path}; recordings, where there are any, stay in its state directory")
+    print(f"removed: {service.path}")
+    if not _is_gone(unit.recordings):
+        print(f"what it recorded stays: {unit.recordings}")
+    else:
+        _is_gone(unit.recordings.parent)
+    if service.for_system:
+        _is_gone(Path("/var/cache") / service.name)
+
+
+def _is_gone(folder: Path) -> bool:
+    """Whether it is, or could be removed, for it was empty."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _check_ours(path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from voicepipe.errors import shown
 
@@ -46,8 +48,9 @@ RestartPreventExitStatus=2
 SyslogIdentifier={name}
 LogRateLimitIntervalSec=30
 LogRateLimitBurst=500
-# Recordings go to the state directory; all that is written is for this user only.
-StateDirectory={name}
+# Recordings go to the state directory; all that is written is for this user only. It has a folder of its own
+# below, for systemd before 254 takes the one of settings for a user's state.
+StateDirectory={name}/recordings
 StateDirectoryMode=0700
 RuntimeDirectory={name}
 RuntimeDirectoryMode=0700
@@ -135,6 +138,17 @@ class Unit:
             hardening=hardening,
             wanted_by="multi-user.target" if self.user else "default.target",
         )
+
+    @property
+    def recordings(self) -> Path:
+        """Its state directory: systemd makes it, and leaves it."""
+        if self.user:
+            state = "/var/lib"
+        elif self.systemd < 254:
+            state = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+        else:
+            state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        return Path(state).expanduser() / self.name / "recordings"
 
 
 def _back_off(systemd: int) -> str:
