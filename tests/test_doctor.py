@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import blocking_drivers
+from backends_for_tests import inside, outside
 from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
 from voicepipe.devices import DeviceInfo, LibraryInfo, StreamRequest
@@ -22,8 +22,6 @@ from voicepipe.programs.probe import Chirp
 from voicepipe.programs.surroundings import permissions, servers
 from voicepipe_devices.driver import Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
-from voicepipe_devices.inside import InsideBackend
-from voicepipe_devices.outside import OutsideBackend
 
 Verb = Callable[[SimulatedCard], object]
 GAIN = 0.25
@@ -165,11 +163,10 @@ async def test_without_a_device() -> None:
 
 @pytest.mark.real_time
 async def test_a_library_tells_its_version_and_its_process_the_priority_it_got() -> None:
-    outside = await OutsideBackend("blocking_drivers:well", "library", shares_air=False).library()
-    assert outside.version == ""
-    assert outside.priority in ("real-time", "raised", "ordinary")
-    inside = await InsideBackend(blocking_drivers.well(), "library", shares_air=False).library()
-    assert inside == LibraryInfo("", "ordinary")
+    found = await outside("well").library()
+    assert found.version == ""
+    assert found.priority in ("real-time", "raised", "ordinary")
+    assert await inside("well").library() == LibraryInfo("", "ordinary")
 
 
 def test_sound_hardware_that_this_user_may_not_use(tmp_path: Path) -> None:

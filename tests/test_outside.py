@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import blocking_drivers
+from backends_for_tests import inside, outside
 from sound_for_tests import assert_accounted, seam, until
 from test_backend_port import every_check
 from voicepipe import (
@@ -47,14 +48,6 @@ from voicepipe_devices.process import SoundProcess
 pytestmark = pytest.mark.real_time
 
 REQUEST = StreamRequest(AudioFormat(16_000), block_s=0.01)
-
-
-def outside(library: str) -> OutsideBackend:
-    return OutsideBackend(f"blocking_drivers:{library}", "library", shares_air=False)
-
-
-def inside(library: str) -> InsideBackend:
-    return InsideBackend(getattr(blocking_drivers, library)(), "library", shares_air=False)
 
 
 @every_check

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 
 import pytest
 
-import blocking_drivers
+from backends_for_tests import inside, outside
 from sound_for_tests import BLOCK, BLOCK_S, LATENCY_S, RATE, noise, speech, talk
 from voicepipe import (
     DeviceStatistics,
@@ -148,8 +148,8 @@ async def test_they_can_be_asked_for_while_it_runs() -> None:
 @pytest.mark.parametrize(
     "backend",
     [
-        OutsideBackend("blocking_drivers:well", "library", shares_air=False),
-        InsideBackend(blocking_drivers.well(), "library", shares_air=False),
+        outside("well"),
+        inside("well"),
     ],
     ids=["outside", "inside"],
 )

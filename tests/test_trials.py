@@ -6,22 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-import blocking_drivers
+from backends_for_tests import inside, outside
 from voicepipe.census import take_census
 from voicepipe.trial import RATES, DeviceTrial, SideTrial, TriesDevices
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.inside import InsideBackend
 from voicepipe_devices.outside import OutsideBackend
 from voicepipe_devices.wav import WavBackend
-
-
-def outside(library: str) -> OutsideBackend:
-    return OutsideBackend(f"blocking_drivers:{library}", "library", shares_air=False)
-
-
-def inside(library: str) -> InsideBackend:
-    return InsideBackend(getattr(blocking_drivers, library)(), "library", shares_air=False)
-
 
 either = pytest.mark.parametrize("backend", [outside, inside])
 Make = Callable[[str], OutsideBackend | InsideBackend]

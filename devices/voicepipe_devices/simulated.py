@@ -13,9 +13,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from voicepipe.audio import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
@@ -34,6 +32,10 @@ from voicepipe.hardware import Hardware, ThreadedHardware, Tick
 from voicepipe.trial import SideTrial
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.trying import tried
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["OpenSide", "Side", "SimulatedMicrophone", "SimulatedSpeaker", "hardware_of"]
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from backends_for_tests import outside
 from process.programs import PATIENT, Waits, log_to_both, say
 from sound_for_tests import noise
 from stages_for_tests import Loopback, Recorder, forever
@@ -37,7 +38,6 @@ from voicepipe import (
 )
 from voicepipe.devices import StreamRequest
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.outside import OutsideBackend
 
 
 class Begins(FrameProcessor):
@@ -57,7 +57,7 @@ def a_card() -> Backend:
 
 def a_process() -> Backend:
     """A library in a process of its own."""
-    return OutsideBackend("blocking_drivers:well", "library", shares_air=False)
+    return outside("well")
 
 
 def backend_of_choice() -> Backend:
