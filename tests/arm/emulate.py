@@ -50,8 +50,8 @@ FOR_TESTS = (
     *("pulseaudio", "pulseaudio-utils", "pipewire", "wireplumber", "dbus-daemon", "systemd"),
 )
 PROCESSOR = "cortex-a72"
-"""A Pi 4's. The emulator can do more, but takes five times as long for it (trixie's programs sign their return
-addresses), and its vector unit is wrong: in QEMU 7.2 numpy's products of matrices are."""
+"""A Pi 4's. The emulator can do more, but takes five times as long for it (programs of trixie sign the places
+they return to), and its vector unit is wrong: in QEMU 7.2 numpy's products of matrices are."""
 FAILED = 1
 """pytest's status where tests failed."""
 
