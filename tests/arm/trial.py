@@ -239,7 +239,6 @@ def records(service: Unit) -> None:
     os.kill(pid, signal.SIGKILL)
     until(lambda: service.pid not in (pid, 0) and service.works, 60)
     CARDS.speak(sentence(1))()
-    time.sleep(1)
     done = run(VOICEPIPE, "service", "uninstall", "--name", "notes")
     folder = Path(done.stdout.strip().rpartition("what it recorded stays: ")[2])
     files = sorted(folder.glob("*.wav")) if folder.is_absolute() else []

@@ -177,16 +177,16 @@ def _uninstall(service: _Service, unit: Unit) -> None:
     service.path.unlink()
     service.systemctl("daemon-reload")
     print(f"removed: {service.path}")
-    if not _is_gone(unit.recordings):
+    if not _remove_empty(unit.recordings):
         print(f"what it recorded stays: {unit.recordings}")
     else:
-        _is_gone(unit.recordings.parent)
+        _remove_empty(unit.recordings.parent)
     if service.for_system:
-        _is_gone(Path("/var/cache") / service.name)
+        _remove_empty(Path("/var/cache") / service.name)
 
 
-def _is_gone(folder: Path) -> bool:
-    """Whether it is, or could be removed, for it was empty."""
+def _remove_empty(folder: Path) -> bool:
+    """Remove it where nothing is in it; whether it is gone, or was never there."""
     try:
         folder.rmdir()
     except FileNotFoundError:
