@@ -32,6 +32,11 @@ def pytest_asyncio_loop_factories(
     return {"real": asyncio.new_event_loop} if real else {"virtual": VirtualLoop}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that are to be alone come first, and one after the other: others wait for them once."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+
+
 @pytest.fixture(scope="session")
 def door_and_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """The descriptors of two files, the same for all workers of a run."""

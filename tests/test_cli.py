@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bare import bare
 from program_output import without_slow_steps
 from voicepipe import __version__
 from voicepipe.cli import COMMANDS, main
@@ -140,7 +140,7 @@ def test_ctrl_c_before_a_program_listens_is_status_130() -> None:
     script = "import os; from voicepipe.cli import end_with; end_with(lambda: os.kill(os.getpid(), 2))"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(ROOT)},
+        env=bare(),
         capture_output=True,
         text=True,
         check=False,
@@ -153,7 +153,7 @@ def test_until_ctrl_c_is_minded_nothing_is_imported() -> None:
     script = "import sys; old = {*sys.modules}; import voicepipe.cli; print(sorted({*sys.modules} - old))"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(ROOT)},
+        env=bare(),
         capture_output=True,
         text=True,
         check=True,
@@ -167,7 +167,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=bare(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as program:

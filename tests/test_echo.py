@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bare import bare
 from program_output import without_slow_steps
 from stages_for_tests import DOWN
 from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
@@ -32,7 +33,7 @@ def echo(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-X", "dev", "-W", "error", "-m", "voicepipe.echo", *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", "VOICEPIPE_CONFIG": os.devnull, **environment},
+        env=bare(VOICEPIPE_CONFIG=os.devnull, **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,8 +143,8 @@ def test_ctrl_c_again_and_again_shows_no_traceback() -> None:
 
 def wait_for(text: str, program: subprocess.Popen[str]) -> None:
     assert program.stdout is not None
-    while text not in program.stdout.readline():
-        pass
+    while text not in (line := program.stdout.readline()):
+        assert line, f"it ended without: {text}"
 
 
 def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:

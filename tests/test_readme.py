@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bare import bare
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
@@ -61,7 +63,7 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", "PATH": "/usr/bin:/bin", **environment},
+        env=bare(**environment),
         capture_output=True,
         text=True,
         timeout=60,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bare import bare
 from voicepipe.cli import main
 from voicepipe.programs.panel import bar
 
@@ -109,7 +110,7 @@ def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_done(tmp_pat
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(ROOT)},
+        env=bare(),
         capture_output=True,
         text=True,
         check=False,
@@ -160,7 +161,7 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "voicepipe", *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'devices'}", "PATH": "/usr/bin:/bin", **environment},
+        env=bare(**environment),
         capture_output=True,
         text=True,
         timeout=60,
