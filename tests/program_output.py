@@ -8,5 +8,6 @@ __all__ = ["without_slow_steps"]
 
 
 def without_slow_steps(err: str) -> str:
-    """What it said on stderr, less asyncio's debug lines of steps that took long: the machine stood still."""
+    """What it said on stderr, less asyncio's debug lines of steps that took long, and matplotlib's of one."""
+    err = re.sub(r"(?m)^Matplotlib is building the font cache; this may take a moment\.\n?", "", err)
     return re.sub(r"(?m)^.*Executing <.* took [\d.]+ seconds\n?", "", err)

@@ -205,7 +205,7 @@ def blocking() -> int:
 def sleeping() -> int:
     async def sleep(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
         say("ready")
-        time.sleep(1000)  # noqa: ASYNC251
+        time.sleep(60)  # noqa: ASYNC251
 
     return run_with_a_frame(sleep, runner=PipelineRunner(blocked_s=0.2))
 
@@ -392,7 +392,8 @@ def forking() -> int:
             if self.child == 0:
                 try:
                     say(f"child {os.getpid()}")
-                    time.sleep(1000)  # noqa: ASYNC251
+                    for _ in range(600):  # a signal just before a sleep is noticed at its end
+                        time.sleep(0.1)  # noqa: ASYNC251
                 finally:
                     say("the child is gone")
                     os._exit(0)
