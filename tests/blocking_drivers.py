@@ -187,6 +187,18 @@ def talks_nonsense() -> Library:
     return Library(then=talk)
 
 
+def _tells_its_policy(finished: Finished) -> None:
+    finished(DeviceError(f"scheduled by {os.sched_getscheduler(0)}"))
+
+
+def is_asked_before_its_first_block() -> Library:
+    return Library(then=_tells_its_policy, at=0)
+
+
+def is_asked_after_its_first_block() -> Library:
+    return Library(then=_tells_its_policy, at=1)
+
+
 def exits() -> Library:
     return Library(then=lambda finished: os._exit(0))
 

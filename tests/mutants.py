@@ -491,6 +491,14 @@ MUTANTS = (
         unseen="the simulation's microphones begin at once, or not at all",
     ),
     Mutant(
+        "a microphone's thread is in real time before its first block",
+        "devices/voicepipe_devices/helper.py",
+        "        with _without_real_time():\n            self.handle.start()\n",
+        "        self.handle.start()\n",
+        "tests/test_outside.py::test_a_microphone_takes_real_time_with_its_first_block",
+        unseen="there are no threads in it",
+    ),
+    Mutant(
         "the watch over a device sleeps",
         "devices/voicepipe_devices/streams.py",
         "        if self._calls != self._seen:",

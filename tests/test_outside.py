@@ -253,6 +253,20 @@ async def test_a_process_that_is_not_well_is_noticed_within_two_seconds_and_clos
     assert not take_census().children
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: there is no other scheduling policy")
+@pytest.mark.parametrize(("when", "real_time"), [("before", False), ("after", True)])
+async def test_a_microphone_takes_real_time_with_its_first_block(when: str, real_time: bool) -> None:
+    """A library that spins until then would keep a core from who has the block."""
+    granted = (await outside("well").library()).priority == "real-time"
+    bell = Bell()
+    stream = await outside(f"is_asked_{when}_its_first_block").open_input(REQUEST, bell)
+    await stream.start()
+    await bell.until(lambda: stream.error is not None)
+    expected = os.SCHED_FIFO if real_time and granted else os.SCHED_OTHER
+    assert f"scheduled by {expected}" in str(stream.error)
+    await stream.close()
+
+
 @pytest.mark.parametrize("where", [outside, inside])
 async def test_an_error_of_a_callback_is_a_loss_too(
     where: Callable[[str], OutsideBackend | InsideBackend],

@@ -20,8 +20,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -54,9 +54,6 @@ ORDER_S = 0.2
 """For closing in order: so that a sound server need not find out by itself."""
 LONGEST_SPIN_US = 200_000
 """A real-time thread never needs so long without a wait."""
-LONGEST_FIRST_SPIN_US = 2_300_000
-"""But before its first callback: until a virtual source gives something, PortAudio spins (the monitor of an
-idle null sink of PulseAudio takes up to 2 s). Until then the program waits for a sign of it."""
 _PRIORITY = 10
 _SWITCH_S = 0.0005
 _MOST_BYTES = 1 << 16
@@ -121,8 +118,7 @@ def _take_priority() -> str:
 
     For the threads too that libraries make from now on. Returns which it is.
     """
-    with suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+    if _take_real_time():
         return "real-time"
     with suppress(OSError, AttributeError):
         os.nice(-_PRIORITY)
@@ -130,7 +126,27 @@ def _take_priority() -> str:
     return "ordinary"
 
 
-def _limit_spinning(limit_us: int) -> None:
+def _take_real_time() -> bool:
+    """For the thread that asks, and those that it makes from now on. Whether it is granted."""
+    with suppress(OSError, AttributeError):
+        if os.sched_getscheduler(0) not in (os.SCHED_FIFO, os.SCHED_RR):  # JACK's threads have its own
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+        return True
+    return False
+
+
+@contextmanager
+def _without_real_time() -> Iterator[None]:
+    """Threads that are made meanwhile are ordinary ones."""
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        yield
+    finally:
+        _take_real_time()
+
+
+def _limit_spinning() -> None:
     """A library that spins, as PortAudio does when PipeWire dies, must not keep a core from everybody else.
 
     The kernel ends a real-time thread that never waits. Not before the start: loading takes its time.
@@ -139,16 +155,7 @@ def _limit_spinning(limit_us: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # that end is no news to a debugger
-        resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, 2 * limit_us))
-
-
-class _Counter(CallbackCounter):
-    """From the first callback on, whoever spins is ended soon."""
-
-    def called(self) -> None:
-        super().called()
-        if self._calls == 1:
-            _limit_spinning(LONGEST_SPIN_US)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (LONGEST_SPIN_US, 2 * LONGEST_SPIN_US))
 
 
 class _Answers:
@@ -262,8 +269,8 @@ class _Service:
         elif side is None:
             raise DeviceError("nothing is open")
         elif kind == Kind.START:
-            _limit_spinning(LONGEST_FIRST_SPIN_US)
-            side.handle.start()
+            _limit_spinning()
+            side.start()
             self._answers.send(message(Kind.STARTED))
         else:
             side.take(kind, body)
@@ -281,13 +288,24 @@ class _Capture:
 
     def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: _Answers) -> None:
         self._answers = answers
-        self._counter = _Counter()
+        self._counter = CallbackCounter()
         self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
         self.info = self.handle.info
         self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
         self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
 
+    def start(self) -> None:
+        """Real time begins with the first block: until a virtual source gives one, PortAudio spins.
+
+        The monitor of an idle null sink of PulseAudio takes two seconds; a real-time thread that spins so
+        long keeps the one that fetches the block from doing so.
+        """
+        with _without_real_time():
+            self.handle.start()
+
     def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+        if self._counter.last_s is None:
+            _take_real_time()
         self._counter.called()
         if missed:
             self._ring.skip(missed)
@@ -321,7 +339,7 @@ class _Render:
         self._pull = self._ring.pull
         self._size = request.format.sample_bytes
         self._piece = b""
-        self._counter = _Counter()
+        self._counter = CallbackCounter()
         self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
         device = self.handle.info
@@ -335,6 +353,10 @@ class _Render:
 
         self._pull = Renderer(device.format, request.format, self._ring.pull).render
         return converted(device, request)
+
+    def start(self) -> None:
+        """It is called at once."""
+        self.handle.start()
 
     def _called(self, samples: int) -> bytes:
         ring = self._ring

@@ -232,8 +232,8 @@ async def _listened(
             blocks = await collect(microphone, _LOOK_S)
         if blocks:
             blocks += await collect(microphone, LISTEN_S)
-    except DeviceLostError:
-        if microphone.counts.calls:
+    except DeviceLostError as error:
+        if microphone.counts.calls or not error.silent_s:
             raise
     return microphone, blocks
 
