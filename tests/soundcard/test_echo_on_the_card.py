@@ -22,7 +22,7 @@ SENTENCE = SPEECH[: round(2.3 * RATE)]
 """The first of the two."""
 PAUSE_S = 1.0
 """After which an utterance is over: `stop_s`, and some blocks."""
-UTTERANCES = int(os.environ.get("VOICEPIPE_UTTERANCES", "3"))
+UTTERANCES = int(os.environ.get("VOICEPIPE_UTTERANCES", "2"))
 """In a row; the full count is 20."""
 MOST_LOST = 3
 """So often the machine may stand still meanwhile."""
