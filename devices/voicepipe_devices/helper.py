@@ -137,9 +137,13 @@ def _take_real_time() -> bool:
 
 @contextmanager
 def _without_real_time() -> Iterator[None]:
-    """Threads that are made meanwhile are ordinary ones."""
+    """Threads that are made meanwhile are ordinary ones.
+
+    A priority that was inherited stays: it might not be granted again.
+    """
     with suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if os.sched_getparam(0).sched_priority == _PRIORITY:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     try:
         yield
     finally:
