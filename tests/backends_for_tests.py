@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from voicepipe_devices.inside import InsideBackend
-from voicepipe_devices.outside import OutsideBackend
+from voicepipe_devices.in_process import InsideBackend
+from voicepipe_devices.sound_process.backend import OutsideBackend
 
 __all__ = ["inside", "outside"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from voicepipe_devices.blocking_card import BlockingCard
 from voicepipe_devices.fake import SimulatedCard
+from voicepipe_devices.fake.blocking_card import BlockingCard
 
 
 def card() -> BlockingCard:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import DeviceError
-from voicepipe.trial import SideTrial
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
 
 __all__ = ["PLAYED", "Library"]

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 
 import pytest
 
-from voicepipe.census import assert_nothing_left, take_census
+from voicepipe.census.census import assert_nothing_left, take_census
 from voicepipe.testing import VirtualLoop
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from voicepipe.drift import FillController
-from voicepipe.stretch import SLEW_PPM_PER_S
+from voicepipe.drift.drift import FillController
+from voicepipe.drift.stretch import SLEW_PPM_PER_S
 
 MINUTE_S = 60.0
 _EPSILON_S = 1e-9

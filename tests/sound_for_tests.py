@@ -23,8 +23,8 @@ from voicepipe import (
     SeamReport,
     SpeakerOutput,
 )
-from voicepipe.devices import OutputStream, StreamRequest
-from voicepipe.keeper import OnLoss
+from voicepipe.devices.port import OutputStream, StreamRequest
+from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe.testing import VirtualLoop
 from voicepipe_devices.driver import Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard

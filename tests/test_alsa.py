@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe import DeviceBusyError, DeviceError, DeviceNotFoundError
-from voicepipe_devices.alsa import busy, explained, kernel_devices
+from voicepipe_devices.portaudio.alsa import busy, explained, kernel_devices
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ALSA is of Linux")
 
@@ -121,7 +121,7 @@ CLOSED = """
 import sys
 from pathlib import Path
 from voicepipe import DeviceNotFoundError
-from voicepipe_devices.alsa import explained
+from voicepipe_devices.portaudio.alsa import explained
 proc, dev = map(Path, sys.argv[1:])
 error = explained(DeviceNotFoundError("none"), "", capture=True, proc=proc, dev=dev)
 print(f"{type(error).__name__}: {error}")

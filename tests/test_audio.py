@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.audio import FULL_SCALE, AudioFormat, pcm_bytes, samples_in
+from voicepipe.audio.format import FULL_SCALE, AudioFormat, pcm_bytes, samples_in
 from voicepipe.errors import AudioFormatError
 
 INTEGERS = [np.int8, np.uint8, np.uint16, np.int32, np.int64]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from voicepipe.devices import Backend, DeviceInfo, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices.port import Backend, DeviceInfo, OutputStream, StreamInfo, StreamRequest
 from voicepipe.testing import BACKEND_CHECKS, RuleError, check_backend
 from voicepipe.testing.backend_checks import BackendCheck, check_close_without_start, check_open_again
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback

@@ -17,7 +17,7 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
 )
-from voicepipe.mailbox import UPSTREAM_CAPACITY
+from voicepipe.pipeline.mailbox import UPSTREAM_CAPACITY
 
 
 class Urgent(SystemFrame):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from voicepipe_devices.captureclock import CaptureClock
+from voicepipe_devices.portaudio.capture_clock import CaptureClock
 
 BLOCK_S = 0.01
 LATENCY_S = 0.03

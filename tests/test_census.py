@@ -21,8 +21,9 @@ from types import FrameType
 import pytest
 
 from stages_for_tests import forever, stubborn
-from voicepipe import Census, assert_nothing_left, origins, take_census
-from voicepipe.census import abandon, register_stream, unregister_stream
+from voicepipe import Census, assert_nothing_left, take_census
+from voicepipe.census import origins
+from voicepipe.census.census import abandon, register_stream, unregister_stream
 
 KINDS = [field.name for field in fields(Census)]
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="counted on Linux only")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicepipe.errors import DeviceNotFoundError
-from voicepipe_devices.choosing import HOST_APIS, Candidate, choose
+from voicepipe_devices.portaudio.choosing import HOST_APIS, Candidate, choose
 
 USB = Candidate("USB Audio: #1 (hw:2,0)", 3, "ALSA")
 HDA = Candidate("HDA Intel PCH: ALC257 (hw:0,0)", 0, "ALSA")

@@ -11,8 +11,8 @@ import pytest
 
 from bare import bare
 from program_output import without_slow_steps
-from voicepipe import __version__
 from voicepipe.cli import COMMANDS, main
+from voicepipe.version import __version__
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"

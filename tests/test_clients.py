@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from voicepipe.census import take_census
-from voicepipe.clients import CLIENT_S, Clients
+from voicepipe.census.census import take_census
+from voicepipe.service.one_shot_server import CLIENT_S, Clients
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="allowed skip: Windows has no local sockets in asyncio"

@@ -23,8 +23,8 @@ from voicepipe import (
     RunReport,
     SpeakerOutput,
 )
-from voicepipe.convert import Converter
-from voicepipe.devices import Block, DeviceInfo, StreamRequest
+from voicepipe.audio.convert import Converter
+from voicepipe.devices.port import Block, DeviceInfo, StreamRequest
 from voicepipe.testing import BACKEND_CHECKS
 from voicepipe.testing.backend_checks import BackendCheck
 from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter, Renderer

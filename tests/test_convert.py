@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.audio import AudioFormat
-from voicepipe.convert import Converter
+from voicepipe.audio.convert import Converter
+from voicepipe.audio.format import AudioFormat
 
 Samples = npt.NDArray[np.int16]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from voicepipe import AudioFormat, MicrophoneInput, SpeakerOutput
-from voicepipe.devices import StreamRequest, backend_of, open_backend
+from voicepipe.devices.backends import backend_of, open_backend
+from voicepipe.devices.port import StreamRequest
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 WITHOUT_THE_PACKAGE = """
@@ -70,7 +71,7 @@ def test_without_the_package_the_error_says_what_to_run(missing: str) -> None:
 
 
 def test_a_module_that_is_missing_inside_a_back_end_is_not_taken_for_the_back_end() -> None:
-    assert "voicepipe.hardware" in import_error("voicepipe.hardware", "ModuleNotFoundError")
+    assert "voicepipe.devices.hardware" in import_error("voicepipe.devices.hardware", "ModuleNotFoundError")
 
 
 def test_a_back_end_is_taken_as_it_is_or_by_its_name() -> None:

@@ -52,7 +52,7 @@ from voicepipe import (
     SpeakerOutput,
     StartParams,
 )
-from voicepipe.devices import InputStream, StreamRequest
+from voicepipe.devices.port import InputStream, StreamRequest
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 MIC, _, SPEAKER = THROUGH

@@ -15,11 +15,11 @@ import pytest
 from backends_for_tests import inside, outside
 from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
-from voicepipe.devices import DeviceInfo, LibraryInfo, StreamRequest
-from voicepipe.programs.doctor import DoctorOptions, examine
-from voicepipe.programs.finding import Finding
-from voicepipe.programs.probe import Chirp
-from voicepipe.programs.surroundings import permissions, servers
+from voicepipe.cli.commands.doctor import DoctorOptions, examine
+from voicepipe.cli.parts.chirp import Chirp
+from voicepipe.cli.parts.doctor_finding import Finding
+from voicepipe.cli.parts.doctor_system import permissions, servers
+from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
 from voicepipe_devices.driver import Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 

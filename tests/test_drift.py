@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from drift_day import World, live
-from voicepipe.audio import AudioFormat
-from voicepipe.drift import DriftCompensator, FillController
-from voicepipe.stretch import AHEAD, SLEW_PPM_PER_S, Stretcher
+from voicepipe.audio.format import AudioFormat
+from voicepipe.drift.drift import DriftCompensator, FillController
+from voicepipe.drift.stretch import AHEAD, SLEW_PPM_PER_S, Stretcher
 
 Samples = npt.NDArray[np.int16]
 RATE = 16_000

@@ -18,12 +18,12 @@ from bare import bare
 from program_output import without_slow_steps
 from stages_for_tests import DOWN
 from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
-from voicepipe.programs.echo import SayBack, _task, read_options
-from voicepipe.programs.screen import Screen
-from voicepipe.programs.sound import Sound
+from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.cli.commands.echo import SayBack, _task, read_options
+from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.parts.sound_source import Sound
 from voicepipe.sample import speech
 from voicepipe.testing import SimulatedCard, run_virtual
-from voicepipe.wavfile import WavReader, WavWriter
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"

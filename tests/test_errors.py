@@ -15,8 +15,8 @@ from voicepipe.errors import (
     PipelineError,
     PipelineStartError,
     VoicepipeError,
-    printable,
 )
+from voicepipe.text import printable
 
 
 def tree_of(docstring: str) -> dict[str, str]:

@@ -26,8 +26,8 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.census import assert_nothing_left, take_census
-from voicepipe.processor import OnError
+from voicepipe.census.census import assert_nothing_left, take_census
+from voicepipe.pipeline.processor import OnError
 from voicepipe.testing import run_virtual
 
 ERRORS = (ValueError, asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)

@@ -17,7 +17,7 @@ import pytest
 from counts import FULL
 from shapes import SHAPES, Shape
 from voicepipe import Pipeline, PipelineError, PipelineTask, RunState
-from voicepipe.census import assert_nothing_left, take_census
+from voicepipe.census.census import assert_nothing_left, take_census
 from voicepipe.testing import SteppingLoop
 
 

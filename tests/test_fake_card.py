@@ -40,10 +40,10 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.devices import Block, InputStream, OutputStream, StreamRequest
+from voicepipe.devices.port import Block, InputStream, OutputStream, StreamRequest
 from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.simulated import Side
+from voicepipe_devices.fake.sides import Side
 
 TINY = 1e-9
 

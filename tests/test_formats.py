@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from voicepipe import AudioFormat, DeviceFormatError
-from voicepipe.devices import StreamInfo, StreamRequest
-from voicepipe.programs.devices import shown
-from voicepipe.trial import RATES, SideTrial
+from voicepipe.cli.commands.devices import shown
+from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.devices.trial import RATES, SideTrial
 from voicepipe_devices.formats import MOST_MIXED, Refusal, formats, reasons, refusal_of_all
-from voicepipe_devices.trying import tried
+from voicepipe_devices.probing import tried
 
 
 def order(

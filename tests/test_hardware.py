@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from voicepipe.hardware import ThreadedHardware
+from voicepipe.devices.hardware import ThreadedHardware
 
 PATIENCE_S = 5.0
 """For what comes at once, or never."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from voicepipe.devicestate import DeviceState
-from voicepipe.health import Health, Phase
-from voicepipe.stall import Holder
+from voicepipe.endpoints.device_state import DeviceState
+from voicepipe.run.stall import Holder
+from voicepipe.service.health import Health, Phase
 
 WATCHDOG_S = 15.0
 States = Callable[[float], Iterable[DeviceState]]

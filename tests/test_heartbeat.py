@@ -28,7 +28,7 @@ from voicepipe import (
     SpeakerOutput,
     TextFrame,
 )
-from voicepipe.heartbeat import devices_of
+from voicepipe.service.heartbeat import devices_of
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = pytest.mark.skipif(

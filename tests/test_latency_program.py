@@ -13,9 +13,10 @@ from process.running import Program
 from test_doctor import Room
 from voicepipe import AudioFormat
 from voicepipe.cli import main
-from voicepipe.devices import StreamInfo
-from voicepipe.programs.latency import LatencyOptions, Measurement, measure, percentile
-from voicepipe.programs.probe import Trip
+from voicepipe.cli.commands.latency import LatencyOptions, measure
+from voicepipe.cli.parts.chirp import Trip
+from voicepipe.cli.parts.measurement import Measurement, percentile
+from voicepipe.devices.port import StreamInfo
 from voicepipe_devices.fake import FakeBackend
 
 INFO = StreamInfo("card", AudioFormat(48_000), 480, 0.01)
@@ -88,7 +89,7 @@ def test_wrong_usage(options: list[str], said: str, capsys: pytest.CaptureFixtur
 def test_the_ways_are_drawn(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = ['.', 'devices', 'tests']; import test_latency_program as t; "
-        "from voicepipe.programs.picture import draw_trips; "
+        "from voicepipe.cli.parts.pictures import draw_trips; "
         "found = t.Measurement(t.INFO, t.INFO, (t.trip(30), None, t.trip(40))); "
         f"draw_trips(found, {str(tmp_path / 'it.png')!r})"
     )

@@ -20,7 +20,7 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.lateness import JOIN_S, Lateness, joined
+from voicepipe.drift.lateness import JOIN_S, Lateness, joined
 from voicepipe_devices.fake import SimulatedCard
 
 BLOCK_S = 0.02

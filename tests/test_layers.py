@@ -15,33 +15,29 @@ import pytest
 
 # A module, or a package as a whole, may import from its own layer and from lower ones.
 LAYERS = {
-    1: ("air", "audio", "checks", "errors", "frames", "params"),
-    2: (
-        *("element", "mailbox", "node", "processor", "route", "worker"),
-        *("ledger", "lifecycle", "report"),
-        *("census", "closing", "contained", "errorbook", "opening", "limitedlog", "stall"),
-        *("monitor", "origins", "signals", "watchdog"),
-        *("convert", "devices", "hardware", "playback", "ring", "sample", "wavfile", "wavheader"),
-        *("drift", "keeper", "lateness", "silence", "statistics", "stretch", "trial"),
-        *("clients", "devicestate", "health", "journal", "notify"),
-    ),
-    3: (
-        *("filter", "gain", "loopback", "meter", "tap", "utterance"),
-        *("denoise", "engines", "robust", "segmenter", "silero", "vad", "webrtc"),
-    ),
-    4: ("chain", "ends", "microphone", "pipeline", "run", "speaker", "task", "testing"),
-    5: (
-        *("__main__", "cli", "echo", "programs"),
-        *("escalation", "exit", "heartbeat", "metrics", "runner", "statussocket"),
-    ),
+    1: ("version", "text", "checks", "lifecycle", "report", "errors", "air", "params", "frames", "audio"),
+    2: ("census", "devices", "drift"),
+    3: ("pipeline",),
+    4: ("stages", "speech", "endpoints", "run"),
+    5: ("service", "testing"),
+    6: ("runner",),
+    7: ("cli", "echo", "__main__"),
 }
-MEANING = {1: "values", 2: "mechanism", 3: "stages", 4: "assembly", 5: "programs"}
+MEANING = {
+    1: "values",
+    2: "mechanism",
+    3: "pipeline",
+    4: "stages and runs",
+    5: "beside a run",
+    6: "runner",
+    7: "programs",
+}
 
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 # What `import voicepipe` runs gathers layers 1 to 4: under it, importing the package itself goes in a circle.
 PACKAGE = "__init__"
-LAYER_OF_PACKAGE = 5
-HIGHEST_IN_PACKAGE = 5
+LAYER_OF_PACKAGE = 7
+HIGHEST_IN_PACKAGE = 7
 HIGHEST_FOR_DEVICES = 2
 
 HEAVY = {"sounddevice", "soxr", "webrtcvad", "pytest", "scipy"}
@@ -212,17 +208,17 @@ def test_importing_voicepipe_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ("import voicepipe.task", "voicepipe.task"),
-        ("import voicepipe.task as task", "voicepipe.task"),
+        ("import voicepipe.run.task", "voicepipe.task"),
+        ("import voicepipe.run.task as task", "voicepipe.task"),
         ("from voicepipe import task", "voicepipe.task"),
-        ("from voicepipe.task import PipelineTask", "voicepipe.task.PipelineTask"),
+        ("from voicepipe.run.task import PipelineTask", "voicepipe.task.PipelineTask"),
         ("from . import task", "voicepipe.testing.task"),
         ("from .. import task", "voicepipe.task"),
         ("from ..task import PipelineTask", "voicepipe.task.PipelineTask"),
-        ("def late():\n    import voicepipe.task", "voicepipe.task"),
-        ("try:\n    import voicepipe.task\nexcept ImportError:\n    pass", "voicepipe.task"),
-        ("if not TYPE_CHECKING:\n    import voicepipe.task", "voicepipe.task"),
-        ("if TYPE_CHECKING:\n    pass\nelse:\n    import voicepipe.task", "voicepipe.task"),
+        ("def late():\n    import voicepipe.run.task", "voicepipe.task"),
+        ("try:\n    import voicepipe.run.task\nexcept ImportError:\n    pass", "voicepipe.task"),
+        ("if not TYPE_CHECKING:\n    import voicepipe.run.task", "voicepipe.task"),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import voicepipe.run.task", "voicepipe.task"),
         ("importlib.import_module('voicepipe.task')", "voicepipe.task"),
     ],
 )
@@ -232,7 +228,7 @@ def test_an_import_that_runs_is_found(source: str, name: str) -> None:
 
 @pytest.mark.parametrize("condition", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
 def test_an_import_for_typing_is_told_apart(condition: str) -> None:
-    found = imports_of(f"if {condition}:\n    import voicepipe.task\nimport voicepipe.audio", "voicepipe")
+    found = imports_of(f"if {condition}:\n    import voicepipe.run.task\nimport voicepipe.audio", "voicepipe")
     assert [(i.name, i.for_typing) for i in found] == [("voicepipe.task", True), ("voicepipe.audio", False)]
 
 
@@ -240,12 +236,12 @@ def test_an_import_for_typing_is_told_apart(condition: str) -> None:
     ("source", "highest", "complained"),
     [
         ("from voicepipe.frames import Frame", 1, False),
-        ("from voicepipe.mailbox import Mailbox", 1, True),
-        ("from voicepipe.mailbox import Mailbox", 2, False),
+        ("from voicepipe.pipeline.mailbox import Mailbox", 1, True),
+        ("from voicepipe.pipeline.mailbox import Mailbox", 2, False),
         ("from voicepipe import task", 3, True),
         ("from voicepipe import Pipeline", 4, True),
         ("import voicepipe", 4, True),
-        ("from voicepipe import __version__", 5, False),
+        ("from voicepipe.version import __version__", 5, False),
         ("import numpy", 1, False),
         ("from voicepipe_devices import fake", 1, False),
     ],

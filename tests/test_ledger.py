@@ -7,7 +7,7 @@ import random
 import pytest
 
 from voicepipe import AudioFrame, DropReason, Frame, OutputAudioFrame, SeamReport, SystemFrame, TextFrame
-from voicepipe.ledger import Ledger
+from voicepipe.pipeline.ledger import Ledger
 
 SPEECH = OutputAudioFrame(bytes(640))  # 320 samples
 STEREO = AudioFrame(bytes(640), channels=2)  # 160 samples

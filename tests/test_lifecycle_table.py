@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from voicepipe import LifecycleError, lifecycle
-from voicepipe.lifecycle import TRANSITIONS, Event, Request, RunState, next_state
+from voicepipe.lifecycle import TRANSITIONS, Event, Request, RunState
+from voicepipe.run.transitions import next_state
 
 S, E = RunState, Event
 FINAL = {S.ENDED, S.CANCELLED, S.FAILED}

@@ -48,9 +48,9 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
 )
-from voicepipe.devices import InputStream, OutputStream, StreamRequest
+from voicepipe.devices.port import InputStream, OutputStream, StreamRequest
+from voicepipe.endpoints.reminder import Reminder
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame
-from voicepipe.keeper import Reminder
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 MIC, _, SPEAKER = THROUGH

@@ -21,8 +21,15 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
 )
-from voicepipe.ledger import Ledger
-from voicepipe.mailbox import CAPACITY, SYSTEM_CAPACITY, UPSTREAM_CAPACITY, Congestion, Mailbox, wake
+from voicepipe.pipeline.ledger import Ledger
+from voicepipe.pipeline.mailbox import (
+    CAPACITY,
+    SYSTEM_CAPACITY,
+    UPSTREAM_CAPACITY,
+    Congestion,
+    Mailbox,
+    wake,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from voicepipe import (
     SpeakerOutput,
     TextFrame,
 )
-from voicepipe.census import assert_nothing_left, take_census
+from voicepipe.census.census import assert_nothing_left, take_census
 from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard
 

@@ -23,7 +23,7 @@ from voicepipe import (
     PipelineTask,
     TextFrame,
 )
-from voicepipe.meter import FLOOR_DB
+from voicepipe.audio.level import FLOOR_DB
 
 
 def level_of(audio: npt.ArrayLike) -> Level:

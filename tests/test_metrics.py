@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sound_for_tests import talk, until
 from voicepipe import PipelineRunner, PipelineTask, VoicepipeError
-from voicepipe.clients import MOST_CLIENTS
-from voicepipe.metrics import HOST, Metrics, metrics_of
-from voicepipe.statussocket import status_of
+from voicepipe.service.metrics import HOST, Metrics, metrics_of
+from voicepipe.service.one_shot_server import MOST_CLIENTS
+from voicepipe.service.status import status_of
 from voicepipe_devices.fake import SimulatedCard
 
 Samples = dict[str, dict[tuple[str, ...], float]]
@@ -232,6 +232,6 @@ def test_the_flag_takes_a_port_of_this_computer_alone(where: str, capsys: pytest
 
 
 def test_the_extra_s_error_is_one_of_ours() -> None:
-    from voicepipe.metrics import MissingExtraError
+    from voicepipe.service.metrics import MissingExtraError
 
     assert issubclass(MissingExtraError, VoicepipeError)

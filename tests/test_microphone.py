@@ -41,7 +41,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.keeper import OnLoss
+from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe_devices.fake import SimulatedCard
 
 MIC = "MicrophoneInput device"

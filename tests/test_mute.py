@@ -23,8 +23,8 @@ from voicepipe import (
     SpeakerOutput,
     open_backend,
 )
-from voicepipe.processor import FrameProcessor
-from voicepipe.speaker import ROOM_S
+from voicepipe.endpoints.speaker import ROOM_S
+from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe_devices.fake import SimulatedCard
 
 SPOKEN_S = 0.5

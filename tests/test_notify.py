@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manager_for_tests import Manager
-from voicepipe.notify import Notifier, watchdog_s
+from voicepipe.service.systemd import Notifier, watchdog_s
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="allowed skip: only Linux has systemd, and abstract sockets"

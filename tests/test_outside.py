@@ -37,13 +37,14 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.census import assert_nothing_left, take_census
-from voicepipe.devices import Block, InputStream, StreamRequest, open_backend
+from voicepipe.census.census import assert_nothing_left, take_census
+from voicepipe.devices.backends import open_backend
+from voicepipe.devices.port import Block, InputStream, StreamRequest
 from voicepipe.testing.backend_checks import BackendCheck, Bell
-from voicepipe_devices.inside import InsideBackend
-from voicepipe_devices.outside import OutsideBackend
+from voicepipe_devices.in_process import InsideBackend
 from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
-from voicepipe_devices.process import SoundProcess
+from voicepipe_devices.sound_process.backend import OutsideBackend
+from voicepipe_devices.sound_process.parent import SoundProcess
 
 pytestmark = pytest.mark.real_time
 

@@ -27,7 +27,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.ends import Copies
+from voicepipe.pipeline.junction import Copies
 
 
 class Upper(InlineProcessor):

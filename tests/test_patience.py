@@ -26,9 +26,9 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.heartbeat import devices_of
-from voicepipe.keeper import OnLoss
-from voicepipe.programs.sound import choose_sound
+from voicepipe.cli.parts.sound_source import choose_sound
+from voicepipe.endpoints.kept_device import OnLoss
+from voicepipe.service.heartbeat import devices_of
 from voicepipe_devices.fake import SimulatedCard
 
 

@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 LEAKS = """
 import asyncio, atexit, os, signal, subprocess, sys, threading
 import pytest
-from voicepipe.devices import StreamRequest
+from voicepipe.devices.port import StreamRequest
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 kept = []

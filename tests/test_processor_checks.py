@@ -34,7 +34,7 @@ from voicepipe import (
     UtteranceCollector,
     VADProcessor,
 )
-from voicepipe.devices import InputStream, StreamRequest
+from voicepipe.devices.port import InputStream, StreamRequest
 from voicepipe.testing import RuleError, SimulatedCard, check_processor, frames_of, noise, speech
 
 VOICE = frames_of(speech())

@@ -28,9 +28,9 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.chain import Chain
-from voicepipe.element import Flow
-from voicepipe.node import Node
+from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.link import Flow
+from voicepipe.pipeline.seat import Node
 
 
 class NoRun:

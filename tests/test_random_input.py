@@ -43,10 +43,10 @@ from voicepipe import (
     WebRTCEngine,
     open_backend,
 )
-from voicepipe.devices import StreamRequest
-from voicepipe.programs import devices, doctor, echo, latency, level, play, record, vad
+from voicepipe.audio.wav_file import WavReader
+from voicepipe.cli.commands import devices, doctor, echo, latency, level, play, record, vad
+from voicepipe.devices.port import StreamRequest
 from voicepipe.testing import SimulatedCard, frames_of, noise, tone
-from voicepipe.wavfile import WavReader
 from voicepipe_devices.fake import FakeBackend
 from voicepipe_devices.wav import WavBackend
 

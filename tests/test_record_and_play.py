@@ -12,11 +12,11 @@ import pytest
 
 from sound_for_tests import noise
 from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
+from voicepipe.audio.wav_file import WavReader, WavWriter
 from voicepipe.cli import main
-from voicepipe.programs.record import Recorder, recording_path
-from voicepipe.programs.screen import Screen
+from voicepipe.cli.commands.record import Recorder, recording_path
+from voicepipe.cli.parts.screen import Screen
 from voicepipe.testing import run_virtual
-from voicepipe.wavfile import WavReader, WavWriter
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = pytest.mark.real_time

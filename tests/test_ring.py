@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from voicepipe import AudioFormat
-from voicepipe.devices import Block
-from voicepipe.ring import RAMP_S, CaptureRing, Doorbell, PlaybackRing
+from voicepipe.devices.port import Block
+from voicepipe_devices.ring import RAMP_S, CaptureRing, Doorbell, PlaybackRing
 
 MONO, STEREO = AudioFormat(16_000), AudioFormat(48_000, 2)
 ALL_FORMATS = [MONO, STEREO, AudioFormat(1_000, 3)]

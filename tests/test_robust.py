@@ -11,9 +11,10 @@ import pytest
 
 from stages_for_tests import DOWN
 from test_vad import cut, facts, found_in, process, sample
-from voicepipe.denoise import NoiseSuppressor
-from voicepipe.robust import BIAS, TO_HOLD, UNVOICED, WEIGHTS, RobustWebRTCEngine
-from voicepipe.vad import SpeechEngine, VADProcessor
+from voicepipe.speech.detectors.noise_suppressor import NoiseSuppressor
+from voicepipe.speech.detectors.protocol import SpeechEngine
+from voicepipe.speech.detectors.webrtc_robust import BIAS, TO_HOLD, UNVOICED, WEIGHTS, RobustWebRTCEngine
+from voicepipe.speech.vad import VADProcessor
 
 RATE = 16_000
 Ints = npt.NDArray[np.int16]

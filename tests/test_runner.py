@@ -30,7 +30,7 @@ from voicepipe import (
     assert_nothing_left,
     take_census,
 )
-from voicepipe.signals import SIGNALS, listen
+from voicepipe.runner.signals import SIGNALS, listen
 
 SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
 signals = pytest.mark.skipif(

@@ -24,11 +24,11 @@ from voicepipe import (
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.meter import Level
-from voicepipe.programs.dashboard import Dashboard
-from voicepipe.programs.panel import devices_line, level_line
-from voicepipe.programs.screen import LogHandler, Screen
-from voicepipe.vad import Judgement
+from voicepipe.audio.level import Level
+from voicepipe.cli.parts.echo_display import Dashboard
+from voicepipe.cli.parts.screen import LogHandler, Screen
+from voicepipe.cli.parts.status_lines import devices_line, level_line
+from voicepipe.speech.vad import Judgement
 from voicepipe_devices.fake import SimulatedCard
 
 

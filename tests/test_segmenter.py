@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicepipe.segmenter import (
+from voicepipe.speech.segmenter import (
     PRESETS,
     REACH_S,
     Edge,

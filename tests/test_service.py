@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe.cli import main
-from voicepipe.programs.unit import Unit
+from voicepipe.cli.parts.service_unit import Unit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: only Linux has systemd")
 needs_systemd = pytest.mark.skipif(

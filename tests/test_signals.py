@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from voicepipe.signals import SIGNALS, listen
+from voicepipe.runner.signals import SIGNALS, listen
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="allowed skip: no signals between processes")
 

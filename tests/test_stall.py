@@ -9,8 +9,8 @@ import pytest
 
 from stages_for_tests import Recorder
 from voicepipe import TextFrame
-from voicepipe.stall import StallWatch
-from voicepipe.worker import Worker
+from voicepipe.pipeline.task_seat import Worker
+from voicepipe.run.stall import StallWatch
 
 
 class Loop:

@@ -36,12 +36,12 @@ from voicepipe import (
     TextFrame,
     VADProcessor,
 )
+from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe.frames import CancelFrame
-from voicepipe.keeper import OnLoss
 from voicepipe.lifecycle import TRANSITIONS
 from voicepipe.testing import SimulatedCard, VirtualLoop, assert_nothing_left, noise, take_census
 from voicepipe.testing.rules import broken_in_order
-from voicepipe_devices.simulated import Side
+from voicepipe_devices.fake.sides import Side
 
 CANCEL_S = 2.0
 DRAIN_S = 13.5

@@ -20,10 +20,10 @@ from voicepipe import (
     RunReport,
     SpeakerOutput,
 )
-from voicepipe.statistics import CallbackCounter, CallbackCounts
+from voicepipe.devices.callback_counts import CallbackCounter, CallbackCounts
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.inside import InsideBackend
-from voicepipe_devices.outside import OutsideBackend
+from voicepipe_devices.in_process import InsideBackend
+from voicepipe_devices.sound_process.backend import OutsideBackend
 
 Verb = Callable[[SimulatedCard], object]
 

@@ -18,8 +18,8 @@ import pytest
 from sound_for_tests import talk, until
 from voicepipe import PipelineRunner, PipelineTask
 from voicepipe.cli import main
-from voicepipe.clients import MOST_CLIENTS
-from voicepipe.statussocket import service_socket, status_of
+from voicepipe.service.one_shot_server import MOST_CLIENTS
+from voicepipe.service.status import service_socket, status_of
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicepipe_devices.latency import PIPEWIRE_LOW_S, suggested
+from voicepipe_devices.portaudio.suggested_latency import PIPEWIRE_LOW_S, suggested
 
 
 def test_pipewires_own_device_gets_more_than_low() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from backends_for_tests import inside, outside
-from voicepipe.census import take_census
-from voicepipe.trial import RATES, DeviceTrial, SideTrial, TriesDevices
+from voicepipe.census.census import take_census
+from voicepipe.devices.trial import RATES, DeviceTrial, SideTrial, TriesDevices
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.inside import InsideBackend
-from voicepipe_devices.outside import OutsideBackend
+from voicepipe_devices.in_process import InsideBackend
+from voicepipe_devices.sound_process.backend import OutsideBackend
 from voicepipe_devices.wav import WavBackend
 
 either = pytest.mark.parametrize("backend", [outside, inside])

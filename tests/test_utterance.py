@@ -24,8 +24,8 @@ from voicepipe import (
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.utterance import UtteranceCollector
-from voicepipe.vad import LOOK_BACK_S, VADProcessor
+from voicepipe.speech.utterance import UtteranceCollector
+from voicepipe.speech.vad import LOOK_BACK_S, VADProcessor
 
 Ints = npt.NDArray[np.int16]
 RATE = 8_000

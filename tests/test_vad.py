@@ -25,9 +25,10 @@ from voicepipe import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from voicepipe.convert import Converter
-from voicepipe.vad import Judgement, SpeechEngine, VADProcessor
-from voicepipe.webrtc import WebRTCEngine
+from voicepipe.audio.convert import Converter
+from voicepipe.speech.detectors.protocol import SpeechEngine
+from voicepipe.speech.detectors.webrtc import WebRTCEngine
+from voicepipe.speech.vad import Judgement, VADProcessor
 
 Ints = npt.NDArray[np.int16]
 Facts = list[tuple[str, int]]

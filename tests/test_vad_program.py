@@ -17,7 +17,7 @@ import pytest
 from bare import bare
 from program_output import without_slow_steps
 from voicepipe.cli import main
-from voicepipe.programs.panel import bar
+from voicepipe.cli.parts.status_lines import bar
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"

@@ -12,8 +12,8 @@ import pytest
 
 from stages_for_tests import Does
 from voicepipe import Frame, FrameDirection, FrameProcessor, InlineProcessor, PipelineTask, TextFrame
-from voicepipe.pipeline import Pipeline
-from voicepipe.watchdog import LoopWatchdog
+from voicepipe.pipeline.pipeline import Pipeline
+from voicepipe.runner.loop_watchdog import LoopWatchdog
 
 pytestmark = pytest.mark.real_time
 
@@ -75,7 +75,7 @@ async def test_a_stage_that_blocks_the_loop_is_named_with_its_stack() -> None:
     ]
     assert innermost.endswith(" in block")
     assert within.endswith(" in sleep")
-    assert last.startswith("worker.py:")
+    assert last.startswith("task_seat.py:")
 
 
 async def test_an_inline_stage_is_named_and_not_its_caller() -> None:

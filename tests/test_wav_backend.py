@@ -37,10 +37,10 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
 )
-from voicepipe.devices import Block, DeviceInfo, InputStream, StreamRequest
+from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.devices.port import Block, DeviceInfo, InputStream, StreamRequest
 from voicepipe.testing import backend_checks
 from voicepipe.testing.backend_checks import BackendCheck, Bell
-from voicepipe.wavfile import WavReader, WavWriter
 from voicepipe_devices.wav import WavBackend, open_backend
 
 REQUEST = StreamRequest(AudioFormat(RATE, 1), block_s=0.02)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pytest
 
 from voicepipe import AudioFormat, AudioFormatError
-from voicepipe.wavfile import WavReader, WavWriter
+from voicepipe.audio.wav_file import WavReader, WavWriter
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")

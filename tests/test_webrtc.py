@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.vad import SpeechEngine
-from voicepipe.webrtc import WebRTCEngine, _HighPass
+from voicepipe.speech.detectors.protocol import SpeechEngine
+from voicepipe.speech.detectors.webrtc import WebRTCEngine, _HighPass
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000
@@ -227,8 +227,8 @@ def run(program: str) -> str:
 
 def test_the_library_is_loaded_with_the_first_engine_and_not_before() -> None:
     assert run(
-        "import sys, voicepipe.vad, voicepipe.utterance\n"
-        "from voicepipe.webrtc import WebRTCEngine\n"
+        "import sys, voicepipe.speech.vad, voicepipe.speech.utterance\n"
+        "from voicepipe.speech.detectors.webrtc import WebRTCEngine\n"
         "before = 'webrtcvad' in sys.modules\n"
         "WebRTCEngine()\n"
         "print(before, 'webrtcvad' in sys.modules)"
@@ -240,7 +240,7 @@ def test_a_missing_library_is_an_error_that_says_what_to_install() -> None:
         "import sys\n"
         "sys.modules['webrtcvad'] = None  # as if it were not installed\n"
         "from voicepipe import BackendMissingError\n"
-        "from voicepipe.vad import VADProcessor\n"
+        "from voicepipe.speech.vad import VADProcessor\n"
         "try:\n"
         "    VADProcessor()\n"
         "except BackendMissingError as error:\n"

@@ -9,10 +9,14 @@ What each word means is in its own module's docstring: `frames` has the table of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
-    from voicepipe.audio import AudioFormat
-    from voicepipe.census import Census, assert_nothing_left, take_census
-    from voicepipe.devices import Backend, open_backend
-    from voicepipe.engines import open_engine
+    from voicepipe.audio.format import AudioFormat
+    from voicepipe.audio.level import Level
+    from voicepipe.census.census import Census, assert_nothing_left, take_census
+    from voicepipe.census.monitor import CensusMonitor
+    from voicepipe.devices.backends import open_backend
+    from voicepipe.devices.port import Backend
+    from voicepipe.endpoints.microphone import MicrophoneInput
+    from voicepipe.endpoints.speaker import SpeakerOutput
     from voicepipe.errors import (
         AudioFormatError,
         BackendMissingError,
@@ -28,7 +32,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         PipelineStartError,
         VoicepipeError,
     )
-    from voicepipe.filter import FrameFilter
     from voicepipe.frames import (
         AudioFrame,
         BotStartedSpeakingFrame,
@@ -53,33 +56,40 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         UserStoppedSpeakingFrame,
         UtteranceFrame,
     )
-    from voicepipe.gain import Gain
-    from voicepipe.ledger import DropReason, SeamReport
     from voicepipe.lifecycle import RunState
-    from voicepipe.loopback import Loopback
-    from voicepipe.meter import Level, LevelMeter
-    from voicepipe.microphone import MicrophoneInput
-    from voicepipe.monitor import CensusMonitor
     from voicepipe.params import Limits, StartParams
-    from voicepipe.pipeline import ParallelPipeline, Pipeline
-    from voicepipe.processor import FrameProcessor, InlineProcessor, Processor
-    from voicepipe.report import Abandoned, RunReport, SlowStage, StageError
-    from voicepipe.robust import RobustWebRTCEngine
-    from voicepipe.runner import PipelineRunner
-    from voicepipe.segmenter import Segmenter, SegmenterSettings
-    from voicepipe.silero import SileroEngine
-    from voicepipe.speaker import SpeakerOutput
-    from voicepipe.statistics import DeviceStatistics
-    from voicepipe.tap import Tap
-    from voicepipe.task import PipelineTask
-    from voicepipe.utterance import EndOfTurn, UtteranceCollector
-    from voicepipe.vad import Judgement, SpeechEngine, VADProcessor
-    from voicepipe.webrtc import WebRTCEngine
+    from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
+    from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+    from voicepipe.report import (
+        Abandoned,
+        DeviceStatistics,
+        DropReason,
+        RunReport,
+        SeamReport,
+        SlowStage,
+        StageError,
+    )
+    from voicepipe.run.task import PipelineTask
+    from voicepipe.runner.runner import PipelineRunner
+    from voicepipe.speech.detectors.protocol import SpeechEngine
+    from voicepipe.speech.detectors.registry import open_engine
+    from voicepipe.speech.detectors.silero import SileroEngine
+    from voicepipe.speech.detectors.webrtc import WebRTCEngine
+    from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine
+    from voicepipe.speech.segmenter import Segmenter, SegmenterSettings
+    from voicepipe.speech.utterance import EndOfTurn, UtteranceCollector
+    from voicepipe.speech.vad import Judgement, VADProcessor
+    from voicepipe.stages.filter import FrameFilter
+    from voicepipe.stages.gain import Gain
+    from voicepipe.stages.loopback import Loopback
+    from voicepipe.stages.meter import LevelMeter
+    from voicepipe.stages.tap import Tap
+    from voicepipe.version import __version__ as __version__
 
-__version__ = "0.1.0"
+
+from voicepipe.version import __version__  # noqa: E402, F401
 
 __all__ = [
-    # frames
     "Frame",
     "SystemFrame",
     "DataFrame",
@@ -102,7 +112,6 @@ __all__ = [
     "BotStoppedSpeakingFrame",
     "DeviceLostFrame",
     "DeviceRestoredFrame",
-    # stages
     "Processor",
     "FrameProcessor",
     "InlineProcessor",
@@ -125,7 +134,6 @@ __all__ = [
     "Level",
     "LevelMeter",
     "Tap",
-    # pipelines and their runs
     "Pipeline",
     "ParallelPipeline",
     "PipelineTask",
@@ -140,16 +148,13 @@ __all__ = [
     "StageError",
     "SlowStage",
     "Abandoned",
-    # the census
     "Census",
     "CensusMonitor",
     "assert_nothing_left",
     "take_census",
-    # devices
     "Backend",
     "DeviceStatistics",
     "open_backend",
-    # errors
     "VoicepipeError",
     "PipelineError",
     "PipelineStartError",
@@ -185,44 +190,47 @@ def __dir__() -> list[str]:
 _HOMES = {
     name: home
     for home, names in {
-        "audio": "AudioFormat",
-        "census": "Census assert_nothing_left take_census",
-        "devices": "Backend open_backend",
-        "engines": "open_engine",
+        "version": "__version__",
+        "audio.format": "AudioFormat",
+        "audio.level": "Level",
+        "census.census": "Census assert_nothing_left take_census",
+        "census.monitor": "CensusMonitor",
+        "devices.backends": "open_backend",
+        "devices.port": "Backend",
+        "endpoints.microphone": "MicrophoneInput",
+        "endpoints.speaker": "SpeakerOutput",
         "errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError DeviceFormatError "
-            "DeviceLostError DeviceNotFoundError DevicePermissionError DeviceTimeoutError "
-            "LifecycleError PipelineError PipelineStartError VoicepipeError"
+            "DeviceLostError DeviceNotFoundError DevicePermissionError DeviceTimeoutError LifecycleError "
+            "PipelineError PipelineStartError VoicepipeError "
         ),
-        "filter": "FrameFilter",
         "frames": (
             "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame ControlFrame "
-            "DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame ErrorFrame Frame FrameDirection "
-            "InputAudioFrame InterruptionFrame OutputAudioFrame StartFrame SystemFrame TextFrame "
-            "TranscriptionFrame UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
+            "DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame ErrorFrame "
+            "Frame FrameDirection InputAudioFrame InterruptionFrame OutputAudioFrame "
+            "StartFrame SystemFrame TextFrame TranscriptionFrame UserStartedSpeakingFrame "
+            "UserStoppedSpeakingFrame UtteranceFrame "
         ),
-        "gain": "Gain",
-        "ledger": "DropReason SeamReport",
         "lifecycle": "RunState",
-        "loopback": "Loopback",
-        "meter": "Level LevelMeter",
-        "microphone": "MicrophoneInput",
-        "monitor": "CensusMonitor",
         "params": "Limits StartParams",
-        "pipeline": "ParallelPipeline Pipeline",
-        "processor": "FrameProcessor InlineProcessor Processor",
-        "report": "Abandoned RunReport SlowStage StageError",
-        "robust": "RobustWebRTCEngine",
-        "runner": "PipelineRunner",
-        "segmenter": "Segmenter SegmenterSettings",
-        "silero": "SileroEngine",
-        "speaker": "SpeakerOutput",
-        "statistics": "DeviceStatistics",
-        "tap": "Tap",
-        "task": "PipelineTask",
-        "utterance": "EndOfTurn UtteranceCollector",
-        "vad": "Judgement SpeechEngine VADProcessor",
-        "webrtc": "WebRTCEngine",
+        "pipeline.pipeline": "ParallelPipeline Pipeline",
+        "pipeline.processor": "FrameProcessor InlineProcessor Processor",
+        "report": "DropReason SeamReport Abandoned RunReport SlowStage StageError DeviceStatistics",
+        "run.task": "PipelineTask",
+        "runner.runner": "PipelineRunner",
+        "speech.detectors.protocol": "SpeechEngine",
+        "speech.detectors.registry": "open_engine",
+        "speech.detectors.silero": "SileroEngine",
+        "speech.detectors.webrtc": "WebRTCEngine",
+        "speech.detectors.webrtc_robust": "RobustWebRTCEngine",
+        "speech.segmenter": "Segmenter SegmenterSettings",
+        "speech.utterance": "EndOfTurn UtteranceCollector",
+        "speech.vad": "Judgement VADProcessor",
+        "stages.filter": "FrameFilter",
+        "stages.gain": "Gain",
+        "stages.loopback": "Loopback",
+        "stages.meter": "LevelMeter",
+        "stages.tap": "Tap",
     }.items()
     for name in names.split()
 }

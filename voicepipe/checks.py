@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from voicepipe.errors import shown
+from voicepipe.text import shown
 
 __all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
 

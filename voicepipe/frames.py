@@ -40,11 +40,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from voicepipe.audio import AudioFormat, pcm_bytes, samples_in
+from voicepipe.audio.format import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
+from voicepipe.report import DeviceKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,6 @@ __all__ = [
     "CancelFrame",
     "ControlFrame",
     "DataFrame",
-    "DeviceKind",
     "DeviceLostFrame",
     "DeviceRestoredFrame",
     "EndFrame",
@@ -77,9 +77,6 @@ __all__ = [
     "UserStoppedSpeakingFrame",
     "UtteranceFrame",
 ]
-
-
-DeviceKind = Literal["microphone", "speaker"]
 
 
 class FrameDirection(enum.Enum):

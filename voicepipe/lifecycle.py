@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import enum
 
-from voicepipe.errors import LifecycleError
-
-__all__ = ["Event", "Request", "RunState", "next_state"]
+__all__ = ["Event", "Request", "RunState"]
 
 
 class RunState(enum.Enum):
@@ -74,18 +72,3 @@ TRANSITIONS: dict[tuple[RunState, Event], RunState] = {
     (_S.CLOSING, _E.CANCELLED): _S.CANCELLED,
     (_S.CLOSING, _E.FAILED): _S.FAILED,
 }
-
-
-def next_state(state: RunState, event: Event) -> RunState:
-    """The state that follows.
-
-    Raises:
-        LifecycleError: the table has no such transition.
-    """
-    try:
-        return TRANSITIONS[state, event]
-    except KeyError:
-        legal = ", ".join(e.value for s, e in TRANSITIONS if s is state) or "nothing more"
-        raise LifecycleError(
-            f"a run that is {state.value} cannot take {event.value!r}: legal is {legal}"
-        ) from None

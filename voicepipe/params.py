@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from voicepipe.air import Air
-from voicepipe.audio import AudioFormat
+from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
 
 __all__ = ["Limits", "StartParams"]

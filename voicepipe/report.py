@@ -4,12 +4,129 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
-from voicepipe.ledger import SeamReport
 from voicepipe.lifecycle import RunState
-from voicepipe.statistics import DeviceStatistics
 
-__all__ = ["Abandoned", "RunReport", "SlowStage", "StageError"]
+__all__ = [
+    "Abandoned",
+    "DeviceKind",
+    "DeviceStatistics",
+    "DropReason",
+    "RunReport",
+    "SeamReport",
+    "SlowStage",
+    "StageError",
+]
+
+
+DeviceKind = Literal["microphone", "speaker"]
+
+
+class DropReason:
+    """Why audio was dropped: the keys of `dropped`."""
+
+    MIC_OVERFLOW = "mic_overflow"
+    """The pipeline took longer than the microphone's ring could wait."""
+    MUTED = "muted"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+    SHUTDOWN = "shutdown"
+    """It came after the End, or its stage did not let go of it while the pipeline drained."""
+    DEVICE_LOST = "device_lost"
+    PROCESSOR_ERROR = "processor_error"
+    NEVER_STARTED = "never_started"
+    DRIFT = "drift"
+    LATE = "late"
+    """Live sound that a standstill had made late: a steady speaker leaves it out."""
+    UPSTREAM_OVERFLOW = "upstream_overflow"
+    """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeamReport:
+    """One seam at one moment, in that seam's own samples."""
+
+    name: str
+    taken: int
+    """Samples that came in."""
+    given: int
+    """Samples that went out: handled by the stage, or heard."""
+    held: int
+    """Samples inside at that moment."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Samples dropped, by reason."""
+    dropped_frames: dict[str, int] = field(default_factory=dict)
+    """Frames dropped, by reason: those without audio too."""
+
+    @property
+    def balanced(self) -> bool:
+        """in == out + held + dropped."""
+        return self.taken == self.given + self.held + sum(self.dropped.values())
+
+    def __str__(self) -> str:
+        lost = ", ".join(f"{n} {reason}" for reason, n in self.dropped.items()) or "none"
+        return f"{self.name}: {self.taken} in, {self.given} out, {self.held} held, dropped: {lost}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """One device of a run at one moment, over all streams there were. `dataclasses.asdict` makes it JSON.
+
+    From `device_statistics()` of a `MicrophoneInput` or a `SpeakerOutput` while it runs, and for all of
+    them from `report.devices`. Samples are those of the run, whatever the device's own rate is.
+    """
+
+    stage: str
+    """The stage it belongs to."""
+    kind: DeviceKind
+    """What it is: "microphone" or "speaker"."""
+    device: str
+    """Its name, as it was opened; safe to print."""
+    lost: bool
+    """It is away at this moment."""
+    rate: int
+    """Samples a second of the run."""
+    channels: int
+    blocks: int
+    """Callbacks; of a file, the pieces that were read or written."""
+    samples: int
+    """Samples that the microphone brought, or that were handed to the speaker; silence in between is none."""
+    overflow: int
+    """Samples that the microphone lost: in the device, or because the pipeline took too long."""
+    underflow: int
+    """How often the speaker said that it had run dry: a gap was heard."""
+    late: int
+    """Callbacks that came more than a block and the device's latency after the one before: time enough
+    for its buffer to run dry, whether it said so or not. At least two blocks."""
+    longest_wait_s: float
+    """The longest time between two callbacks, in seconds."""
+    reconnections: int
+    """How often it was lost, and came back."""
+    fill_s: float
+    """Audio that waits, in seconds: captured, for the pipeline; or written, for the speaker."""
+    latency_s: float
+    """Between its callback and the air, in seconds, as the device reports it, our conversion included:
+    the input latency of a microphone, the output latency of a speaker."""
+
+    @property
+    def troubles(self) -> str:
+        """What went wrong, in a few words; empty where nothing did."""
+        counts = {
+            "lost samples": self.overflow,
+            "underflow": self.underflow,
+            "late": self.late,
+            "reconnected": self.reconnections,
+        }
+        return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.device}: {self.blocks} blocks, {self.samples} samples, "
+            f"latency {1e3 * self.latency_s:.0f} ms, fill {1e3 * self.fill_s:.0f} ms, "
+            f"longest wait {1e3 * self.longest_wait_s:.0f} ms; {self.troubles or 'no trouble'}"
+            + ("; lost" if self.lost else "")
+        )
 
 
 @dataclass(frozen=True, slots=True)

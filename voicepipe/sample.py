@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
-from voicepipe.audio import AudioFormat
-from voicepipe.convert import Converter
-from voicepipe.wavfile import WavReader
+from voicepipe.audio.convert import Converter
+from voicepipe.audio.format import AudioFormat
+from voicepipe.audio.wav_file import WavReader
 
 __all__ = ["speech"]
 

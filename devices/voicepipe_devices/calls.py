@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from voicepipe.devices.port import IN_A_LIBRARY
 from voicepipe.errors import DeviceTimeoutError
-from voicepipe.hardware import IN_A_LIBRARY
 
 __all__ = ["call"]
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from voicepipe.audio import AudioFormat
-from voicepipe.devices import Block, StreamInfo, StreamRequest
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe_devices.formats import raise_if_missing
 
 __all__ = ["BlockConverter", "Renderer", "check_channel", "converted", "is_converted"]
@@ -52,7 +52,7 @@ class BlockConverter:
 
     def __init__(self, device: AudioFormat, wanted: AudioFormat, channel: int | None = None) -> None:
         # Here, for it brings numpy: a stream that converts nothing is small.
-        from voicepipe.convert import Converter
+        from voicepipe.audio.convert import Converter
 
         self._converter = Converter(device, wanted, channel=channel)
         self._ready: deque[Block] = deque()
@@ -111,7 +111,7 @@ class Renderer:
     """
 
     def __init__(self, device: AudioFormat, written: AudioFormat, pull: Callable[[int], bytes]) -> None:
-        from voicepipe.convert import Converter
+        from voicepipe.audio.convert import Converter
 
         self._converter = Converter(written, device)
         self._pull = pull

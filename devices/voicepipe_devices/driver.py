@@ -11,11 +11,11 @@ import abc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 
 if TYPE_CHECKING:
-    from voicepipe.trial import SideTrial
+    from voicepipe.devices.trial import SideTrial
 
 __all__ = [
     "BlockingDriver",

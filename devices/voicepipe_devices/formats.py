@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from voicepipe.audio import MOST_CHANNELS, AudioFormat
-from voicepipe.devices import StreamRequest
-from voicepipe.errors import DeviceFormatError, printable
+from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
+from voicepipe.devices.port import StreamRequest
+from voicepipe.errors import DeviceFormatError
+from voicepipe.text import printable
 
 __all__ = ["MOST_MIXED", "Refusal", "formats", "raise_if_missing", "reasons", "refusal_of_all"]
 

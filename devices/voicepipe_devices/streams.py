@@ -7,16 +7,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol
 
-from voicepipe.audio import AudioFormat
-from voicepipe.census import register_stream, unregister_stream
-from voicepipe.devices import Block, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.audio.format import AudioFormat
+from voicepipe.census.census import register_stream, unregister_stream
+from voicepipe.devices.callback_counts import CallbackCounter, CallbackCounts
+from voicepipe.devices.port import Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
-from voicepipe.ledger import DropReason, SeamReport
-from voicepipe.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
-from voicepipe.statistics import CallbackCounter, CallbackCounts
+from voicepipe.report import DropReason, SeamReport
 from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
 from voicepipe_devices.driver import Driver, Handle, underflows_of
-from voicepipe_devices.ratewatch import RateWatch
+from voicepipe_devices.rate_watch import RateWatch
+from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 

@@ -14,8 +14,9 @@ if __name__ == "__main__":  # run by its path
     sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("", "devices")]
 
 import voicepipe as vp
-from voicepipe.programs.echo import SayBack
-from voicepipe_devices import outside, streams
+from voicepipe.cli.commands.echo import SayBack
+from voicepipe_devices import streams
+from voicepipe_devices.sound_process import backend as outside
 
 PATIENCE_S = 600.0
 

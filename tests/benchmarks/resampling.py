@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from benchmarks.figures import Spread, undisturbed
 from benchmarks.table import Cell, Table
-from voicepipe.audio import AudioFormat
-from voicepipe.convert import Converter, Quality
+from voicepipe.audio.convert import Converter, Quality
+from voicepipe.audio.format import AudioFormat
 from voicepipe.sample import speech
 
 __all__ = ["measure"]

@@ -48,10 +48,10 @@ from voicepipe import (
     SpeakerOutput,
     take_census,
 )
+from voicepipe.audio.wav_file import WavReader, WavWriter
 from voicepipe.testing import VirtualLoop
-from voicepipe.wavfile import WavReader, WavWriter
 from voicepipe_devices.fake import SimulatedCard
-from voicepipe_devices.simulated import Side
+from voicepipe_devices.fake.sides import Side
 
 __all__ = ["live", "main"]
 

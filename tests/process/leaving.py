@@ -36,7 +36,7 @@ from voicepipe import (
     SpeakerOutput,
     StartParams,
 )
-from voicepipe.devices import StreamRequest
+from voicepipe.devices.port import StreamRequest
 from voicepipe_devices.fake import SimulatedCard
 
 

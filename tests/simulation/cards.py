@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 from simulation.journal import Journal
-from voicepipe.devices import StreamInfo, StreamRequest
+from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from simulation.facts import Facts
 from simulation.scenario import HORIZON_S, WELL_BEHAVED
-from voicepipe.microphone import MicrophoneInput
-from voicepipe.speaker import SpeakerOutput
+from voicepipe.endpoints.microphone import MicrophoneInput
+from voicepipe.endpoints.speaker import SpeakerOutput
 
 __all__ = ["RULES"]
 

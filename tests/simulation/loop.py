@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVarTuple
 
-from voicepipe.hardware import Tick
+from voicepipe.devices.hardware import Tick
 from voicepipe.testing import VirtualLoop
 from voicepipe.testing.virtual import VirtualHardware
 

@@ -34,7 +34,7 @@ from voicepipe import (
     SpeakerOutput,
     take_census,
 )
-from voicepipe_devices.simulated import Side
+from voicepipe_devices.fake.sides import Side
 
 __all__ = ["Played", "PlayedRun", "play"]
 

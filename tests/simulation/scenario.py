@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voicepipe import Limits
-from voicepipe.keeper import OnLoss
+from voicepipe.endpoints.kept_device import OnLoss
 
 __all__ = [
     "Branches",

@@ -23,8 +23,8 @@ from voicepipe import (
     Processor,
     StartParams,
 )
+from voicepipe.pipeline.task_seat import Worker
 from voicepipe.testing import VirtualLoop
-from voicepipe.worker import Worker
 
 __all__ = ["World", "built"]
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from voicepipe import AudioFormat
-from voicepipe.devices import InputStream, StreamRequest, open_backend
+from voicepipe.devices.backends import open_backend
+from voicepipe.devices.port import InputStream, StreamRequest
 
 FORMAT = AudioFormat(48_000)
 PATIENCE_S = 5.0

@@ -9,7 +9,7 @@ import asyncio
 import sys
 
 from voicepipe import AudioFormat, open_backend
-from voicepipe.devices import StreamRequest
+from voicepipe.devices.port import StreamRequest
 from voicepipe.errors import DeviceError
 
 

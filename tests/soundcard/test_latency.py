@@ -11,7 +11,7 @@ import pytest
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import ProgramOnCard
 from voicepipe import AudioFormat
-from voicepipe.programs.probe import Chirp
+from voicepipe.cli.parts.chirp import Chirp
 
 RATE = 48_000
 ROOM_MS = 40

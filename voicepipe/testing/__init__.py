@@ -38,7 +38,7 @@ signals, scheduling, a process that is killed.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in voicepipe itself: a name's module is imported when it is first asked for
-    from voicepipe.census import Census, assert_nothing_left, take_census
+    from voicepipe.census.census import Census, assert_nothing_left, take_census
     from voicepipe.testing.backend_checks import BACKEND_CHECKS, check_backend
     from voicepipe.testing.leftovers import nothing_left
     from voicepipe.testing.processing import Frames, Processed, arun_processor, run_processor
@@ -99,7 +99,7 @@ def __dir__() -> list[str]:
 _HOMES = {
     name: home
     for home, names in {
-        "voicepipe.census": "Census assert_nothing_left take_census",
+        "voicepipe.census.census": "Census assert_nothing_left take_census",
         "voicepipe.testing.backend_checks": "BACKEND_CHECKS check_backend",
         "voicepipe.testing.leftovers": "nothing_left",
         "voicepipe.testing.processing": "Frames Processed arun_processor run_processor",

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from voicepipe.audio import AudioFormat
-from voicepipe.devices import Backend, Block, InputStream, OutputStream, StreamRequest
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.rules import RuleError, expect

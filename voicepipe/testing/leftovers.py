@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-from voicepipe.census import Census, assert_nothing_left, take_census
+from voicepipe.census.census import Census, assert_nothing_left, take_census
 
 __all__ = ["nothing_left"]
 

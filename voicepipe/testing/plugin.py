@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from voicepipe.census import Census
+    from voicepipe.census.census import Census
     from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["nothing_left", "simulated_card"]
@@ -99,7 +99,7 @@ def simulated_card() -> SimulatedCard:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Fails a test that leaves anything behind; names each thing."""
-    from voicepipe.census import assert_nothing_left, take_census
+    from voicepipe.census.census import assert_nothing_left, take_census
 
     before = take_census()
     yield
@@ -112,7 +112,7 @@ def _leaves_nothing(test: AsyncTest) -> AsyncTest:
     async def checked(*arguments: Any, **named: Any) -> object:
         import asyncio
 
-        from voicepipe.census import assert_nothing_left, take_census
+        from voicepipe.census.census import assert_nothing_left, take_census
 
         before = _of_the_loop(take_census())
         result = await test(*arguments, **named)

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, overload
 
-from voicepipe.audio import AudioFormat
-from voicepipe.census import take_census
+from voicepipe.audio.format import AudioFormat
+from voicepipe.census.census import take_census
 from voicepipe.checks import check_seconds
 from voicepipe.errors import PipelineError
 from voicepipe.frames import AudioFrame, CancelFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.lifecycle import RunState
 from voicepipe.params import Limits
-from voicepipe.pipeline import Pipeline
-from voicepipe.processor import FrameProcessor, Processor
+from voicepipe.pipeline.pipeline import Pipeline
+from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.report import RunReport
-from voicepipe.tap import Tap
-from voicepipe.task import PipelineTask
+from voicepipe.run.task import PipelineTask
+from voicepipe.stages.tap import Tap
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.rules import Hooks, RuleError, broken_in_order, broken_in_report
 from voicepipe.testing.virtual import run_virtual

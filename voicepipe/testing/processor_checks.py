@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from voicepipe.audio import AudioFormat
+from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_count
 from voicepipe.errors import PipelineError
 from voicepipe.frames import ControlFrame, DataFrame, Frame, FrameDirection, SystemFrame
 from voicepipe.lifecycle import RunState
 from voicepipe.params import Limits
-from voicepipe.processor import FrameProcessor, Processor
+from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.processing import Neighbour, Processed, Script, Stand, refuse_running_loop
 from voicepipe.testing.rules import RuleError, expect

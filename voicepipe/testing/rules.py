@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from voicepipe.frames import CancelFrame, EndFrame, Frame, FrameDirection, StartFrame
-from voicepipe.ledger import DropReason
 from voicepipe.lifecycle import RunState
-from voicepipe.pipeline import stages_of
-from voicepipe.processor import Processor
-from voicepipe.report import RunReport
+from voicepipe.pipeline.pipeline import stages_of
+from voicepipe.pipeline.processor import Processor
+from voicepipe.report import DropReason, RunReport
 
 __all__ = ["Hooks", "RuleError", "broken_in_order", "broken_in_report", "expect"]
 

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.audio import FULL_SCALE, AudioFormat, pcm_bytes
+from voicepipe.audio.format import FULL_SCALE, AudioFormat, pcm_bytes
 from voicepipe.checks import check_count, check_number, check_seconds
-from voicepipe.errors import shown
 from voicepipe.frames import AudioFrame, InputAudioFrame
 from voicepipe.sample import speech as bundled_speech
+from voicepipe.text import shown
 
 __all__ = ["Samples", "frames_of", "noise", "silence", "speech", "tone"]
 

@@ -18,10 +18,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from voicepipe.census.origins import note_origin
+from voicepipe.census.stack import where
 from voicepipe.checks import check_seconds
-from voicepipe.element import where
-from voicepipe.hardware import Tick
-from voicepipe.origins import note_origin
+from voicepipe.devices.hardware import Tick
 
 __all__ = ["VirtualClockError", "VirtualLoop", "run_virtual"]
 

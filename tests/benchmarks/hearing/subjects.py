@@ -18,8 +18,8 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.utterance import UtteranceCollector
-from voicepipe.vad import VADProcessor
+from voicepipe.speech.utterance import UtteranceCollector
+from voicepipe.speech.vad import VADProcessor
 
 __all__ = ["SUBJECTS", "Subject", "listen"]
 

@@ -1,0 +1,112 @@
+"""A library whose calls block, in this process: each call in a thread of its own, under a limit."""
+
+from __future__ import annotations
+
+from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
+from voicepipe.devices.trial import DeviceTrial
+from voicepipe.text import printable
+from voicepipe_devices.calls import call
+from voicepipe_devices.driver import (
+    BlockingDriver,
+    BlockingHandle,
+    CaptureCallback,
+    Finished,
+    Handle,
+    RenderCallback,
+    Sides,
+    try_device,
+    underflows_of,
+    version_of,
+)
+from voicepipe_devices.probing import TRY_S, each_tried
+from voicepipe_devices.streams import DriverBackend
+
+__all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "called"]
+
+LIST_S = 5.0
+"""How long listing the devices may take; without a sound server it can spin."""
+OPEN_S = 4.5
+"""How long opening may take: Bluetooth takes seconds. Less than a run's start limit: it is said why."""
+START_S = 4.5
+CLOSE_S = 2.0
+"""With a sound server that hangs, a close never comes back."""
+
+
+class InsideBackend(DriverBackend):
+    """Streams over a blocking driver in this process.
+
+    A call that does not come back leaves its thread behind, and the device with it.
+    """
+
+    def __init__(self, driver: BlockingDriver, name: str, *, shares_air: bool) -> None:
+        self.name = name
+        self.shares_air = shares_air
+        self._driver = driver
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The devices there are, as the library has listed them. Raises: DeviceError."""
+        return await call(self._driver.devices, "the list of sound devices", LIST_S)
+
+    async def trials(self) -> list[DeviceTrial]:
+        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+
+        async def one(number: int, device: DeviceInfo) -> Sides:
+            def found() -> Sides:
+                return try_device(self._driver, number, device.name)
+
+            return await call(found, f"trying {device.name}", TRY_S)
+
+        return await each_tried(await self.devices(), one)
+
+    async def library(self) -> LibraryInfo:
+        """What it stands on. Raises: DeviceError."""
+        version = await call(lambda: version_of(self._driver), "the sound library's version", LIST_S)
+        return LibraryInfo(version)
+
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> Handle:
+        """The handle of a microphone. Raises: DeviceError."""
+
+        def opened() -> BlockingHandle:
+            return self._driver.open_capture(request, callback, finished)
+
+        what = f"opening {called(request, 'microphone')}"
+        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> Handle:
+        """The handle of a speaker. Raises: DeviceError."""
+
+        def opened() -> BlockingHandle:
+            return self._driver.open_render(request, callback, finished)
+
+        what = f"opening {called(request, 'speaker')}"
+        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+
+
+class _Handle:
+    """The same handle, whose calls are awaited."""
+
+    def __init__(self, handle: BlockingHandle) -> None:
+        self._handle = handle
+
+    @property
+    def info(self) -> StreamInfo:
+        return self._handle.info
+
+    @property
+    def underflows(self) -> int:
+        return underflows_of(self._handle)
+
+    async def start(self) -> None:
+        await call(self._handle.start, f"starting {self.info.device}", START_S)
+
+    async def close(self) -> None:
+        await call(self._handle.end, f"closing {self.info.device}", CLOSE_S)
+
+
+def called(request: StreamRequest, kind: str) -> str:
+    """How errors call what was asked for."""
+    return f"the {kind} {printable(repr(request.device))}" if request.device else f"the {kind}"

@@ -1,0 +1,164 @@
+"""A microphone or a speaker in PortAudio's list: found by its name, tried, opened in a format that it has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.errors import DeviceBusyError, DeviceFormatError, DeviceNotFoundError
+from voicepipe.text import printable
+from voicepipe_devices.formats import Refusal, formats, raise_if_missing, reasons, refusal_of_all
+from voicepipe_devices.portaudio import alsa
+from voicepipe_devices.portaudio.choosing import Candidate, choose
+from voicepipe_devices.portaudio.handle import PortAudioHandle
+from voicepipe_devices.portaudio.library import load, translated
+from voicepipe_devices.portaudio.suggested_latency import suggested
+
+if TYPE_CHECKING:
+    from voicepipe.devices.trial import SideTrial
+
+__all__ = ["INPUT", "OUTPUT", "Device", "Direction", "found"]
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How sounddevice names things for it."""
+
+    kind: str
+    channels: str
+    default: int
+    stream: str
+    check: str
+    is_input: bool
+
+
+INPUT = Direction("microphone", "max_input_channels", 0, "RawInputStream", "check_input_settings", True)
+OUTPUT = Direction("speaker", "max_output_channels", 1, "RawOutputStream", "check_output_settings", False)
+
+
+class Device:
+    """A microphone, or a speaker.
+
+    Args:
+        direction: which of the two.
+        index: its place in PortAudio's list.
+        fields: what PortAudio says of it.
+    """
+
+    def __init__(self, direction: Direction, index: int, fields: dict[str, Any]) -> None:
+        self.name = printable(fields["name"])
+        self.channels: int = fields[direction.channels]
+        self._raw_name: str = fields["name"]
+        self._default_rate = round(fields["default_samplerate"])
+        self._direction = direction
+        self._index = index
+
+    def open(self, request: StreamRequest, make: Callable[[StreamInfo], PortAudioHandle]) -> PortAudioHandle:
+        """Open it in the first format that it takes. Raises: DeviceError."""
+        if self._direction.is_input and request.channel is not None:
+            raise_if_missing(self.name, self.channels, request.channel)
+        refused: list[Refusal] = []
+        for audio in self._formats(request):
+            why = printable(reasons(refused))
+            handle = make(StreamInfo(self.name, audio, audio.samples(request.block_s), 0.0, why=why))
+            try:
+                self._open(handle, suggested(request.latency, self._raw_name))
+            except DeviceFormatError as error:
+                refused.append(Refusal(audio, str(error).removeprefix(f"{self.name}: ")))
+            else:
+                return handle
+        raise refusal_of_all(self.name, refused, self._what_opens())
+
+    def tried(self) -> SideTrial | None:
+        """What it opens at, found out without opening it; None: it has no channels."""
+        # Seldom wanted, and a sound process must start soon.
+        from voicepipe.devices.trial import SideTrial
+        from voicepipe_devices.probing import tried
+
+        capture = self._direction.is_input
+        if self.channels:
+            return tried(self._check, StreamRequest(), self.channels, self._default_rate, capture=capture)
+        why = alsa.explained(DeviceNotFoundError(), self._raw_name, capture=capture)
+        if isinstance(why, DeviceNotFoundError):
+            return None
+        named = f"the {self._direction.kind} {self._raw_name!r} is "
+        return SideTrial(trouble=printable(str(why).removeprefix(named)))
+
+    def _open(self, handle: PortAudioHandle, latency: str | float) -> None:
+        kind = getattr(load(), self._direction.stream)
+        try:
+            with translated(self.name), _one_at_a_time():
+                handle.open(kind, self._index, latency)
+        except DeviceBusyError as error:
+            raise alsa.busy(error, self._raw_name, capture=self._direction.is_input) from None
+
+    def _check(self, audio: AudioFormat) -> None:
+        """Raises: DeviceError: it would not open."""
+        check = getattr(load(), self._direction.check)
+        try:
+            with translated(self.name):
+                check(self._index, audio.channels, "int16", samplerate=audio.rate)
+        except DeviceBusyError as error:
+            raise alsa.busy(error, self._raw_name, capture=self._direction.is_input) from None
+
+    def _formats(self, request: StreamRequest) -> list[AudioFormat]:
+        return formats(request, self.channels, self._default_rate, capture=self._direction.is_input)
+
+    def _what_opens(self) -> str:
+        """For the error of a device that refuses what was tried."""
+        trial = self.tried()
+        if trial is not None and trial.rates:
+            rates, most = ", ".join(str(rate) for rate in trial.rates), max(trial.channels, default=1)
+            return f"it opens at {rates} Hz with up to {most} channels: ask for one of these"
+        return (
+            f"it says that it has {self._default_rate} Hz and at most {self.channels} channels: "
+            "choose another device"
+        )
+
+
+def found(direction: Direction, name: str) -> Device:
+    """The one that a name means; empty: the default one. Raises: DeviceError."""
+    sd = load()
+    try:
+        with translated(f"the {direction.kind}"):
+            return _found(sd, direction, name)
+    except DeviceNotFoundError as error:
+        raise alsa.explained(error, name, capture=direction.is_input) from None
+
+
+def _found(sd: Any, direction: Direction, name: str) -> Device:
+    devices: list[dict[str, Any]] = list(sd.query_devices())
+    if not name:
+        index: int = sd.default.device[direction.default]
+        if not 0 <= index < len(devices):
+            raise DeviceNotFoundError(
+                f"there is no {direction.kind}: plug one in, start the sound server, or end what uses it"
+            )
+        return Device(direction, index, devices[index])
+    hosts = sd.query_hostapis()
+    candidates = [
+        Candidate(device["name"], index, hosts[device["hostapi"]]["name"])
+        for index, device in enumerate(devices)
+        if device[direction.channels] > 0
+    ]
+    index = choose(candidates, name, direction.kind).index
+    return Device(direction, index, devices[index])
+
+
+_opening = threading.Lock()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """PortAudio's list of open streams has no lock of its own. A call that hangs has passed it: go on."""
+    got = _opening.acquire(timeout=1.0)
+    try:
+        yield
+    finally:
+        if got:
+            _opening.release()

@@ -1,0 +1,3 @@
+"""sound_process."""
+
+__all__: list[str] = []

@@ -1,0 +1,155 @@
+"""What a program and its sound process say to each other: a kind, a length, and so many bytes.
+
+What is to be heard goes to it by a pipe of its own, as bare samples: so nothing that is said here is
+behind sound.
+
+to the sound process                     from it
+---------------------------------------  -------------------------------------------------
+OPEN     what to open, as JSON           OPENED    what was opened, as JSON
+DEVICES  (list them)                     DEVICES   the list, as JSON
+START    (let the callbacks begin)       STARTED
+FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
+         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
+STOP     (close the intake)              STOPPED   behind the last block
+LIBRARY  (what do you stand on?)         LIBRARY   its version and the priority, as JSON
+TRY      a device's number and name      TRIED     what it opens at, as JSON
+                                         FAILED    an error, as JSON: the answer to a request
+                                         OVER      an error, as JSON: no more callbacks
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from voicepipe import errors
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.errors import DeviceError
+from voicepipe.text import printable
+
+__all__ = [
+    "BLOCK_HEAD",
+    "COUNTS",
+    "FLUSH_BODY",
+    "PROGRESS_BODY",
+    "Kind",
+    "NonsenseError",
+    "Parser",
+    "decoded",
+    "error_message",
+    "error_of",
+    "message",
+    "told",
+    "understood",
+    "unpacked",
+]
+
+_HEAD = struct.Struct("<BI")
+BLOCK_HEAD = struct.Struct("<Qd")
+"""Position of the first sample, and when it was captured. `COUNTS` follow, and the samples."""
+FLUSH_BODY = struct.Struct("<Q")
+"""Samples written until then. Some of them may still be on their way."""
+PROGRESS_BODY = struct.Struct("<QQI")
+"""Samples played, samples dropped, flushes done. `COUNTS` follow."""
+COUNTS = struct.Struct("<QIId")
+"""The fields of `CallbackCounts`."""
+
+
+_MOST_BYTES = 1 << 26
+"""In a message: more than a second of 32 channels at 384 kHz."""
+
+
+class Kind:
+    """The kinds of messages."""
+
+    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY, TRY = range(7)
+    OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER, TRIED = range(10, 18)
+
+
+_KINDS = frozenset({*range(7), *range(10, 18)})
+
+
+class NonsenseError(Exception):
+    """What came is no message. A library may have written into the pipe, or over the process's memory."""
+
+
+def message(kind: int, body: bytes = b"") -> bytes:
+    """One message."""
+    return _HEAD.pack(kind, len(body)) + body
+
+
+class Parser:
+    """Messages out of bytes that come in pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Every message that is whole now: its kind and its body. Raises: NonsenseError."""
+        data, at = self._rest + data, 0
+        while len(data) - at >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(data, at)
+            if kind not in _KINDS or length > _MOST_BYTES:
+                raise NonsenseError(f"a message of kind {kind} and {length} bytes")
+            end = at + _HEAD.size + length
+            if end > len(data):
+                break
+            yield kind, data[at + _HEAD.size : end]
+            at = end
+        self._rest = data[at:]
+
+
+def unpacked(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
+    """The numbers at the beginning of a body, or from there on. Raises: NonsenseError."""
+    try:
+        return struct_of.unpack_from(body, at)
+    except struct.error as error:
+        raise NonsenseError(f"a body of {len(body)} bytes") from error
+
+
+def told(value: StreamRequest | StreamInfo) -> dict[str, Any]:
+    """Its fields, for JSON."""
+    fields = {name: getattr(value, name) for name in value.__slots__}
+    audio: AudioFormat = fields.pop("format")
+    return {**fields, "rate": audio.rate, "channels": audio.channels}
+
+
+def understood(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
+    """What `told` told. Raises: NonsenseError."""
+    try:
+        audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
+        return kind(format=audio, **fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NonsenseError(repr(error)) from error
+
+
+def decoded(body: bytes) -> Any:
+    """What was told as JSON. Raises: NonsenseError."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise NonsenseError(repr(error)) from error
+
+
+def error_message(kind: int, error: BaseException | None) -> bytes:
+    """An error, or none, as a message."""
+    text = None if error is None else {"error": type(error).__name__, "text": str(error) or repr(error)}
+    return message(kind, json.dumps(text).encode())
+
+
+def error_of(body: bytes) -> DeviceError | None:
+    """The error in such a message. Raises: NonsenseError."""
+    told_error = decoded(body)
+    if told_error is None:
+        return None
+    try:
+        name, text = str(told_error["error"]), str(told_error["text"])
+    except (TypeError, KeyError) as error:
+        raise NonsenseError(repr(error)) from error
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, DeviceError):
+        return kind(text)
+    return DeviceError(f"the sound process failed: {printable(name)}: {printable(text)}")

@@ -1,0 +1,259 @@
+"""A sound process, as the program sees it: what is sent to it, what it answers, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, NamedTuple, Self
+
+from voicepipe import errors
+from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError
+from voicepipe.text import printable
+from voicepipe_devices.calls import call
+from voicepipe_devices.sound_process.messages import Kind, NonsenseError, Parser, error_of, message
+from voicepipe_devices.sound_process.pipes import Noise, Pipe
+
+__all__ = ["SoundProcess"]
+
+SPAWN_S = 5.0
+REAP_S = 2.0
+"""For a process that was killed to be gone: it may be stuck in the kernel."""
+PEACE_S = 0.4
+"""How long its own end may take before it is killed."""
+
+
+class SoundProcess:
+    """One process, and the pipes to it. In the loop's thread.
+
+    Args:
+        hears: called with every message that is no answer to a request.
+        over: called once when it has ended by itself, with the reason.
+    """
+
+    def __init__(self, hears: Callable[[int, bytes], None], over: Callable[[DeviceError], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hears = hears
+        self._over = over
+        self._process: subprocess.Popen[bytes]
+        self._pipes: list[Pipe] = []
+        self._requests: asyncio.WriteTransport
+        self._sound_file: IO[bytes]
+        self._sound: asyncio.WriteTransport
+        self._parser = Parser()
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._noise = Noise(self._loop)
+        self._has_answered = False
+        self._ended = False
+        self._closed = False
+
+    async def start(self, driver: str) -> Self:
+        """Make the process. Cancelled, it is ended again before that is raised.
+
+        Raises:
+            DeviceError: it cannot be made.
+        """
+        try:
+            made = await call(lambda: _spawn(driver), "making the sound process", SPAWN_S, undo=_undo)
+        except OSError as error:
+            raise DeviceError(f"the sound process cannot be made: {printable(error)}") from error
+        process = self._process = made.process
+        self._sound_file = made.sound
+        try:
+            for stream, take in ((process.stdout, self._take), (process.stderr, self._noise.take)):
+                assert stream is not None
+                pipe = Pipe(take, self._pipe_ended)
+                transport, _ = await self._loop.connect_read_pipe(lambda pipe=pipe: pipe, stream)  # type: ignore[misc]
+                pipe.transport = transport
+                self._pipes.append(pipe)
+            assert process.stdin is not None
+            self._sound = await self._write_to(self._sound_file)
+            self._requests = await self._write_to(process.stdin)
+            self._noise.reads(self._pipes[1])
+        except BaseException:  # cancelled too: the process must not stay
+            await self.close()
+            raise
+        return self
+
+    async def _write_to(self, file: IO[bytes]) -> asyncio.WriteTransport:
+        pipe = Pipe(lambda _: None, self._pipe_ended)
+        transport, _ = await self._loop.connect_write_pipe(lambda: pipe, file)
+        pipe.transport = transport
+        self._pipes.append(pipe)
+        return transport
+
+    def send(self, kind: int, body: bytes = b"") -> None:
+        """One request that nobody answers. Lost where it has ended: `over` tells of that."""
+        if not self._ended and not self._closed:
+            self._requests.write(message(kind, body))
+
+    def play(self, data: bytes) -> None:
+        """Sound to be heard. No request waits behind it."""
+        if not self._ended and not self._closed:
+            self._sound.write(data)
+
+    async def ask(self, kind: int, body: bytes, what: str, limit_s: float) -> bytes:
+        """One request, and its answer.
+
+        Raises:
+            DeviceError: the driver's own, or that the process has ended.
+            DeviceTimeoutError: there is no answer.
+        """
+        if self._ended or self._closed:
+            raise self._reason()
+        self._answer = self._loop.create_future()
+        self.send(kind, body)
+        try:
+            async with asyncio.timeout(limit_s):
+                answered, result = await self._answer
+        except TimeoutError:
+            raise DeviceTimeoutError(
+                f"{what}: no answer within {limit_s:g} s; restart the sound server, or replug the device"
+            ) from None
+        finally:
+            self._answer = None
+        if answered != Kind.FAILED:
+            return result
+        try:
+            error = error_of(result)
+        except NonsenseError as nonsense:
+            error = DeviceError(f"the sound process talks nonsense: {printable(nonsense)}")
+        raise error or DeviceError(what)
+
+    async def close(self) -> None:
+        """End it: in peace if it listens, else by a kill. Called once; refuses to be cancelled."""
+        self._closed = True
+        self._noise.stop()
+        await call(self._end, "ending the sound process", REAP_S)
+        for pipe in self._pipes:
+            pipe.transport.close()
+        for pipe in self._pipes:
+            await pipe.gone.wait()
+        # Where they have not become pipes of the loop's: it was cancelled before that.
+        _close_files(self._process, self._sound_file)
+
+    def _end(self) -> None:
+        """In a thread."""
+        process = self._process
+        self._loop.call_soon_threadsafe(self._hang_up)
+        try:
+            process.wait(PEACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(REAP_S)
+
+    def _hang_up(self) -> None:
+        if len(self._pipes) == 4:
+            self._requests.close()
+        elif self._process.stdin is not None:
+            self._process.stdin.close()
+
+    # -- what it says --------------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        if self._ended:
+            return
+        try:
+            self._understand(data)
+        except NonsenseError as error:
+            self._ended = True  # nothing that it says counts any more
+            self._fail(DeviceLostError(f"the sound process talks nonsense: {printable(error)}"))
+
+    def _understand(self, data: bytes) -> None:
+        for kind, body in self._parser.feed(data):
+            self._has_answered = True
+            if self._answer is not None and kind in _ANSWERS:
+                if not self._answer.done():
+                    self._answer.set_result((kind, body))
+            else:
+                self._hears(kind, body)
+
+    def _pipe_ended(self) -> None:
+        if self._ended or self._closed:
+            return
+        self._ended = True
+        self._fail(self._reason())
+
+    def _fail(self, error: DeviceError) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        else:
+            self._over(error)
+
+    def _reason(self) -> DeviceError:
+        status = self._process.poll()
+        if status is None:  # it has closed its pipes, and is on its way out
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(0.05)
+        last = self._noise.last or self._likely_cause(status)
+        last = f": {last}" if last else ""
+        return DeviceLostError(f"the sound process has ended (status {status}){last}")
+
+    def _likely_cause(self, status: int | None) -> str:
+        """Where it has said nothing: sounddevice closes its mouth while it loads the library."""
+        if status == -signal.SIGXCPU:
+            return _SPUN
+        return _GIVEN_UP if status == -signal.SIGABRT and not self._has_answered else ""
+
+
+_GIVEN_UP = (
+    "PortAudio does so when it is loaded where ALSA's configuration names no default device: "
+    "name pcm.default in ~/.asoundrc or /etc/asound.conf, and look at ALSA_CONFIG_PATH"
+)
+_SPUN = (
+    "it kept a core busy without a rest, as PortAudio does when its sound server has died, or when a virtual "
+    "device gives nothing for a while"
+)
+_ANSWERS = (Kind.OPENED, Kind.DEVICES, Kind.LIBRARY, Kind.TRIED, Kind.STARTED, Kind.FAILED)
+
+
+class _Made(NamedTuple):
+    """A process that was made."""
+
+    process: subprocess.Popen[bytes]
+    sound: IO[bytes]
+    """Goes to it, beside its stdin."""
+
+
+def _spawn(driver: str) -> _Made:
+    """In a session of its own: Ctrl-C is for the program. In a thread."""
+    # Our own path is its path, so that it need not look for packages again (-S): that saves 10 ms.
+    here = [str(Path(errors.__file__).parents[1]), str(Path(__file__).parents[2])]
+    path = os.pathsep.join(dict.fromkeys([*here, *filter(None, sys.path)]))
+    environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
+    its_end, our_end = os.pipe()
+    sound = os.fdopen(our_end, "wb", buffering=0)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-P", "-m", "voicepipe_devices.sound_process.child", driver, str(its_end)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environment, "PYTHONPATH": path},
+            start_new_session=True,
+            bufsize=0,
+            pass_fds=[its_end],
+        )
+    except BaseException:
+        sound.close()
+        raise
+    finally:
+        os.close(its_end)
+    return _Made(process, sound)
+
+
+def _undo(made: _Made) -> None:
+    made.process.kill()
+    made.process.wait(REAP_S)
+    _close_files(*made)
+
+
+def _close_files(process: subprocess.Popen[bytes], sound: IO[bytes]) -> None:
+    for file in (process.stdin, process.stdout, process.stderr, sound):
+        if file is not None:
+            file.close()

@@ -1,0 +1,190 @@
+"""Files in place of devices: one is heard, and one is written. `open_backend("wav:IN.wav,OUT.wav")`
+
+As fast as the pipeline takes it, or paced like hardware. The files are read and written in the
+event loop's thread: a block is a few hundred bytes, which the system has read ahead or keeps in
+memory; to hand it to a thread and back would take longer, and the loop would wait no less.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.devices.port import DeviceInfo, InputStream, OutputStream, StreamRequest
+from voicepipe.errors import (
+    AudioFormatError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceNotFoundError,
+    DevicePermissionError,
+)
+from voicepipe.text import printable, shown
+from voicepipe_devices.formats import raise_if_missing
+from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
+
+__all__ = ["WavBackend", "open_backend"]
+
+_FORM = "'wav:IN.wav,OUT.wav' would be right, or 'wav:IN.wav', or 'wav:,OUT.wav'"
+_Path = str | os.PathLike[str]
+
+
+class WavBackend:
+    """The back end "wav": the microphone is one file, the speaker another.
+
+    An input begins at the file's beginning each time it is opened, and an output overwrites
+    its file when it is opened. The input is converted to what is asked for; the output is
+    written as it comes, and holds nothing but what was played.
+
+    Args:
+        input_path: the WAV file to be heard. None: there is no microphone.
+        output_path: the file to be written. None: there is no speaker.
+        paced: both take the time that sound takes. Otherwise as fast as can be.
+
+    Raises:
+        TypeError: a path is no path, or `paced` no bool.
+        ValueError: there is neither, a path is empty or holds a NUL, or both are the same file.
+    """
+
+    name = "wav"
+    shares_air = False
+    lost_for_good = True
+    """A file that was lost would begin anew, or be emptied: no run waits for it."""
+
+    def __init__(
+        self, input_path: _Path | None = None, output_path: _Path | None = None, *, paced: bool = False
+    ) -> None:
+        if input_path is None and output_path is None:
+            raise ValueError(f"the back end 'wav' needs a file: {_FORM}")
+        if not isinstance(paced, bool):
+            raise TypeError(f"paced must be True or False, not {shown(paced)}")
+        self._input = None if input_path is None else _checked("input_path", input_path)
+        self._output = None if output_path is None else _checked("output_path", output_path)
+        self._paced = paced
+        self._writing: FileOutput | None = None
+        self._check_not_the_same()
+
+    async def devices(self) -> list[DeviceInfo]:
+        """The two files, by their names. An input that cannot be read is not there."""
+        found: list[DeviceInfo] = []
+        if self._input is not None:
+            try:
+                with WavReader(self._input) as reader:
+                    audio = reader.format
+                found.append(DeviceInfo(file_name(self._input), audio.channels, 0, audio.rate))
+            except (OSError, AudioFormatError):
+                pass  # opening it says why
+        if self._output is not None:
+            found.append(DeviceInfo(file_name(self._output), 0, 32, 16_000))
+        return found
+
+    async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
+        """Open the input file.
+
+        Raises:
+            AudioFormatError: it is no WAV file that can be read.
+            DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
+                the disk fails; the class says which.
+        """
+        path = _wanted(self._input, request, "no input: 'wav:IN.wav' has one")
+        reader = _reader(path)
+        if request.channel is not None and request.channel > reader.format.channels:
+            reader.close()
+            raise_if_missing(file_name(path), reader.format.channels, request.channel)
+        return FileInput(reader, path, request, wake, paced=self._paced)
+
+    async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
+        """Open the output file, and empty it.
+
+        Raises:
+            AudioFormatError: there is something of that name that is no regular file.
+            DeviceError: it is open already, it may not be written, or the disk fails; the class says which.
+            ValueError: it is the input file.
+        """
+        path = _wanted(self._output, request, "no output: 'wav:,OUT.wav' has one")
+        self._check_not_the_same()
+        if self._writing is not None and not self._writing.is_closed:
+            raise DeviceBusyError(f"{printable(path)} is being written by another stream: close that first")
+        if self._input is not None:
+            _reader(self._input).close()  # where nothing can be read, nothing is emptied
+        try:
+            writer = WavWriter(path, request.format)
+        except OSError as error:
+            raise _device_error(error, path, "written") from error
+        self._writing = FileOutput(writer, path, request, wake, paced=self._paced)
+        return self._writing
+
+    def _check_not_the_same(self) -> None:
+        """To write what is being read would destroy it first."""
+        if self._input is None or self._output is None:
+            return
+        try:
+            same = os.path.samefile(self._input, self._output)
+        except OSError:  # one is not there, yet
+            same = os.path.abspath(self._input) == os.path.abspath(self._output)
+        if same:
+            raise ValueError(f"{printable(self._output)} is the input file too: give the output another name")
+
+
+def open_backend(argument: str) -> WavBackend:
+    """The back end for what stands behind "wav:": IN.wav, IN.wav,OUT.wav or ,OUT.wav.
+
+    Raises:
+        ValueError: it is none of these, or as `WavBackend`.
+    """
+    heard, _, written = argument.partition(",")
+    if "," in written:
+        raise ValueError(
+            f"too many commas in 'wav:{printable(argument)}': {_FORM}; or call WavBackend(IN, OUT)"
+        )
+    return WavBackend(heard or None, written or None)
+
+
+def _checked(name: str, path: object) -> str:
+    """A path as text. Raises: TypeError, ValueError."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be the path of a file, not {shown(path)}")
+    if not text or "\0" in text or not _can_be_named(text):
+        raise ValueError(f"{name} must be the path of a file, not {printable(repr(text))}")
+    return text
+
+
+def _can_be_named(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
+
+
+def _wanted(path: str | None, request: StreamRequest, nothing: str) -> str:
+    """The file for a request. Raises: DeviceNotFoundError."""
+    if path is None:
+        raise DeviceNotFoundError(f"this back end 'wav' has {nothing}")
+    if request.device not in file_name(path):
+        raise DeviceNotFoundError(
+            f"there is no device {printable(repr(request.device))}: there is {file_name(path)!r}"
+        )
+    return path
+
+
+def _reader(path: str) -> WavReader:
+    """The file, open. Raises: AudioFormatError, DeviceError."""
+    try:
+        return WavReader(path)
+    except OSError as error:
+        raise _device_error(error, path, "read") from error
+
+
+def _device_error(error: OSError, path: str, done: str) -> DeviceError:
+    """Why a file cannot be opened, in the words of devices."""
+    name = printable(path)
+    if isinstance(error, FileNotFoundError):
+        missing = "there is no such file" if done == "read" else "its folder is not there: make it first"
+        return DeviceNotFoundError(f"{name} cannot be {done}: {missing}")
+    if isinstance(error, PermissionError):
+        return DevicePermissionError(
+            f"{name} may not be {done} by this user: `ls -l` says by whom, `chmod` and `chown` change it"
+        )
+    return DeviceError(f"{name} cannot be {done}: {error.strerror}: choose another file")

@@ -1,0 +1,27 @@
+"""Where a suspended task stands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+__all__ = ["where"]
+
+
+def where(awaitable: Any) -> str:
+    """Where a suspended task stands: its innermost line outside asyncio, as file:line in function."""
+    inner = awaitable.get_coro() if isinstance(awaitable, asyncio.Task) else awaitable
+    place = "not started"
+    while inner is not None:
+        frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None)
+        if frame is None:
+            break
+        code = frame.f_code
+        if not code.co_filename.startswith(_ASYNCIO) or place == "not started":
+            place = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+        inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)
+    return place
+
+
+_ASYNCIO = os.path.dirname(asyncio.__file__)

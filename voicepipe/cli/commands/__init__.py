@@ -1,0 +1,3 @@
+"""commands."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""parts."""
+
+__all__: list[str] = []

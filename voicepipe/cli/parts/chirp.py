@@ -1,0 +1,151 @@
+"""What a microphone and a speaker do, measured: blocks as they come, and how long a chirp is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamRequest
+
+__all__ = ["CHIRP_S", "Chirp", "Trip", "collect", "open_microphone", "open_speaker", "round_trip"]
+
+CHIRP_S = 0.1
+_FROM_HZ, _TO_HZ = 500.0, 3_500.0
+"""What every loudspeaker plays and every microphone hears, at 8 kHz too."""
+_LOUDNESS = 0.3
+_SHARPNESS = 8.0
+"""So far must the place of a chirp stand out of the rest, as a ratio of correlations."""
+_LOOK_S = 0.005
+
+
+@asynccontextmanager
+async def open_microphone(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[InputStream]:
+    """The stream of a microphone, running. Raises: DeviceError."""
+    stream = await backend.open_input(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
+
+
+@asynccontextmanager
+async def open_speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
+    """The stream of a speaker, running. Raises: DeviceError."""
+    stream = await backend.open_output(replace(wish, device=name), lambda: None)
+    try:
+        await stream.start()
+        yield stream
+    finally:
+        await stream.close()
+
+
+async def collect(stream: InputStream, seconds: float) -> list[Block]:
+    """What comes from a stream that runs, for so long.
+
+    Raises:
+        DeviceError: the device is lost.
+    """
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds
+    blocks: list[Block] = []
+    while loop.time() < until_s:
+        await asyncio.sleep(_LOOK_S)
+        while (block := stream.read()) is not None:
+            blocks.append(block)
+        if stream.error is not None:
+            raise stream.error
+    return blocks
+
+
+class Chirp:
+    """A short rising tone, found again by its correlation, to the sample."""
+
+    def __init__(self, audio: AudioFormat) -> None:
+        self.format = audio
+        times = np.arange(audio.samples(CHIRP_S)) / audio.rate
+        sweep = _FROM_HZ * times + (_TO_HZ - _FROM_HZ) * times**2 / (2 * CHIRP_S)
+        shape = np.sin(math.pi * times / CHIRP_S) ** 2
+        self._wave = _LOUDNESS * shape * np.sin(2 * math.pi * sweep)
+        mono = np.rint(32767 * self._wave).astype(np.int16)
+        self.data = np.repeat(mono[:, None], audio.channels, axis=1).tobytes()
+        """As a speaker takes it."""
+
+    def find(self, sound: npt.NDArray[np.float64]) -> tuple[int, float] | None:
+        """Where it begins in mono sound, full scale 1, and how loud it is beside what was played; or None."""
+        wave = self._wave
+        if len(sound) < len(wave):
+            return None
+        size = 1 << (len(sound) + len(wave)).bit_length()
+        spectrum = np.fft.rfft(sound, size) * np.fft.rfft(wave, size).conj()
+        alike = np.fft.irfft(spectrum, size)[: len(sound) - len(wave) + 1]
+        at = int(np.argmax(np.abs(alike)))
+        peak = abs(float(alike[at]))
+        rest = np.sqrt(np.mean(alike**2))
+        if peak <= _SHARPNESS * float(rest) or not peak:
+            return None
+        return at, peak / float(wave @ wave)
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One chirp's way: out of the program, through the air, and back to the microphone."""
+
+    began_s: float
+    """When it was written, by the loop's clock."""
+    seconds: float
+    """From the moment it was written until it was at the microphone, as the device's clock has it."""
+    in_hand_s: float
+    """Until the program held the block in which it begins."""
+    gain_db: float
+    """How loud it came back, beside what was played."""
+
+
+async def round_trip(
+    microphone: InputStream, speaker: OutputStream, chirp: Chirp, listen_s: float
+) -> Trip | None:
+    """Play one chirp and listen for so long; None: it was not heard. Both streams run.
+
+    Raises:
+        DeviceError: a device is lost.
+    """
+    loop = asyncio.get_running_loop()
+    while microphone.read() is not None:
+        pass
+    began_s = loop.time()
+    speaker.write(chirp.data)
+    arrived: list[tuple[Block, float]] = []
+    while loop.time() < began_s + listen_s + CHIRP_S:
+        await asyncio.sleep(_LOOK_S / 5)
+        while (block := microphone.read()) is not None:
+            arrived.append((block, loop.time()))
+        for error in (microphone.error, speaker.error):
+            if error is not None:
+                raise error
+    return _trip(chirp, arrived, began_s)
+
+
+def _trip(chirp: Chirp, arrived: Sequence[tuple[Block, float]], began_s: float) -> Trip | None:
+    audio = chirp.format
+    if not arrived:
+        return None
+    first = arrived[0][0].position
+    last, _ = arrived[-1]
+    sound = np.zeros(last.position + len(last.data) // audio.sample_bytes - first)
+    for block, _ in arrived:  # what was lost between two blocks stays silent
+        mono = np.frombuffer(block.data, np.int16).reshape(-1, audio.channels)[:, 0] / 32768
+        sound[block.position - first : block.position - first + len(mono)] = mono
+    found = chirp.find(sound)
+    if found is None:
+        return None
+    at, gain = found[0] + first, found[1]
+    block, in_hand_s = next(b for b in reversed(arrived) if b[0].position <= at)
+    heard_s = block.captured_s + (at - block.position) / audio.rate
+    return Trip(began_s, heard_s - began_s, in_hand_s - began_s, 20 * math.log10(gain))

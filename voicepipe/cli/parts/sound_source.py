@@ -1,0 +1,120 @@
+"""Where a program's sound comes from: the hardware there is, or, where there is none, a simulated card.
+
+What only the simulated card needs is imported where it is used: it brings numpy, 12 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable
+
+from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.backends import open_backend
+from voicepipe.devices.port import Backend, StreamRequest
+from voicepipe.errors import BackendMissingError, DeviceError, DeviceNotFoundError
+
+__all__ = ["CALM_LATENCY_S", "Sound", "choose_sound"]
+
+CALM_LATENCY_S = 0.2
+"""What to ask of a device where nobody waits for an answer: its buffer outlasts a busy machine."""
+
+
+class Sound:
+    """A back end to run on, and what is to be done with it."""
+
+    has_speaker = True
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    def begin(self, audio: AudioFormat, seconds: float | None) -> None:
+        """The run is about to begin, in that format."""
+
+    def finish(self, say: Callable[[str], None]) -> None:
+        """The run is over."""
+
+
+class FileSound(Sound):
+    """Files; the one that is written may be missing."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        devices = asyncio.run(backend.devices())
+        self.has_speaker = any(device.outputs for device in devices)
+
+
+class SimulatedSound(Sound):
+    """The simulated card: its microphone hears the bundled voice; what its speaker played goes to a file."""
+
+    def begin(self, audio: AudioFormat, seconds: float | None) -> None:
+        """Somebody speaks into the microphone; without a limit in seconds the input ends with the voice."""
+        from voicepipe.sample import speech
+        from voicepipe_devices.fake import FakeBackend
+
+        assert isinstance(self.backend, FakeBackend)
+        self._audio, self._card = audio, self.backend.card
+        self._card.mic.hear(speech(audio))
+        if seconds is None:
+            self._card.mic.run_out()
+
+    def finish(self, say: Callable[[str], None]) -> None:
+        """Keep what was played. Raises: OSError."""
+        from voicepipe.audio.wav_file import WavWriter
+
+        played = self._card.speaker.played()
+        number, path = tempfile.mkstemp(prefix="voicepipe-echo-", suffix=".wav")
+        os.close(number)
+        with WavWriter(path, self._audio) as file:
+            file.write(played)
+        say(f"what the simulated speaker played is in {path}")
+
+
+def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
+    """The back end of that name; for "auto" PortAudio, and the simulated card where that has no devices. A
+    service has nobody to show something to: it waits for its devices.
+
+    Raises:
+        DeviceError: PortAudio does not answer.
+    """
+    if name == "auto":
+        why = None if os.environ.get("NOTIFY_SOCKET") else _why_not_portaudio()
+        if why is None:
+            return Sound(open_backend("portaudio"))
+        say(f"{why}; on a simulated card instead, whose microphone hears a bundled voice")
+        name = "fake"
+    backend = open_backend(name)
+    kind = {"fake": SimulatedSound, "wav": FileSound}.get(backend.name, Sound)
+    return kind(backend)
+
+
+def _why_not_portaudio() -> str | None:
+    """One line that says what is missing, or None."""
+    backend = open_backend("portaudio")
+    try:
+        devices = asyncio.run(backend.devices())
+    except BackendMissingError as error:
+        return str(error)
+    mic = any(device.default_input for device in devices)
+    speaker = any(device.default_output for device in devices)
+    if mic and speaker:
+        return None
+    why = asyncio.run(_refusal(backend, microphone=not mic))
+    if why is not None:
+        return why
+    missing = "no speaker" if mic else "no microphone" if speaker else "no sound card"
+    return f"{missing} found (plug one in, or start the sound server)"
+
+
+async def _refusal(backend: Backend, *, microphone: bool) -> str | None:
+    """Why the default device is not there, where it is: another program has it, or nobody may use it."""
+    opened = backend.open_input if microphone else backend.open_output
+    try:
+        stream = await opened(StreamRequest(), lambda: None)
+    except DeviceNotFoundError:
+        return None
+    except DeviceError as error:
+        return str(error)
+    await stream.close()  # it has come back meanwhile, too late for this
+    return None

@@ -1,0 +1,3 @@
+"""drift."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""endpoints."""
+
+__all__: list[str] = []

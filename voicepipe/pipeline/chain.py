@@ -1,0 +1,98 @@
+"""Laying a pipeline out for one run: a flat chain of elements, every one made and kept by the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+from voicepipe.pipeline.ends import Sink, Source
+from voicepipe.pipeline.junction import Junction
+from voicepipe.pipeline.link import Element, Flow, RunHandle, link
+from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
+from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+from voicepipe.pipeline.seat import InlineNode, Node
+from voicepipe.pipeline.task_seat import Worker
+
+__all__ = ["Chain"]
+
+
+class Chain:
+    """All elements of one run, nested pipelines laid flat.
+
+    There is one owner for everything: the run opens, ends and cleans up `nodes`, whatever
+    depth they stand at.
+    """
+
+    def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
+        self._run = run
+        self._labels: Counter[str] = Counter()
+        self.nodes: list[Node] = []
+        """The stages, from the microphone to the speaker; the branches of a parallel pipeline in turn."""
+        self._elements: list[Element] = []
+        self.source, self.sink = Source(run), Sink(run, down_queue)
+        inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
+        self._string(self.source, *inner, self.sink)
+        for element in self._elements:
+            element.connect()
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The stages that have a mailbox and a task."""
+        return [node for node in self.nodes if isinstance(node, Worker)]
+
+    def attach(self) -> None:
+        """Give every processor its seat in this run.
+
+        Raises:
+            RuntimeError: one of them has a seat in another run. Nothing is attached then.
+        """
+        for node in self.nodes:
+            other = node.processor._node
+            if other is not None:
+                raise RuntimeError(
+                    f"{node.label} is in a running pipeline already: a processor can be in one at a time"
+                )
+        for node in self.nodes:
+            node.processor._node = node
+
+    def detach(self) -> None:
+        """The run is over; its processors may be used again."""
+        for node in self.nodes:
+            node.processor._node = None
+
+    def _string(self, *parts: Element | Processor) -> tuple[Element, Element]:
+        """Lay parts out one behind the other; returns the first and the last element."""
+        laid = [self._lay(part) for part in parts]
+        for (_, last), (first, _) in pairwise(laid):
+            link(last, first)
+        return laid[0][0], laid[-1][1]
+
+    def _lay(self, part: Element | Processor) -> tuple[Element, Element]:
+        if isinstance(part, Element):
+            self._elements.append(part)
+            return part, part
+        if isinstance(part, Pipeline):
+            return self._string(Source(), *part.processors, Sink())
+        if isinstance(part, ParallelPipeline):
+            return self._lay_branches(part)
+        node = self._node(part)
+        self.nodes.append(node)
+        return self._lay(node)
+
+    def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
+        head, tail = Junction.pair(len(parallel.branches))
+        for start, branch, end in zip(head.ports, parallel.branches, tail.ports, strict=True):
+            self._string(start, branch, end)
+        self._elements += [head, tail]
+        return head, tail
+
+    def _node(self, processor: Processor) -> Node:
+        self._labels[processor.name] += 1
+        nth = self._labels[processor.name]
+        label = processor.name if nth == 1 else f"{processor.name}#{nth}"
+        if isinstance(processor, InlineProcessor):
+            return InlineNode(processor, label, self._run)
+        if isinstance(processor, FrameProcessor):
+            return Worker(processor, label, self._run)
+        raise TypeError(f"{processor!r} is no stage: derive from InlineProcessor or FrameProcessor")

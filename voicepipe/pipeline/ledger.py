@@ -1,0 +1,47 @@
+"""The ledger of a seam: every sample that went in came out, is held, or was dropped for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from voicepipe.frames import AudioFrame, Frame
+from voicepipe.report import SeamReport
+
+__all__ = ["Ledger"]
+
+
+_NONE: Mapping[str, int] = MappingProxyType({})
+"""One for all ledgers: in nearly every run nearly every stage drops nothing."""
+
+
+class Ledger:
+    """Counts one seam. One owner; not thread-safe."""
+
+    __slots__ = ("dropped", "dropped_frames", "given", "taken")
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.given = 0
+        self.dropped = _NONE
+        self.dropped_frames = _NONE
+
+    def drop(self, frame: Frame, reason: str) -> None:
+        """A frame that had been taken is dropped."""
+        self.dropped_frames = _more(self.dropped_frames, reason, 1)
+        if isinstance(frame, AudioFrame):
+            self.dropped = _more(self.dropped, reason, frame.num_samples)
+
+    def refuse(self, frame: Frame, reason: str) -> None:
+        """A frame is dropped where it would have come in."""
+        if isinstance(frame, AudioFrame):
+            self.taken += frame.num_samples
+        self.drop(frame, reason)
+
+    def report(self, name: str, held: int = 0) -> SeamReport:
+        """The seam as it stands."""
+        return SeamReport(name, self.taken, self.given, held, dict(self.dropped), dict(self.dropped_frames))
+
+
+def _more(counts: Mapping[str, int], reason: str, count: int) -> Mapping[str, int]:
+    return {**counts, reason: counts.get(reason, 0) + count}

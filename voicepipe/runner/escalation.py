@@ -1,0 +1,73 @@
+"""What the first, the second and the third signal do to a program's tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+from voicepipe.run.task import PipelineTask
+from voicepipe.runner.process_end import end_at_once
+
+__all__ = ["Escalation"]
+
+_log = logging.getLogger("voicepipe")
+
+
+class Escalation:
+    """What the first, the second and the third signal do."""
+
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._heard: list[signal.Signals] = []
+        self._done = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: tuple[PipelineTask, ...] = ()
+        self._grace: asyncio.TimerHandle | None = None
+        self.cancelled_by = 0
+        """The signal that made the end a cancel."""
+
+    def begin(self, loop: asyncio.AbstractEventLoop, tasks: tuple[PipelineTask, ...]) -> None:
+        """The tasks are about to run; signals that came before count."""
+        self._loop, self._tasks = loop, tasks
+        self._act()
+
+    def end(self) -> None:
+        """The tasks are closed: only a third signal does anything yet."""
+        if self._grace is not None:
+            self._grace.cancel()
+        self._tasks = ()
+
+    def hear(self, number: signal.Signals) -> None:
+        """From the hearing thread."""
+        self._heard.append(number)
+        if len(self._heard) >= 3:
+            end_at_once(number)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+                self._loop.call_soon_threadsafe(self._act)
+
+    def _act(self) -> None:
+        """In the loop: do what the signals so far ask for."""
+        while self._tasks and self._done < len(self._heard[:2]):
+            number = self._heard[self._done]
+            self._done += 1
+            if self._done == 1:
+                self._end_tasks(number)
+            else:
+                self._cancel_tasks(number, f"a second signal, {number.name}")
+
+    def _end_tasks(self, number: signal.Signals) -> None:
+        _log.info("%s: ending; a second signal cancels", number.name)
+        for task in self._tasks:
+            task.end(number.name)
+        if number is not signal.SIGINT and self._loop is not None:
+            late = f"{number.name}, and {self._grace_s:g} s of grace"
+            self._grace = self._loop.call_later(self._grace_s, self._cancel_tasks, number, late)
+
+    def _cancel_tasks(self, number: signal.Signals, reason: str) -> None:
+        _log.info("%s: cancelling", reason)
+        self.cancelled_by = self.cancelled_by or number
+        for task in self._tasks:
+            task.cancel(reason)

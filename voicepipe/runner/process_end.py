@@ -1,0 +1,70 @@
+"""How the process ends: in order, or at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+from voicepipe.devices.port import IN_A_LIBRARY
+from voicepipe.text import printable
+
+__all__ = ["end_at_once", "end_process"]
+
+_log = logging.getLogger("voicepipe")
+
+
+def end_process(status: int) -> NoReturn:
+    """End the process, even if a thread refuses to end: it is named, and `atexit` functions do not run then.
+
+    From here on Ctrl-C is the system's: it ends the process with no traceback.
+    """
+    _leave_ctrl_c_to_the_system()  # first: output that nobody reads may take for ever to be flushed
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    # A library that hangs in a call of ours would hang in its `atexit` function too.
+    held_by = sorted(
+        printable(thread.name)
+        for thread in others
+        if not thread.daemon or thread.name.startswith(IN_A_LIBRARY)
+    )
+    if held_by:
+        _log.warning("the process ends in spite of %s", ", ".join(held_by))
+    _flush_output()
+    if held_by:
+        os._exit(status)
+    sys.exit(status)
+
+
+def _leave_ctrl_c_to_the_system() -> None:
+    """While the interpreter ends, a KeyboardInterrupt is a traceback that helps nobody."""
+    with contextlib.suppress(ValueError):  # not the main thread
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _flush_output() -> None:
+    """A reader that has gone away is no reason for a traceback, or another status, at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:
+            pass  # closed
+
+
+def end_at_once(number: signal.Signals) -> NoReturn:
+    """End the process now, and say so where that cannot block. From any thread."""
+    said = f"\nvoicepipe: a third signal, {number.name}: the process ends at once\n"
+    with contextlib.suppress(OSError, ValueError):
+        stderr = -1 if sys.__stderr__ is None else sys.__stderr__.fileno()
+        if sys.platform == "win32" or select.select([], [stderr], [], 0)[1]:
+            os.write(stderr, said.encode())
+    os._exit(128 + number)

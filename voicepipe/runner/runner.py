@@ -1,0 +1,315 @@
+"""Runs tasks as a program: signals, grace times, exit status, and a census at the end.
+
+    PipelineRunner().main(task)
+
+The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard. The second
+cancels them. The third ends the process at once, whatever it is doing.
+
+Where NOTIFY_SOCKET is set (a systemd service with `Type=notify`), the service manager is told
+how the program is, and its watchdog is pinged while sound flows: see `health`.
+
+exit status  when
+-----------  --------------------------------------------------------
+0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
+1            failed
+2            usage (for programs; the runner itself never returns it)
+129          cancelled by a second SIGHUP, or after its grace
+130          cancelled by a second SIGINT (Ctrl-C)
+143          cancelled by a second SIGTERM, or after its grace
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+from voicepipe.census.census import Census, take_census
+from voicepipe.census.monitor import CensusMonitor
+from voicepipe.checks import check_seconds
+from voicepipe.lifecycle import RunState
+from voicepipe.run.failures import brief
+from voicepipe.run.task import PipelineTask
+from voicepipe.runner.escalation import Escalation
+from voicepipe.runner.loop_watchdog import LoopWatchdog
+from voicepipe.runner.process_end import end_process
+from voicepipe.runner.signals import listen
+
+__all__ = ["PipelineRunner"]
+
+_log = logging.getLogger("voicepipe")
+_TIDY_S = 1.0
+"""For what stages left running: their tasks, their async generators, their threads."""
+
+
+class PipelineRunner:
+    """Runs one task, or several side by side, to their end. Where one fails, the others are ended.
+
+    Args:
+        handle_signals: listen to SIGINT, SIGTERM and SIGHUP; not to those that the process
+            ignores. Off the main thread Python allows no handlers, and the runner goes without.
+        grace_s: how long an end that SIGTERM or SIGHUP asked for may take before it
+            becomes a cancel. Ctrl-C has no such limit: a person can press it again.
+        blocked_s: how long the event loop may be blocked before a watchdog thread names
+            the stage that does it; 0: no watchdog.
+        monitor_s: take a census so often, and log what grows; 0: never.
+        status_socket: the path of a local socket that answers `voicepipe status`; None: that of the
+            systemd service, where this is one; empty: none.
+        metrics_port: a port of 127.0.0.1 that tells Prometheus the same (`/metrics`), 0: any that is
+            free; None: none. Needs the extra `metrics`.
+
+    Raises:
+        TypeError, ValueError: a time is none, or a path, or a port.
+        VoicepipeError: there are to be metrics, and the extra is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        handle_signals: bool = True,
+        grace_s: float = 20.0,
+        blocked_s: float = 2.0,
+        monitor_s: float = 0.0,
+        status_socket: str | os.PathLike[str] | None = None,
+        metrics_port: int | None = None,
+    ) -> None:
+        self._handle_signals = handle_signals
+        self._grace_s = check_seconds("grace_s", grace_s)
+        self._blocked_s = check_seconds("blocked_s", blocked_s)
+        self._monitor_s = check_seconds("monitor_s", monitor_s)
+        self._status_socket = None if status_socket is None else os.fspath(status_socket)
+        self._metrics_port = metrics_port
+        if metrics_port is not None:
+            from voicepipe.service.metrics import check_port  # not for every program
+
+            check_port(metrics_port)
+        self._in_use = False
+        self.errors: list[BaseException] = []
+        """What the tasks of the last run raised."""
+        self.left = Census()
+        """What the last `run()` left behind. Empty, unless a stage or a driver is broken."""
+
+    def run(self, *tasks: PipelineTask) -> int:
+        """Run the tasks in an event loop of their own; returns the exit status.
+
+        What stages left running in the loop is cancelled, and named in the log.
+
+        Raises:
+            TypeError, ValueError: there is no task, one is none, or one is there twice.
+            RuntimeError: called where an event loop runs, or the runner is running already.
+            KeyboardInterrupt: Ctrl-C, where signals are not handled here. The tasks are
+                cancelled, and everything is closed, before it is raised.
+        """
+        _check(tasks)
+        _check_no_loop()
+        before = take_census()
+        try:
+            with self._listening() as signals, _loop_of_its_own() as runner:
+                return runner.run(self._serve_alone(tasks, signals))
+        finally:
+            self.left = take_census().since(before)
+            if self.left:
+                _log.warning("left behind: %s", str(self.left).replace("\n", "; "))
+
+    def main(self, *tasks: PipelineTask) -> NoReturn:
+        """As `run()`, and then end the process with its status, even if a thread refuses to end.
+
+        The process then ends without its `atexit` functions. Ctrl-C is status 130 where
+        signals are not handled here.
+        """
+        try:
+            status = self.run(*tasks)
+        except KeyboardInterrupt:
+            status = 128 + signal.SIGINT
+        end_process(status)
+
+    async def serve(self, *tasks: PipelineTask) -> int:
+        """Run the tasks in the running event loop; returns the exit status.
+
+        An outer cancellation cancels the tasks and is raised again when they are closed.
+
+        Raises:
+            TypeError, ValueError: there is no task, one is none, or one is there twice.
+            RuntimeError: the runner is running already.
+        """
+        _check(tasks)
+        with self._listening() as signals:
+            return await self._serve(tasks, signals)
+
+    # -- parts -------------------------------------------------------------------
+
+    async def _serve_alone(self, tasks: tuple[PipelineTask, ...], signals: Escalation) -> int:
+        """Serve, in a loop where nothing else should be left afterwards."""
+        own = asyncio.current_task()
+        assert own is not None
+        own.set_name("voicepipe:runner")
+        try:
+            return await self._serve(tasks, signals)
+        finally:
+            await _tidy_up()
+
+    async def _serve(self, tasks: tuple[PipelineTask, ...], signals: Escalation) -> int:
+        signals.begin(asyncio.get_running_loop(), tasks)
+        try:
+            async with self._watching(tasks):
+                self.errors = await _run_all(tasks)
+        finally:
+            signals.end()
+        if self.errors:
+            return 1
+        cancelled = any(task.state is RunState.CANCELLED for task in tasks)
+        return 128 + signals.cancelled_by if cancelled and signals.cancelled_by else 0
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[Escalation]:
+        """Hear signals, those too that come before the tasks run."""
+        if self._in_use:
+            raise RuntimeError("this runner is running already: make another PipelineRunner")
+        self._in_use = True
+        self.errors = []
+        signals = Escalation(self._grace_s)
+        stop = listen(signals.hear) if self._handle_signals else None
+        try:
+            yield signals
+        finally:
+            self._in_use = False
+            if stop is not None:
+                stop()
+
+    @contextlib.asynccontextmanager
+    async def _watching(self, tasks: tuple[PipelineTask, ...]) -> AsyncIterator[None]:
+        def blocked(stage: str, seconds: float, stack: str) -> None:
+            # Noted first: the loop may go on, and the run end, while this thread still writes the log.
+            for task in tasks:
+                task.note_blocked_loop(stage, seconds, stack)
+            _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
+
+        async with contextlib.AsyncExitStack() as stack:
+            if os.environ.get("NOTIFY_SOCKET"):
+                from voicepipe.service.heartbeat import Heartbeat  # not for every program
+
+                for task in tasks:
+                    task.patient = True if task.patient is None else task.patient
+                await stack.enter_async_context(Heartbeat(tasks))
+            if path := self._where_to_answer():
+                from voicepipe.service.status import StatusSocket
+
+                await stack.enter_async_context(StatusSocket(path, tasks))
+            if self._metrics_port is not None:
+                from voicepipe.service.metrics import Metrics
+
+                await stack.enter_async_context(Metrics(self._metrics_port, tasks))
+            if self._blocked_s:
+                await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
+            if self._monitor_s:
+                await stack.enter_async_context(CensusMonitor(self._monitor_s))
+            yield
+
+    def _where_to_answer(self) -> str:
+        """Where the status socket is to be; empty: nowhere."""
+        if self._status_socket is None and os.environ.get("RUNTIME_DIRECTORY"):
+            from voicepipe.service.status import service_socket
+
+            return service_socket()
+        return self._status_socket or ""
+
+
+def _check(tasks: tuple[PipelineTask, ...]) -> None:
+    if not tasks:
+        raise ValueError("a runner needs at least one task")
+    for task in tasks:
+        if not isinstance(task, PipelineTask):
+            raise TypeError(f"a runner runs PipelineTask objects, not {task!r}")
+    if len(set(tasks)) < len(tasks):
+        raise ValueError("a task runs once: the same one was given twice")
+
+
+def _check_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("an event loop runs here already: `await runner.serve(...)` in it")
+
+
+async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
+    """Run them side by side; returns what they raised."""
+    loop = asyncio.get_running_loop()
+    running = {loop.create_task(task.run(), name=f"{task.name}:run"): task for task in tasks}
+    cancelled: asyncio.CancelledError | None = None
+    errors: list[BaseException] = []
+    left = set(running)
+    while left:
+        try:
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            for task in tasks:
+                task.cancel("outer cancellation")
+            continue
+        for run in done:
+            error_of_run = None if run.cancelled() else run.exception()
+            if error_of_run is not None:
+                errors.append(error_of_run)
+                debugged = _log.isEnabledFor(logging.DEBUG)
+                _log.error("%s", brief(error_of_run), exc_info=error_of_run if debugged else None)
+                for task in tasks:
+                    task.end(f"{running[run].name} failed")
+    if cancelled is not None:
+        raise cancelled
+    return errors
+
+
+@contextlib.contextmanager
+def _loop_of_its_own() -> Iterator[asyncio.Runner]:
+    """A new event loop, with threads of its own for `asyncio.to_thread`."""
+    threads = set(threading.enumerate())
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+    executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
+    loop.set_default_executor(executor)
+    try:
+        yield runner
+    finally:
+        # Not `runner.close()`, which waits for tasks and threads that refuse to end.
+        executor.shutdown(wait=False, cancel_futures=True)
+        loop.close()
+        _join(set(threading.enumerate()) - threads)
+
+
+async def _tidy_up() -> None:
+    """Name what stages left in the loop, cancel it, and do not wait for what refuses."""
+    loop = asyncio.get_running_loop()
+    left = take_census()
+    for name in (*left.tasks, *left.async_generators):
+        _log.warning("a stage left behind: %s", name)
+    # Abandoned tasks have refused before: they are not waited for again.
+    await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _TIDY_S if left.tasks else 0.0)
+    closing = loop.create_task(loop.shutdown_asyncgens(), name="voicepipe:async generators")
+    await asyncio.wait([closing], timeout=_TIDY_S)
+    await _cancel({closing}, 0.0)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None] | None], seconds: float) -> None:
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
+        task.cancel()
+    if running:
+        _, refusing = await asyncio.wait(running, timeout=seconds)
+        for task in refusing:
+            # It has been named; asyncio need not do so when the loop is gone.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    """Give threads that are ending the time to do so."""
+    until = time.monotonic() + _TIDY_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,3 @@
+"""speech."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""detectors."""
+
+__all__: list[str] = []

@@ -1,0 +1,50 @@
+"""What a speech engine is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from voicepipe.checks import check_count
+from voicepipe.text import shown
+
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "checked"]
+
+LONGEST_WINDOW_S = 0.1
+
+
+class SpeechEngine(Protocol):
+    """What judges whether a short window of audio is speech. `open_engine` makes them by name.
+
+    It is called in the loop's thread, and must be done in a small part of a window's time.
+    """
+
+    @property
+    def rate(self) -> int:
+        """Samples a second that it wants."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Samples that it judges at a time, at most 0.1 s."""
+        ...
+
+    def score(self, window: bytes) -> float:
+        """How surely this is speech, 0 to 1: the next window of mono int16. From 0.5 it may begin a turn,
+        from 0.4 it keeps one going.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget everything heard: what comes next does not continue it."""
+        ...
+
+
+def checked(engine: SpeechEngine) -> SpeechEngine:
+    """Raises TypeError and ValueError where it cannot be one."""
+    for method in ("score", "reset"):
+        if not callable(getattr(engine, method, None)):
+            raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")
+    rate = check_count("engine.rate", getattr(engine, "rate", None), at_least=1_000, at_most=384_000)
+    longest = int(rate * LONGEST_WINDOW_S)
+    check_count("engine.window", getattr(engine, "window", None), at_least=1, at_most=longest)
+    return engine

@@ -1,0 +1,278 @@
+"""Voice activity detection: audio in, the same audio and facts out.
+
+    microphone -> VADProcessor -> UtteranceCollector -> ...
+
+A fact comes later than what it tells of, for it takes some speech to be certain of speech
+and some silence to be certain of silence. So it points back by position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voicepipe.audio.convert import Converter
+from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
+from voicepipe.checks import check_callable
+from voicepipe.frames import (
+    Frame,
+    FrameDirection,
+    InputAudioFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, checked
+from voicepipe.speech.detectors.registry import open_engine
+from voicepipe.speech.segmenter import (
+    LONGEST_START_S,
+    LOWEST_DB,
+    REACH_S,
+    Edge,
+    Preset,
+    Segmenter,
+    SegmenterSettings,
+    preset,
+)
+
+if TYPE_CHECKING:
+    from voicepipe.params import StartParams
+
+__all__ = ["LOOK_BACK_S", "Judgement", "VADProcessor"]
+
+_SILENCE = 10 ** (LOWEST_DB / 10)
+LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
+"""How far before the frame that made it certain a start may lie, at most, in seconds: the longest
+`start_s` and `min_s`, what a beginning reaches back, some windows, and what a change of rate holds back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one window, for a meter or a picture."""
+
+    position: int
+    """Of the sample behind the window, in the microphone's stream."""
+    score: float
+    """As the engine gave it."""
+    level_db: float
+    """The root mean square of the window, in dB below full scale."""
+    noise_db: float
+    """The noise floor."""
+    speaking: bool
+    """The user is speaking, as far as is certain now."""
+
+
+class VADProcessor(InlineProcessor):
+    """Finds where the user speaks in the microphone's audio, of any rate and channels.
+
+    Audio passes at once and unchanged. Behind the frame that made it certain comes a
+    `UserStartedSpeakingFrame` with the position where speech began, and later a
+    `UserStoppedSpeakingFrame` with the position where it ended. The positions do not depend
+    on how the audio is cut into frames. Where audio is missing (a jump of `position`), where
+    its format changes, and at the End, a turn ends with the last sample heard.
+
+    Args:
+        engine: what judges: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
+            engine that belongs to this stage alone. None: `"webrtc"`.
+        preset: `"responsive"`, `"balanced"` or `"patient"`: how soon a beginning and an end are
+            believed. The numbers below, where they are given, take the place of its own.
+        start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
+            the sooner it is noticed, and the more noises are taken for speech.
+        stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
+            answer may begin, and the more often a pause for thought counts as the end.
+        min_s: what is shorter is no turn, 0 to 1 s.
+        max_s: a longer turn ends at its quietest place, and another begins there; 1 s or more.
+            (To have long speech in parts, without such ends: `UtteranceCollector(max_s=...)`.)
+        gate_db: a window counts only if it is so much louder than the noise floor, 0 to 40 dB.
+        observe: called with every `Judgement`, in the loop's thread; must be quick.
+
+    Raises:
+        TypeError, ValueError: a number is out of its bounds, or `engine` or `preset` is none.
+        BackendMissingError: the engine's package is not installed.
+    """
+
+    def __init__(
+        self,
+        engine: SpeechEngine | str | None = None,
+        *,
+        preset: Preset | str = "balanced",
+        start_s: float | None = None,
+        stop_s: float | None = None,
+        min_s: float | None = None,
+        max_s: float | None = None,
+        gate_db: float | None = None,
+        observe: Callable[[Judgement], None] | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(name=name)
+        self._settings = _settings(
+            preset, start_s=start_s, stop_s=stop_s, min_s=min_s, max_s=max_s, gate_db=gate_db
+        )
+        if observe is not None:
+            check_callable("observe", observe)
+        self._observe = observe
+        engine = "webrtc" if engine is None else engine
+        self._engine = open_engine(engine) if isinstance(engine, str) else checked(engine)
+        self._stretch: _Stretch | None = None
+
+    @property
+    def engine(self) -> SpeechEngine:
+        """What judges; its `name`, if it has one, says what `"auto"` took."""
+        return self._engine
+
+    @property
+    def settings(self) -> SegmenterSettings:
+        """When a turn begins and ends."""
+        return self._settings
+
+    @property
+    def speaking(self) -> bool:
+        """The user is speaking, as far as is certain."""
+        return self._stretch is not None and self._stretch.segmenter.speaking
+
+    async def on_start(self, params: StartParams) -> None:
+        """Nothing of an earlier run counts."""
+        self._stretch = None
+
+    async def cleanup(self) -> None:
+        """Nobody speaks any more."""
+        self._stretch = None
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """The frame, and what became certain with it; before a jump, what ends there."""
+        if direction is not FrameDirection.DOWNSTREAM or not isinstance(frame, InputAudioFrame):
+            return (frame,)
+        if not frame.num_samples:
+            return (frame,)
+        ended: list[Frame] = []
+        stretch = self._stretch
+        if stretch is None or not stretch.goes_on_with(frame):
+            ended = self._finish()
+            segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
+            stretch = _Stretch(frame.position, frame.format, self._engine, segmenter, self._observe)
+            self._stretch = stretch
+        return (*ended, frame, *stretch.take(frame))
+
+    def on_end(self) -> Iterable[Frame]:
+        """A turn in progress ends here."""
+        return self._finish()
+
+    def _finish(self) -> list[Frame]:
+        stretch, self._stretch = self._stretch, None
+        return [] if stretch is None else stretch.finish()
+
+
+_Observe = Callable[[Judgement], None]
+
+
+class _Stretch:
+    """Audio without a gap, and what was found in it."""
+
+    def __init__(
+        self,
+        position: int,
+        heard: AudioFormat,
+        engine: SpeechEngine,
+        segmenter: Segmenter,
+        observe: _Observe | None,
+    ) -> None:
+        self.segmenter = segmenter
+        self._engine = engine
+        self._observe = observe
+        self._heard, self._wanted = heard, AudioFormat(engine.rate)
+        # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
+        # little, and holds back 18 ms more, of what is judged only.
+        self._converter = Converter(heard, self._wanted, quality="HQ")
+        # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
+        gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
+        self._gathered_bytes = heard.sample_bytes * gathered
+        self._window_bytes = SAMPLE_BYTES * engine.window
+        self._raw = self._mono = b""
+        self._begin = self._end = position
+        self._captured_s: float | None = None
+        """When the sample at `_end` is captured."""
+        self._intact = True
+        """The engine has judged all that it was given; an exception may have escaped it."""
+        engine.reset()
+
+    def goes_on_with(self, frame: InputAudioFrame) -> bool:
+        """Whether the frame begins where this ends, in the same format."""
+        heard = self._heard
+        return (
+            frame.position == self._end
+            and frame.rate == heard.rate
+            and frame.channels == heard.channels
+            and self._intact
+        )
+
+    def take(self, frame: InputAudioFrame) -> list[Frame]:
+        """The next frame. What became certain with it."""
+        self._end += frame.num_samples
+        self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
+        raw = self._raw + frame.data if self._raw else frame.data
+        whole = len(raw) - len(raw) % self._gathered_bytes
+        self._raw = raw[whole:]
+        return self._judge(self._converter.convert(raw[:whole])) if whole else []
+
+    def finish(self) -> list[Frame]:
+        """Nothing follows: what is certain now, and the end of a turn in progress."""
+        facts: list[Frame] = []
+        if self._intact:
+            facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
+        return [*facts, *(self._fact(edge, self._end) for edge in self.segmenter.finish())]
+
+    def _judge(self, mono: bytes) -> list[Frame]:
+        """Every whole window; the rest waits."""
+        if self._mono:
+            mono = self._mono + mono
+        facts: list[Frame] = []
+        size, score = self._window_bytes, self._engine.score
+        whole = len(mono) - len(mono) % size
+        self._intact = False
+        for at in range(0, whole, size):
+            window = mono[at : at + size]
+            said = float(score(window))
+            level_db = _level_db(window)
+            edges = self.segmenter.add(said, level_db)
+            facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
+            if self._observe is not None:
+                self._tell(said, level_db)
+        self._intact = True
+        self._mono = mono[whole:]
+        return facts
+
+    def _tell(self, said: float, level_db: float) -> None:
+        assert self._observe is not None
+        segmenter = self.segmenter
+        position = self._position(segmenter.windows)
+        self._observe(Judgement(position, said, level_db, segmenter.noise.level_db, segmenter.speaking))
+
+    def _position(self, windows: int) -> int:
+        return min(self._end, self._begin + self._heard_samples(windows))
+
+    def _heard_samples(self, windows: int) -> int:
+        """How many samples of what was heard so many windows are, rounded."""
+        wanted = self._wanted.rate
+        return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
+
+    def _fact(self, edge: Edge, position: int) -> Frame:
+        kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
+        captured_s = self._captured_s
+        if captured_s is not None:
+            captured_s -= (self._end - position) / self._heard.rate
+        return kind(position, captured_s)
+
+
+def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:
+    return preset(name, **numbers)
+
+
+def _level_db(window: bytes) -> float:
+    """The root mean square; cheaper than `Level`, for it is asked of every window."""
+    audio = np.frombuffer(window, np.int16).astype(np.float64)
+    power = float(audio @ audio) / max(1, len(audio)) / 2**30
+    return 10 * math.log10(power) if power > _SILENCE else LOWEST_DB

@@ -1,0 +1,3 @@
+"""stages."""
+
+__all__: list[str] = []

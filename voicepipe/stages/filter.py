@@ -1,0 +1,52 @@
+"""Letting only some frames pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from voicepipe.frames import Frame, FrameDirection, SystemFrame
+from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.text import shown
+
+__all__ = ["FrameFilter"]
+
+
+class FrameFilter(InlineProcessor):
+    """Passes frames of some classes, and drops the others. System frames always pass.
+
+        FrameFilter(OutputAudioFrame)          only this class and its subclasses
+        FrameFilter(drop=TextFrame)            everything but this one
+
+    Args:
+        keep: the classes that pass.
+        drop: the classes that do not, even if `keep` has them.
+        direction: filter only what travels this way; None: both ways.
+
+    Raises:
+        TypeError: an argument is no class of frames, or `direction` is none.
+    """
+
+    def __init__(
+        self,
+        *keep: type[Frame],
+        drop: type[Frame] | tuple[type[Frame], ...] = (),
+        direction: FrameDirection | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__(name=name)
+        dropped = drop if isinstance(drop, tuple) else (drop,)
+        for kind in (*keep, *dropped):
+            if not (isinstance(kind, type) and issubclass(kind, Frame)):
+                raise TypeError(f"a FrameFilter takes classes of frames, not {shown(kind)}")
+        if direction is not None and not isinstance(direction, FrameDirection):
+            raise TypeError(f"direction must be a FrameDirection or None, not {shown(direction)}")
+        self._keep = keep or (Frame,)
+        self._drop = dropped
+        self._direction = direction
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """Pass it on, or not."""
+        if isinstance(frame, SystemFrame) or self._direction not in (None, direction):
+            return (frame,)
+        passes = isinstance(frame, self._keep) and not isinstance(frame, self._drop)
+        return (frame,) if passes else ()

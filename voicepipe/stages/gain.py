@@ -1,0 +1,45 @@
+"""Louder or softer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from voicepipe.checks import check_number
+from voicepipe.frames import AudioFrame, Frame, FrameDirection
+from voicepipe.pipeline.processor import InlineProcessor
+
+__all__ = ["Gain"]
+
+
+class Gain(InlineProcessor):
+    """Multiplies all audio by a gain; what goes beyond full scale is clipped, never wrapped.
+
+    Args:
+        db: the gain in decibels, -120 to 60. May be changed while it runs.
+
+    Raises:
+        TypeError, ValueError: the gain is out of its bounds.
+    """
+
+    def __init__(self, db: float, *, name: str = "") -> None:
+        super().__init__(name=name)
+        self.db = db
+
+    @property
+    def db(self) -> float:
+        """The gain in decibels."""
+        return self._db
+
+    @db.setter
+    def db(self, db: float) -> None:
+        self._db = check_number("db", db, at_least=-120.0, at_most=60.0)
+        self._factor = np.float32(10 ** (self._db / 20))
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        """Audio comes out changed; everything else, and audio at 0 dB, as it is."""
+        if not isinstance(frame, AudioFrame) or self._db == 0:
+            return (frame,)
+        louder = np.frombuffer(frame.data, np.int16) * self._factor
+        return (frame.with_data(np.clip(np.rint(louder), -32768, 32767).astype(np.int16).tobytes()),)

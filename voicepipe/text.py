@@ -1,0 +1,36 @@
+"""Text from outside, made safe for a terminal and a log."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["printable", "shown"]
+
+_LONGEST_FOREIGN_TEXT = 200
+
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+
+def printable(text: object) -> str:
+    """Text from outside (a device's name, a driver's message), safe for a terminal and a log.
+
+    Control characters, ANSI sequences and bidirectional marks are escaped; what is longer
+    than 200 characters is cut.
+    """
+    raw = str(text)
+    if len(raw) <= _LONGEST_FOREIGN_TEXT and raw.isprintable():
+        return raw
+    shown = "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNPRINTABLE else c
+        for c in raw[: _LONGEST_FOREIGN_TEXT + 1]
+    )
+    return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[: _LONGEST_FOREIGN_TEXT - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A caller's value as an error shows it: its repr, escaped and cut as `printable` does."""
+    try:
+        return printable(repr(value))
+    except Exception:  # a repr may raise whatever it likes; an int of 5,000 digits does
+        return f"<{type(value).__name__}>"
