@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.lifecycle import RunState
     from voicepipe.params import Limits, StartParams
+    from voicepipe.pipeline.device_stage import DeviceStage
     from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
     from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
     from voicepipe.report import (
@@ -115,6 +116,7 @@ __all__ = [
     "Processor",
     "FrameProcessor",
     "InlineProcessor",
+    "DeviceStage",
     "MicrophoneInput",
     "VADProcessor",
     "Judgement",
@@ -214,6 +216,7 @@ _HOMES = {
         "lifecycle": "RunState",
         "params": "Limits StartParams",
         "pipeline.pipeline": "ParallelPipeline Pipeline",
+        "pipeline.device_stage": "DeviceStage",
         "pipeline.processor": "FrameProcessor InlineProcessor Processor",
         "report": "DropReason SeamReport Abandoned RunReport SlowStage StageError DeviceStatistics",
         "run.task": "PipelineTask",

@@ -18,7 +18,6 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 from voicepipe.census.census import abandon
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, StreamInfo
-from voicepipe.endpoints.device_state import DeviceState
 from voicepipe.endpoints.reminder import Reminder
 from voicepipe.errors import (
     BackendMissingError,
@@ -30,7 +29,7 @@ from voicepipe.errors import (
 )
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceKind, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import printable, shown
 
 __all__ = ["Keeper", "OnLoss", "check_on_loss"]

@@ -12,13 +12,12 @@ from voicepipe.audio.level import Level
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
-from voicepipe.endpoints.device_state import DeviceState
 from voicepipe.endpoints.kept_device import Keeper, OnLoss, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.params import StartParams
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceStatistics, DropReason, SeamReport
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import printable, shown
 
 __all__ = ["MicrophoneInput"]
@@ -26,7 +25,7 @@ __all__ = ["MicrophoneInput"]
 _log = logging.getLogger("voicepipe")
 
 
-class MicrophoneInput(FrameProcessor):
+class MicrophoneInput(DeviceStage):
     """Captures, and pushes an `InputAudioFrame` for every block. Passes other frames on.
 
     Capture begins when StartFrame has reached the Sink. At the End it closes its intake,
@@ -54,9 +53,6 @@ class MicrophoneInput(FrameProcessor):
         TypeError, ValueError: an argument is not of its kind, or out of its bounds.
         BackendMissingError: as `open_backend`.
     """
-
-    works_when_idle = True
-    has_device = True
 
     def __init__(
         self,

@@ -12,7 +12,6 @@ from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
-from voicepipe.endpoints.device_state import DeviceState
 from voicepipe.endpoints.kept_device import Keeper, OnLoss, check_on_loss
 from voicepipe.endpoints.playback import Playback
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
@@ -24,8 +23,8 @@ from voicepipe.frames import (
     OutputAudioFrame,
 )
 from voicepipe.params import StartParams
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceStatistics, DropReason, SeamReport
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import shown
 
 __all__ = ["SpeakerOutput"]
@@ -39,7 +38,7 @@ FADE_S = 0.3
 """A cancel waits no longer for its fade to be heard; a device may hold seconds."""
 
 
-class SpeakerOutput(FrameProcessor):
+class SpeakerOutput(DeviceStage):
     """Plays every `OutputAudioFrame`; passes other frames on.
 
     At most `max_queue_s` of audio waits for the device; a longer frame goes in slices. The
@@ -72,9 +71,6 @@ class SpeakerOutput(FrameProcessor):
         TypeError, ValueError: an argument is not of its kind, or out of its bounds.
         BackendMissingError: as `open_backend`.
     """
-
-    works_when_idle = True
-    has_device = True
 
     def __init__(
         self,

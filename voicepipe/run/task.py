@@ -95,7 +95,7 @@ class PipelineTask:
     @property
     def state(self) -> RunState:
         """Where the run stands."""
-        return self._run.state if self._run else RunState.CREATED
+        return self._run.course.state if self._run else RunState.CREATED
 
     @property
     def report(self) -> RunReport | None:
@@ -107,7 +107,7 @@ class PipelineTask:
     @property
     def processors(self) -> tuple[Processor, ...]:
         """The stages of the run, from the microphone to the speaker; empty before `run()`."""
-        return tuple(node.processor for node in self._run.chain.nodes) if self._run else ()
+        return tuple(seat.processor for seat in self._run.chain.seats) if self._run else ()
 
     # -- the run ---------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class PipelineTask:
                 f"{self.name} has run: make a new PipelineTask (its processors may be used again)"
             )
         run = self._make_run()
-        run.driver = driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
+        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None
         try:
             while not driver.done():
@@ -135,15 +135,15 @@ class PipelineTask:
                     await finished(driver)
                 except asyncio.CancelledError as cancelled:
                     outer = cancelled
-                    run.ask(Request.CANCEL, "outer cancellation")
+                    run.course.ask(Request.CANCEL, "outer cancellation")
         finally:
             run.chain.detach()
         driver.result()
         self._report = report = run.report()
         if outer is not None:
             raise outer
-        if run.errors.failure is not None:
-            raise _pipeline_error(*run.errors.failure, report)
+        if run.course.errors.failure is not None:
+            raise _pipeline_error(*run.course.errors.failure, report)
         return report
 
     def _make_run(self) -> Run:
@@ -154,7 +154,7 @@ class PipelineTask:
         with self._lock:
             self._run, self._ran = run, True
             for request, reason in self._asked:
-                run.ask(request, reason)
+                run.course.ask(request, reason)
         return run
 
     # -- requests: any thread, any time, never raise ---------------------------
@@ -183,7 +183,7 @@ class PipelineTask:
         """
         run = self._run
         if run is not None:
-            self._in_loop(run, run.interrupt)
+            self._in_loop(run, run.course.ask_interruption)
 
     def _ask(self, request: Request, reason: str) -> None:
         with self._lock:
@@ -192,12 +192,12 @@ class PipelineTask:
                 self._asked.append((request, reason))
                 del self._asked[:-8]
                 return
-        self._in_loop(run, lambda: run.ask(request, reason))
+        self._in_loop(run, lambda: run.course.ask(request, reason))
 
     def _in_loop(self, run: Run, call: Callable[[], None]) -> None:
         if _running_loop() is run.loop:
             call()
-        elif not run.state.is_final:
+        elif not run.course.state.is_final:
             try:
                 run.loop.call_soon_threadsafe(call)
             except RuntimeError:
@@ -225,11 +225,11 @@ class PipelineTask:
         if frame.is_request:
             return self._take_request(frame)
         run = self._run
-        if run is not None and run.interrupting:
+        if run is not None and run.course.interrupting:
             await asyncio.sleep(0)  # what comes after an interruption is not to be dropped by it
-        if run is None or run.state is _OPENING:
+        if run is None or run.course.state is _OPENING:
             return self._keep(frame)
-        if run.state is not _RUNNING or run.request is not _NONE:
+        if run.course.state is not _RUNNING or run.course.request is not _NONE:
             return False
         if asyncio.get_running_loop() is not run.loop:
             raise RuntimeError(
@@ -253,7 +253,7 @@ class PipelineTask:
         return not self.state.is_final
 
     def _keep(self, frame: Frame) -> bool:
-        if self._asked or (self._run is not None and self._run.request is not Request.NONE):
+        if self._asked or (self._run is not None and self._run.course.request is not Request.NONE):
             return False
         if len(self._early) >= _MOST_EARLY:
             raise RuntimeError(
@@ -303,14 +303,16 @@ class PipelineTask:
 
     def holding(self) -> list[Holder]:
         """The stages with a frame in hand that wait for nobody downstream: one that stays is stuck."""
-        return [] if self._run is None else holders(self._run.chain.workers)
+        return [] if self._run is None else holders(self._run.chain.task_seats)
 
     def where(self) -> list[str]:
         """Where each stage's task stands, for a log; empty when none runs."""
         if self._run is None:
             return []
         return [
-            f"{w.label} at {where(w.task)}" for w in self._run.chain.workers if w.task and not w.task.done()
+            f"{seat.label} at {where(task)}"
+            for seat in self._run.chain.task_seats
+            if (task := seat.work.task) is not None and not task.done()
         ]
 
 

@@ -7,10 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from voicepipe.endpoints.device_state import DeviceState
-from voicepipe.endpoints.microphone import MicrophoneInput
-from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.lifecycle import RunState
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState
 from voicepipe.run.stall import Holder
 from voicepipe.run.task import PipelineTask
 from voicepipe.service.health import Health, Phase
@@ -73,8 +72,8 @@ class Heartbeat:
 
 
 def devices_of(task: PipelineTask) -> list[DeviceState]:
-    """How the devices of a task's microphones and speakers stand, as far as they are open."""
-    stages = [stage for stage in task.processors if isinstance(stage, MicrophoneInput | SpeakerOutput)]
+    """Return how the devices of a task's stages stand, as far as they are open."""
+    stages = [stage for stage in task.processors if isinstance(stage, DeviceStage)]
     return [state for stage in stages if (state := stage.device_state()) is not None]
 
 
