@@ -25,7 +25,8 @@ _BEGINNING = (RunState.CREATED, RunState.OPENING)
 class Heartbeat:
     """Sends READY, WATCHDOG, STATUS and the like while it is entered, from the running loop.
 
-    So a loop that is blocked sends nothing either, and the service manager acts.
+    So a loop that is blocked sends nothing either, and the service manager acts. A service waits for
+    devices that are absent at its start, unless its tasks were told otherwise.
 
     Args:
         tasks: what is run.
@@ -41,6 +42,8 @@ class Heartbeat:
         self._unsent: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
+        for task in self._tasks:
+            task.patient = True if task.patient is None else task.patient
         self._notifier = Notifier(self._address)
         self._beating = asyncio.get_running_loop().create_task(self._beat(), name="voicepipe:heartbeat")
         return self
