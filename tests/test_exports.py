@@ -113,6 +113,8 @@ def test_a_module_has_a_list_of_its_exports(module: Module) -> None:
     if module.name == "voicepipe_devices":
         assert list(names_bound(module.tree.body)) == [], "it only holds the back ends"
         return
+    if module.name in LAZY:
+        return  # their names are found by asking
     assert module.exported is not None, f'{module.path} has no `__all__ = ["..."]`'
     assert [name for name in module.exported if module.exported.count(name) > 1] == []
 
