@@ -109,7 +109,7 @@ def test_rates_and_channels_are_shown_in_few_words() -> None:
     assert shown(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
         "44.1, 48 or 96 kHz, 2 channels; 16 kHz mono from 48 kHz, 2 channels"
     )
-    assert shown(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; 16 kHz mono cannot be had"
+    assert shown(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; not usable for 16 kHz mono"
     assert shown(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"
 
 

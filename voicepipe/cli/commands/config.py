@@ -36,7 +36,7 @@ def command_line(program: str) -> Parser:
         f"({config_path()}), that before the default. All programs use them; record and latency use only "
         "the devices.",
         "0 done, 1 a setting is wrong, 2 wrong usage",
-        usage=f"{program} [--json] | {program} set NAME VALUE | {program} unset NAME",
+        usage=f"{program} [--json]\n       {program} set NAME VALUE\n       {program} unset NAME",
     )
     parser.add_argument("action", nargs="?", choices=("set", "unset"), metavar="ACTION", help="set, or unset")
     parser.add_argument("name", nargs="?", metavar="NAME", help="name of a setting, such as mic")
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 def _change(program: str, name: str, text: str | None) -> int:
     """Set a name in the file, or delete it where the text is None. Raises: SettingsError."""
-    name = name.removeprefix("--").replace("-", "_")
+    name = name.replace("-", "_")
     try:
         value = check(settings_parser(), name, text)
     except SettingsError as error:

@@ -83,7 +83,9 @@ def command_line(program: str) -> Parser:
     )
     parser.take("--live", "--mic", "--mic-channel", "--speaker", "--rate")
     parser.take("--block", help="samples in a block; default: 20 ms, with --live 10 ms")
-    parser.take("--latency", help="latency of the devices; default: high, with --live low")
+    parser.take(
+        "--latency", help="latency of the devices: low, high, or seconds; default: high, with --live low"
+    )
     parser.take("--seconds", "--mute", "--steady")
     parser.take("--vad", help=f"{SETTINGS['--vad']['help']} (with --live: only if this is given)")
     parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")

@@ -57,7 +57,10 @@ def command_line(program: str) -> Parser:
     parser.take("--rate", default=48_000, from_settings=False)
     parser.take("--block", from_settings=False)
     parser.take(
-        "--latency", default="low", help="latency to ask of the devices; default: low", from_settings=False
+        "--latency",
+        default="low",
+        help="latency of the devices: low, high, or seconds; default: low",
+        from_settings=False,
     )
     parser.take("--count", "--listen", "--json")
     parser.take("--plot", help="draw the time of every chirp (needs matplotlib)")

@@ -13,7 +13,7 @@ from voicepipe.cli.parts.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.screen import Screen, run_on_screen
 from voicepipe.cli.parts.sound_source import MICROPHONE, Sound, choose_sound
-from voicepipe.cli.parts.status_lines import devices_line, level_line
+from voicepipe.cli.parts.status_lines import beside, devices_line, level_line
 from voicepipe.cli.parts.vad_file import Segments
 from voicepipe.cli.parts.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.endpoints.microphone import MicrophoneInput
@@ -175,4 +175,4 @@ class LevelDisplay(Display):
         yield level_line(self._screen, self._at_s, self._level, self._peak_db, self._judged, "")
         report = self._task.report if self._task is not None else None
         devices = devices_line(self._screen, report.devices if report is not None else ())
-        yield f"{devices}   {self._last}".lstrip()
+        yield beside(self._screen, devices, self._last)

@@ -104,7 +104,7 @@ def command_line(program: str) -> Parser:
         "Runs a voice program as a systemd service that is started again after a failure: "
         "any program that uses PipelineRunner.",
         "0 done, 1 failed, 2 wrong usage",
-        usage=f"{program} ACTION [--system] [--name NAME] [-f] [-- COMMAND ...]",
+        usage=f"{program} ACTION [--system] [--name NAME]\n       [-f] [-- COMMAND ...]",
         epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; default: `voicepipe echo`"
         ". exit status: 0 done, 1 failed, 2 wrong usage",
     )

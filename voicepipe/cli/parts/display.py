@@ -130,7 +130,8 @@ class Display(InlineProcessor):
             if self._screen.is_live:
                 stopping = self.countdown.line if self.countdown is not None else ""
                 more = wrap(stopping, self._screen.columns - 3).split("\n") if stopping else ()
-                self._screen.status(*self.lines(), *more)
+                lines = [part for line in self.lines() for part in line.split("\n")]
+                self._screen.status(*lines, *more)
             else:
                 self._screen.status(self.plain_line())
             self.refresh()

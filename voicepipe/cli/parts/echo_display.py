@@ -10,7 +10,7 @@ from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.parts.closing_report import seconds
 from voicepipe.cli.parts.display import Display
 from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.status_lines import devices_line, level_line
+from voicepipe.cli.parts.status_lines import beside, devices_line, level_line
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -120,8 +120,8 @@ class Dashboard(Display):
         if report is None:
             return
         yield devices_line(self._screen, report.devices)
-        heard = f"utterances: {self.utterances}{self._last}   " if self.hears else ""
-        yield f"{heard}{self._losses(report)}"
+        heard = f"utterances: {self.utterances}{self._last}" if self.hears else ""
+        yield beside(self._screen, heard, self._losses(report))
 
     def plain_line(self) -> str:
         """Return time, level, state and losses."""

@@ -230,7 +230,11 @@ SETTINGS: _Declared = {
         "help": "samples a second; default: %(default)s",
     },
     "--block": {"type": _block, "metavar": "SAMPLES", "help": "samples in a block; default: 10 ms"},
-    "--latency": {"type": _latency, "metavar": "low|high|SECONDS", "help": "latency to ask of the device"},
+    "--latency": {
+        "type": _latency,
+        "metavar": "LATENCY",
+        "help": "latency of the device: low, high, or seconds",
+    },
     "--seconds": {"type": _seconds, "metavar": "N", "help": "stop after this many seconds"},
     "--mute": {
         "action": _SWITCH,

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 
 from voicepipe.audio.level import Level
 from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.parts.wrapping import cells
 from voicepipe.report import DeviceStatistics
 
 if TYPE_CHECKING:
     from voicepipe.speech.vad import Judgement  # it brings numpy, which --live can do without
 
-__all__ = ["bar", "devices_line", "level_line"]
+__all__ = ["bar", "beside", "devices_line", "level_line"]
 
 _BESIDE_BAR = 48
 """Cells of the line beside the bar."""
 _NOISE = 12
 """Cells of the noise floor, which is shown where there is room."""
 _NARROWEST, _WIDEST = 10, 60
+_SCORE = 11
+"""Cells of the score, which is shown where there is room."""
 _RANGE_DB = 72.0
+_NARROW = 66
+"""A terminal with less cells has a line for each device."""
 _BESIDE_NAME = 22
 """Cells that a device needs beside its name."""
 
@@ -34,11 +39,13 @@ def level_line(
         doing: a word for the state of the program. It goes before the result; clipping goes before both.
     """
     room = screen.columns - _BESIDE_BAR
+    shows_score = room >= _NARROWEST
+    room += 0 if shows_score else _SCORE
     shows_noise = room - _NOISE >= _NARROWEST
     width = min(_WIDEST, max(_NARROWEST, room - _NOISE * shows_noise))
     meter = bar(level.rms_db, peak_db, None if judged is None else judged.noise_db, width)
     noise = "" if judged is None or not shows_noise else f" noise {judged.noise_db:5.1f}"
-    score = "" if judged is None else f"{noise} score {judged.score:4.2f}"
+    score = "" if judged is None or not shows_score else f"{noise} score {judged.score:4.2f}"
     if not doing and judged is not None and judged.speaking:
         doing = "speech"
     colour = _COLOURS.get("clipped" if level.clipped else doing)
@@ -65,10 +72,18 @@ def bar(level_db: float, peak_db: float, noise_db: float | None, width: int) -> 
 
 
 def devices_line(screen: Screen, devices: Iterable[DeviceStatistics]) -> str:
-    """Return each device's name, latency and troubles."""
+    """Return each device's name, latency and troubles; in lines of their own on a narrow terminal."""
     there = list(devices)
-    room = max(8, screen.columns // max(1, len(there)) - _BESIDE_NAME)
-    return "   ".join(_device(screen, device, room) for device in there)
+    narrow = screen.columns < _NARROW
+    room = max(8, screen.columns // (1 if narrow else max(1, len(there))) - _BESIDE_NAME)
+    return ("\n" if narrow else "   ").join(_device(screen, device, room) for device in there)
+
+
+def beside(screen: Screen, *parts: str) -> str:
+    """Return the parts in one line where they fit, or else in lines of their own."""
+    there = [part for part in parts if part]
+    line = "   ".join(there)
+    return line if "\n" not in line and cells(line) < screen.columns - 3 else "\n".join(there)
 
 
 def _device(screen: Screen, device: DeviceStatistics, room: int) -> str:
