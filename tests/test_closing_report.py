@@ -14,7 +14,10 @@ SPEAKER = DeviceStatistics(
 )
 
 
-def report(state: RunState = RunState.ENDED, reason: str = "SIGINT", **dropped: int) -> RunReport:
+def report(
+    state: RunState = RunState.ENDED, reason: str = "SIGINT", dropped: dict[str, int] | None = None
+) -> RunReport:
+    dropped = dropped or {}
     seam = SeamReport("the microphone device", 16_000, 16_000 - sum(dropped.values()), 0, dropped)
     return RunReport("echo", state, reason, 2.0, (seam,), (SPEAKER,))
 
@@ -40,18 +43,18 @@ def test_a_time_is_said_as_a_person_says_it() -> None:
 
 
 def test_what_was_lost_is_said_in_seconds() -> None:
-    lost = report(**{DropReason.MUTED: 19_200, DropReason.CANCELLED: 8_000, DropReason.DRIFT: -560})
+    lost = report(dropped={DropReason.MUTED: 19_200, DropReason.CANCELLED: 8_000, DropReason.DRIFT: -560})
     assert list(losses(lost, 16_000)) == [
         "1.2 s were not heard while it spoke",
         "0.5 s were not played: it was stopped at once",
     ]
-    assert list(losses(report(**{DropReason.MUTED: 100}), 16_000)) == [], "it is not worth a line"
+    assert list(losses(report(dropped={DropReason.MUTED: 100}), 16_000)) == [], "it is not worth a line"
 
 
 def test_every_reason_has_words_of_its_own() -> None:
     reasons = [value for name, value in vars(DropReason).items() if name.isupper() and value != "drift"]
     for reason in reasons:
-        (line,) = losses(report(**{str(reason): 16_000}), 16_000)
+        (line,) = losses(report(dropped={str(reason): 16_000}), 16_000)
         assert "_" not in line
 
 
@@ -64,7 +67,7 @@ def test_a_device_that_had_troubles_is_named() -> None:
 
 
 def test_an_engineer_gets_every_seam_in_samples() -> None:
-    lines = list(engineers_report(report(**{DropReason.MUTED: 100})))
+    lines = list(engineers_report(report(dropped={DropReason.MUTED: 100})))
     assert lines[0] == "run echo ended after 2.000 s: SIGINT"
     assert "  seam the microphone device: 16000 in, 15900 out, 0 held, dropped: 100 muted" in lines
     assert "  dropped samples: 100 muted" in lines

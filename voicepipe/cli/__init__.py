@@ -49,8 +49,8 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
     try:
         _mind_ctrl_c()
         status = program()
-    except KeyboardInterrupt:
-        status = 130
+    except KeyboardInterrupt:  # a second one, while more is imported, would be a traceback
+        sys.modules["os"]._exit(130)
     except BrokenPipeError:  # the reader of its output has enough, as `head` has
         status = 0
     except OSError as error:  # its output cannot be written
@@ -66,8 +66,9 @@ def _mind_ctrl_c() -> None:
 
     A KeyboardInterrupt is not enough: numpy takes an interrupted import for a broken installation.
     """
+    # The part in C: to import `signal` itself takes a millisecond, in which Ctrl-C may come.
+    import _signal as signal  # type: ignore[import-not-found]
     import os
-    import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))

@@ -104,9 +104,9 @@ def command_line(program: str) -> Parser:
         "Runs a voice program as a systemd service that is started again after a failure: "
         "any program that uses PipelineRunner.",
         "0 done, 1 failed, 2 wrong usage",
-        usage=f"{program} ACTION [--system] [--name NAME]\n       [-f] [-- COMMAND ...]",
-        epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; default: `voicepipe echo`"
-        ". exit status: 0 done, 1 failed, 2 wrong usage",
+        usage=f"{program} ACTION [--system]\n       [--name NAME] [-f] [-- COMMAND ...]",
+        epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; "
+        "default: `voicepipe echo`. exit status: 0 done, 1 failed, 2 wrong usage",
     )
     parser.add_argument("action", choices=list(_DOES), metavar="ACTION", help=actions)
     parser.take("--system", help="a service of the system, not of the user; needs root")
