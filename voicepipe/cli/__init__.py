@@ -111,10 +111,10 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
 
 
 def _print_usage() -> None:
-    from voicepipe.cli.parts.plugins import described_plugins
+    from voicepipe.cli.parts.plugins import describe_plugins
     from voicepipe.cli.parts.wrapping import columns_of, wrap
 
-    commands = {**COMMANDS, **described_plugins(), "--version": "print the version"}
+    commands = {**COMMANDS, **describe_plugins(), "--version": "print the version"}
     width = max(map(len, commands)) + 2
     columns = columns_of(sys.stdout)
     rows = [wrap(f"  {name:<{width}}{what}", columns, width + 2) for name, what in commands.items()]

@@ -1,3 +1,3 @@
-"""speech."""
+"""Voice detection: where somebody speaks, and the utterances."""
 
 __all__: list[str] = []

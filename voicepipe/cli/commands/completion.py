@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.plugins import described_plugins, plugin_parser
+from voicepipe.cli.parts.plugins import describe_plugins, plugin_parser
 from voicepipe.cli.parts.wrapping import complain
 from voicepipe.text import printable
 
@@ -61,7 +61,7 @@ def _all_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("voicepipe")
     parser.add_argument("--version", action="store_true", help="the version")
     commands = parser.add_subparsers(parser_class=_parser_of)  # type: ignore[call-overload]  # it calls it
-    for name, what in {**COMMANDS, **described_plugins()}.items():
+    for name, what in {**COMMANDS, **describe_plugins()}.items():
         commands.add_parser(name, help=what)
     return parser
 

@@ -76,9 +76,9 @@ def _change(program: str, name: str, text: str | None) -> int:
     path = config_path()
     changed = change(path, name, value)
     if text is None:
-        print(_wrapped(f"{name} deleted in {path}" if changed else f"{name} is not set in {path}"))
+        print(_wrap(f"{name} deleted in {path}" if changed else f"{name} is not set in {path}"))
     else:
-        print(_wrapped(f"{name} = {json.dumps(value, ensure_ascii=False)} in {path}"))
+        print(_wrap(f"{name} = {json.dumps(value, ensure_ascii=False)} in {path}"))
     if os.environ.get(variable_of(name)):
         complain(program, f"{variable_of(name)} is set, and goes before the file")
     return 0
@@ -93,7 +93,7 @@ def _show(program: str, *, as_json: bool) -> int:
         print(json.dumps(found, indent=1))
     else:
         for line in _lines(settings, meaning):
-            print(_wrapped(line, 6))
+            print(_wrap(line, 6))
     for line in unknown_variables(settings):
         complain(program, line)
     return 0
@@ -110,5 +110,5 @@ def _lines(settings: Mapping[str, Setting], meaning: Mapping[str, str]) -> Itera
         yield f"    {meaning[name]}"
 
 
-def _wrapped(line: str, indent: int = 2) -> str:
+def _wrap(line: str, indent: int = 2) -> str:
     return wrap(line, columns_of(sys.stdout), indent)

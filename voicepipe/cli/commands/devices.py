@@ -15,7 +15,13 @@ from voicepipe.devices.port import Backend, DeviceInfo
 from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial, TriesDevices
 from voicepipe.errors import VoicepipeError
 
-__all__ = ["DevicesOptions", "command_line", "read_options", "run", "shown"]
+__all__ = [
+    "DevicesOptions",
+    "command_line",
+    "read_options",
+    "run",
+    "describe_side",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,11 @@ def run(arguments: Sequence[str], program: str) -> int:
 async def _trials(backend: Backend) -> list[DeviceTrial]:
     if isinstance(backend, TriesDevices):
         trials = await backend.trials()
-        return [*trials, *_held(trials)] if backend.name == "portaudio" else trials
+        return [*trials, *_in_use(trials)] if backend.name == "portaudio" else trials
     return [DeviceTrial(device, None, None) for device in await backend.devices()]
 
 
-def _held(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
+def _in_use(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
     """Yield the kernel's devices that another program has: the library does not list those."""
     from voicepipe_devices.portaudio.alsa import kernel_devices
 
@@ -108,7 +114,7 @@ def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
         yield ", ".join(filter(None, (f'"{device.name}"', device.host))) + _role(device)
         for kind, side in (("microphone", trial.microphone), ("speaker", trial.speaker)):
             if side is not None:
-                yield f"    {kind:<12}{shown(side)}"
+                yield f"    {kind:<12}{describe_side(side)}"
         if trial.microphone is None and trial.speaker is None:
             kind = "microphone" if device.inputs else "speaker"
             most = _channels(device.inputs or device.outputs)
@@ -120,7 +126,7 @@ def _role(device: DeviceInfo) -> str:
     return f" (default {' and '.join(roles)})" if roles else ""
 
 
-def shown(side: SideTrial) -> str:
+def describe_side(side: SideTrial) -> str:
     """Return the formats at which a device opens, and the one that is taken."""
     if side.trouble:
         return side.trouble

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.cli.commands.devices import shown
+from voicepipe.cli.commands.devices import describe_side
 from voicepipe.cli.parts.chirp import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.cli.parts.doctor_finding import INDENT, Finding, Verdict
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
@@ -102,7 +102,7 @@ def run(arguments: Sequence[str], program: str) -> int:
         async for finding in examine(open_backend(options.backend), options):
             findings.append(finding)
             if not options.json:
-                screen.say(_painted(screen, finding), INDENT)
+                screen.say(_paint(screen, finding), INDENT)
 
     asyncio.run(look())
     bad = sum(finding.verdict == "bad" for finding in findings)
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     return 1 if bad else 0
 
 
-def _painted(screen: Screen, finding: Finding) -> str:
+def _paint(screen: Screen, finding: Finding) -> str:
     """Return the line of a finding, with its verdict in colour."""
     text = str(finding)
     return screen.paint(finding.verdict, _COLOURS[finding.verdict]) + text.removeprefix(finding.verdict)
@@ -134,7 +134,7 @@ async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Fin
     except DeviceError as error:
         yield _bad("library", error)
         return
-    yield _listed(devices)
+    yield _device_finding(devices)
     async for finding in _rates(backend, options):
         yield finding
     async for finding in _sound(backend, options):
@@ -165,7 +165,7 @@ async def _library(backend: Backend) -> AsyncIterator[Finding]:
         )
 
 
-def _listed(devices: list[DeviceInfo]) -> Finding:
+def _device_finding(devices: list[DeviceInfo]) -> Finding:
     microphones = [device.name for device in devices if device.inputs]
     speakers = [device.name for device in devices if device.outputs]
     if not devices:
@@ -186,15 +186,15 @@ async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
     for trial in trials:
         name, device = trial.device.name.casefold(), trial.device
         if options.mic.casefold() in name if options.mic else device.default_input:
-            yield _tried("hears at", device, trial.microphone)
+            yield _trial_finding("hears at", device, trial.microphone)
         if options.speaker.casefold() in name if options.speaker else device.default_output:
-            yield _tried("plays at", device, trial.speaker)
+            yield _trial_finding("plays at", device, trial.speaker)
 
 
-def _tried(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:
+def _trial_finding(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:
     """Return the finding about one direction of a device."""
     verdict: Verdict = "note" if side is None or side.trouble else "good"
-    return Finding(check, verdict, f'"{device.name}": {"nothing" if side is None else shown(side)}')
+    return Finding(check, verdict, f'"{device.name}": {"nothing" if side is None else describe_side(side)}')
 
 
 # -- what it does ----------------------------------------------------------------------
@@ -208,17 +208,17 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         wish = StreamRequest(options.format, latency="high")
         try:
             heard = replace(wish, channel=options.mic_channel)
-            microphone, blocks = await _listened(backend, heard, options.mic, opened)
-            yield _opened("microphone", microphone.info)
-            for finding in _heard(microphone, blocks):
+            microphone, blocks = await _open_and_listen(backend, heard, options.mic, opened)
+            yield _stream_finding("microphone", microphone.info)
+            for finding in _microphone_findings(microphone, blocks):
                 yield finding
         except DeviceError as error:
             yield _bad("microphone", error)
             microphone = None
         try:
             speaker = await opened.enter_async_context(open_speaker(backend, wish, options.speaker))
-            yield _opened("speaker", speaker.info)
-            played = await _played(speaker)
+            yield _stream_finding("speaker", speaker.info)
+            played = await _speaker_finding(speaker)
             yield played
             plays = played.verdict == "good"
         except DeviceError as error:
@@ -226,12 +226,12 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
             speaker = None
         if microphone is not None and speaker is not None and microphone.counts.calls and plays:
             try:
-                yield await _echo(microphone, speaker, options.format)
+                yield await _echo_finding(microphone, speaker, options.format)
             except DeviceError as error:
                 yield _bad("round trip", error)
 
 
-async def _listened(
+async def _open_and_listen(
     backend: Backend, wish: StreamRequest, name: str, opened: AsyncExitStack
 ) -> tuple[InputStream, list[Block]]:
     """Open a microphone; return it with the second after its first block. Raises: DeviceError."""
@@ -249,11 +249,11 @@ async def _listened(
     return microphone, blocks
 
 
-def _opened(kind: str, info: StreamInfo) -> Finding:
+def _stream_finding(kind: str, info: StreamInfo) -> Finding:
     return Finding(kind, "good", info.how)
 
 
-def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
+def _microphone_findings(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
     """Yield the findings about one second of a microphone."""
     info, counts = microphone.info, microphone.counts
     if not blocks:
@@ -288,7 +288,7 @@ def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
         yield Finding("level", "good", text)
 
 
-async def _played(speaker: OutputStream) -> Finding:
+async def _speaker_finding(speaker: OutputStream) -> Finding:
     """Return the finding about a speaker: does it ask for blocks?"""
     info = speaker.info
     speaker.write(bytes(info.format.samples(0.1) * info.format.sample_bytes))
@@ -301,7 +301,7 @@ async def _played(speaker: OutputStream) -> Finding:
     return Finding("plays", "good", f"{speaker.counts.calls} blocks so far")
 
 
-async def _echo(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
+async def _echo_finding(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
     """Return the finding about the way of a chirp through the air, and its strength."""
     chirp = Chirp(audio)
     trips = [await round_trip(microphone, speaker, chirp, ECHO_S) for _ in range(CHIRPS)]

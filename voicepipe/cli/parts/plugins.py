@@ -22,7 +22,7 @@ from voicepipe.cli import COMMANDS
 from voicepipe.cli.parts.wrapping import complain
 from voicepipe.text import printable
 
-__all__ = ["GROUP", "described_plugins", "plugin_names", "plugin_parser", "run_plugin"]
+__all__ = ["GROUP", "describe_plugins", "plugin_names", "plugin_parser", "run_plugin"]
 
 GROUP = "voicepipe.commands"
 
@@ -34,7 +34,7 @@ def plugin_names() -> list[str]:
     return list(_found())
 
 
-def described_plugins() -> dict[str, str]:
+def describe_plugins() -> dict[str, str]:
     """Import the commands of other packages; return a line about each. A broken one is named on stderr."""
     loaded = {name: _load(point) for name, point in _found().items()}
     return {name: _describe(run) for name, run in loaded.items() if run is not None}

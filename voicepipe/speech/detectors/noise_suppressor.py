@@ -1,4 +1,4 @@
-"""Takes steady noise out of audio: what stays is what changes, such as a voice."""
+"""A noise suppressor: steady noise goes, and changing sound stays, such as a voice."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ OUTSIDE = 0.05
 
 
 def within(band_hz: tuple[int, int]) -> _Floats:
-    """1 for the bins of a band, 0 for the others."""
+    """Return 1 for the bins of a band, 0 for the others."""
     low, high = band_hz
     return ((low <= HZ) & (high > HZ)).astype(np.float64)
 
 
 class NoiseSuppressor:
-    """A Wiener filter over windows of 30 ms at 16 kHz, which follows the noise under whatever is said.
+    """A Wiener filter over windows of 30 ms at 16 kHz, which follows the noise under the speech.
 
     The floor of each frequency is the minimum of its smoothed power over the last second
     (R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
@@ -79,7 +79,7 @@ class NoiseSuppressor:
         self.spectra[:] = 0.0
 
     def process(self, window: bytes) -> bytes:
-        """The next 480 samples of int16; 240 that are cleaned, at half the rate."""
+        """Take the next 480 samples of int16; return 240 without the noise, at half the rate."""
         heard = self._heard
         heard[:HOP] = heard[HOP:]
         heard[HOP:] = np.frombuffer(window, np.int16)
@@ -115,7 +115,7 @@ class NoiseSuppressor:
         np.maximum(floor, DITHER, out=floor)
 
     def _gain(self, power: _Floats, floor: _Floats) -> _Floats:
-        """From the power now and lately: from now alone, single bins of noise would stay and tinkle."""
+        """Return the gain from the power now and lately. From now alone, bins of noise would tinkle."""
         gain = power + self._smooth
         gain += 1.0  # of digital silence there is nothing to divide by
         np.divide(floor, gain, out=gain)

@@ -1,4 +1,4 @@
-"""What a speech engine is."""
+"""The protocol of a voice detector."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from typing import Protocol
 from voicepipe.checks import check_count
 from voicepipe.text import shown
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "checked"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
 
 LONGEST_WINDOW_S = 0.1
 
 
 class SpeechEngine(Protocol):
-    """What judges whether a short window of audio is speech. `open_engine` makes them by name.
+    """A voice detector: it scores short windows of audio. `open_engine` makes one by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time.
     """
 
     @property
     def rate(self) -> int:
-        """Samples a second that it wants."""
+        """The samples a second that it takes."""
         ...
 
     @property
     def window(self) -> int:
-        """Samples that it judges at a time, at most 0.1 s."""
+        """The samples of a window, at most 0.1 s."""
         ...
 
     def score(self, window: bytes) -> float:
-        """How surely this is speech, 0 to 1: the next window of mono int16. From 0.5 it may begin a turn,
-        from 0.4 it keeps one going.
+        """Return the likelihood of speech, 0 to 1, in the next window of mono int16.
+
+        From 0.5 it may begin a turn, from 0.4 it keeps one going.
         """
         ...
 
     def reset(self) -> None:
-        """Forget everything heard: what comes next does not continue it."""
+        """Forget all audio so far: the next window does not continue it."""
         ...
 
 
-def checked(engine: SpeechEngine) -> SpeechEngine:
-    """Raises TypeError and ValueError where it cannot be one."""
+def check_engine(engine: SpeechEngine) -> SpeechEngine:
+    """Return an engine that fits the protocol. Raises: TypeError, ValueError."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
             raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")

@@ -1,4 +1,4 @@
-"""The engines that judge what is speech, by name."""
+"""The voice detectors by name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ENGINES: dict[str, Callable[[], SpeechEngine]] = {
 
 
 def open_engine(name: str) -> SpeechEngine:
-    """A new engine of that name; for `"auto"` the best that is installed, and the log says which.
+    """Make an engine of that name; for `"auto"` the best that is installed, which the log names.
 
     Raises:
         ValueError: there is none of that name.
@@ -54,12 +54,12 @@ def open_engine(name: str) -> SpeechEngine:
     make = ENGINES.get(name)
     if make is None:
         known = ", ".join(["auto", *ENGINES])
-        raise ValueError(f"there is no speech engine {name!r}: {known} would be right")
+        raise ValueError(f"unknown speech engine {name!r}; choose {known}")
     return make()
 
 
 def engine_name(engine: SpeechEngine) -> str:
-    """What to call it: its `name`, or its class's."""
+    """Return the name of an engine: its `name`, or that of its class."""
     return str(getattr(engine, "name", type(engine).__name__))
 
 
@@ -73,4 +73,4 @@ def _best() -> SpeechEngine:
         else:
             _log.info("the speech engine is %s%s", name, f" ({'; '.join(missing)})" if missing else "")
             return engine
-    raise BackendMissingError(f"there is no speech engine: {'; '.join(missing)}")
+    raise BackendMissingError(f"no speech engine is installed: {'; '.join(missing)}")

@@ -89,7 +89,7 @@ class SileroEngine:
         self.reset()
 
     def _make_room(self) -> None:
-        """The inputs of every layer, each with the silence around it, and the pieces it is looked at in."""
+        """Allocate the inputs of every layer, each with silence around it, and the views of them."""
         slide = np.lib.stride_tricks.sliding_window_view
         self._heard: _Floats = np.zeros(CONTEXT + self.window + CONTEXT, np.float32)
         self._frames = slide(self._heard, FRAME)[::HOP]
@@ -110,7 +110,7 @@ class SileroEngine:
         self._cell: _Floats = np.zeros(UNITS, np.float32)
 
     def score(self, window: bytes) -> float:
-        """The probability of speech.
+        """Return the probability of speech.
 
         Raises:
             TypeError: it is no bytes.
@@ -169,7 +169,7 @@ def _weights() -> _Weights:
 
 
 def _file() -> Path:
-    """The weights, found without running any of the package's code."""
+    """Return the path of the weights, without running the package's code."""
     try:
         spec = importlib.util.find_spec(PACKAGE)
     except ValueError:  # its entry in sys.modules says that it is not there
@@ -181,7 +181,7 @@ def _file() -> Path:
 
 
 def _read(file: BinaryIO) -> _Weights:
-    """The tensors of a ggml file, as float32.
+    """Read the tensors of a ggml file, as float32.
 
     Raises:
         ValueError, KeyError, struct.error: it is none.
