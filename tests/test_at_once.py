@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stages_for_tests import Does, Ends, Recorder, forever
+from support.stages import Does, Ends, Recorder, forever
 from voicepipe import (
     Frame,
     FrameDirection,
