@@ -1,4 +1,4 @@
-"""Imports point down only: the design's layers as a table, and every import in the package held to it."""
+"""Imports point down only: the layers as a table of folders, and every import held to it."""
 
 from __future__ import annotations
 
@@ -7,43 +7,51 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-# A module, or a package as a whole, may import from its own layer and from lower ones.
-LAYERS = {
-    1: ("version", "text", "checks", "lifecycle", "report", "errors", "air", "params", "frames", "audio"),
-    2: ("census", "devices", "drift"),
-    3: ("pipeline",),
-    4: ("stages", "speech", "endpoints", "run"),
-    5: ("service", "testing"),
-    6: ("runner",),
-    7: ("cli", "echo", "__main__"),
-}
-MEANING = {
-    1: "values",
-    2: "mechanism",
-    3: "pipeline",
-    4: "stages and runs",
-    5: "beside a run",
-    6: "runner",
-    7: "programs",
-}
+# From top to bottom: a folder, or a module of the root, and `voicepipe_devices` as a whole. A file imports
+# from its own folder and from lower rows, also where an import is for type checkers only.
+LAYERS = (
+    ("__main__", "echo"),
+    ("cli",),
+    ("runner",),
+    ("service", "testing"),
+    ("endpoints", "speech", "stages", "run"),
+    ("pipeline",),
+    ("frames",),
+    ("params",),
+    ("voicepipe_devices",),
+    ("devices", "drift", "sample"),
+    ("audio",),
+    ("census", "errors"),
+    ("report",),
+    ("checks",),
+    ("text", "lifecycle", "version", "air", "lazy"),
+)
+ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 
-LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
-# What `import voicepipe` runs gathers layers 1 to 4: under it, importing the package itself goes in a circle.
-PACKAGE = "__init__"
-LAYER_OF_PACKAGE = 7
-HIGHEST_IN_PACKAGE = 7
-HIGHEST_FOR_DEVICES = 2
+# Packages from which names are imported; the `__init__` of every other folder is its map and imports nothing.
+PUBLIC = {
+    "voicepipe",
+    "voicepipe.audio",
+    "voicepipe.census",
+    "voicepipe.cli",
+    "voicepipe.devices",
+    "voicepipe.testing",
+    "voicepipe_devices.fake",
+    "voicepipe_devices.portaudio",
+    "voicepipe_devices.wav",
+}
 
 HEAVY = {"sounddevice", "soxr", "webrtcvad", "pytest", "scipy"}
 
 ROOT = Path(__file__).resolve().parents[2]
-DEVICES = ROOT / "devices"
+TOPS = {"voicepipe": ROOT, "voicepipe_devices": ROOT / "devices"}
+"""The folder that each package lies in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,76 +112,128 @@ def imports_of(source: str, package: str) -> list[Import]:
     return reader.found
 
 
-def imports_of_file(path: Path, top: Path) -> list[Import]:
-    """Every import in a file; its package's name begins below `top`."""
-    return imports_of(path.read_text(encoding="utf-8"), ".".join(path.relative_to(top).parent.parts))
+def files() -> Iterator[tuple[str, Path]]:
+    """Yield every module of both packages, and its file."""
+    for package, top in TOPS.items():
+        for path in sorted((top / package).rglob("*.py")):
+            parts = path.relative_to(top).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def module_of(path: Path) -> str:
-    """The table's name for a file of voicepipe: a package in it counts as a whole."""
-    first = path.relative_to(ROOT / "voicepipe").parts[0]
-    return first.removesuffix(".py")
+FILES = dict(files())
+IMPORTS = {
+    path: imports_of(
+        path.read_text(encoding="utf-8"), name if path.stem == "__init__" else name.rpartition(".")[0]
+    )
+    for name, path in FILES.items()
+}
+NAMES = {path: name for name, path in FILES.items()}
 
 
-def files_of_voicepipe() -> list[Path]:
-    """Every Python file of voicepipe."""
-    return sorted((ROOT / "voicepipe").rglob("*.py"))
+def row_name(module: str) -> str:
+    """Return the table's name for a module: its folder, or itself in the root."""
+    package, _, rest = module.partition(".")
+    return package if package == "voicepipe_devices" or not rest else rest.partition(".")[0]
 
 
-def too_high(imports: Iterable[Import], highest: int) -> Iterator[tuple[Import, str]]:
-    """The imports from voicepipe that run and reach above layer `highest`, each with where it reaches."""
+def module_of(imported: str) -> str | None:
+    """Return the module that an import reaches: of `voicepipe.frames.Frame`, `voicepipe.frames`."""
+    while imported and imported not in FILES:
+        imported = imported.rpartition(".")[0]
+    return imported or None
+
+
+def pointing_up(importer: str, imports: Iterable[Import]) -> list[str]:
+    """Return a line for each import that reaches a row that is not below the importer's."""
+    own = row_name(importer)
+    wrong = []
     for found in imports:
-        top, _, rest = found.name.partition(".")
-        module = rest.partition(".")[0]
-        layer = LAYER_OF.get(module, LAYER_OF_PACKAGE)
-        if top == "voicepipe" and not found.for_typing and layer > highest:
-            where = f"{module}, layer {layer}" if module in LAYER_OF else "the package itself"
-            yield found, f"voicepipe.{rest} ({where})" if rest else where
+        reached = module_of(found.name)
+        name = reached and row_name(reached)
+        if name and name != own and ROW_OF.get(name, -1) <= ROW_OF[own]:
+            wrong.append(
+                f"{importer}, line {found.line}: imports {found.name}. {name} is not below {own} in LAYERS "
+                f"({Path(__file__).name}): move what is needed down, or the importer up"
+            )
+    return wrong
 
 
-def complaints(path: Path, imports: Iterable[Import], highest: int) -> list[str]:
-    """One line for each import that reaches above layer `highest`."""
-    return [
-        f"{path.relative_to(ROOT)}:{found.line}: imports {what}, and may import up to layer {highest} "
-        f"({MEANING[highest]}): move what is needed down, or the module up in {Path(__file__).name}"
-        for found, what in too_high(imports, highest)
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import each other, by whatever way round."""
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def visit(node: str, edges: Mapping[str, set[str]], into: list[str]) -> None:
+        seen.add(node)
+        for other in sorted(edges.get(node, ())):
+            if other not in seen:
+                visit(other, edges, into)
+        into.append(node)
+
+    for node in graph:
+        if node not in seen:
+            visit(node, graph, order)
+    back: dict[str, set[str]] = {}
+    for node, others in graph.items():
+        for other in others:
+            back.setdefault(other, set()).add(node)
+    seen.clear()
+    groups = []
+    for node in reversed(order):
+        if node not in seen:
+            group: list[str] = []
+            visit(node, back, group)
+            groups.append(sorted(group))
+    return [group for group in groups if len(group) > 1]
+
+
+def test_every_folder_has_exactly_one_row() -> None:
+    there = {row_name(module) for module in FILES} - {"voicepipe"}
+    listed = [name for names in LAYERS for name in names]
+    wrong = [f"{name} has no row in LAYERS: add it" for name in sorted(there - set(listed))]
+    wrong += [
+        f"LAYERS has {name}, and voicepipe/ does not: remove it" for name in sorted(set(listed) - there)
     ]
+    wrong += [f"LAYERS has {name} more than once" for name in sorted(set(listed)) if listed.count(name) > 1]
+    assert not wrong, "\n".join(wrong)
 
 
-def test_every_module_has_exactly_one_layer() -> None:
-    there = {module_of(path) for path in files_of_voicepipe()} - {PACKAGE}
-    listed = [module for modules in LAYERS.values() for module in modules]
-    layers = ", ".join(f"{layer} {meaning}" for layer, meaning in MEANING.items())
+def test_imports_point_down() -> None:
     wrong = [
-        f"voicepipe/{module} has no layer: add it to LAYERS in {Path(__file__).name} ({layers})"
-        for module in sorted(there - set(listed))
+        line
+        for path, imports in IMPORTS.items()
+        if NAMES[path] != "voicepipe"  # the list of all public names
+        for line in pointing_up(NAMES[path], imports)
     ]
-    wrong += [f"LAYERS has {m}, and voicepipe/ has not: take it out" for m in sorted(set(listed) - there)]
-    wrong += [f"LAYERS has {m} more than once" for m in sorted(set(listed)) if listed.count(m) > 1]
     assert not wrong, "\n".join(wrong)
 
 
-def test_imports_in_voicepipe_point_down() -> None:
-    wrong: list[str] = []
-    for path in files_of_voicepipe():
-        module = module_of(path)
-        highest = HIGHEST_IN_PACKAGE if module == PACKAGE else LAYER_OF.get(module, LAYER_OF_PACKAGE)
-        wrong += complaints(path, imports_of_file(path, ROOT), highest)
-    assert not wrong, "\n".join(wrong)
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = {
+        NAMES[path]: {reached for found in imports if (reached := module_of(found.name))} - {NAMES[path]}
+        for path, imports in IMPORTS.items()
+    }
+    found = circles(graph)
+    assert not found, "\n".join("these import each other: " + ", ".join(group) for group in found)
 
 
-def test_a_back_end_imports_values_and_mechanism_only() -> None:
-    wrong: list[str] = []
-    for path in sorted((DEVICES / "voicepipe_devices").rglob("*.py")):
-        wrong += complaints(path, imports_of_file(path, DEVICES), HIGHEST_FOR_DEVICES)
+def test_the_init_of_a_folder_imports_nothing() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{found.line}: imports {found.name}; import from the module itself instead"
+        for path, imports in IMPORTS.items()
+        if path.stem == "__init__" and NAMES[path] not in PUBLIC
+        for found in imports
+        if not found.name.startswith("__future__.")
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_voicepipe_never_imports_sounddevice() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{found.line}: only a back end imports sounddevice"
-        for path in files_of_voicepipe()
-        for found in imports_of_file(path, ROOT)
+        for path, imports in IMPORTS.items()
+        if path.is_relative_to(ROOT / "voicepipe")
+        for found in imports
         if found.name.partition(".")[0] in ("sounddevice", "_sounddevice")
     ]
     assert not wrong, "\n".join(wrong)
@@ -208,18 +268,18 @@ def test_importing_voicepipe_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ("import voicepipe.run.task", "voicepipe.task"),
-        ("import voicepipe.run.task as task", "voicepipe.task"),
-        ("from voicepipe import task", "voicepipe.task"),
-        ("from voicepipe.run.task import PipelineTask", "voicepipe.task.PipelineTask"),
+        ("import voicepipe.run.task", "voicepipe.run.task"),
+        ("import voicepipe.run.task as task", "voicepipe.run.task"),
+        ("from voicepipe.run import task", "voicepipe.run.task"),
+        ("from voicepipe.run.task import PipelineTask", "voicepipe.run.task.PipelineTask"),
         ("from . import task", "voicepipe.testing.task"),
-        ("from .. import task", "voicepipe.task"),
-        ("from ..task import PipelineTask", "voicepipe.task.PipelineTask"),
-        ("def late():\n    import voicepipe.run.task", "voicepipe.task"),
-        ("try:\n    import voicepipe.run.task\nexcept ImportError:\n    pass", "voicepipe.task"),
-        ("if not TYPE_CHECKING:\n    import voicepipe.run.task", "voicepipe.task"),
-        ("if TYPE_CHECKING:\n    pass\nelse:\n    import voicepipe.run.task", "voicepipe.task"),
-        ("importlib.import_module('voicepipe.task')", "voicepipe.task"),
+        ("from .. import frames", "voicepipe.frames"),
+        ("from ..run.task import PipelineTask", "voicepipe.run.task.PipelineTask"),
+        ("def late():\n    import voicepipe.run.task", "voicepipe.run.task"),
+        ("try:\n    import voicepipe.run.task\nexcept ImportError:\n    pass", "voicepipe.run.task"),
+        ("if not TYPE_CHECKING:\n    import voicepipe.run.task", "voicepipe.run.task"),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import voicepipe.run.task", "voicepipe.run.task"),
+        ("importlib.import_module('voicepipe.run.task')", "voicepipe.run.task"),
     ],
 )
 def test_an_import_that_runs_is_found(source: str, name: str) -> None:
@@ -228,23 +288,34 @@ def test_an_import_that_runs_is_found(source: str, name: str) -> None:
 
 @pytest.mark.parametrize("condition", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
 def test_an_import_for_typing_is_told_apart(condition: str) -> None:
-    found = imports_of(f"if {condition}:\n    import voicepipe.run.task\nimport voicepipe.audio", "voicepipe")
-    assert [(i.name, i.for_typing) for i in found] == [("voicepipe.task", True), ("voicepipe.audio", False)]
+    source = f"if {condition}:\n    import voicepipe.run.task\nimport voicepipe.audio"
+    found = [(i.name, i.for_typing) for i in imports_of(source, "voicepipe")]
+    assert found == [("voicepipe.run.task", True), ("voicepipe.audio", False)]
 
 
 @pytest.mark.parametrize(
-    ("source", "highest", "complained"),
+    ("importer", "source", "complained"),
     [
-        ("from voicepipe.frames import Frame", 1, False),
-        ("from voicepipe.pipeline.mailbox import Mailbox", 1, True),
-        ("from voicepipe.pipeline.mailbox import Mailbox", 2, False),
-        ("from voicepipe import task", 3, True),
-        ("from voicepipe import Pipeline", 4, True),
-        ("import voicepipe", 4, True),
-        ("from voicepipe.version import __version__", 5, False),
-        ("import numpy", 1, False),
-        ("from voicepipe_devices import fake", 1, False),
+        ("voicepipe.pipeline.seat", "from voicepipe.frames import Frame", False),
+        ("voicepipe.pipeline.seat", "from voicepipe.pipeline.mailbox import Mailbox", False),
+        ("voicepipe.pipeline.seat", "from voicepipe.run.task import PipelineTask", True),
+        (
+            "voicepipe.pipeline.seat",
+            "if TYPE_CHECKING:\n    from voicepipe.run.task import PipelineTask",
+            True,
+        ),
+        ("voicepipe.stages.gain", "from voicepipe.speech.vad import VADProcessor", True),
+        ("voicepipe.stages.gain", "from voicepipe import Pipeline", True),
+        ("voicepipe.stages.gain", "import voicepipe", True),
+        ("voicepipe.stages.gain", "import numpy", False),
+        ("voicepipe_devices.streams", "from voicepipe.devices.port import DeviceInfo", False),
+        ("voicepipe_devices.streams", "from voicepipe.frames import Frame", True),
+        ("voicepipe.cli.parts.sound_source", "from voicepipe_devices import fake", False),
     ],
 )
-def test_an_import_that_points_up_is_complained_of(source: str, highest: int, complained: bool) -> None:
-    assert bool(list(too_high(imports_of(source, "voicepipe"), highest))) is complained
+def test_an_import_that_points_up_is_complained_of(importer: str, source: str, complained: bool) -> None:
+    assert bool(pointing_up(importer, imports_of(source, importer.rpartition(".")[0]))) is complained
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
