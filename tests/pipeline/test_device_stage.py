@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stages_for_tests import Recorder
+from support.stages import Recorder
 from voicepipe import (
     DeviceStage,
     Frame,
