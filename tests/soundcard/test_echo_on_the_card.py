@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from process.running import Ended
-from program_output import without_countdown
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import DEV, ProgramOnCard, Samples, find, load_wav
+from support.program_output import without_countdown
 
 RATE = 48_000
 SPEECH = load_wav(Path(__file__).parents[2] / "voicepipe" / "data" / "speech.wav", RATE)

@@ -114,7 +114,7 @@ def _print_usage() -> None:
     from voicepipe.cli.parts.plugins import describe_plugins
     from voicepipe.cli.parts.wrapping import columns_of, wrap
 
-    commands = {**COMMANDS, **describe_plugins(), "--version": "print the version"}
+    commands = {**COMMANDS, **describe_plugins(COMMANDS), "--version": "print the version"}
     width = max(map(len, commands)) + 2
     columns = columns_of(sys.stdout)
     rows = [wrap(f"  {name:<{width}}{what}", columns, width + 2) for name, what in commands.items()]
@@ -127,7 +127,7 @@ def _run_another(name: str, given: "Sequence[str]", program: str) -> int:
     from voicepipe.cli.parts.plugins import plugin_names, run_plugin
     from voicepipe.cli.parts.wrapping import complain
 
-    plugins = plugin_names()
+    plugins = plugin_names(COMMANDS)
     if name in plugins:
         return run_plugin(name, given, program)
     from difflib import get_close_matches

@@ -28,10 +28,13 @@ class DeviceStage(FrameProcessor):
         """Have `work_when_idle` called again. In the loop's thread."""
         seat = self._mailbox_seat
         if seat is not None:
-            seat.look_again()
+            seat.box.wake()
 
     def take_charge(self) -> None:
-        """Take the frame in progress into the stage's own books (`seams`): a cut drops nothing then."""
+        """Take the frame in progress into the stage's own books (`seams`).
+
+        An interruption does not cut its handling from then on, and a cancel drops nothing of it here.
+        """
         seat = self._mailbox_seat
         if seat is not None:
             seat.hand_over()

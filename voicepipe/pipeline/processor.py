@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from voicepipe.checks import check_count
 from voicepipe.frames import Frame, FrameDirection
-from voicepipe.pipeline.mailbox import CAPACITY, Congestion
+from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
 from voicepipe.text import printable, shown
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class MailboxSeat(Protocol):
 
     pushed: int
     """Counts the stage's pushes."""
+    box: Mailbox
+    """Where frames wait for the stage, and the stage for frames."""
 
     @property
     def down(self) -> Outlet:
@@ -70,9 +72,6 @@ class MailboxSeat(Protocol):
 
     async def wait_for_room(self, full: Congestion) -> None:
         """Wait until there is room, handling the system frames that arrive meanwhile."""
-
-    def look_again(self) -> None:
-        """Let the stage's task look again at what it has to do, if it waits for a frame."""
 
     def hand_over(self) -> None:
         """Count the frame in progress as given: it is in the stage's own books now."""

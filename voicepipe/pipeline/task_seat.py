@@ -101,10 +101,6 @@ class TaskSeat(StageSeat):
         """Wait until there is room, handling the system frames that arrive meanwhile."""
         await self.work.wait_for_room(full)
 
-    def look_again(self) -> None:
-        """Let the task look again at what it has to do, if it waits for a frame."""
-        self.box.wake()
-
     def hand_over(self) -> None:
         """Count the frame in progress as given: it is in the stage's own books now."""
         self.work.hand_over()

@@ -61,7 +61,7 @@ def _all_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("voicepipe")
     parser.add_argument("--version", action="store_true", help="the version")
     commands = parser.add_subparsers(parser_class=_parser_of)  # type: ignore[call-overload]  # it calls it
-    for name, what in {**COMMANDS, **describe_plugins()}.items():
+    for name, what in {**COMMANDS, **describe_plugins(COMMANDS)}.items():
         commands.add_parser(name, help=what)
     return parser
 

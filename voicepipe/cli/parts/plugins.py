@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-from voicepipe.cli import COMMANDS
 from voicepipe.cli.parts.wrapping import complain
 from voicepipe.text import printable
 
@@ -29,27 +28,28 @@ GROUP = "voicepipe.commands"
 Run = Callable[[Sequence[str], str], object]
 
 
-def plugin_names() -> list[str]:
+def plugin_names(built_in: Collection[str]) -> list[str]:
     """Return the names of the commands of other packages. Nothing of those is imported."""
-    return list(_found())
+    return list(_find(built_in))
 
 
-def describe_plugins() -> dict[str, str]:
+def describe_plugins(built_in: Collection[str]) -> dict[str, str]:
     """Import the commands of other packages; return a line about each. A broken one is named on stderr."""
-    loaded = {name: _load(point) for name, point in _found().items()}
+    loaded = {name: _load(point) for name, point in _find(built_in).items()}
     return {name: _describe(run) for name, run in loaded.items() if run is not None}
 
 
 def plugin_parser(name: str, program: str) -> argparse.ArgumentParser | None:
     """Return the parser of a command; None where its package is broken. Without its own it has no options."""
-    run = _load(_found()[name])
+    point = _find()[name]
+    run = _load(point)
     if run is None:
         return None
     make = getattr(inspect.getmodule(run), "command_line", None)
     try:
         parser = make(program) if callable(make) else None
     except Exception as error:  # a foreign package may raise anything
-        _complain(_found()[name], error)
+        _complain(point, error)
         return None
     return parser if isinstance(parser, argparse.ArgumentParser) else argparse.ArgumentParser(program)
 
@@ -60,7 +60,7 @@ def run_plugin(name: str, arguments: Sequence[str], program: str) -> int:
     Raises:
         SystemExit: the command raised it, as argparse does.
     """
-    point = _found()[name]
+    point = _find()[name]
     run = _load(point)
     if run is None:
         return 1
@@ -79,12 +79,12 @@ def run_plugin(name: str, arguments: Sequence[str], program: str) -> int:
     return 1
 
 
-def _found() -> dict[str, EntryPoint]:
-    """Return the entry points by name, sorted: the first of two packages wins, a built-in command always."""
+def _find(built_in: Collection[str] = ()) -> dict[str, EntryPoint]:
+    """Return the entry points by name: the first of two packages wins, a built-in command always."""
     points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package(point)))
     found: dict[str, EntryPoint] = {}
     for point in points:
-        if point.name not in COMMANDS and point.name.isprintable() and point.name.strip("- "):
+        if point.name not in built_in and point.name.isprintable() and point.name.strip("- "):
             found.setdefault(point.name, point)
     return found
 
