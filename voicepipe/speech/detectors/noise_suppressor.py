@@ -32,7 +32,7 @@ LEAST_GAIN = 0.05
 DITHER = FRAME / 2.0
 """The power of a bin where the audio is noise of one step of 16 bits: no floor is below it."""
 OUTSIDE = 0.05
-"""What is below `VOICE_HZ` is kept by so much, and nothing above."""
+"""The gain below `VOICE_HZ`; above it, all is dropped."""
 
 
 def within(band_hz: tuple[int, int]) -> _Floats:

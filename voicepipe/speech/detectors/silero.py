@@ -32,7 +32,7 @@ FRAME = 256
 HOP = 128
 BINS = 129
 UNITS = 128
-"""Of the recurrent layer."""
+"""Units of the recurrent layer."""
 SLICES = 16
 """Its matrix is multiplied in so many parts: of a larger one BLAS would start threads."""
 
@@ -52,7 +52,7 @@ _SHAPES = {
     "_model.decoder.decoder.2.weight": (UNITS,),
     "_model.decoder.decoder.2.bias": (),
 }
-"""What the network consists of, by the names in the file."""
+"""The shapes of the network's tensors, by their names in the file."""
 
 
 class SileroEngine:
@@ -106,7 +106,7 @@ class SileroEngine:
         """Forget everything heard."""
         self._heard[:] = 0.0
         self._state: _Floats = np.zeros(2 * UNITS, np.float32)
-        """What goes into the recurrent layer, and behind it what came out of it last."""
+        """The input of the recurrent layer, and behind it its last output."""
         self._cell: _Floats = np.zeros(UNITS, np.float32)
 
     def score(self, window: bytes) -> float:

@@ -45,7 +45,7 @@ TO_HOLD = 0.35
 SPAN = 10
 """Windows: 0.3 s, by which a beginning is judged."""
 TO_BEGIN = 0.6
-"""What the mean score of these must reach."""
+"""The mean score that these must reach."""
 TONED, TONED_WINDOWS = 0.45, 3
 """And how many of them must have had so much of a tone."""
 UNSURE = 0.45
