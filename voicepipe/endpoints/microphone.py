@@ -139,7 +139,7 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._air is not None and self._air.sounded(block.captured_s, block.captured_s + seconds):
+        if self._air is not None and self._air.has_sound(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
             return True
         if self._silence.has_lasted(block.data, seconds):
