@@ -40,7 +40,7 @@ from voicepipe.testing import (
     run_processor,
     tone,
 )
-from voicepipe.testing.rules import Hooks, broken_in_order
+from voicepipe.testing.rules import Hooks, find_order_faults
 
 
 class Echo(FrameProcessor):
@@ -295,7 +295,7 @@ async def _spin() -> None:
 def test_the_order_of_frames_is_a_rule(left: str, broken: list[str]) -> None:
     frames = {"S": StartFrame(StartParams()), "e": EndFrame(), "C": CancelFrame()}
     seen = [(frames.get(letter, TextFrame(letter)), DOWN) for letter in left]
-    found = list(broken_in_order(seen, RunState.ENDED))
+    found = list(find_order_faults(seen, RunState.ENDED))
     assert len(found) == len(broken)
     assert all(part in line for part, line in zip(broken, found, strict=True))
 
@@ -304,10 +304,10 @@ async def test_a_stage_is_cleaned_up_once_for_every_opening() -> None:
     stage, other = Recorder("ear"), Recorder("other")
     with Hooks(Pipeline([stage, ParallelPipeline([other])])) as hooks:
         await stage.on_start(StartParams())
-        assert list(hooks.broken()) == ["cleanup() of ear was called 0 times for 1 openings"]
+        assert list(hooks.find_faults()) == ["cleanup() of ear was called 0 times for 1 openings"]
         await stage.cleanup()
-        assert list(hooks.broken()) == []
+        assert list(hooks.find_faults()) == []
         await other.cleanup()
-        assert list(hooks.broken()) == ["cleanup() of other was called 1 times for 0 openings"]
+        assert list(hooks.find_faults()) == ["cleanup() of other was called 1 times for 0 openings"]
     assert "cleanup" not in vars(stage)
     assert stage.events == ["start", "cleanup"]
