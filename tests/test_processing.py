@@ -164,9 +164,9 @@ async def test_a_cancellation_from_outside_closes_everything() -> None:
 @pytest.mark.parametrize(
     ("wrong", "error", "named"),
     [
-        ("hello", TypeError, "a script holds frames, seconds, and"),
-        (None, TypeError, "a script holds"),
-        ((TextFrame("a"), "up"), TypeError, "a script holds"),
+        ("hello", TypeError, "a script must consist of frames, seconds and"),
+        (None, TypeError, "a script must consist of"),
+        ((TextFrame("a"), "up"), TypeError, "a script must consist of"),
         (-1.0, ValueError, "a pause must be"),
         (float("nan"), ValueError, "a pause must be"),
         (True, TypeError, "a pause must be"),
@@ -241,7 +241,7 @@ class LeavesAThing(InlineProcessor):
     ("make", "named"),
     [
         (LeavesATask, r"left behind: tasks: forgotten .*made .* in on_start"),
-        (PushesLate, r"PushesLate pushed 1 frames after its End: give out what it holds in on_end\(\)"),
+        (PushesLate, r"PushesLate pushed 1 frames after EndFrame: push held frames in on_end\(\)"),
         (Hangs, r"Hangs stood still for 10\.0 s at .* in forever, holding TextFrame"),
         (RefusesToStop, "RefusesToStop:cleanup refused to stop at .* in stubborn"),
     ],
@@ -286,9 +286,9 @@ async def _spin() -> None:
         ("Se", []),
         ("SaeC", []),
         ("ase", ["left before StartFrame"]),
-        ("SSe", ["StartFrame left 2 times"]),
-        ("Sa", ["EndFrame left 0 times"]),
-        ("Saee", ["EndFrame left 2 times", "left after EndFrame"]),
+        ("SSe", ["StartFrame must leave once, not 2 times"]),
+        ("Sa", ["EndFrame must leave once, not 0 times"]),
+        ("Saee", ["EndFrame must leave once, not 2 times", "left after EndFrame"]),
         ("Seab", ["left after EndFrame"]),
     ],
 )

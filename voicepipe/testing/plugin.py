@@ -37,7 +37,8 @@ _OF_THE_LOOP = ("tasks", "timers", "async_generators", "abandoned")
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker `virtual_time`."""
     config.addinivalue_line(
-        "markers", f"{MARKER}: run this async test in virtual time, where sleeping takes no real time (voicepipe)"
+        "markers",
+        f"{MARKER}: run this async test in virtual time, where sleeping takes no real time (voicepipe)",
     )
 
 
