@@ -350,7 +350,7 @@ class KeptDevice(Generic[S]):
         except DeviceError:
             self._lost_streams.close_later(stream)
             raise
-        except BaseException:  # cancelled: the run does not wait for tasks of a stage that it has closed
+        except BaseException:  # cancelled: the run does not wait for the tasks of a stage that it closed
             await stream.close()
             raise
         return stream

@@ -219,8 +219,9 @@ class FrameProcessor(Processor):
     def progress(self) -> object:
         """Return a value that changes as long work advances (a position, a counter).
 
-        While a run drains, a stage counts as stuck if it handles no frame, pushes no frame, and this
-        value stays the same for the stall limit. A stage that plays sound returns its position.
+        While a run drains, a stage must make progress within the stall limit. It counts as stuck if it
+        handles no frame, pushes no frame, and this value does not change. A stage that plays sound
+        returns its position.
         """
         return None
 

@@ -100,7 +100,7 @@ class Course:
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
             try:
                 await waiter
-            except asyncio.CancelledError:  # somebody cancels every task of the loop, the driver too
+            except asyncio.CancelledError:  # all tasks of the loop were cancelled, the driver too
                 self.ask(Request.CANCEL, "the run's own task was cancelled")
             finally:
                 if timer is not None:

@@ -32,7 +32,8 @@ The same arguments give the same bytes.
 pytest-asyncio, and the fixtures `simulated_card` and `nothing_left` (see `voicepipe.testing.plugin`).
 
 Virtual time does not cover real threads (a simulated card uses none), real devices and their C
-libraries, the run time of Python code, or the operating system: signals, scheduling, killed processes.
+libraries, or the run time of Python code. It also does not cover the operating system: signals,
+scheduling, killed processes.
 """
 
 from voicepipe.lazy import homes_of, lazy_names
