@@ -31,7 +31,10 @@ class DeviceStage(FrameProcessor):
             seat.box.wake()
 
     def take_charge(self) -> None:
-        """Move the frame in progress to the stage's own seams; an interruption no longer drops it."""
+        """Move the frame in progress to the stage's own ledger (`seams`).
+
+        From then on an interruption does not cut its handling, and a cancel does not drop it here.
+        """
         seat = self._mailbox_seat
         if seat is not None:
             seat.hand_over()

@@ -20,6 +20,8 @@ A pipeline of inline stages never waits by itself."""
 class FrameEntry:
     """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
+    __slots__ = ("early", "since_break")
+
     def __init__(self) -> None:
         self.early: deque[Frame] = deque()
         """The frames that wait for the start."""
