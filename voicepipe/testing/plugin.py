@@ -109,7 +109,7 @@ def nothing_left() -> Iterator[None]:
 
 def _with_leftover_check(test: AsyncTest) -> AsyncTest:
     @functools.wraps(test)
-    async def checked(*arguments: Any, **named: Any) -> object:
+    async def run_test(*arguments: Any, **named: Any) -> object:
         import asyncio
 
         from voicepipe.census.census import assert_nothing_left, take_census
@@ -120,12 +120,12 @@ def _with_leftover_check(test: AsyncTest) -> AsyncTest:
         assert_nothing_left(before, _of_the_loop(take_census()))
         return result
 
-    return checked
+    return run_test
 
 
 def _with_virtual_time(test: AsyncTest) -> AsyncTest:
     @functools.wraps(test)
-    async def checked(*arguments: Any, **named: Any) -> object:
+    async def run_test(*arguments: Any, **named: Any) -> object:
         import asyncio
 
         from voicepipe.testing.virtual import VirtualLoop
@@ -139,7 +139,7 @@ def _with_virtual_time(test: AsyncTest) -> AsyncTest:
             )
         return await test(*arguments, **named)
 
-    return checked
+    return run_test
 
 
 def _of_the_loop(census: Census) -> Census:

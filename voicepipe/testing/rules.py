@@ -103,8 +103,8 @@ class Hooks:
 def _count_calls(
     hook: Callable[..., Coroutine[Any, Any, None]], counts: _Counts, what: str
 ) -> Callable[..., Coroutine[Any, Any, None]]:
-    async def counted(*arguments: Any) -> None:
+    async def count_and_call(*arguments: Any) -> None:
         setattr(counts, what, getattr(counts, what) + 1)
         await hook(*arguments)
 
-    return counted
+    return count_and_call
