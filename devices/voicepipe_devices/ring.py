@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from voicepipe.report import SeamReport
 
-__all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing"]
+__all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing", "QueuedSound"]
 
 RING_S = 2.0
 """How long a microphone's ring can wait for the pipeline."""
@@ -114,6 +114,42 @@ class CaptureRing:
             lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + overflow
         given = self._taken - sum(dropped.values())
         return SeamReport(name, stored, given, stored - overflow - self._taken, lost)
+
+
+class QueuedSound(Protocol):
+    """What of a `PlaybackRing` is the loop's; it may be elsewhere."""
+
+    @property
+    def played(self) -> int:
+        """Samples handed to the device."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Samples that flushes took."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Samples that wait."""
+        ...
+
+    @property
+    def flushing(self) -> bool:
+        """A flush has not taken effect yet."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
+        ...
+
+    def flush(self) -> None:
+        """Fade out, and forget the rest."""
+        ...
+
+    def notify_at(self, queued: int) -> None:
+        """Call once, when so few wait, or fewer."""
+        ...
 
 
 class PlaybackRing:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.census import register_stream, unregister_stream
-from voicepipe.devices.callback_counts import CallbackCounter, CallbackCounts
+from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
 from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
+from voicepipe_devices.device_watch import DeviceWatch
 from voicepipe_devices.driver import Driver, Handle, underflows_of
-from voicepipe_devices.rate_watch import RateWatch
-from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
+from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing, QueuedSound
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
@@ -45,61 +45,6 @@ class DriverBackend(Driver):
         return stream
 
 
-class _Watch(CallbackCounter):
-    """Notices by our own clock that no callback comes, or that they come at another rate.
-
-    A driver's word that it is active means nothing.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        all_calls: Callable[[], int],
-        lost: Callable[[float], None],
-        changed: Callable[[float], None],
-    ) -> None:
-        super().__init__(loop.time)
-        self._loop = loop
-        self._all_calls = all_calls
-        self._lost = lost
-        self._changed = changed
-        self._timer: asyncio.TimerHandle | None = None
-        self._seen = 0
-        self._looked_s = self._silent_s = 0.0
-        self._limit_s = self._first_limit_s = 0.0
-        self._rate: RateWatch
-
-    def start(self, limit_s: float, first_limit_s: float, block_s: float) -> None:
-        """From now on a device that is silent for so long is lost, and so is one whose rate changes."""
-        self._limit_s = limit_s
-        self._first_limit_s = first_limit_s
-        self._rate = RateWatch(block_s)
-        self._looked_s = self._loop.time()
-        self._look_later()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look_later(self) -> None:
-        self._timer = self._loop.call_later(self._limit_s / 4, self._look)
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        # Where this process itself was held up (a held GIL, SIGSTOP), the callbacks were too: a
-        # late look proves little, and counts for half the limit at most.
-        self._silent_s += min(now - self._looked_s, self._limit_s / 2)
-        if self._calls != self._seen:
-            self._silent_s = 0.0
-        self._seen, self._looked_s = self._calls, now
-        if self._silent_s >= (self._limit_s if self._calls else self._first_limit_s):
-            self._lost(self._silent_s)
-        elif (ratio := self._rate.look(now, self._all_calls())) is not None:
-            self._changed(ratio)
-        else:
-            self._look_later()
-
-
 class _Stream(abc.ABC):
     """What both directions share: the handle, its loss, and its close."""
 
@@ -111,7 +56,7 @@ class _Stream(abc.ABC):
         self._request = request
         self._wake = wake
         self._bell = Doorbell(self._loop, self._answer)
-        self._watch = _Watch(self._loop, lambda: self.callbacks, self._silent, self._off_rate)
+        self._watch = DeviceWatch(self._loop, lambda: self.callbacks, self._silent, self._off_rate)
         self._handle: Handle
         self.info: StreamInfo
         self._closing: asyncio.Future[None] | None = None
@@ -278,42 +223,6 @@ class CaptureStream(_Stream):
         # A change of rate rounds: what came in is what became of it.
         given, held = self._given - sum(dropped.values()), self._held
         return SeamReport(name, given + held + sum(lost.values()), given, held, lost)
-
-
-class QueuedSound(Protocol):
-    """What of a `PlaybackRing` is the loop's; it may be elsewhere."""
-
-    @property
-    def played(self) -> int:
-        """Samples handed to the device."""
-        ...
-
-    @property
-    def dropped(self) -> int:
-        """Samples that flushes took."""
-        ...
-
-    @property
-    def queued(self) -> int:
-        """Samples that wait."""
-        ...
-
-    @property
-    def flushing(self) -> bool:
-        """A flush has not taken effect yet."""
-        ...
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Queue whole samples."""
-        ...
-
-    def flush(self) -> None:
-        """Fade out, and forget the rest."""
-        ...
-
-    def notify_at(self, queued: int) -> None:
-        """Call once, when so few wait, or fewer."""
-        ...
 
 
 class RenderStream(_Stream):

@@ -10,20 +10,17 @@ import math
 import os
 import random
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
-from voicepipe.devices.hardware import Hardware, ThreadedHardware, Tick
-from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.devices.port import StreamRequest
 from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import (
     BackendMissingError,
     DeviceBusyError,
-    DeviceError,
     DeviceFormatError,
     DeviceLostError,
     DeviceNotFoundError,
@@ -31,15 +28,15 @@ from voicepipe.errors import (
 )
 from voicepipe.text import printable
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
+from voicepipe_devices.fake.handle import OpenSide, hardware_of
+from voicepipe_devices.fake.sound_server import SoundServer, call_of
 from voicepipe_devices.probing import tried
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["OpenSide", "Side", "SimulatedMicrophone", "SimulatedSpeaker", "hardware_of"]
-
-_threads = ThreadedHardware()
+__all__ = ["Side", "SimulatedMicrophone", "SimulatedSpeaker"]
 
 
 class Side:
@@ -67,7 +64,7 @@ class Side:
         self._muted = False
         self._missing = 0
         self._crashes = False
-        self._server = _Server()
+        self._server = SoundServer()
 
     # -- faults ----------------------------------------------------------------
 
@@ -203,7 +200,7 @@ class Side:
     ) -> OpenSide:
         """Open it for one stream. Raises: DeviceError."""
         hardware = hardware_of(asyncio.get_running_loop())
-        await _call_of(self._open_s)
+        await call_of(self._open_s)
         if not self._server.answers:
             await self._server.is_back()
         if request.channel is not None:
@@ -252,7 +249,7 @@ class Side:
         try:
             if handle.is_orphan:
                 await self._server.is_back()
-            await _call_of(self._close_s)
+            await call_of(self._close_s)
         finally:
             handle.hardware.rest()
             if self._handle is handle:
@@ -271,103 +268,6 @@ class Side:
     def lateness(self) -> float:
         """How late the next callback comes, in seconds."""
         return self._random.uniform(0, self.jitter_s) if self.jitter_s else 0.0
-
-
-class OpenSide:
-    """The handle of one open stream: a tick of the hardware for every block."""
-
-    def __init__(
-        self,
-        side: Side,
-        request: StreamRequest,
-        hardware: Hardware,
-        tick: Callable[[OpenSide, int], bool],
-        finished: Finished,
-    ) -> None:
-        latency_s = 2 * request.block_s if isinstance(request.latency, str) else request.latency
-        self.info = StreamInfo(side.name, request.format, request.block, latency_s)
-        self.hardware = hardware
-        self.finished = finished
-        self.is_orphan = False
-        """The sound server that had it open is no more."""
-        self._side = side
-        self._tick = tick
-        self._samples = 0
-        """Samples of the blocks so far, lost ones included: where the next block begins."""
-        self._missed = 0
-        self.underflows = 0
-        """How often samples were lost before a callback."""
-        self._began_s = 0.0
-        self._rate = request.format.rate
-        """At which it runs."""
-        self._next: Tick | None = None
-        self._started = self._stopped = False
-        # Held while a callback is made, as a library's abort() waits for the one in progress.
-        self._lock = threading.RLock()
-
-    async def start(self) -> None:
-        """Let the callbacks begin. Raises: DeviceError."""
-        if self._side.fails_to_start:
-            raise DeviceError(f"{self._side.name} does not start: choose another device")
-        with self._lock:
-            if not self._started:
-                self._started = True
-                self._began_s = self.hardware.now()
-                self._schedule()
-
-    async def close(self) -> None:
-        """Give the side back."""
-        await self._side.close(self)
-
-    def stop(self) -> None:
-        """No more callbacks, for ever; returns when none is being made."""
-        with self._lock:
-            self._stopped = True
-            if self._next is not None:
-                self._next.cancel()
-
-    def resume(self) -> None:
-        """After a stall the clock goes on from now."""
-        with self._lock:
-            if self._started and not self._stopped and self._next is None:
-                self._began_s += self.hardware.now() - self._time_of(self._samples)
-                self._schedule()
-
-    def run_at(self, rate: int) -> None:
-        """The clock goes on from here at that rate."""
-        with self._lock:
-            now_s = self._time_of(self._samples)
-            self._rate = rate
-            self._began_s += now_s - self._time_of(self._samples)
-
-    @property
-    def block_began_s(self) -> float:
-        """When the first sample of the present block was due, by the card's clock."""
-        return self._time_of(self._samples)
-
-    def _time_of(self, samples: int) -> float:
-        return self._began_s + samples / (self._rate * (1 + self._side.drift_ppm * 1e-6))
-
-    def _schedule(self) -> None:
-        due = self._time_of(self._samples + self.info.block) + self._side.lateness()
-        self._next = self.hardware.call_at(due, self._call)
-
-    def _call(self) -> None:
-        with self._lock:
-            self._next = None
-            self._side.crash_if_told()
-            if self._stopped or not self._side.ticks:
-                return
-            if missing := self._side.take_missing():
-                self._samples += missing
-                self._missed += missing
-                self.underflows += 1
-            else:
-                missed, self._missed = self._missed, 0
-                if not self._tick(self, missed):
-                    return
-                self._samples += self.info.block
-            self._schedule()
 
 
 class SimulatedMicrophone(Side):
@@ -445,65 +345,3 @@ class SimulatedSpeaker(Side):
         if len(self._played) > 2 * self._keep_bytes:
             del self._played[: len(self._played) - self._keep_bytes]
         return True
-
-
-def hardware_of(loop: asyncio.AbstractEventLoop) -> Hardware:
-    """The world outside this loop: its own, where it has a virtual clock; else the real one."""
-    own: Hardware = getattr(loop, "hardware", _threads)
-    return own
-
-
-class _Server:
-    """The sound server behind one side: it runs, or it has stopped until a time, or until further notice."""
-
-    def __init__(self) -> None:
-        self._back_s = -math.inf
-        self._answers = True
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    @property
-    def runs(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._back_s
-
-    @property
-    def answers(self) -> bool:
-        """What is asked of it returns, though it may fail."""
-        return self._answers or self.runs
-
-    def stop(self, seconds: float, *, answers: bool = True) -> None:
-        if seconds != math.inf:
-            check_seconds("seconds", seconds)
-        self._back_s, self._answers = asyncio.get_running_loop().time() + seconds, answers
-
-    def go_on(self) -> None:
-        self._back_s = -math.inf
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-
-    async def is_back(self) -> None:
-        """Return when it runs. Cannot be cancelled, as a call into C."""
-        await _call_until(lambda: self._back_s, self._waiting)
-
-
-async def _call_of(seconds: float) -> None:
-    """As a call into C that takes so long: it cannot be cancelled, and says so when it is back."""
-    back_s = asyncio.get_running_loop().time() + seconds
-    await _call_until(lambda: back_s, set())
-
-
-async def _call_until(back_s: Callable[[], float], waiting: set[asyncio.Future[None]]) -> None:
-    """The same until a time, which may change: then the futures in `waiting` are completed."""
-    cancelled: asyncio.CancelledError | None = None
-    loop = asyncio.get_running_loop()
-    while (left := back_s() - loop.time()) > 0:
-        changed = loop.create_future()
-        waiting.add(changed)
-        try:
-            await asyncio.wait([changed], timeout=None if left == math.inf else left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        finally:
-            waiting.discard(changed)
-    if cancelled is not None:
-        raise cancelled
