@@ -26,9 +26,7 @@ __all__ = [
     "Handle",
     "RenderCallback",
     "Sides",
-    "try_device",
     "underflows_of",
-    "version_of",
 ]
 
 
@@ -131,39 +129,34 @@ def underflows_of(handle: Handle | BlockingHandle) -> int:
     return count
 
 
-def version_of(driver: BlockingDriver) -> str:
-    """The library's name and version; empty where the driver does not tell. Raises: DeviceError."""
-    version: str = getattr(driver, "version", str)()
-    return version
-
-
-def try_device(driver: BlockingDriver, number: int, name: str) -> Sides:
-    """What a device of the driver's list opens at. Raises: DeviceError: so, or the driver cannot say."""
-    try_it: Callable[[int, str], Sides] | None = getattr(driver, "try_device", None)
-    if try_it is None:
-        raise DeviceError("nobody can say what it opens at before it is opened")
-    return try_it(number, name)
-
-
 class BlockingDriver(Protocol):
-    """What a library can do whose calls block, and may never come back.
+    """A library whose calls block, and may never come back. Derive from it for the defaults.
 
-    It may tell its `version()`, and what a device of its list opens at: `try_device(number, name)`.
-
-    `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
-    its own, which can be killed.
+    `InsideBackend` calls it in this process, by threads; `OutsideBackend` in a process of its own, which can
+    be killed.
     """
 
+    def version(self) -> str:
+        """Return the library's name and version; empty, as by default: it has none. Raises: DeviceError."""
+        return ""
+
+    def try_device(self, number: int, name: str) -> Sides:
+        """Try a device of the list, without a sound. Raises: DeviceError: by default it cannot be tried."""
+        raise DeviceError("nobody can say what it opens at before it is opened")
+
+    @abc.abstractmethod
     def devices(self) -> list[DeviceInfo]:
         """The devices there are now. Raises: DeviceError."""
         ...
 
+    @abc.abstractmethod
     def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> BlockingHandle:
         """Open for capture; no callback yet. Raises: DeviceError."""
         ...
 
+    @abc.abstractmethod
     def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> BlockingHandle:

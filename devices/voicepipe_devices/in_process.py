@@ -14,9 +14,7 @@ from voicepipe_devices.driver import (
     Handle,
     RenderCallback,
     Sides,
-    try_device,
     underflows_of,
-    version_of,
 )
 from voicepipe_devices.probing import TRY_S, each_tried
 from voicepipe_devices.streams import DriverBackend
@@ -52,7 +50,7 @@ class InsideBackend(DriverBackend):
 
         async def one(number: int, device: DeviceInfo) -> Sides:
             def found() -> Sides:
-                return try_device(self._driver, number, device.name)
+                return self._driver.try_device(number, device.name)
 
             return await call(found, f"trying {device.name}", TRY_S)
 
@@ -60,7 +58,7 @@ class InsideBackend(DriverBackend):
 
     async def library(self) -> LibraryInfo:
         """What it stands on. Raises: DeviceError."""
-        version = await call(lambda: version_of(self._driver), "the sound library's version", LIST_S)
+        version = await call(self._driver.version, "the sound library's version", LIST_S)
         return LibraryInfo(version)
 
     async def open_capture(

@@ -10,7 +10,7 @@ from typing import ClassVar
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
-from voicepipe.devices.port import Block, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
 from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
@@ -27,10 +27,8 @@ FIRST_S = 2.5
 wakes the next time, which may take two seconds."""
 
 
-class DriverBackend(Driver):
+class DriverBackend(Driver, Backend):
     """A back end that is its own driver: it opens the driver's handles, and gives streams over them."""
-
-    lost_for_good = False
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from voicepipe.devices.port import DeviceInfo
+from voicepipe.devices.values import DeviceInfo
 
-__all__ = ["CHANNELS", "RATES", "DeviceTrial", "SideTrial", "TriesDevices"]
+__all__ = ["CHANNELS", "RATES", "DeviceTrial", "SideTrial"]
 
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
 """The usual rates, which are tried."""
@@ -35,18 +34,5 @@ class DeviceTrial:
     """One device, and what its directions do; None: it has not that direction."""
 
     device: DeviceInfo
-    microphone: SideTrial | None
-    speaker: SideTrial | None
-
-
-@runtime_checkable
-class TriesDevices(Protocol):
-    """A back end that can find out, without a sound, what its devices open at."""
-
-    async def trials(self) -> list[DeviceTrial]:
-        """Every device there is, tried for 16 kHz mono. Takes some seconds at most.
-
-        Raises:
-            DeviceError: the devices cannot be listed.
-        """
-        ...
+    microphone: SideTrial | None = None
+    speaker: SideTrial | None = None

@@ -84,6 +84,11 @@ class Stream(Protocol):
         """Its callbacks so far."""
         ...
 
+    @property
+    def callbacks(self) -> int | None:
+        """The number of callbacks so far; None: it makes none."""
+        ...
+
     async def start(self) -> None:
         """Let it begin."""
         ...
@@ -255,7 +260,7 @@ class Keeper(Generic[S]):
     def state(self) -> DeviceState:
         """How the device stands."""
         stream, lost_at = self.stream, self._lost_at
-        counted: int | None = getattr(stream, "callbacks", None)  # the port does not ask for it
+        counted = None if stream is None else stream.callbacks
         return DeviceState(
             self._kind,
             self._device if stream is None else printable(stream.info.device),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from voicepipe.devices.port import DeviceInfo, StreamRequest
 from voicepipe.devices.trial import DeviceTrial
+from voicepipe.text import shown
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake.sides import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
@@ -56,7 +57,6 @@ class FakeBackend(DriverBackend):
     """The back end "fake": streams over a simulated card. It is its own driver."""
 
     name = "fake"
-    shares_air = False
 
     def __init__(self, card: SimulatedCard | None = None) -> None:
         self.card = card or SimulatedCard()
@@ -97,6 +97,8 @@ class FakeBackend(DriverBackend):
         )
 
 
-def open_backend() -> FakeBackend:
-    """A new simulated card."""
+def open_backend(argument: str = "") -> FakeBackend:
+    """Return a back end over a new simulated card. Raises: ValueError: there is an argument."""
+    if argument:
+        raise ValueError(f"the back end 'fake' takes nothing behind its name, not {shown(argument)}")
     return FakeBackend()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
 from voicepipe.errors import DeviceLostError
 from voicepipe.text import printable
+from voicepipe_devices.driver import BlockingDriver
 from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, found
 from voicepipe_devices.portaudio.handle import CaptureHandle, PortAudioHandle, RenderHandle
 from voicepipe_devices.portaudio.library import load, translated
@@ -27,7 +28,7 @@ OUTSIDE_BY_DEFAULT = sys.platform == "linux"
 other systems nothing has been measured."""
 
 
-class PortAudio:
+class PortAudio(BlockingDriver):
     """The library, as a `BlockingDriver`.
 
     A device that refuses the wanted rate is opened at its own one, or at 48 or 44.1 kHz, and

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from voicepipe.devices.port import DeviceInfo, InputStream, LibraryInfo, OutputStream, StreamRequest
+from voicepipe.devices.port import Backend, DeviceInfo, InputStream, LibraryInfo, OutputStream, StreamRequest
 from voicepipe.devices.trial import DeviceTrial, SideTrial
 from voicepipe.errors import DeviceError, DeviceTimeoutError
 from voicepipe.text import printable
@@ -25,7 +25,7 @@ from voicepipe_devices.sound_process.streams import FarInput, FarOutput
 __all__ = ["OutsideBackend"]
 
 
-class OutsideBackend:
+class OutsideBackend(Backend):
     """Streams over a blocking driver that is made, for each, in another process.
 
     Args:
@@ -33,8 +33,6 @@ class OutsideBackend:
         name: the back end's.
         shares_air: its microphones hear its speakers.
     """
-
-    lost_for_good = False
 
     def __init__(self, driver: str, name: str, *, shares_air: bool) -> None:
         self.name = name

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 
 from voicepipe.devices.port import LibraryInfo, StreamRequest
 from voicepipe.errors import DeviceError
-from voicepipe_devices.driver import try_device, version_of
 from voicepipe_devices.sound_process.answers import Answers
 from voicepipe_devices.sound_process.messages import Kind, Parser, error_message, message, told, understood
 from voicepipe_devices.sound_process.priority import limit_spinning, take_priority
@@ -130,10 +129,10 @@ class _Service:
             devices = [asdict(device) for device in self._driver().devices()]
             self._answers.send(message(Kind.DEVICES, json.dumps(devices).encode()))
         elif kind == Kind.LIBRARY:
-            library = LibraryInfo(version_of(self._driver()), self._priority)
+            library = LibraryInfo(self._driver().version(), self._priority)
             self._answers.send(message(Kind.LIBRARY, json.dumps(asdict(library)).encode()))
         elif kind == Kind.TRY:
-            sides = try_device(self._driver(), **json.loads(body))
+            sides = self._driver().try_device(**json.loads(body))
             found = [None if side is None else asdict(side) for side in sides]
             self._answers.send(message(Kind.TRIED, json.dumps(found).encode()))
         elif kind == Kind.OPEN:

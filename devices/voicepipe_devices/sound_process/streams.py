@@ -35,7 +35,7 @@ STOP_S = 0.5
 """For what was captured until the intake closed to arrive."""
 
 
-class FarHandle:
+class _Handle:
     """The handle of a stream that is elsewhere."""
 
     def __init__(self, capture: bool, hears: Callable[[int, bytes], None], finished: Finished) -> None:
@@ -45,7 +45,7 @@ class FarHandle:
         self._finished = finished
         self.process = SoundProcess(self._take, finished)
 
-    async def open(self, driver: str, request: StreamRequest) -> FarHandle:
+    async def open(self, driver: str, request: StreamRequest) -> _Handle:
         await self.process.start(driver)
         what = f"opening {called(request, 'microphone' if self._capture else 'speaker')}"
         wish = json.dumps({**told(request), "capture": self._capture}).encode()
@@ -80,7 +80,7 @@ class FarInput(CaptureStream):
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.handle = FarHandle(True, self._hear, self.finished)
+        self.handle = _Handle(True, self._hear, self.finished)
         self._next = 0
         self._counts = CallbackCounts()
         self._asked_to_stop = False
@@ -135,7 +135,7 @@ class FarOutput(RenderStream):
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.handle = FarHandle(False, self._hear, self.finished)
+        self.handle = _Handle(False, self._hear, self.finished)
         self._far = _FarRing(request.format, self._answer, self._bell.ring, self.handle.process)
         self.ring = self._far
         self._counts = CallbackCounts()

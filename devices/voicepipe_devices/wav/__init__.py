@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 
 from voicepipe.audio.wav_file import WavReader, WavWriter
-from voicepipe.devices.port import DeviceInfo, InputStream, OutputStream, StreamRequest
+from voicepipe.devices.port import Backend, DeviceInfo, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import (
     AudioFormatError,
     DeviceBusyError,
@@ -29,7 +29,7 @@ _FORM = "'wav:IN.wav,OUT.wav' would be right, or 'wav:IN.wav', or 'wav:,OUT.wav'
 _Path = str | os.PathLike[str]
 
 
-class WavBackend:
+class WavBackend(Backend):
     """The back end "wav": the microphone is one file, the speaker another.
 
     An input begins at the file's beginning each time it is opened, and an output overwrites
@@ -47,7 +47,6 @@ class WavBackend:
     """
 
     name = "wav"
-    shares_air = False
     lost_for_good = True
     """A file that was lost would begin anew, or be emptied: no run waits for it."""
 

@@ -99,6 +99,9 @@ class _Stream:
     def __str__(self) -> str:
         return f"{type(self).__name__} of {self.info.device}"
 
+    callbacks = None
+    """A file gives no signs of life."""
+
     @property
     def counts(self) -> CallbackCounts:
         """A file makes no callbacks, and none is late: the pieces that were read or written."""
