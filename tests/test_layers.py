@@ -15,7 +15,19 @@ import pytest
 
 # A module, or a package as a whole, may import from its own layer and from lower ones.
 LAYERS = {
-    1: ("version", "text", "checks", "lifecycle", "report", "errors", "air", "params", "frames", "audio"),
+    1: (
+        "version",
+        "text",
+        "checks",
+        "lifecycle",
+        "report",
+        "errors",
+        "registry",
+        "air",
+        "params",
+        "frames",
+        "audio",
+    ),
     2: ("census", "devices", "drift"),
     3: ("pipeline",),
     4: ("stages", "speech", "endpoints", "run"),
