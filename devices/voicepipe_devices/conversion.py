@@ -10,7 +10,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe_devices.formats import raise_if_missing
 
-__all__ = ["BlockConverter", "Renderer", "check_channel", "converted", "is_converted"]
+__all__ = ["BlockConverter", "Renderer", "check_channel", "describe_conversion", "needs_conversion"]
 
 HELD_BACK_S = 0.022
 """What a change of rate adds to the latency, at most: soxr's LQ, measured."""
@@ -24,12 +24,12 @@ def check_channel(device: StreamInfo, request: StreamRequest) -> None:
         raise_if_missing(device.device, device.format.channels, request.channel)
 
 
-def is_converted(device: AudioFormat, request: StreamRequest) -> bool:
+def needs_conversion(device: AudioFormat, request: StreamRequest) -> bool:
     """A stream over a device in that format has something to do."""
     return device != request.format or (request.channel is not None and device.channels > 1)
 
 
-def converted(device: StreamInfo, request: StreamRequest) -> StreamInfo:
+def describe_conversion(device: StreamInfo, request: StreamRequest) -> StreamInfo:
     """What a stream is that converts what the device is to what was asked for."""
     held_back_s = HELD_BACK_S if device.format.rate != request.format.rate else 0.0
     latency_s = device.latency_s + held_back_s
@@ -71,7 +71,7 @@ class BlockConverter:
         size = self._converter.target.sample_bytes
         return self._converter.held + sum(len(block.data) // size for block in self._ready)
 
-    def scaled(self, samples: int) -> int:
+    def scale(self, samples: int) -> int:
         """So many of the device's samples, in the pipeline's rate."""
         return samples * self._converter.target.rate // self._converter.source.rate
 
@@ -79,7 +79,7 @@ class BlockConverter:
         """Take one block of the device's."""
         if block.position != self._next:
             self.finish()
-            self._position = max(self._position, self.scaled(block.position))
+            self._position = max(self._position, self.scale(block.position))
         self.is_begun = True
         self._anchor = (block.position, block.captured_s)
         self._next = block.position + len(block.data) // self._converter.source.sample_bytes

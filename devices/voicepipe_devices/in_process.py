@@ -16,10 +16,10 @@ from voicepipe_devices.driver import (
     Sides,
     underflows_of,
 )
-from voicepipe_devices.probing import TRY_S, each_tried
+from voicepipe_devices.probing import TRY_S, try_devices
 from voicepipe_devices.streams import DriverBackend
 
-__all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "called"]
+__all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "label_of"]
 
 LIST_S = 5.0
 """How long listing the devices may take; without a sound server it can spin."""
@@ -49,12 +49,12 @@ class InsideBackend(DriverBackend):
         """What every device opens at. Raises: DeviceError: they cannot be listed."""
 
         async def one(number: int, device: DeviceInfo) -> Sides:
-            def found() -> Sides:
+            def try_it() -> Sides:
                 return self._driver.try_device(number, device.name)
 
-            return await call(found, f"trying {device.name}", TRY_S)
+            return await call(try_it, f"trying {device.name}", TRY_S)
 
-        return await each_tried(await self.devices(), one)
+        return await try_devices(await self.devices(), one)
 
     async def library(self) -> LibraryInfo:
         """What it stands on. Raises: DeviceError."""
@@ -66,22 +66,22 @@ class InsideBackend(DriverBackend):
     ) -> Handle:
         """The handle of a microphone. Raises: DeviceError."""
 
-        def opened() -> BlockingHandle:
+        def open_handle() -> BlockingHandle:
             return self._driver.open_capture(request, callback, finished)
 
-        what = f"opening {called(request, 'microphone')}"
-        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+        what = f"opening {label_of(request, 'microphone')}"
+        return _Handle(await call(open_handle, what, OPEN_S, undo=lambda handle: handle.end()))
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
         """The handle of a speaker. Raises: DeviceError."""
 
-        def opened() -> BlockingHandle:
+        def open_handle() -> BlockingHandle:
             return self._driver.open_render(request, callback, finished)
 
-        what = f"opening {called(request, 'speaker')}"
-        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+        what = f"opening {label_of(request, 'speaker')}"
+        return _Handle(await call(open_handle, what, OPEN_S, undo=lambda handle: handle.end()))
 
 
 class _Handle:
@@ -105,6 +105,6 @@ class _Handle:
         await call(self._handle.end, f"closing {self.info.device}", CLOSE_S)
 
 
-def called(request: StreamRequest, kind: str) -> str:
+def label_of(request: StreamRequest, kind: str) -> str:
     """How errors call what was asked for."""
     return f"the {kind} {printable(repr(request.device))}" if request.device else f"the {kind}"

@@ -273,7 +273,7 @@ class PlaybackRing:
         """The next 5 ms, or `most` samples, fading to nothing; the rest up to the flush is dropped."""
         until = self._flushes[0]
         ramp = min(most, self.format.samples(RAMP_S), max(0, until - self.played - self.dropped))
-        faded = _faded(b"".join(self._next(ramp * self.format.sample_bytes)), self.format.channels)
+        faded = _fade_out(b"".join(self._next(ramp * self.format.sample_bytes)), self.format.channels)
         done = 0
         while self._flushes:
             until = max(until, self._flushes.popleft())
@@ -285,7 +285,7 @@ class PlaybackRing:
         return faded
 
 
-def _faded(data: bytes, channels: int) -> bytes:
+def _fade_out(data: bytes, channels: int) -> bytes:
     audio = array("h", data)
     samples = len(audio) // channels
     faded = (int(value * (1 - at // channels / samples)) for at, value in enumerate(audio))

@@ -13,7 +13,13 @@ from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
-from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
+from voicepipe_devices.conversion import (
+    BlockConverter,
+    Renderer,
+    check_channel,
+    describe_conversion,
+    needs_conversion,
+)
 from voicepipe_devices.device_watch import DeviceWatch
 from voicepipe_devices.driver import Driver, Handle, underflows_of
 from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing, QueuedSound
@@ -82,8 +88,8 @@ class _Stream(abc.ABC):
         device = self.info = self._handle.info
         await self._check_channel(device)
         self._watch.expect(device.format.seconds(device.block), device.latency_s)
-        if is_converted(device.format, self._request):
-            self.info = converted(device, self._request)
+        if needs_conversion(device.format, self._request):
+            self.info = describe_conversion(device, self._request)
             self._convert(device.format)
         register_stream(self)
 
@@ -167,7 +173,7 @@ class CaptureStream(_Stream):
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """The driver's callback."""
-        self._watch.called()
+        self._watch.note_call()
         if missed:
             self.ring.skip(missed)
         if data:
@@ -181,7 +187,7 @@ class CaptureStream(_Stream):
     @property
     def _held(self) -> int:
         converter = self._converter
-        return self.ring.held if converter is None else converter.scaled(self.ring.held) + converter.held
+        return self.ring.held if converter is None else converter.scale(self.ring.held) + converter.held
 
     def read(self) -> Block | None:
         """The oldest block that waits, in the format that was asked for."""
@@ -215,7 +221,7 @@ class CaptureStream(_Stream):
         lost = dict(dropped)
         overflow = ledger.dropped.get(DropReason.MIC_OVERFLOW, 0) - dropped.get(DropReason.MIC_OVERFLOW, 0)
         if overflow:
-            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._converter.scaled(
+            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._converter.scale(
                 overflow
             )
         # A change of rate rounds: what came in is what became of it.
@@ -240,7 +246,7 @@ class RenderStream(_Stream):
 
     def render(self, samples: int) -> bytes:
         """The driver's callback."""
-        self._watch.called()
+        self._watch.note_call()
         return self._pull(samples)
 
     def finished(self, error: DeviceError | None) -> None:

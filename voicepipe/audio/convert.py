@@ -87,10 +87,10 @@ class Converter:
         """Narrow the channels, change the rate, widen the channels: the least work for the resampler."""
         if self._picked is not None:
             audio = audio[:, self._picked : self._picked + 1]
-        narrow = _mixed(audio, self._narrow)
+        narrow = _mix(audio, self._narrow)
         if self._resampler is not None:
             narrow = self._resampler.process(narrow, last=last)
-        out = _mixed(narrow, self.target.channels)
+        out = _mix(narrow, self.target.channels)
         self._given += len(out)
         return out.tobytes()
 
@@ -112,7 +112,7 @@ class _Resampler:
         return floats.astype(np.int16)
 
 
-def _mixed(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
+def _mix(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
     """Shape (samples, n) to (samples, channels)."""
     have = audio.shape[1]
     if have == channels:

@@ -88,15 +88,15 @@ def take_census() -> Census:
         loop = None
     given_up = [task for task in _members(_abandoned) if not task.done()]
     return Census(
-        tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
-        timers=_sorted(_timers(loop)) if loop else (),
-        threads=_sorted(_threads()),
-        children=_sorted(_children()),
-        streams=_sorted(_with_origin(str(stream), stream) for stream in _members(_streams)),
-        descriptors=_sorted(_descriptors()),
-        signals=_sorted(_signals()),
-        async_generators=_sorted(_async_generators(loop)) if loop else (),
-        abandoned=_sorted(_describe(task) for task in given_up),
+        tasks=_sort(_tasks(loop, set(given_up))) if loop else (),
+        timers=_sort(_timers(loop)) if loop else (),
+        threads=_sort(_threads()),
+        children=_sort(_children()),
+        streams=_sort(_with_origin(str(stream), stream) for stream in _members(_streams)),
+        descriptors=_sort(_descriptors()),
+        signals=_sort(_signals()),
+        async_generators=_sort(_async_generators(loop)) if loop else (),
+        abandoned=_sort(_describe(task) for task in given_up),
     )
 
 
@@ -155,7 +155,7 @@ def _members(those: WeakSet[T]) -> list[T]:
             return list(those)
 
 
-def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+def _sort(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 

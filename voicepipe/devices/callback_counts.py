@@ -53,7 +53,7 @@ class CallbackCounter:
         """A callback is to come with every block, and what the device buffers lasts so long."""
         self._late_s = block_s + max(block_s, latency_s)
 
-    def called(self) -> None:
+    def note_call(self) -> None:
         """The callback's."""
         now_s = self._clock()
         waited_s = now_s - self._last_s

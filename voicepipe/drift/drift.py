@@ -12,7 +12,7 @@ import math
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number, check_seconds
-from voicepipe.drift.lateness import joined
+from voicepipe.drift.lateness import join
 from voicepipe.drift.stretch import MOST_PPM, Stretcher
 
 __all__ = ["DriftCompensator", "FillController"]
@@ -257,7 +257,7 @@ class DriftCompensator:
         audio_s = len(data) / self._bytes_per_s
         if self._skips:
             self._skips = False
-            data = joined(self._last, data, self._stretcher.format)
+            data = join(self._last, data, self._stretcher.format)
         self._last = data[-self._stretcher.format.sample_bytes :]
         ppm = controller.observe(now_s, fill_s, audio_s, since_s=since_s, captured_now=live)
         if controller.after_pause and fill_s <= 0.0:

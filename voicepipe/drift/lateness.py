@@ -11,7 +11,7 @@ import math
 
 from voicepipe.audio.format import AudioFormat
 
-__all__ = ["LIVE_S", "Lateness", "joined"]
+__all__ = ["LIVE_S", "Lateness", "join"]
 
 LIVE_S = 0.5
 """Audio that was captured so shortly ago is live. Of what is usually older nobody hears that it is late."""
@@ -84,7 +84,7 @@ class Lateness:
         self._least_s = min(self._least_s, age_s)
 
 
-def joined(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
+def join(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
     """A piece to be heard behind a sample that it does not go on from: without the step.
 
     Args:

@@ -249,7 +249,7 @@ def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> N
     expect(info.format == request.format, f"its format is {info.format}: {request.format} was asked for")
     expect(info.block >= 1, f"its block is {info.block}")
     expect(info.latency_s >= 0, f"its latency is {info.latency_s}")
-    expect(hasattr(stream, "callbacks"), "it has no member callbacks: derive its class from the port's stream")
+    expect(hasattr(stream, "callbacks"), "it has no member callbacks: derive its class from the port's")
 
 
 def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:

@@ -74,9 +74,9 @@ class FakeBackend(DriverBackend):
         """What the card's two devices open at."""
         mic, speaker = self.card.mic, self.card.speaker
         return [
-            DeviceTrial(device, mic.tried(16_000, capture=True), None)
+            DeviceTrial(device, mic.trial(16_000, capture=True), None)
             if device.inputs
-            else DeviceTrial(device, None, speaker.tried(16_000, capture=False))
+            else DeviceTrial(device, None, speaker.trial(16_000, capture=False))
             for device in await self.devices()
         ]
 

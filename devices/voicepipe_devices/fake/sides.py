@@ -30,7 +30,7 @@ from voicepipe.text import printable
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.fake.handle import OpenSide, hardware_of
 from voicepipe_devices.fake.sound_server import SoundServer, call_of
-from voicepipe_devices.probing import tried
+from voicepipe_devices.probing import try_side
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,14 +234,14 @@ class Side:
         if most and channels > most:
             raise DeviceFormatError(f"{self.name} refuses {channels} channels: it has {most}")
 
-    def tried(self, default_rate: int, *, capture: bool) -> SideTrial:
+    def trial(self, default_rate: int, *, capture: bool) -> SideTrial:
         """What it opens at."""
         request = StreamRequest()
 
         def check(audio: AudioFormat) -> None:
             self._admit(replace(request, format=audio))
 
-        return tried(check, request, self._most_channels or self.channels, default_rate, capture=capture)
+        return try_side(check, request, self._most_channels or self.channels, default_rate, capture=capture)
 
     async def close(self, handle: OpenSide) -> None:
         """Close it, if that stream still has it."""

@@ -14,9 +14,9 @@ from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
 from voicepipe.errors import DeviceLostError
 from voicepipe.text import printable
 from voicepipe_devices.driver import BlockingDriver
-from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, found
+from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, find
 from voicepipe_devices.portaudio.handle import CaptureHandle, PortAudioHandle, RenderHandle
-from voicepipe_devices.portaudio.library import load, translated
+from voicepipe_devices.portaudio.library import load, translate_errors
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
@@ -42,7 +42,7 @@ class PortAudio(BlockingDriver):
             BackendMissingError: there is no PortAudio library.
         """
         sd = load()
-        with translated("PortAudio"):
+        with translate_errors("PortAudio"):
             mic, speaker = sd.default.device
             hosts = sd.query_hostapis()
             return [
@@ -61,12 +61,12 @@ class PortAudio(BlockingDriver):
     def try_device(self, number: int, name: str) -> Sides:
         """What the device of that number opens at; it is asked, and nothing starts. Raises: DeviceError."""
         sd = load()
-        with translated(name):
+        with translate_errors(name):
             devices = list(sd.query_devices())
         if number >= len(devices) or printable(devices[number]["name"]) != name:
             raise DeviceLostError(f"{name} is not there any more: list the devices again")
         microphone, speaker = (
-            Device(direction, number, devices[number]).tried() for direction in (INPUT, OUTPUT)
+            Device(direction, number, devices[number]).trial() for direction in (INPUT, OUTPUT)
         )
         return microphone, speaker
 
@@ -79,14 +79,14 @@ class PortAudio(BlockingDriver):
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> PortAudioHandle:
         """Open a microphone. Raises: DeviceError."""
-        microphone = found(INPUT, request.device)
+        microphone = find(INPUT, request.device)
         return microphone.open(request, lambda info: CaptureHandle(info, callback, finished))
 
     def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> PortAudioHandle:
         """Open a speaker. Raises: DeviceError."""
-        speaker = found(OUTPUT, request.device)
+        speaker = find(OUTPUT, request.device)
         return speaker.open(request, lambda info: RenderHandle(info, callback, finished))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from voicepipe.errors import DeviceBusyError, DeviceError, DeviceNotFoundError, DevicePermissionError
 from voicepipe.text import printable
 
-__all__ = ["ADD_TO_AUDIO", "KernelDevice", "busy", "configuration_fault", "explained", "kernel_devices"]
+__all__ = ["ADD_TO_AUDIO", "KernelDevice", "configuration_fault", "explain", "explain_busy", "kernel_devices"]
 
 ADD_TO_AUDIO = "sudo usermod -aG audio $USER, and log in again"
 _SHARE = "end it, or start a sound server (PipeWire, PulseAudio), which shares devices"
@@ -60,7 +60,7 @@ def kernel_devices(*, capture: bool, proc: Path = Path("/proc")) -> Iterator[Ker
         yield KernelDevice(card, device, name, f"pcmC{card}D{device}{letter}", _holder(folder, proc))
 
 
-def explained(
+def explain(
     error: DeviceNotFoundError,
     name: str,
     *,
@@ -74,7 +74,7 @@ def explained(
     meant = [d for d in kernel_devices(capture=capture, proc=proc) if name.casefold() in d.name.casefold()]
     for device in meant:
         if device.holder:
-            return _held(device.name, device.holder)
+            return _busy_error(device.name, device.holder)
     closed = [d.node for d in meant if not os.access(dev / "snd" / d.node, os.R_OK | os.W_OK)]
     if closed:
         return DevicePermissionError(f"no right to {dev / 'snd' / closed[0]}: {ADD_TO_AUDIO}")
@@ -87,11 +87,13 @@ def explained(
     return error
 
 
-def busy(error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")) -> DeviceBusyError:
+def explain_busy(
+    error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")
+) -> DeviceBusyError:
     """Who holds it, where that can be found out; or the error as it is."""
     for device in kernel_devices(capture=capture, proc=proc):
         if device.holder and f"(hw:{device.card},{device.device})" in name:
-            return _held(name, device.holder)
+            return _busy_error(name, device.holder)
     return error
 
 
@@ -107,7 +109,7 @@ def configuration_fault() -> str:
     )
 
 
-def _held(name: str, holder: str) -> DeviceBusyError:
+def _busy_error(name: str, holder: str) -> DeviceBusyError:
     if holder.startswith(_SERVERS):
         cure = "which shares it: install its plugin for ALSA (pipewire-alsa, or libasound2-plugins)"
         return DeviceBusyError(f"{printable(name)} is in use by {holder}, {cure}")
@@ -125,11 +127,11 @@ def _holder(folder: Path, proc: Path) -> str:
     for status in sorted(folder.glob("sub*/status")):
         for line in _lines(status):
             if match := re.match(r"owner_pid\s*:\s*(\d+)", line):
-                return _named(proc, int(match[1]))
+                return _process_name(proc, int(match[1]))
     return ""
 
 
-def _named(proc: Path, pid: int) -> str:
+def _process_name(proc: Path, pid: int) -> str:
     """What to call a process: a Python program is better known by its arguments."""
     name = " ".join(_lines(proc / str(pid) / "comm")) or "a program"
     if name.startswith("python"):

@@ -13,7 +13,7 @@ from voicepipe.devices.port import StreamInfo
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 from voicepipe_devices.portaudio.capture_clock import CaptureClock
-from voicepipe_devices.portaudio.library import translated
+from voicepipe_devices.portaudio.library import translate_errors
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
@@ -49,7 +49,7 @@ class PortAudioHandle(abc.ABC):
 
     def start(self) -> None:
         """Let the callbacks begin. Raises: DeviceError."""
-        with translated(self.info.device):
+        with translate_errors(self.info.device):
             self._stream.start()
 
     def end(self) -> None:
@@ -96,7 +96,7 @@ class CaptureHandle(PortAudioHandle):
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         rate = self.info.format.rate
         now_s, block_s = time.monotonic(), frames / rate
-        captured_s, began_s = self._clock.captured_s(
+        captured_s, began_s = self._clock.capture_time_s(
             now_s, clock.currentTime, clock.inputBufferAdcTime, block_s
         )
         missed = 0

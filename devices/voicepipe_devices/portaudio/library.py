@@ -21,7 +21,7 @@ from voicepipe.errors import (
 from voicepipe.text import printable
 from voicepipe_devices.portaudio import alsa
 
-__all__ = ["INSTALL_LINES", "install_line", "load", "translated"]
+__all__ = ["INSTALL_LINES", "install_line", "load", "translate_errors"]
 
 INSTALL_LINES = {
     "debian": "sudo apt-get install -y libportaudio2",
@@ -51,7 +51,7 @@ def load() -> Any:
         BackendMissingError: there is no PortAudio library, or it does not come up.
         DevicePermissionError: this process may not make callbacks.
     """
-    with translated("PortAudio"):
+    with translate_errors("PortAudio"):
         try:
             import sounddevice
         except OSError as error:  # from ctypes: no library, or one that cannot be loaded
@@ -79,7 +79,7 @@ def install_line() -> str:
 
 
 @contextlib.contextmanager
-def translated(device: str) -> Iterator[None]:
+def translate_errors(device: str) -> Iterator[None]:
     """What sounddevice raises inside is raised as a DeviceError that names the device.
 
     Raises:

@@ -55,7 +55,7 @@ class Answers:
         while True:
             data = self._next()
             with self._writing:
-                self._take(self._rest + (self._told() if data is None else data))
+                self._take(self._rest + (self._take_news() if data is None else data))
             while self._rest:
                 select.select((), (self._descriptor,), ())
                 with self._writing:
@@ -67,7 +67,7 @@ class Answers:
         except queue.Empty:
             return None
 
-    def _told(self) -> bytes:
+    def _take_news(self) -> bytes:
         self._rung = False
         return self._news()
 

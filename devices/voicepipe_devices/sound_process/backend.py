@@ -17,8 +17,8 @@ from voicepipe.errors import DeviceError, DeviceTimeoutError
 from voicepipe.text import printable
 from voicepipe_devices.driver import Sides
 from voicepipe_devices.in_process import LIST_S
-from voicepipe_devices.probing import TRY_S, each_tried
-from voicepipe_devices.sound_process.messages import Kind, NonsenseError, decoded
+from voicepipe_devices.probing import TRY_S, try_devices
+from voicepipe_devices.sound_process.messages import InvalidMessageError, Kind, decode_json
 from voicepipe_devices.sound_process.parent import SoundProcess
 from voicepipe_devices.sound_process.streams import FarInput, FarOutput
 
@@ -43,28 +43,28 @@ class OutsideBackend(Backend):
         """The devices there are at this moment. Raises: DeviceError."""
         listed = await self._answer_to(Kind.DEVICES, "the list of sound devices")
         try:
-            return [DeviceInfo(**fields) for fields in decoded(listed)]
-        except (NonsenseError, TypeError) as error:
-            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+            return [DeviceInfo(**fields) for fields in decode_json(listed)]
+        except (InvalidMessageError, TypeError) as error:
+            raise DeviceError(f"the sound process sent an invalid message: {printable(error)}") from error
 
     async def trials(self) -> list[DeviceTrial]:
         """What every device opens at. Raises: DeviceError: they cannot be listed."""
         async with AsyncExitStack() as opened:
             trying = _Trying(self._driver)
             opened.push_async_callback(trying.close)
-            return await each_tried(await self.devices(), trying.one)
+            return await try_devices(await self.devices(), trying.one)
 
     async def library(self) -> LibraryInfo:
         """What a sound process stands on. Raises: DeviceError."""
         told_of = await self._answer_to(Kind.LIBRARY, "the sound library's version")
         try:
-            return LibraryInfo(**decoded(told_of))
-        except (NonsenseError, TypeError) as error:
-            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+            return LibraryInfo(**decode_json(told_of))
+        except (InvalidMessageError, TypeError) as error:
+            raise DeviceError(f"the sound process sent an invalid message: {printable(error)}") from error
 
     async def _answer_to(self, kind: int, what: str) -> bytes:
         """Of a process that is made for this question."""
-        process = await _questioned(self._driver)
+        process = await _start_process(self._driver)
         try:
             return await process.ask(kind, b"", what, LIST_S)
         finally:
@@ -92,20 +92,20 @@ class _Trying:
 
     async def one(self, number: int, device: DeviceInfo) -> Sides:
         try:
-            process = self._process or await self._started()
+            process = self._process or await self._start()
             wish = json.dumps({"number": number, "name": device.name}).encode()
-            found = decoded(await process.ask(Kind.TRY, wish, f"trying {device.name}", TRY_S))
+            found = decode_json(await process.ask(Kind.TRY, wish, f"trying {device.name}", TRY_S))
             microphone, speaker = (None if side is None else _side_of(side) for side in found)
         except DeviceTimeoutError:
             await self.close()
             raise
-        except (NonsenseError, TypeError, ValueError) as error:
-            raise DeviceError(f"the sound process talks nonsense: {printable(error)}") from error
+        except (InvalidMessageError, TypeError, ValueError) as error:
+            raise DeviceError(f"the sound process sent an invalid message: {printable(error)}") from error
         return microphone, speaker
 
-    async def _started(self) -> SoundProcess:
+    async def _start(self) -> SoundProcess:
         """A process that has loaded the library: a slow computer takes seconds, and no device is to blame."""
-        self._process = await _questioned(self._driver)
+        self._process = await _start_process(self._driver)
         await self._process.ask(Kind.LIBRARY, b"", "loading the sound library", LIST_S)
         return self._process
 
@@ -119,6 +119,6 @@ def _side_of(fields: dict[str, Any]) -> SideTrial:
     return SideTrial(**{**fields, "rates": tuple(fields["rates"]), "channels": tuple(fields["channels"])})
 
 
-async def _questioned(driver: str) -> SoundProcess:
+async def _start_process(driver: str) -> SoundProcess:
     """A process that plays and hears nothing."""
     return await SoundProcess(lambda kind, body: None, lambda error: None).start(driver)

@@ -27,7 +27,14 @@ from typing import TYPE_CHECKING
 from voicepipe.devices.port import LibraryInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe_devices.sound_process.answers import Answers
-from voicepipe_devices.sound_process.messages import Kind, Parser, error_message, message, told, understood
+from voicepipe_devices.sound_process.messages import (
+    Kind,
+    Parser,
+    error_message,
+    from_fields,
+    message,
+    to_fields,
+)
 from voicepipe_devices.sound_process.priority import limit_spinning, take_priority
 from voicepipe_devices.sound_process.sides import CaptureSide, RenderSide
 
@@ -148,10 +155,10 @@ class _Service:
 
     def _open(self, fields: dict[str, object]) -> None:
         side = CaptureSide if fields.pop("capture") else RenderSide
-        request: StreamRequest = understood(StreamRequest, fields)
+        request: StreamRequest = from_fields(StreamRequest, fields)
         self._side = side(self._driver(), request, self._answers)
         self._answers.tell(self._side.news)
-        self._answers.send(message(Kind.OPENED, json.dumps(told(self._side.info)).encode()))
+        self._answers.send(message(Kind.OPENED, json.dumps(to_fields(self._side.info)).encode()))
 
 
 if __name__ == "__main__":

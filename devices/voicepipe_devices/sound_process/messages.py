@@ -36,15 +36,15 @@ __all__ = [
     "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
-    "NonsenseError",
+    "InvalidMessageError",
     "Parser",
-    "decoded",
+    "decode_json",
     "error_message",
     "error_of",
     "message",
-    "told",
-    "understood",
-    "unpacked",
+    "to_fields",
+    "from_fields",
+    "unpack",
 ]
 
 _HEAD = struct.Struct("<BI")
@@ -72,7 +72,7 @@ class Kind:
 _KINDS = frozenset({*range(7), *range(10, 18)})
 
 
-class NonsenseError(Exception):
+class InvalidMessageError(Exception):
     """What came is no message. A library may have written into the pipe, or over the process's memory."""
 
 
@@ -88,12 +88,12 @@ class Parser:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Every message that is whole now: its kind and its body. Raises: NonsenseError."""
+        """Every message that is whole now: its kind and its body. Raises: InvalidMessageError."""
         data, at = self._rest + data, 0
         while len(data) - at >= _HEAD.size:
             kind, length = _HEAD.unpack_from(data, at)
             if kind not in _KINDS or length > _MOST_BYTES:
-                raise NonsenseError(f"a message of kind {kind} and {length} bytes")
+                raise InvalidMessageError(f"a message of kind {kind} and {length} bytes")
             end = at + _HEAD.size + length
             if end > len(data):
                 break
@@ -102,36 +102,36 @@ class Parser:
         self._rest = data[at:]
 
 
-def unpacked(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
-    """The numbers at the beginning of a body, or from there on. Raises: NonsenseError."""
+def unpack(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
+    """The numbers at the beginning of a body, or from there on. Raises: InvalidMessageError."""
     try:
         return struct_of.unpack_from(body, at)
     except struct.error as error:
-        raise NonsenseError(f"a body of {len(body)} bytes") from error
+        raise InvalidMessageError(f"a body of {len(body)} bytes") from error
 
 
-def told(value: StreamRequest | StreamInfo) -> dict[str, Any]:
+def to_fields(value: StreamRequest | StreamInfo) -> dict[str, Any]:
     """Its fields, for JSON."""
     fields = {name: getattr(value, name) for name in value.__slots__}
     audio: AudioFormat = fields.pop("format")
     return {**fields, "rate": audio.rate, "channels": audio.channels}
 
 
-def understood(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
-    """What `told` told. Raises: NonsenseError."""
+def from_fields(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
+    """What `to_fields` has made. Raises: InvalidMessageError."""
     try:
         audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
         return kind(format=audio, **fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
 
 
-def decoded(body: bytes) -> Any:
-    """What was told as JSON. Raises: NonsenseError."""
+def decode_json(body: bytes) -> Any:
+    """What was told as JSON. Raises: InvalidMessageError."""
     try:
         return json.loads(body)
     except ValueError as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
 
 
 def error_message(kind: int, error: BaseException | None) -> bytes:
@@ -141,14 +141,14 @@ def error_message(kind: int, error: BaseException | None) -> bytes:
 
 
 def error_of(body: bytes) -> DeviceError | None:
-    """The error in such a message. Raises: NonsenseError."""
-    told_error = decoded(body)
-    if told_error is None:
+    """The error in such a message. Raises: InvalidMessageError."""
+    fields = decode_json(body)
+    if fields is None:
         return None
     try:
-        name, text = str(told_error["error"]), str(told_error["text"])
+        name, text = str(fields["error"]), str(fields["text"])
     except (TypeError, KeyError) as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, DeviceError):
         return kind(text)

@@ -16,7 +16,7 @@ from voicepipe import errors
 from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError
 from voicepipe.text import printable
 from voicepipe_devices.calls import call
-from voicepipe_devices.sound_process.messages import Kind, NonsenseError, Parser, error_of, message
+from voicepipe_devices.sound_process.messages import InvalidMessageError, Kind, Parser, error_of, message
 from voicepipe_devices.sound_process.pipes import Noise, Pipe
 
 __all__ = ["SoundProcess"]
@@ -74,7 +74,7 @@ class SoundProcess:
             assert process.stdin is not None
             self._sound = await self._write_to(self._sound_file)
             self._requests = await self._write_to(process.stdin)
-            self._noise.reads(self._pipes[1])
+            self._noise.read_from(self._pipes[1])
         except BaseException:  # cancelled too: the process must not stay
             await self.close()
             raise
@@ -121,8 +121,8 @@ class SoundProcess:
             return result
         try:
             error = error_of(result)
-        except NonsenseError as nonsense:
-            error = DeviceError(f"the sound process talks nonsense: {printable(nonsense)}")
+        except InvalidMessageError as invalid:
+            error = DeviceError(f"the sound process sent an invalid message: {printable(invalid)}")
         raise error or DeviceError(what)
 
     async def close(self) -> None:
@@ -160,9 +160,9 @@ class SoundProcess:
             return
         try:
             self._understand(data)
-        except NonsenseError as error:
+        except InvalidMessageError as error:
             self._ended = True  # nothing that it says counts any more
-            self._fail(DeviceLostError(f"the sound process talks nonsense: {printable(error)}"))
+            self._fail(DeviceLostError(f"the sound process sent an invalid message: {printable(error)}"))
 
     def _understand(self, data: bytes) -> None:
         for kind, body in self._parser.feed(data):

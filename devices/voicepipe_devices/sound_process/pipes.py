@@ -54,7 +54,7 @@ class Noise:
         self._timer: asyncio.TimerHandle | None = None
         self._read = 0
 
-    def reads(self, pipe: Pipe) -> None:
+    def read_from(self, pipe: Pipe) -> None:
         """It comes from here."""
         self._pipe = pipe
 

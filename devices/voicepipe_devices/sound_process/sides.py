@@ -50,7 +50,7 @@ class CaptureSide:
     def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
         if self._counter.last_s is None:
             take_real_time()
-        self._counter.called()
+        self._counter.note_call()
         if missed:
             self._ring.skip(missed)
         if data:
@@ -93,10 +93,10 @@ class RenderSide:
             self.info = self._convert(device, request)
 
     def _convert(self, device: StreamInfo, request: StreamRequest) -> StreamInfo:
-        from voicepipe_devices.conversion import Renderer, converted  # they need numpy and soxr
+        from voicepipe_devices.conversion import Renderer, describe_conversion  # they need numpy and soxr
 
         self._pull = Renderer(device.format, request.format, self._ring.pull).render
-        return converted(device, request)
+        return describe_conversion(device, request)
 
     def start(self) -> None:
         """It is called at once."""
@@ -106,7 +106,7 @@ class RenderSide:
         ring = self._ring
         before = ring.played, ring.flushes_done
         data = self._pull(samples)
-        self._counter.called()
+        self._counter.note_call()
         if before != (ring.played, ring.flushes_done):
             self._answers.ring()
         return data

@@ -12,19 +12,19 @@ from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.text import printable
 from voicepipe_devices.driver import Finished
-from voicepipe_devices.in_process import OPEN_S, START_S, called
+from voicepipe_devices.in_process import OPEN_S, START_S, label_of
 from voicepipe_devices.sound_process.messages import (
     BLOCK_HEAD,
     COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
+    InvalidMessageError,
     Kind,
-    NonsenseError,
-    decoded,
+    decode_json,
     error_of,
-    told,
-    understood,
-    unpacked,
+    from_fields,
+    to_fields,
+    unpack,
 )
 from voicepipe_devices.sound_process.parent import SoundProcess
 from voicepipe_devices.streams import CaptureStream, RenderStream
@@ -47,14 +47,16 @@ class _Handle:
 
     async def open(self, driver: str, request: StreamRequest) -> _Handle:
         await self.process.start(driver)
-        what = f"opening {called(request, 'microphone' if self._capture else 'speaker')}"
-        wish = json.dumps({**told(request), "capture": self._capture}).encode()
+        what = f"opening {label_of(request, 'microphone' if self._capture else 'speaker')}"
+        wish = json.dumps({**to_fields(request), "capture": self._capture}).encode()
         try:
             opened = await self.process.ask(Kind.OPEN, wish, what, OPEN_S)
-            self.info = understood(StreamInfo, decoded(opened))
-        except NonsenseError as error:
+            self.info = from_fields(StreamInfo, decode_json(opened))
+        except InvalidMessageError as error:
             await self.process.close()
-            raise DeviceError(f"{what}: the sound process talks nonsense: {printable(error)}") from error
+            raise DeviceError(
+                f"{what}: the sound process sent an invalid message: {printable(error)}"
+            ) from error
         except BaseException:  # cancelled too: the process must not stay
             await self.process.close()
             raise
@@ -91,11 +93,11 @@ class FarInput(CaptureStream):
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
-            position, captured_s = unpacked(BLOCK_HEAD, body)
-            self._counts = CallbackCounts(*unpacked(COUNTS, body, BLOCK_HEAD.size))
+            position, captured_s = unpack(BLOCK_HEAD, body)
+            self._counts = CallbackCounts(*unpack(COUNTS, body, BLOCK_HEAD.size))
             data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
-                raise NonsenseError(f"position {position} behind {self._next}")
+                raise InvalidMessageError(f"position {position} behind {self._next}")
             self.captured(data, captured_s, position - self._next)
             self._next = position + len(data) // self.handle.info.format.sample_bytes
         elif kind == Kind.STOPPED:
@@ -147,9 +149,9 @@ class FarOutput(RenderStream):
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS:
-            self._watch.called()
-            self._counts = CallbackCounts(*unpacked(COUNTS, body, PROGRESS_BODY.size))
-            self._far.update(*unpacked(PROGRESS_BODY, body))
+            self._watch.note_call()
+            self._counts = CallbackCounts(*unpack(COUNTS, body, PROGRESS_BODY.size))
+            self._far.update(*unpack(PROGRESS_BODY, body))
 
 
 class _FarRing:
@@ -194,9 +196,9 @@ class _FarRing:
             self._notify_soon()
 
     def update(self, played: int, dropped: int, flushes_done: int) -> None:
-        """It is so far. Raises: NonsenseError."""
+        """It is so far. Raises: InvalidMessageError."""
         if played < self.played or dropped < self.dropped or played + dropped > self.written:
-            raise NonsenseError(f"{played} played and {dropped} dropped of {self.written} written")
+            raise InvalidMessageError(f"{played} played and {dropped} dropped of {self.written} written")
         flushed = flushes_done != self._flushes_done
         self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
         if self._is_due() or flushed:

@@ -57,8 +57,8 @@ class WavBackend(Backend):
             raise ValueError(f"the back end 'wav' needs a file: {_FORM}")
         if not isinstance(paced, bool):
             raise TypeError(f"paced must be True or False, not {shown(paced)}")
-        self._input = None if input_path is None else _checked("input_path", input_path)
-        self._output = None if output_path is None else _checked("output_path", output_path)
+        self._input = None if input_path is None else _check_path("input_path", input_path)
+        self._output = None if output_path is None else _check_path("output_path", output_path)
         self._paced = paced
         self._writing: FileOutput | None = None
         self._check_not_the_same()
@@ -85,7 +85,7 @@ class WavBackend(Backend):
             DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
                 the disk fails; the class says which.
         """
-        path = _wanted(self._input, request, "no input: 'wav:IN.wav' has one")
+        path = _path_for(self._input, request, "no input: 'wav:IN.wav' has one")
         reader = _reader(path)
         if request.channel is not None and request.channel > reader.format.channels:
             reader.close()
@@ -100,7 +100,7 @@ class WavBackend(Backend):
             DeviceError: it is open already, it may not be written, or the disk fails; the class says which.
             ValueError: it is the input file.
         """
-        path = _wanted(self._output, request, "no output: 'wav:,OUT.wav' has one")
+        path = _path_for(self._output, request, "no output: 'wav:,OUT.wav' has one")
         self._check_not_the_same()
         if self._writing is not None and not self._writing.is_closed:
             raise DeviceBusyError(f"{printable(path)} is being written by another stream: close that first")
@@ -139,7 +139,7 @@ def open_backend(argument: str) -> WavBackend:
     return WavBackend(heard or None, written or None)
 
 
-def _checked(name: str, path: object) -> str:
+def _check_path(name: str, path: object) -> str:
     """A path as text. Raises: TypeError, ValueError."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
@@ -157,7 +157,7 @@ def _can_be_named(text: str) -> bool:
     return True
 
 
-def _wanted(path: str | None, request: StreamRequest, nothing: str) -> str:
+def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
     """The file for a request. Raises: DeviceNotFoundError."""
     if path is None:
         raise DeviceNotFoundError(f"this back end 'wav' has {nothing}")

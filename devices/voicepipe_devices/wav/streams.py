@@ -77,7 +77,7 @@ class _Blocks:
         try:
             data = self._reader.read(self._piece)
         except OSError as error:
-            self.error = _lost(error, self._path, "read")
+            self.error = _loss_error(error, self._path, "read")
             data = b""
         self._left = self._left - len(data) // self._reader.format.sample_bytes if data else 0
         return data
@@ -262,7 +262,7 @@ class FileOutput(_Stream):
             self._writer.close()
         except OSError as error:
             if self.error is None:
-                self.error = _lost(error, self._path, "finished")
+                self.error = _loss_error(error, self._path, "finished")
                 raise self.error from error
 
     def _answer(self) -> None:
@@ -301,7 +301,7 @@ class FileOutput(_Stream):
         try:
             self._writer.write(memoryview(data)[:heard])
         except OSError as error:
-            self.error = _lost(error, self._path, "written")
+            self.error = _loss_error(error, self._path, "written")
             self._bell.ring()
 
 
@@ -309,7 +309,7 @@ def _block_s(info: StreamInfo) -> float:
     return info.format.seconds(info.block)
 
 
-def _lost(error: OSError, path: str, done: str) -> DeviceLostError:
+def _loss_error(error: OSError, path: str, done: str) -> DeviceLostError:
     return DeviceLostError(
         f"{printable(path)} cannot be {done} any more: {error.strerror}: "
         "make room or see to the disk, and begin again"

@@ -7,7 +7,7 @@ from typing import Protocol
 from voicepipe.checks import check_count
 from voicepipe.text import shown
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "checked"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
 
 LONGEST_WINDOW_S = 0.1
 
@@ -39,7 +39,7 @@ class SpeechEngine(Protocol):
         ...
 
 
-def checked(engine: SpeechEngine) -> SpeechEngine:
+def check_engine(engine: SpeechEngine) -> SpeechEngine:
     """Raises TypeError and ValueError where it cannot be one."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from voicepipe.errors import BackendMissingError
 from voicepipe.registry import Registry
-from voicepipe.speech.detectors.protocol import SpeechEngine, checked
+from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 
 __all__ = ["ENGINES", "EngineFactory", "engine_name", "open_engine"]
 
@@ -47,7 +47,7 @@ ENGINES: dict[str, EngineFactory] = {
 """The best first. `silero` is an extra; `webrtc` is always there; `webrtc-plain` costs least."""
 
 
-_engines = Registry("speech engine", "voicepipe.engines", ENGINES, checked, ("auto", *ENGINES))
+_engines = Registry("speech engine", "voicepipe.engines", ENGINES, check_engine, ("auto", *ENGINES))
 
 
 def open_engine(name: str) -> SpeechEngine:

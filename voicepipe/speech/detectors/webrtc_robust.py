@@ -131,8 +131,8 @@ class RobustWebRTCEngine:
         self._fade(
             (
                 float(verdict),
-                _kept(low, low_left),
-                _kept(high, high_left),
+                _remainder(low, low_left),
+                _remainder(high, high_left),
                 self._stayed.of(magnitudes[1]),
                 self._sound.of(magnitudes[0]),
                 float(verdict and tone > VOICED),
@@ -167,7 +167,7 @@ def _share(seconds: float) -> float:
 SOON, LATE, TIMBRE = _share(0.1), _share(0.5), _share(0.4)
 
 
-def _kept(before: float, after: float) -> float:
+def _remainder(before: float, after: float) -> float:
     """How much of a band stayed after the noise was taken out: 1 is all, 0 is 20 dB less."""
     return min(1.0, max(0.0, math.log10((after + DITHER) / (before + DITHER)) / 2 + 1))
 
