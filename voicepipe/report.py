@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,24 +24,36 @@ __all__ = [
 DeviceKind = Literal["microphone", "speaker"]
 
 
-class DropReason:
-    """Why audio was dropped: the keys of `dropped`."""
+class DropReason(enum.StrEnum):
+    """The reasons for a drop: the keys of `dropped` and `dropped_frames`. Each is its own text."""
 
     MIC_OVERFLOW = "mic_overflow"
     """The pipeline took longer than the microphone's ring could wait."""
     MUTED = "muted"
+    """A speaker of the run sounded meanwhile."""
     INTERRUPTED = "interrupted"
+    """An interruption took it."""
     CANCELLED = "cancelled"
+    """The run was cancelled."""
     SHUTDOWN = "shutdown"
     """It came after the End, or its stage did not let go of it while the pipeline drained."""
     DEVICE_LOST = "device_lost"
+    """The device was away, or had it when it was lost."""
     PROCESSOR_ERROR = "processor_error"
+    """A stage raised while it held it."""
     NEVER_STARTED = "never_started"
+    """The run never began."""
     DRIFT = "drift"
+    """A steady speaker played a little faster, to keep to the microphone's clock."""
     LATE = "late"
     """Live sound that a standstill had made late: a steady speaker leaves it out."""
     UPSTREAM_OVERFLOW = "upstream_overflow"
     """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
+    COALESCED = "coalesced"
+    """Too many system frames of one kind waited at a stage: the oldest went."""
+
+    def __repr__(self) -> str:
+        return repr(self.value)  # so that a printed `dropped` reads as it is written
 
 
 @dataclass(frozen=True, slots=True)
