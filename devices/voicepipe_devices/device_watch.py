@@ -47,7 +47,7 @@ class DeviceWatch(CallbackCounter):
         self._rate: RateWatch
 
     def start(self, limit_s: float, first_limit_s: float, block_s: float) -> None:
-        """From now on a device that is silent for so long is lost, and so is one whose rate changes."""
+        """Begin to watch: a device that is silent for `limit_s` is lost, and so is one whose rate changes."""
         self._limit_s = limit_s
         self._first_limit_s = first_limit_s
         self._rate = RateWatch(block_s)
@@ -55,6 +55,7 @@ class DeviceWatch(CallbackCounter):
         self._look_later()
 
     def stop(self) -> None:
+        """Watch no more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -90,7 +91,7 @@ class RateWatch:
         self._ratios: list[float] = []
 
     def look(self, now_s: float, calls: int) -> float | None:
-        """How fast it runs, where that is certain and wrong: 0.5 is half the rate. Otherwise None."""
+        """Return the speed of the device where it is surely wrong (0.5 is half the rate), otherwise None."""
         if self._began is None:
             self._began = now_s, calls
             return None

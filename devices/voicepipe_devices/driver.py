@@ -34,7 +34,7 @@ class CaptureCallback(Protocol):
     """Called with every captured block. Never waits, never raises."""
 
     def __call__(self, data: bytes, captured_s: float, missed: int) -> None:
-        """One block, or none where only a loss is to be told.
+        """Take one block; it is empty where only a loss is to be told.
 
         `captured_s`: when its first sample was captured, by the loop's clock. `missed`:
         samples that the device lost before it.
@@ -45,12 +45,12 @@ class RenderCallback(Protocol):
     """Called for every block to be played. Never waits, never raises."""
 
     def __call__(self, samples: int) -> bytes:
-        """Exactly so many samples."""
+        """Return exactly so many samples."""
         ...
 
 
 Sides: TypeAlias = "tuple[SideTrial | None, SideTrial | None]"
-"""What the microphone and the speaker of a device open at; None: it has none."""
+"""The trials of a device's microphone and of its speaker; None: it has none."""
 Finished = Callable[[DeviceError | None], None]
 """Called once when the callbacks have ended by themselves: with the reason, or None where an input ran out.
 
@@ -63,7 +63,7 @@ class Handle(Protocol):
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The stream as it was opened."""
         ...
 
     async def start(self) -> None:
@@ -79,7 +79,7 @@ class Handle(Protocol):
 
 
 class Driver(Protocol):
-    """What a library can do.
+    """A library of sound.
 
     An awaited call may take its time, as a call into C does. Cancelled, it goes on until the
     library returns, closes what arrived late, and only then raises CancelledError; so
@@ -88,7 +88,7 @@ class Driver(Protocol):
 
     @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are now."""
+        """List the devices that there are now."""
         ...
 
     @abc.abstractmethod
@@ -111,7 +111,7 @@ class BlockingHandle(Protocol):
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The stream as it was opened."""
         ...
 
     def start(self) -> None:
@@ -124,7 +124,7 @@ class BlockingHandle(Protocol):
 
 
 def underflows_of(handle: Handle | BlockingHandle) -> int:
-    """How often it has said that it ran dry; 0 where it does not tell."""
+    """Return how often the device said that it ran dry; 0 where the handle does not count that."""
     count: int = getattr(handle, "underflows", 0)
     return count
 
@@ -146,7 +146,7 @@ class BlockingDriver(Protocol):
 
     @abc.abstractmethod
     def devices(self) -> list[DeviceInfo]:
-        """The devices there are now. Raises: DeviceError."""
+        """List the devices that there are now. Raises: DeviceError."""
         ...
 
     @abc.abstractmethod

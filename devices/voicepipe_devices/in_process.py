@@ -22,9 +22,9 @@ from voicepipe_devices.streams import DriverBackend
 __all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "label_of"]
 
 LIST_S = 5.0
-"""How long listing the devices may take; without a sound server it can spin."""
+"""The limit for listing the devices; without a sound server that can spin."""
 OPEN_S = 4.5
-"""How long opening may take: Bluetooth takes seconds. Less than a run's start limit: it is said why."""
+"""The limit for opening: Bluetooth takes seconds. It is below a run's start limit, so that errors say why."""
 START_S = 4.5
 CLOSE_S = 2.0
 """With a sound server that hangs, a close never comes back."""
@@ -42,11 +42,11 @@ class InsideBackend(DriverBackend):
         self._driver = driver
 
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are, as the library has listed them. Raises: DeviceError."""
+        """List the devices, as the library has found them when it was loaded. Raises: DeviceError."""
         return await call(self._driver.devices, "the list of sound devices", LIST_S)
 
     async def trials(self) -> list[DeviceTrial]:
-        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+        """Try every device. Raises: DeviceError: they cannot be listed."""
 
         async def one(number: int, device: DeviceInfo) -> Sides:
             def try_it() -> Sides:
@@ -57,14 +57,14 @@ class InsideBackend(DriverBackend):
         return await try_devices(await self.devices(), one)
 
     async def library(self) -> LibraryInfo:
-        """What it stands on. Raises: DeviceError."""
+        """Return the library's version. Raises: DeviceError."""
         version = await call(self._driver.version, "the sound library's version", LIST_S)
         return LibraryInfo(version)
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> Handle:
-        """The handle of a microphone. Raises: DeviceError."""
+        """Open a microphone. Raises: DeviceError."""
 
         def open_handle() -> BlockingHandle:
             return self._driver.open_capture(request, callback, finished)
@@ -75,7 +75,7 @@ class InsideBackend(DriverBackend):
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        """The handle of a speaker. Raises: DeviceError."""
+        """Open a speaker. Raises: DeviceError."""
 
         def open_handle() -> BlockingHandle:
             return self._driver.open_render(request, callback, finished)
@@ -106,5 +106,5 @@ class _Handle:
 
 
 def label_of(request: StreamRequest, kind: str) -> str:
-    """How errors call what was asked for."""
+    """Return the name for errors of the device that was asked for."""
     return f"the {kind} {printable(repr(request.device))}" if request.device else f"the {kind}"

@@ -1,4 +1,4 @@
-"""Finds out what a device opens at, by asking for one format after the other."""
+"""Trials of devices: the formats at which they open, found by asking for one after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRIALS_S = 8.0
 async def try_devices(
     devices: Sequence[DeviceInfo], one: Callable[[int, DeviceInfo], Awaitable[Sides]]
 ) -> list[DeviceTrial]:
-    """Try one after the other; what does not answer, or is not reached in time, has that for its trouble."""
+    """Try one after the other. The trial of one that does not answer, or is not reached in time, says so."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + TRIALS_S
     trials: list[DeviceTrial] = []
@@ -41,7 +41,7 @@ async def try_devices(
 
 
 def _failed_trial(device: DeviceInfo, why: object) -> DeviceTrial:
-    """A device of which nothing could be found out."""
+    """Return the trial of a device of which nothing could be found out."""
     side = SideTrial(trouble=printable(why))
     return DeviceTrial(device, side if device.inputs else None, side if device.outputs else None)
 
@@ -53,7 +53,7 @@ Check = Callable[[AudioFormat], None]
 def try_side(
     check: Check, request: StreamRequest, most: int, default_rate: int, *, capture: bool
 ) -> SideTrial:
-    """One direction of a device that has so many channels."""
+    """Try one direction of a device that has so many channels."""
     wanted = formats(request, most, default_rate, capture=capture)
     try:
         taken = next((audio for audio in wanted if _opens(check, audio)), None)

@@ -50,7 +50,7 @@ class DriverBackend(Driver, Backend):
 
 
 class _Stream(abc.ABC):
-    """What both directions share: the handle, its loss, and its close."""
+    """A stream of either direction: the handle, its loss, and its close."""
 
     _kind: ClassVar[str]
     _first_s: ClassVar[float] = SILENCE_S
@@ -80,7 +80,7 @@ class _Stream(abc.ABC):
             self._wake()
 
     def _notify(self) -> None:
-        """There is something for the loop. From any thread."""
+        """Wake the loop. From any thread."""
         self._bell.ring()
 
     async def open(self, opening: Awaitable[Handle]) -> None:
@@ -102,7 +102,7 @@ class _Stream(abc.ABC):
 
     @abc.abstractmethod
     def _convert(self, device: AudioFormat) -> None:
-        """The device's format is not what was asked for."""
+        """Convert between the device's format and the one that was asked for."""
 
     async def start(self) -> None:
         await self._handle.start()
@@ -117,7 +117,7 @@ class _Stream(abc.ABC):
         return self._watch.counts(underflows_of(self._handle))
 
     def finished(self, error: DeviceError | None) -> None:
-        """The driver's: there will be no more callbacks. Whatever error says so: the device is lost."""
+        """Note the end of the callbacks: whatever the error says, the device is lost. For the driver."""
         if self._over or self._closing is not None:
             return
         if error is not None and not isinstance(error, DeviceLostError):
@@ -172,7 +172,7 @@ class CaptureStream(_Stream):
         self._converter = BlockConverter(device, self._request.format, self._request.channel)
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
-        """The driver's callback."""
+        """Take the driver's callback."""
         self._watch.note_call()
         if missed:
             self.ring.skip(missed)
@@ -190,7 +190,7 @@ class CaptureStream(_Stream):
         return self.ring.held if converter is None else converter.scale(self.ring.held) + converter.held
 
     def read(self) -> Block | None:
-        """The oldest block that waits, in the format that was asked for."""
+        """Read the oldest block that waits, in the format that was asked for."""
         if self._converter is None:
             return self.ring.take()
         while (block := self._converter.take()) is None:
@@ -214,7 +214,7 @@ class CaptureStream(_Stream):
         self.stop()
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """The ledger, in the format that was asked for."""
+        """Return the ledger, in the format that was asked for."""
         ledger = self.ring.report(name, dropped)
         if self._converter is None:
             return ledger
@@ -245,12 +245,12 @@ class RenderStream(_Stream):
         self._pull = Renderer(device, self._request.format, self._pull).render
 
     def render(self, samples: int) -> bytes:
-        """The driver's callback."""
+        """Take the driver's callback."""
         self._watch.note_call()
         return self._pull(samples)
 
     def finished(self, error: DeviceError | None) -> None:
-        """The driver's. A speaker does not run out: one that stops is lost, whatever the driver says."""
+        """Note that the callbacks have ended: a speaker does not run out, so it is lost. For the driver."""
         super().finished(error or DeviceLostError(f"{self.info.device} is lost: it stopped playing"))
 
     def _answer(self) -> None:
@@ -269,7 +269,7 @@ class RenderStream(_Stream):
 
     @property
     def asked_s(self) -> float | None:
-        """When the device last asked for a block, as far as is known here, by the loop's clock."""
+        """The time of the device's last request for a block, as far as is known here, by the loop's clock."""
         return self._watch.last_s
 
     @property

@@ -8,6 +8,10 @@
 
 In an event loop with a virtual clock the card ticks in virtual time; in any other it has a
 thread, as a real one has. Faults are verbs: `card.mic.unplug()`, `card.speaker.stall()`.
+
+sides         the microphone and the speaker, with their verbs
+handle        an open stream, and the clock that ticks for it
+sound_server  the sound server behind a side, which can stop
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ class SimulatedCard:
         self.speaker = SimulatedSpeaker(f"{name} speaker", drift_ppm, jitter_s, seed + 1, keep_s)
 
     def backend(self) -> FakeBackend:
-        """A back end that opens this card."""
+        """Return a back end that opens this card."""
         return FakeBackend(self)
 
 
@@ -63,7 +67,7 @@ class FakeBackend(DriverBackend):
         """The card, to script and to listen to."""
 
     async def devices(self) -> list[DeviceInfo]:
-        """The card's two devices, where they are plugged in."""
+        """List the card's two devices, where they are plugged in."""
         mic, speaker = self.card.mic, self.card.speaker
         there = [DeviceInfo(mic.name, mic.channels, 0, 16_000, default_input=True)] if mic.is_present else []
         if speaker.is_present:
@@ -71,7 +75,7 @@ class FakeBackend(DriverBackend):
         return there
 
     async def trials(self) -> list[DeviceTrial]:
-        """What the card's two devices open at."""
+        """Try the card's two devices."""
         mic, speaker = self.card.mic, self.card.speaker
         return [
             DeviceTrial(device, mic.trial(16_000, capture=True), None)
@@ -83,14 +87,14 @@ class FakeBackend(DriverBackend):
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> Handle:
-        """The microphone's handle."""
+        """Open the microphone."""
         mic = self.card.mic
         return await mic.open(request, lambda handle, missed: mic.tick(handle, missed, callback), finished)
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        """The speaker's handle."""
+        """Open the speaker."""
         speaker = self.card.speaker
         return await speaker.open(
             request, lambda handle, missed: speaker.tick(handle, missed, callback), finished

@@ -43,7 +43,7 @@ class OpenSide:
         """Samples of the blocks so far, lost ones included: where the next block begins."""
         self._missed = 0
         self.underflows = 0
-        """How often samples were lost before a callback."""
+        """The number of callbacks before which samples were lost."""
         self._began_s = 0.0
         self._rate = request.format.rate
         """At which it runs."""
@@ -67,21 +67,21 @@ class OpenSide:
         await self._side.close(self)
 
     def stop(self) -> None:
-        """No more callbacks, for ever; returns when none is being made."""
+        """End the callbacks for ever; return when none is being made."""
         with self._lock:
             self._stopped = True
             if self._next is not None:
                 self._next.cancel()
 
     def resume(self) -> None:
-        """After a stall the clock goes on from now."""
+        """Let the clock go on from now, after a stall."""
         with self._lock:
             if self._started and not self._stopped and self._next is None:
                 self._began_s += self.hardware.now() - self._time_of(self._samples)
                 self._schedule()
 
     def run_at(self, rate: int) -> None:
-        """The clock goes on from here at that rate."""
+        """Let the clock go on from here at that rate."""
         with self._lock:
             now_s = self._time_of(self._samples)
             self._rate = rate
@@ -89,7 +89,7 @@ class OpenSide:
 
     @property
     def block_began_s(self) -> float:
-        """When the first sample of the present block was due, by the card's clock."""
+        """The time at which the first sample of the present block was due, by the card's clock."""
         return self._time_of(self._samples)
 
     def _time_of(self, samples: int) -> float:
@@ -118,6 +118,6 @@ class OpenSide:
 
 
 def hardware_of(loop: asyncio.AbstractEventLoop) -> Hardware:
-    """The world outside this loop: its own, where it has a virtual clock; else the real one."""
+    """Return the world outside a loop: its own, where it has a virtual clock; else the real one."""
     own: Hardware = getattr(loop, "hardware", _threads)
     return own

@@ -45,11 +45,11 @@ class Side:
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
         self.name = name
         self.drift_ppm = check_number("drift_ppm", drift_ppm, at_least=-1e5, at_most=1e5)
-        """How much faster than nominal its clock runs. Set it before it is opened."""
+        """The speed of its clock, in parts per million above nominal. Set it before it is opened."""
         self.jitter_s = check_seconds("jitter_s", jitter_s, at_most=1.0)
         """Callbacks come up to so much late, at random."""
         self.channels = 1
-        """How many it has, for a stream that picks one of them; any other gets as many as it asks for."""
+        """The number of channels, for a stream that picks one; any other gets as many as it asks for."""
         self._random = random.Random(seed)
         self._handle: OpenSide | None = None
         self._present = True
@@ -75,14 +75,14 @@ class Side:
             self._handle.finished(DeviceLostError(f"{self.name} was unplugged"))
 
     def crash(self) -> None:
-        """What moves its samples has died: the callbacks stop, the stream is told. It can be opened again."""
+        """End the process that moves its samples: the callbacks stop, the stream is told. It opens again."""
         handle = self._handle
         if handle is not None:
             handle.stop()
             handle.finished(DeviceLostError(f"{self.name} is lost: its process has ended"))
 
     def vanish(self) -> None:
-        """The same as `unplug()` with no notice: the callbacks stop, and nobody is told."""
+        """Unplug it without notice: the callbacks stop, and nobody is told."""
         self._present = False
         if self._handle is not None:
             self._handle.stop()
@@ -92,13 +92,13 @@ class Side:
         self._present = True
 
     def stall(self, stalled: bool = True) -> None:
-        """No callbacks, no error, until `stall(False)`; then it goes on from where it was."""
+        """Stop the callbacks without an error, until `stall(False)`; then it goes on from where it was."""
         self._stalled = stalled
         if not stalled and self._handle is not None:
             self._handle.resume()
 
     def mute(self, muted: bool = True) -> None:
-        """The callbacks go on, with zeros for sound, until `mute(False)`: what is said or played is lost."""
+        """Replace the sound by zeros until `mute(False)`: what is said or played meanwhile is lost."""
         self._muted = muted
 
     def break_(self, seconds: float = math.inf) -> None:
@@ -112,7 +112,7 @@ class Side:
         self._orphan()
 
     def hang(self, seconds: float = math.inf) -> None:
-        """The same, but opening does not fail: it does not return either, as with a stopped server."""
+        """Break it as `break_` does, but opening neither fails nor returns, as with a stopped server."""
         self._server.stop(seconds, answers=False)
         self._orphan()
 
@@ -121,7 +121,7 @@ class Side:
         self._crashes = True
 
     def mend(self) -> None:
-        """The sound server is back."""
+        """Start the sound server again."""
         self._server.go_on()
 
     def _orphan(self) -> None:
@@ -131,15 +131,15 @@ class Side:
             handle.is_orphan = True
 
     def busy(self, busy: bool = True) -> None:
-        """Another program holds it: opening fails."""
+        """Hold it as another program would: opening fails."""
         self._busy = busy
 
     def forbid(self, forbidden: bool = True) -> None:
-        """The user has no right to it: opening fails."""
+        """Take the user's right to it away: opening fails."""
         self._forbidden = forbidden
 
     def fail_start(self, failing: bool = True) -> None:
-        """It opens, and then does not start."""
+        """Make it open, and then fail to start."""
         self._fails_to_start = failing
 
     def refuse(self, *rates: int, channels: int = 0) -> None:
@@ -148,7 +148,7 @@ class Side:
         self._most_channels = check_count("channels", channels)
 
     def run_at(self, rate: int) -> None:
-        """Go over to that rate, as a Bluetooth headset whose microphone is opened, and open at no other.
+        """Run at that rate from now on, as a Bluetooth headset whose microphone is opened; open at no other.
 
         The callbacks of a stream that is open come slower, or faster, and nobody is told.
         """
@@ -157,11 +157,11 @@ class Side:
             self._handle.run_at(rate)
 
     def slow_open(self, seconds: float) -> None:
-        """Opening takes so long, and cannot be cancelled meanwhile."""
+        """Make opening take so long; it cannot be cancelled meanwhile."""
         self._open_s = check_seconds("seconds", seconds)
 
     def stuck_close(self, seconds: float) -> None:
-        """Closing takes so long, and cannot be cancelled meanwhile."""
+        """Make closing take so long; it cannot be cancelled meanwhile."""
         self._close_s = check_seconds("seconds", seconds)
 
     def xrun(self, samples: int) -> None:
@@ -172,27 +172,27 @@ class Side:
 
     @property
     def is_present(self) -> bool:
-        """It is plugged in."""
+        """True while it is plugged in."""
         return self._present
 
     @property
     def is_open(self) -> bool:
-        """A program has it open."""
+        """True while a program has it open."""
         return self._handle is not None
 
     @property
     def is_muted(self) -> bool:
-        """Its callbacks bring zeros."""
+        """True while its callbacks bring zeros."""
         return self._muted
 
     @property
     def fails_to_start(self) -> bool:
-        """Its streams do not start."""
+        """True while its streams do not start."""
         return self._fails_to_start
 
     @property
     def ticks(self) -> bool:
-        """It makes callbacks."""
+        """True while it makes callbacks."""
         return self._present and not self._stalled
 
     async def open(
@@ -235,7 +235,7 @@ class Side:
             raise DeviceFormatError(f"{self.name} refuses {channels} channels: it has {most}")
 
     def trial(self, default_rate: int, *, capture: bool) -> SideTrial:
-        """What it opens at."""
+        """Try it in the usual formats."""
         request = StreamRequest()
 
         def check(audio: AudioFormat) -> None:
@@ -256,22 +256,22 @@ class Side:
                 self._handle = None
 
     def crash_if_told(self) -> None:
-        """The callback's."""
+        """End this process, where `crash_process` was called. For the callback."""
         if self._crashes:
             os.kill(os.getpid(), signal.SIGSEGV)
 
     def take_missing(self) -> int:
-        """Samples lost since the last callback."""
+        """Return the samples lost since the last callback, and forget them."""
         missing, self._missing = self._missing, 0
         return missing
 
     def lateness(self) -> float:
-        """How late the next callback comes, in seconds."""
+        """Return the delay of the next callback, in seconds."""
         return self._random.uniform(0, self.jitter_s) if self.jitter_s else 0.0
 
 
 class SimulatedMicrophone(Side):
-    """What a person says to the card."""
+    """A microphone; a script says what it hears."""
 
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
         super().__init__(name, drift_ppm, jitter_s, seed)
@@ -281,7 +281,7 @@ class SimulatedMicrophone(Side):
         """Samples handed to the program so far, over all streams."""
 
     def hear(self, audio: bytes | npt.NDArray[np.int16]) -> None:
-        """This is heard next, behind what was given before; silence follows.
+        """Hear this next, behind what was given before; silence follows.
 
         At the stream's own rate and channels.
 
@@ -295,11 +295,11 @@ class SimulatedMicrophone(Side):
             self._heard += pcm_bytes(audio, audio.shape[1] if audio.ndim == 2 else 1)
 
     def run_out(self) -> None:
-        """When all was heard, the input is at its end, as a file would be. A later stream hears silence."""
+        """End the input when all was heard, as a file ends. A later stream hears silence."""
         self._ends = True
 
     def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
-        """One callback; whether there will be another."""
+        """Make one callback; return whether there will be another."""
         size = handle.info.format.sample_bytes
         del self._heard[: missed * size]
         data = bytes(self._heard[: handle.info.block * size])
@@ -319,7 +319,7 @@ class SimulatedMicrophone(Side):
 
 
 class SimulatedSpeaker(Side):
-    """What a person hears from the card."""
+    """A loudspeaker; what it plays is kept."""
 
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int, keep_s: float) -> None:
         super().__init__(name, drift_ppm, jitter_s, seed)
@@ -328,7 +328,7 @@ class SimulatedSpeaker(Side):
         self._played = bytearray()
 
     def played(self) -> bytes:
-        """What came out, from the first callback on, zeros included; the last `keep_s` seconds of it."""
+        """Return what came out since the first callback, zeros included; the last `keep_s` seconds of it."""
         return bytes(self._played[max(0, len(self._played) - self._keep_bytes) :])
 
     def forget(self) -> None:
@@ -336,7 +336,7 @@ class SimulatedSpeaker(Side):
         self._played.clear()
 
     def tick(self, handle: OpenSide, missed: int, callback: RenderCallback) -> bool:
-        """One callback; there is always another."""
+        """Make one callback; there is always another."""
         audio = handle.info.format
         self._keep_bytes = audio.samples(self._keep_s) * audio.sample_bytes
         self._played += bytes(missed * audio.sample_bytes)

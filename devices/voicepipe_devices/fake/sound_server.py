@@ -25,7 +25,7 @@ class SoundServer:
 
     @property
     def answers(self) -> bool:
-        """What is asked of it returns, though it may fail."""
+        """True where a request returns, though it may fail."""
         return self._answers or self.runs
 
     def stop(self, seconds: float, *, answers: bool = True) -> None:
@@ -45,13 +45,13 @@ class SoundServer:
 
 
 async def call_of(seconds: float) -> None:
-    """As a call into C that takes so long: it cannot be cancelled, and says so when it is back."""
+    """Take so long, as a call into C does: it cannot be cancelled, and raises that when it is back."""
     back_s = asyncio.get_running_loop().time() + seconds
     await _call_until(lambda: back_s, set())
 
 
 async def _call_until(back_s: Callable[[], float], waiting: set[asyncio.Future[None]]) -> None:
-    """The same until a time, which may change: then the futures in `waiting` are completed."""
+    """Do the same until a time, which may change: then the futures in `waiting` are completed."""
     cancelled: asyncio.CancelledError | None = None
     loop = asyncio.get_running_loop()
     while (left := back_s() - loop.time()) > 0:

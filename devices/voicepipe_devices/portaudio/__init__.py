@@ -3,6 +3,14 @@
 `Stream.stop()` is never called: it can hang for seconds and loses the last 60 ms; a stream is
 aborted and closed once what was written has been heard. Any other call may hang too, so none is
 made where that would matter: they are made in a process of their own, or in threads.
+
+library            the one module that imports sounddevice; its errors in our words
+device             a device in PortAudio's list: found, tried, opened
+choosing           the choice of a device by its name
+handle             an open stream, and its callbacks
+capture_clock      from PortAudio's clock to ours
+suggested_latency  the latency to ask for
+alsa               why a device is missing or busy, on Linux
 """
 
 from __future__ import annotations
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["PortAudio", "driver", "open_backend"]
 
 OUTSIDE_BY_DEFAULT = sys.platform == "linux"
-"""There a sound server that dies takes PortAudio with it, and nothing but a kill helps (measured). On
+"""True on Linux: a sound server that dies takes PortAudio with it, and only a kill helps (measured). On
 other systems nothing has been measured."""
 
 
@@ -36,7 +44,7 @@ class PortAudio(BlockingDriver):
     """
 
     def devices(self) -> list[DeviceInfo]:
-        """The devices there were when PortAudio was initialized.
+        """List the devices that there were when PortAudio was initialized.
 
         Raises:
             BackendMissingError: there is no PortAudio library.
@@ -59,7 +67,7 @@ class PortAudio(BlockingDriver):
             ]
 
     def try_device(self, number: int, name: str) -> Sides:
-        """What the device of that number opens at; it is asked, and nothing starts. Raises: DeviceError."""
+        """Try the device of that number; it is asked, and nothing starts. Raises: DeviceError."""
         sd = load()
         with translate_errors(name):
             devices = list(sd.query_devices())
@@ -71,7 +79,7 @@ class PortAudio(BlockingDriver):
         return microphone, speaker
 
     def version(self) -> str:
-        """As the library names itself. Raises: BackendMissingError."""
+        """Return the library's name and version. Raises: BackendMissingError."""
         sd = load()
         return f"{printable(sd.get_portaudio_version()[1])}, sounddevice {sd.__version__}"
 
@@ -91,12 +99,12 @@ class PortAudio(BlockingDriver):
 
 
 def driver() -> PortAudio:
-    """The library; it is loaded when it is first used."""
+    """Return the library; it is loaded when it is first used."""
     return PortAudio()
 
 
 def open_backend(argument: str = "") -> Backend:
-    """The back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
+    """Return the back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
 
     Raises:
         ValueError: another argument.

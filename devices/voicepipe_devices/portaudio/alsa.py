@@ -37,13 +37,13 @@ class KernelDevice:
     name: str
     """As PortAudio would call it: "USB Audio: Mono (hw:1,0)"."""
     node: str
-    """Its file's name in /dev/snd."""
+    """The name of its file in /dev/snd."""
     holder: str
-    """Who has it open, as "NAME (pid N)"; empty: nobody."""
+    """The process that has it open, as "NAME (pid N)"; empty: none."""
 
 
 def kernel_devices(*, capture: bool, proc: Path = Path("/proc")) -> Iterator[KernelDevice]:
-    """Those of one direction, in the kernel's order."""
+    """Yield the devices of one direction, in the kernel's order."""
     cards = dict(_cards(proc))
     side, letter = ("capture", "c") if capture else ("playback", "p")
     for line in _lines(proc / "asound" / "pcm"):
@@ -68,7 +68,7 @@ def explain(
     proc: Path = Path("/proc"),
     dev: Path = Path("/dev"),
 ) -> DeviceError:
-    """Why there is no such device, as far as can be found out; or the error as it is."""
+    """Return the reason why there is no such device, as far as it is known; or the error as it is."""
     if error.is_ambiguous or not sys.platform.startswith("linux"):
         return error
     meant = [d for d in kernel_devices(capture=capture, proc=proc) if name.casefold() in d.name.casefold()]
@@ -90,7 +90,7 @@ def explain(
 def explain_busy(
     error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")
 ) -> DeviceBusyError:
-    """Who holds it, where that can be found out; or the error as it is."""
+    """Return an error that names who holds the device, where that is known; or the error as it is."""
     for device in kernel_devices(capture=capture, proc=proc):
         if device.holder and f"(hw:{device.card},{device.device})" in name:
             return _busy_error(name, device.holder)
@@ -98,7 +98,7 @@ def explain_busy(
 
 
 def configuration_fault() -> str:
-    """What is wrong with ALSA's configuration, in a line; empty: nothing, or it cannot be asked."""
+    """Return the fault in ALSA's configuration, in a line; empty: none, or it cannot be asked."""
     alsa = _library()
     status = 0 if alsa is None else int(alsa.snd_config_update())
     if status >= 0:
@@ -117,7 +117,7 @@ def _busy_error(name: str, holder: str) -> DeviceBusyError:
 
 
 def _cards(proc: Path) -> Iterator[tuple[int, str]]:
-    """Number and name of each, out of lines as " 1 [Device         ]: USB-Audio - USB Audio"."""
+    """Yield number and name of each card, out of lines as " 1 [Device         ]: USB-Audio - USB Audio"."""
     for line in _lines(proc / "asound" / "cards"):
         if match := re.match(r"\s*(\d+) \[.*?\]: \S+ - (.*)", line):
             yield int(match[1]), match[2].strip()
@@ -132,7 +132,7 @@ def _holder(folder: Path, proc: Path) -> str:
 
 
 def _process_name(proc: Path, pid: int) -> str:
-    """What to call a process: a Python program is better known by its arguments."""
+    """Return the name of a process: a Python program is better known by its arguments."""
     name = " ".join(_lines(proc / str(pid) / "comm")) or "a program"
     if name.startswith("python"):
         with contextlib.suppress(OSError):
@@ -142,7 +142,7 @@ def _process_name(proc: Path, pid: int) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    """Of a file that may not be there."""
+    """Return the lines of a file; none where it is not there."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -157,7 +157,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _refusal(name: str, *, capture: bool) -> int:
-    """Why ALSA does not open it, as an error number; 0 where it does, or cannot be asked."""
+    """Return the error number with which ALSA refuses to open it; 0: it opens it, or cannot be asked."""
     alsa = _library()
     if alsa is None or not re.fullmatch(r"[\w.-]+", name):  # a longer one may have a plugin run a command
         return 0

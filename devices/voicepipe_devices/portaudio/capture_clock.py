@@ -32,7 +32,7 @@ class CaptureClock:
     def capture_time_s(
         self, now_s: float, library_s: float, began_s: float, block_s: float
     ) -> tuple[float, float]:
-        """When the first sample of a block was captured, by our clock and by the library's.
+        """Return the time at which a block's first sample was captured, by our clock and by the library's.
 
         Args:
             now_s: this moment, by our clock.

@@ -1,4 +1,4 @@
-"""Which device a name means: exactly that name, or else the only one that contains it.
+"""The choice of a device by its name: the one of exactly that name, or else the only one that contains it.
 
 The same device may be there in several host APIs, with the same name in each. Then the one whose host API
 comes first in `HOST_APIS` is meant, unless another is named behind a comma: "USB Mic, JACK".
@@ -46,7 +46,7 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate:
-    """The one that `wanted` names, in any case of letters: exactly, or else by a unique part.
+    """Choose the one that `wanted` names, in any case of letters: exactly, or else by a unique part.
 
     Args:
         candidates: the devices there are.
@@ -76,13 +76,13 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
 
 
 def _match(candidates: Sequence[Candidate], name: str) -> list[Candidate]:
-    """Exactly, or else by a part."""
+    """Return those with exactly that name, or else those with a name that contains it."""
     exact = [c for c in candidates if _fold(c.name) == name]
     return exact or [c for c in candidates if name in _fold(c.name)]
 
 
 def _match_with_host(candidates: Sequence[Candidate], wanted: str) -> list[Candidate]:
-    """The same by "name, host API"."""
+    """Return those that "name, host API" names."""
     name, comma, host = wanted.rpartition(",")
     if not comma or not host.strip():
         return []

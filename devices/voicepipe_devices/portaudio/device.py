@@ -27,7 +27,7 @@ __all__ = ["INPUT", "OUTPUT", "Device", "Direction", "find"]
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """How sounddevice names things for it."""
+    """A direction, with sounddevice's names for it."""
 
     kind: str
     channels: str
@@ -75,7 +75,7 @@ class Device:
         raise refusal_of_all(self.name, refused, self._what_opens())
 
     def trial(self) -> SideTrial | None:
-        """What it opens at, found out without opening it; None: it has no channels."""
+        """Try it, without opening it; None: it has no channels."""
         # Seldom wanted, and a sound process must start soon.
         from voicepipe.devices.trial import SideTrial
         from voicepipe_devices.probing import try_side
@@ -98,7 +98,7 @@ class Device:
             raise alsa.explain_busy(error, self._raw_name, capture=self._direction.is_input) from None
 
     def _check(self, audio: AudioFormat) -> None:
-        """Raises: DeviceError: it would not open."""
+        """Raise DeviceError where it would not open."""
         check = getattr(load(), self._direction.check)
         try:
             with translate_errors(self.name):
@@ -110,7 +110,7 @@ class Device:
         return formats(request, self.channels, self._default_rate, capture=self._direction.is_input)
 
     def _what_opens(self) -> str:
-        """For the error of a device that refuses what was tried."""
+        """Describe what opens, for the error of a device that refuses what was tried."""
         trial = self.trial()
         if trial is not None and trial.rates:
             rates, most = ", ".join(str(rate) for rate in trial.rates), max(trial.channels, default=1)
@@ -122,7 +122,7 @@ class Device:
 
 
 def find(direction: Direction, name: str) -> Device:
-    """The one that a name means; empty: the default one. Raises: DeviceError."""
+    """Find the device that a name means; empty: the default one. Raises: DeviceError."""
     sd = load()
     try:
         with translate_errors(f"the {direction.kind}"):
@@ -155,7 +155,7 @@ _opening = threading.Lock()
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """PortAudio's list of open streams has no lock of its own. A call that hangs has passed it: go on."""
+    """Open one stream at a time, for PortAudio's list of them has no lock. A call that hangs has passed it."""
     got = _opening.acquire(timeout=1.0)
     try:
         yield

@@ -74,7 +74,7 @@ class PortAudioHandle(abc.ABC):
 
     @abc.abstractmethod
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
-        """One callback."""
+        """Serve one callback."""
 
     def _stopped(self) -> None:
         if not self._ending:
@@ -91,7 +91,7 @@ class CaptureHandle(PortAudioHandle):
         self._callback = callback
         self._clock = CaptureClock(info.latency_s)
         self._next_s: float | None = None
-        """When the next block begins if nothing is lost, by PortAudio's clock."""
+        """The time at which the next block begins if nothing is lost, by PortAudio's clock."""
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         rate = self.info.format.rate
@@ -113,7 +113,7 @@ class RenderHandle(PortAudioHandle):
         super().__init__(info, finished)
         self._callback = callback
         self.underflows = 0
-        """How often PortAudio said that the device ran dry."""
+        """The number of times that PortAudio said that the device ran dry."""
 
     def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         super()._called(data, frames, clock, status)

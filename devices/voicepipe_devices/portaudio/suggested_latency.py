@@ -14,7 +14,7 @@ _BY_ITS_PLUGIN = ("default", "pulse", "sysdefault")
 
 
 def suggest_latency(latency: str | float, device: str) -> str | float:
-    """For a device of that name, in seconds, or in PortAudio's word."""
+    """Return the latency for a device of that name, in seconds, or in PortAudio's word."""
     return PIPEWIRE_LOW_S if latency == "low" and _is_pipewires(device) else latency
 
 

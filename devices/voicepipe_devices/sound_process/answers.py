@@ -23,22 +23,22 @@ class Answers:
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._rest = b""
-        """What the pipe has not taken; for whoever writes."""
+        """The bytes that the pipe has not taken; for whoever writes."""
         self._rung = False
         self._news: Callable[[], bytes] = bytes
         threading.Thread(target=self._write, name="answers", daemon=True).start()
 
     def tell(self, news: Callable[[], bytes]) -> None:
-        """What to ask for messages whenever it is rung, and from time to time."""
+        """Ask this function for messages whenever it is rung, and from time to time."""
         self._news = news
 
     def send(self, data: bytes) -> None:
-        """One message, behind the news until now."""
+        """Send one message, behind the news until now."""
         self._queue.put(None)
         self._queue.put(data)
 
     def ring(self) -> None:
-        """There is news. From the callback, which writes it itself where nothing stands before it."""
+        """Send the news. From the callback, which writes it itself where nothing stands before it."""
         if self._writing.acquire(blocking=False):
             try:
                 if not self._rest and self._queue.empty():

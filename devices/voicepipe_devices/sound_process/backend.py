@@ -40,7 +40,7 @@ class OutsideBackend(Backend):
         self._driver = driver
 
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are at this moment. Raises: DeviceError."""
+        """List the devices that there are at this moment. Raises: DeviceError."""
         listed = await self._answer_to(Kind.DEVICES, "the list of sound devices")
         try:
             return [DeviceInfo(**fields) for fields in decode_json(listed)]
@@ -48,14 +48,14 @@ class OutsideBackend(Backend):
             raise DeviceError(f"the sound process sent an invalid message: {printable(error)}") from error
 
     async def trials(self) -> list[DeviceTrial]:
-        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+        """Try every device. Raises: DeviceError: they cannot be listed."""
         async with AsyncExitStack() as opened:
             trying = _Trying(self._driver)
             opened.push_async_callback(trying.close)
             return await try_devices(await self.devices(), trying.one)
 
     async def library(self) -> LibraryInfo:
-        """What a sound process stands on. Raises: DeviceError."""
+        """Return the library and the priority of a sound process. Raises: DeviceError."""
         told_of = await self._answer_to(Kind.LIBRARY, "the sound library's version")
         try:
             return LibraryInfo(**decode_json(told_of))
@@ -63,7 +63,7 @@ class OutsideBackend(Backend):
             raise DeviceError(f"the sound process sent an invalid message: {printable(error)}") from error
 
     async def _answer_to(self, kind: int, what: str) -> bytes:
-        """Of a process that is made for this question."""
+        """Ask a process that is made for this question."""
         process = await _start_process(self._driver)
         try:
             return await process.ask(kind, b"", what, LIST_S)
@@ -104,7 +104,7 @@ class _Trying:
         return microphone, speaker
 
     async def _start(self) -> SoundProcess:
-        """A process that has loaded the library: a slow computer takes seconds, and no device is to blame."""
+        """Start a process, and load the library: that takes seconds on a slow computer, with any device."""
         self._process = await _start_process(self._driver)
         await self._process.ask(Kind.LIBRARY, b"", "loading the sound library", LIST_S)
         return self._process
@@ -120,5 +120,5 @@ def _side_of(fields: dict[str, Any]) -> SideTrial:
 
 
 async def _start_process(driver: str) -> SoundProcess:
-    """A process that plays and hears nothing."""
+    """Start a process that plays and hears nothing."""
     return await SoundProcess(lambda kind, body: None, lambda error: None).start(driver)

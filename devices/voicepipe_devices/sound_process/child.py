@@ -88,13 +88,13 @@ def _listen(requests: int, sound: int, service: _Service) -> None:
 
 
 def _end_in_any_case() -> None:
-    """A library that hangs cannot be closed in order."""
+    """End the process all the same: a library that hangs cannot be closed in order."""
     time.sleep(ORDER_S)
     os._exit(0)
 
 
 def _take_pipes() -> tuple[int, int]:
-    """Stdin and stdout for us alone: a library that prints must not speak in our name."""
+    """Take stdin and stdout for us alone: a library that prints must not speak in our name."""
     requests, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -113,14 +113,14 @@ class _Service:
         self._side: CaptureSide | RenderSide | None = None
 
     def take(self, kind: int, body: bytes) -> None:
-        """One request."""
+        """Serve one request."""
         try:
             self._take(kind, body)
         except Exception as error:  # whatever it is, the program is told
             self._answers.send(error_message(Kind.FAILED, error))
 
     def play(self, data: bytes) -> None:
-        """Some more of what is to be heard."""
+        """Queue some more sound."""
         if isinstance(self._side, RenderSide):
             self._side.write(data)
 

@@ -1,4 +1,4 @@
-"""What a program and its sound process say to each other: a kind, a length, and so many bytes.
+"""The messages between a program and its sound process: a kind, a length, and so many bytes.
 
 What is to be heard goes to it by a pipe of its own, as bare samples: so nothing that is said here is
 behind sound.
@@ -73,11 +73,11 @@ _KINDS = frozenset({*range(7), *range(10, 18)})
 
 
 class InvalidMessageError(Exception):
-    """What came is no message. A library may have written into the pipe, or over the process's memory."""
+    """Bytes that are no message: a library may have written into the pipe, or over the process's memory."""
 
 
 def message(kind: int, body: bytes = b"") -> bytes:
-    """One message."""
+    """Return one message."""
     return _HEAD.pack(kind, len(body)) + body
 
 
@@ -88,7 +88,7 @@ class Parser:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Every message that is whole now: its kind and its body. Raises: InvalidMessageError."""
+        """Yield every message that is whole now: its kind and its body. Raises: InvalidMessageError."""
         data, at = self._rest + data, 0
         while len(data) - at >= _HEAD.size:
             kind, length = _HEAD.unpack_from(data, at)
@@ -103,7 +103,7 @@ class Parser:
 
 
 def unpack(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
-    """The numbers at the beginning of a body, or from there on. Raises: InvalidMessageError."""
+    """Unpack the numbers at the beginning of a body, or from `at` on. Raises: InvalidMessageError."""
     try:
         return struct_of.unpack_from(body, at)
     except struct.error as error:
@@ -111,14 +111,14 @@ def unpack(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...
 
 
 def to_fields(value: StreamRequest | StreamInfo) -> dict[str, Any]:
-    """Its fields, for JSON."""
+    """Return the fields of a value, for JSON."""
     fields = {name: getattr(value, name) for name in value.__slots__}
     audio: AudioFormat = fields.pop("format")
     return {**fields, "rate": audio.rate, "channels": audio.channels}
 
 
 def from_fields(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
-    """What `to_fields` has made. Raises: InvalidMessageError."""
+    """Return the value whose fields `to_fields` has made. Raises: InvalidMessageError."""
     try:
         audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
         return kind(format=audio, **fields)
@@ -127,7 +127,7 @@ def from_fields(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) 
 
 
 def decode_json(body: bytes) -> Any:
-    """What was told as JSON. Raises: InvalidMessageError."""
+    """Decode a body that is JSON. Raises: InvalidMessageError."""
     try:
         return json.loads(body)
     except ValueError as error:
@@ -135,13 +135,13 @@ def decode_json(body: bytes) -> Any:
 
 
 def error_message(kind: int, error: BaseException | None) -> bytes:
-    """An error, or none, as a message."""
+    """Return a message that carries an error, or none."""
     text = None if error is None else {"error": type(error).__name__, "text": str(error) or repr(error)}
     return message(kind, json.dumps(text).encode())
 
 
 def error_of(body: bytes) -> DeviceError | None:
-    """The error in such a message. Raises: InvalidMessageError."""
+    """Return the error in such a message. Raises: InvalidMessageError."""
     fields = decode_json(body)
     if fields is None:
         return None

@@ -14,7 +14,7 @@ _PRIORITY = 10
 
 
 def take_priority() -> str:
-    """Real-time, where the system grants it, so that busy programs cannot make the sound stutter.
+    """Take real-time priority where the system grants it, so that busy programs cannot make sound stutter.
 
     For the threads too that libraries make from now on. Returns which it is.
     """
@@ -27,7 +27,7 @@ def take_priority() -> str:
 
 
 def take_real_time() -> bool:
-    """For the thread that asks, and those that it makes from now on. Whether it is granted."""
+    """Take it for this thread and those that it makes from now on; return whether it is granted."""
     with suppress(OSError, AttributeError):
         if os.sched_getscheduler(0) not in (os.SCHED_FIFO, os.SCHED_RR):  # JACK's threads have its own
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
@@ -37,7 +37,7 @@ def take_real_time() -> bool:
 
 @contextmanager
 def without_real_time() -> Iterator[None]:
-    """Threads that are made meanwhile are ordinary ones.
+    """Make ordinary threads meanwhile.
 
     A priority that was inherited stays: it might not be granted again.
     """
@@ -51,7 +51,7 @@ def without_real_time() -> Iterator[None]:
 
 
 def limit_spinning() -> None:
-    """A library that spins, as PortAudio does when PipeWire dies, must not keep a core from everybody else.
+    """Limit a library that spins, as PortAudio does when PipeWire dies, so that it does not keep a core.
 
     The kernel ends a real-time thread that never waits. Not before the start: loading takes its time.
     """

@@ -39,7 +39,7 @@ class CaptureSide:
         self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
 
     def start(self) -> None:
-        """Real time begins with the first block: until a virtual source gives one, PortAudio spins.
+        """Start without real time, which begins with the first block: until it comes, PortAudio may spin.
 
         The monitor of an idle null sink of PulseAudio takes two seconds; a real-time thread that spins so
         long keeps the one that fetches the block from doing so.
@@ -60,7 +60,7 @@ class CaptureSide:
         self._answers.send(error_message(Kind.OVER, error))
 
     def news(self) -> bytes:
-        """Every block that waits."""
+        """Return a message for every block that waits."""
         blocks = []
         counts = COUNTS.pack(*self._counter.counts())
         while (block := self._ring.take()) is not None:
@@ -69,7 +69,7 @@ class CaptureSide:
         return b"".join(blocks)
 
     def take(self, kind: int, body: bytes) -> None:
-        """STOP."""
+        """Serve STOP: close the intake."""
         self._ring.close_intake()
         self._answers.send(message(Kind.STOPPED))
 
@@ -99,7 +99,7 @@ class RenderSide:
         return describe_conversion(device, request)
 
     def start(self) -> None:
-        """It is called at once."""
+        """Start; the first call comes at once."""
         self.handle.start()
 
     def _called(self, samples: int) -> bytes:
@@ -115,7 +115,7 @@ class RenderSide:
         self._answers.send(error_message(Kind.OVER, error))
 
     def news(self) -> bytes:
-        """How far it is, if it was called since."""
+        """Return a message of its progress, if it was called since the last one."""
         counts, ring = self._counter.counts(underflows_of(self.handle)), self._ring
         if counts.calls == self._told_calls:
             return b""
@@ -132,6 +132,6 @@ class RenderSide:
         self._ring.write(memoryview(data)[:whole])
 
     def take(self, kind: int, body: bytes) -> None:
-        """FLUSH."""
+        """Serve FLUSH: fade out, and forget the rest."""
         (until,) = FLUSH_BODY.unpack(body)
         self._ring.flush(until)

@@ -117,6 +117,7 @@ class FarInput(CaptureStream):
             self.handle.process.send(Kind.STOP)
 
     async def finish(self) -> None:
+        """Close the intake, and wait for what was captured before; not for a process that hangs."""
         self.stop()
         if self.error is None and self._closing is None:
             try:
@@ -127,6 +128,7 @@ class FarInput(CaptureStream):
         super().stop()
 
     async def close(self) -> None:
+        """Give the device back. A second call waits for the first."""
         super().stop()
         self._stopped_there.set()
         await super().close()
@@ -196,7 +198,7 @@ class _FarRing:
             self._notify_soon()
 
     def update(self, played: int, dropped: int, flushes_done: int) -> None:
-        """It is so far. Raises: InvalidMessageError."""
+        """Note the progress over there. Raises: InvalidMessageError."""
         if played < self.played or dropped < self.dropped or played + dropped > self.written:
             raise InvalidMessageError(f"{played} played and {dropped} dropped of {self.written} written")
         flushed = flushes_done != self._flushes_done

@@ -3,6 +3,9 @@
 As fast as the pipeline takes it, or paced like hardware. The files are read and written in the
 event loop's thread: a block is a few hundred bytes, which the system has read ahead or keeps in
 memory; to hand it to a thread and back would take longer, and the loop would wait no less.
+
+streams  the port's streams over files
+pace     at once, or by a clock as hardware has
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
 
-_FORM = "'wav:IN.wav,OUT.wav' would be right, or 'wav:IN.wav', or 'wav:,OUT.wav'"
+_FORM = "use wav:IN.wav,OUT.wav, wav:IN.wav or wav:,OUT.wav"
 _Path = str | os.PathLike[str]
 
 
@@ -64,7 +67,7 @@ class WavBackend(Backend):
         self._check_not_the_same()
 
     async def devices(self) -> list[DeviceInfo]:
-        """The two files, by their names. An input that cannot be read is not there."""
+        """List the two files, by their names. An input that cannot be read is not there."""
         found: list[DeviceInfo] = []
         if self._input is not None:
             try:
@@ -114,7 +117,7 @@ class WavBackend(Backend):
         return self._writing
 
     def _check_not_the_same(self) -> None:
-        """To write what is being read would destroy it first."""
+        """Raise ValueError where both are one file: to write what is being read would destroy it first."""
         if self._input is None or self._output is None:
             return
         try:
@@ -126,7 +129,7 @@ class WavBackend(Backend):
 
 
 def open_backend(argument: str) -> WavBackend:
-    """The back end for what stands behind "wav:": IN.wav, IN.wav,OUT.wav or ,OUT.wav.
+    """Return the back end for what stands behind "wav:": IN.wav, IN.wav,OUT.wav or ,OUT.wav.
 
     Raises:
         ValueError: it is none of these, or as `WavBackend`.
@@ -140,7 +143,7 @@ def open_backend(argument: str) -> WavBackend:
 
 
 def _check_path(name: str, path: object) -> str:
-    """A path as text. Raises: TypeError, ValueError."""
+    """Return a path as text. Raises: TypeError, ValueError."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise TypeError(f"{name} must be the path of a file, not {shown(path)}")
@@ -158,7 +161,7 @@ def _can_be_named(text: str) -> bool:
 
 
 def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
-    """The file for a request. Raises: DeviceNotFoundError."""
+    """Return the file for a request. Raises: DeviceNotFoundError."""
     if path is None:
         raise DeviceNotFoundError(f"this back end 'wav' has {nothing}")
     if request.device not in file_name(path):
@@ -169,7 +172,7 @@ def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
 
 
 def _reader(path: str) -> WavReader:
-    """The file, open. Raises: AudioFormatError, DeviceError."""
+    """Open a file to be read. Raises: AudioFormatError, DeviceError."""
     try:
         return WavReader(path)
     except OSError as error:
@@ -177,7 +180,7 @@ def _reader(path: str) -> WavReader:
 
 
 def _device_error(error: OSError, path: str, done: str) -> DeviceError:
-    """Why a file cannot be opened, in the words of devices."""
+    """Return a device's error for a file that cannot be opened."""
     name = printable(path)
     if isinstance(error, FileNotFoundError):
         missing = "there is no such file" if done == "read" else "its folder is not there: make it first"

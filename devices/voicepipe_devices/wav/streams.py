@@ -21,7 +21,7 @@ __all__ = ["FileInput", "FileOutput", "file_name"]
 
 
 def file_name(path: str) -> str:
-    """What a file is called as a device."""
+    """Return the name of a file as a device."""
     return printable(os.path.basename(path))
 
 
@@ -42,7 +42,7 @@ class _Blocks:
 
     @property
     def is_over(self) -> bool:
-        """There is no further block."""
+        """True where there is no further block."""
         self._fill()
         return not self._ready
 
@@ -54,7 +54,7 @@ class _Blocks:
         return unread + self._converter.held + len(self._ready) // target.sample_bytes
 
     def take(self) -> bytes:
-        """The next block; the last one may be shorter."""
+        """Take the next block; the last one may be shorter."""
         self._fill()
         block, self._ready = self._ready[: self._size], self._ready[self._size :]
         return block
@@ -84,7 +84,7 @@ class _Blocks:
 
 
 class _Stream:
-    """What both directions share. All of it is for the loop's thread."""
+    """A stream of either direction. All of it is for the loop's thread."""
 
     def __init__(self, path: str, request: StreamRequest, wake: Callable[[], None]) -> None:
         self.info = StreamInfo(file_name(path), request.format, request.block, 0.0)
@@ -139,7 +139,7 @@ class FileInput(_Stream):
             self._bell.ring()
 
     def read(self) -> Block | None:
-        """The next block. At once: the next there is, and after some of them none, with a wake-up call."""
+        """Read the next block. Unpaced: the next there is, and now and then none, with a wake-up call."""
         if self._began_s is None or self.is_closed or self._is_over() or not self._pace.more():
             return None
         data, position = self._blocks.take(), self._position
@@ -166,7 +166,7 @@ class FileInput(_Stream):
         self.stop()
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """Its ledger. Nothing is ever lost here; the file waits."""
+        """Return the ledger. Nothing is ever lost here; the file waits."""
         held = min(self._pace.waiting * self.info.block, self._blocks.rest)
         given = self._position - sum(dropped.values())
         return SeamReport(name, self._position + held, given, held, dict(dropped))
@@ -228,7 +228,7 @@ class FileOutput(_Stream):
         self._offer()
 
     def flush(self) -> None:
-        """Paced: fade out within the next block, and forget the rest. Otherwise there is no rest."""
+        """Fade out within the next block, and forget the rest. Unpaced, there is no rest."""
         self._ring.flush()
         self._offer()
 
@@ -278,7 +278,7 @@ class FileOutput(_Stream):
         await self._news.wait()
 
     def _offer(self) -> None:
-        """There is something for the device: it takes it at once, or block by block."""
+        """Offer what is queued to the device, which takes it at once, or block by block."""
         if self._clock is None:
             self._play(self._ring.queued)
         elif not self._clock.is_ticking:
