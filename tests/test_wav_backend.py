@@ -643,7 +643,7 @@ async def test_an_input_that_is_no_wav_file_is_said_when_it_is_opened(tmp_path: 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev"])
 async def test_only_regular_files_are_opened(path: str) -> None:
     for opening in (WavBackend(path).open_input, WavBackend(None, path).open_output):
-        with pytest.raises(AudioFormatError, match=r"a WAV file, on a disk, would be right"):
+        with pytest.raises(AudioFormatError, match=r"; use a WAV file on a disk$"):
             await opening(REQUEST, Bell())
 
 

@@ -57,7 +57,7 @@ class PipelineError(VoicepipeError):
         self.stage = stage
         """The label of the stage that failed, as in the report."""
         self.report = report
-        """What happened in the run."""
+        """The report of the run."""
 
 
 class PipelineStartError(PipelineError):
@@ -81,10 +81,10 @@ class BackendMissingError(DeviceError):
 
 
 class DeviceNotFoundError(DeviceError):
-    """There is no device, or more than one, of that name."""
+    """No device, or more than one, has that name."""
 
     is_ambiguous: bool = False
-    """There is more than one."""
+    """True where there is more than one."""
 
 
 class DeviceBusyError(DeviceError):
@@ -103,7 +103,7 @@ class DeviceLostError(DeviceError):
     """The device was there, and is gone."""
 
     silent_s: float = 0.0
-    """How long it had made no sign when that was noticed, in seconds."""
+    """The time without a sign of it when that was noticed, in seconds."""
 
 
 class DeviceTimeoutError(DeviceError):

@@ -1,6 +1,7 @@
 """The back ends of voicepipe: sound hardware, files, and a simulated card.
 
-`voicepipe.devices.open_backend` opens one by name: `portaudio`, `wav:IN.wav,OUT.wav` or `fake`. From the bottom up:
+`voicepipe.devices.open_backend` opens one by name: `portaudio`, `wav:IN.wav,OUT.wav` or `fake`.
+From the bottom up:
 
 driver         the lowest seam: what a library with audio callbacks offers
 ring           the crossing of audio between a callback and the event loop

@@ -50,14 +50,14 @@ class Converter:
         self.target = target
         self._picked = None if channel is None or source.channels == 1 else channel - 1
         self.is_needed = source != target or self._picked is not None
-        """What comes out is not what goes in."""
+        """True where what comes out is not what goes in."""
         self._quality = quality
         self._taken = self._given = 0
         self._narrow = min(source.channels, target.channels) if self._picked is None else 1
         self._resampler = self._new_resampler()
 
     def convert(self, data: bytes | memoryview) -> bytes:
-        """What can be given out after so many whole samples; the rest follows later."""
+        """Convert so many whole samples, and return what can be given out; the rest follows later."""
         if not self.is_needed:
             return bytes(data)
         audio = np.frombuffer(data, np.int16).reshape(-1, self.source.channels)
@@ -65,7 +65,7 @@ class Converter:
         return self._finish(audio, last=False)
 
     def flush(self) -> bytes:
-        """The end of the stream: what is still inside. What is converted after it begins a new stream."""
+        """End the stream, and return what is still inside. What is converted after it begins a new stream."""
         data = b""
         if self._taken:
             data = self._finish(np.empty((0, self.source.channels), np.int16), last=True)
@@ -84,7 +84,7 @@ class Converter:
         return _Resampler(self.source.rate, self.target.rate, self._narrow, self._quality)
 
     def _finish(self, audio: npt.NDArray[np.int16], *, last: bool) -> bytes:
-        """Narrow the channels, change the rate, widen the channels: the least work for the resampler."""
+        """Convert in the order of least work: narrow the channels, change the rate, widen the channels."""
         if self._picked is not None:
             audio = audio[:, self._picked : self._picked + 1]
         narrow = _mix(audio, self._narrow)
@@ -113,7 +113,7 @@ class _Resampler:
 
 
 def _mix(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
-    """Shape (samples, n) to (samples, channels)."""
+    """Mix audio of shape (samples, n) to (samples, channels)."""
     have = audio.shape[1]
     if have == channels:
         return audio

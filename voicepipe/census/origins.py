@@ -1,4 +1,4 @@
-"""Who made a thing, and where: noted when it is made, and told when it is found left behind."""
+"""The maker of a thing, and the line: noted when it is made, and named when it is left behind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def note_origin(thing: object) -> None:
 
 
 def origin_of(thing: object) -> str:
-    """As "made by TASK at FILE:LINE in FUNCTION"; empty where nobody has noted it.
+    """Return "made by TASK at FILE:LINE in FUNCTION"; empty where nobody has noted it.
 
     In asyncio's debug mode it has noted so itself.
     """

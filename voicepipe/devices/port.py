@@ -79,11 +79,11 @@ class InputStream(Stream, Protocol):
 
     @property
     def exhausted(self) -> bool:
-        """The input has run out (a file ended), and everything was read."""
+        """True where the input has run out (a file ended), and everything was read."""
         ...
 
     def read(self) -> Block | None:
-        """The oldest block that waits, or None."""
+        """Read the oldest block that waits, or None."""
         ...
 
     def stop(self) -> None:
@@ -95,7 +95,7 @@ class InputStream(Stream, Protocol):
         ...
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """The stream's ledger; `dropped`: what its reader dropped after reading it, by reason."""
+        """Return the stream's ledger; `dropped`: what its reader dropped after reading it, by reason."""
         ...
 
 
@@ -114,8 +114,9 @@ class OutputStream(Stream, Protocol):
 
     @property
     def asked_s(self) -> float | None:
-        """When the device last asked for a block, by the loop's clock, as far as `queued` knows of it; None:
-        it did not yet, or it has no clock of its own.
+        """The time of the device's last request for a block, by the loop's clock, as far as `queued` knows.
+
+        None: there was none yet, or the device has no clock of its own.
         """
         ...
 
@@ -126,7 +127,7 @@ class OutputStream(Stream, Protocol):
 
     @property
     def flushing(self) -> bool:
-        """A flush has not taken effect yet; `position` still moves."""
+        """True while a flush has not taken effect; `position` still moves."""
         ...
 
     def write(self, data: bytes | memoryview) -> None:
@@ -169,9 +170,9 @@ class Backend(Protocol):
     name: str
     """The name, as in `open_backend`."""
     shares_air: bool = False
-    """Its microphones hear its speakers, as in a room; so they are muted while a speaker sounds."""
+    """True where its microphones hear its speakers, as in a room: they are muted while a speaker sounds."""
     lost_for_good: bool = False
-    """A lost device does not come back (a file): to open it again would be another one."""
+    """True where a lost device does not come back (a file): to open it again would be another one."""
 
     @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:

@@ -1,4 +1,4 @@
-"""What devices were found to open at, when they were tried."""
+"""The formats at which devices open, found by trying."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SideTrial:
     channels: tuple[int, ...] = ()
     """Those of the usual numbers of channels, and its most, with which it opens."""
     taken_rate: int = 0
-    """What would be taken of it for what was asked for; 0: nothing."""
+    """The rate that would be taken for what was asked for; 0: none."""
     taken_channels: int = 0
     trouble: str = ""
     """Why it does not open, or was not tried; empty where all is well. Safe to print."""

@@ -1,4 +1,4 @@
-"""What crosses the port: a stream as it is wanted and as it was opened, devices, captured blocks."""
+"""The values that cross the port: a stream as it is wanted and as it was opened, devices, captured blocks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Block", "DeviceInfo", "LibraryInfo", "StreamInfo", "StreamRequest"]
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What a stream should be. Checked here, before any device is touched.
+    """A stream as it is wanted. Checked here, before any device is touched.
 
     Raises:
         TypeError, ValueError: a field is not of its kind, or out of its bounds.
     """
 
     format: AudioFormat = field(default_factory=AudioFormat)
-    """What is read from it or written to it; the back end converts."""
+    """The format of what is read from it or written to it; the back end converts."""
     device: str = ""
     """A device's name, or a unique part of it; empty: the default one."""
     block_s: float = 0.02
     """Seconds of audio in a block."""
     latency: str | float = "low"
-    """What to ask of the device: "low", "high", or seconds. PipeWire's "low" is 0.04: less crackles."""
+    """The latency to ask for: "low", "high", or seconds. PipeWire's "low" is 0.04: less crackles."""
     channel: int | None = None
     """The one of a microphone's channels that is heard, counted from 1; None: all of them, mixed."""
 
@@ -54,11 +54,11 @@ class StreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What a stream is."""
+    """A stream as it was opened."""
 
     device: str
     format: AudioFormat
-    """What is read from it or written to it."""
+    """The format of what is read from it or written to it."""
     block: int
     """Samples in a block."""
     latency_s: float
@@ -68,7 +68,7 @@ class StreamInfo:
     device_channels: int = 0
     """The same of its channels."""
     why: str = ""
-    """Which formats the device refused before, and why; empty where it took the first."""
+    """The formats that the device refused before, and why; empty where it took the first."""
 
     @property
     def taken(self) -> AudioFormat:
@@ -77,7 +77,7 @@ class StreamInfo:
 
     @property
     def how(self) -> str:
-        """How it was opened, and why so, in one line that is safe to print."""
+        """A line on the formats in which it was opened, and why; safe to print."""
         converted = f", and converted to {self.format}" if self.taken != self.format else ""
         why = f"; it refused {self.why}" if self.why else ""
         latency = f"; it reports {1e3 * self.latency_s:.0f} ms of latency"
@@ -95,12 +95,12 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class LibraryInfo:
-    """What a back end stands on."""
+    """The sound library under a back end."""
 
     version: str = ""
     """The sound library and its version; empty where there is none, or nobody knows."""
     priority: str = "ordinary"
-    """What the system granted to the process that moves the samples: real-time, raised, or ordinary."""
+    """The priority of the process that moves the samples: real-time, raised or ordinary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ class DeviceInfo:
     """Channels it can play; 0: it is no speaker."""
     default_rate: int
     default_input: bool = False
-    """It is the microphone that is taken where none is named."""
+    """True of the microphone that is taken where none is named."""
     default_output: bool = False
-    """It is the speaker that is taken where none is named."""
+    """True of the speaker that is taken where none is named."""
     host: str = ""
     """The host API that it belongs to; empty where there is but one way to it."""
 
@@ -129,4 +129,4 @@ class Block(NamedTuple):
     position: int
     """The first sample's place since the stream began; a jump is a loss."""
     captured_s: float
-    """When the first sample was captured, by the loop's clock."""
+    """The time at which the first sample was captured, by the loop's clock."""

@@ -1,4 +1,4 @@
-"""What of live sound comes too late to be heard: after a standstill, what was captured meanwhile.
+"""Live sound that comes too late to be heard: after a standstill, what was captured meanwhile.
 
 A loop that stood still, or a speaker that did, leaves sound waiting that delays all that follows. A little
 of it is led back by playing faster (`voicepipe.drift`), which takes minutes and loses nothing. More is left
@@ -41,7 +41,7 @@ class Lateness:
         self._skips_since_s: float | None = None
 
     def is_late(self, now_s: float, captured_s: float | None, audio_s: float, excess_s: float) -> bool:
-        """Whether to leave out a piece that comes now.
+        """Return whether to leave out a piece that comes now.
 
         Args:
             now_s: this moment.
@@ -85,7 +85,7 @@ class Lateness:
 
 
 def join(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
-    """A piece to be heard behind a sample that it does not go on from: without the step.
+    """Join a piece to a sample that it does not go on from, without the step.
 
     Args:
         last: that sample, of all channels.

@@ -21,6 +21,7 @@ class SoundServer:
 
     @property
     def runs(self) -> bool:
+        """True while it runs."""
         return asyncio.get_running_loop().time() >= self._back_s
 
     @property
@@ -29,11 +30,13 @@ class SoundServer:
         return self._answers or self.runs
 
     def stop(self, seconds: float, *, answers: bool = True) -> None:
+        """Stop for so long; without `answers` no request returns meanwhile."""
         if seconds != math.inf:
             check_seconds("seconds", seconds)
         self._back_s, self._answers = asyncio.get_running_loop().time() + seconds, answers
 
     def go_on(self) -> None:
+        """Run again."""
         self._back_s = -math.inf
         for waiting in self._waiting:
             if not waiting.done():

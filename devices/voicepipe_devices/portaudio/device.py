@@ -155,7 +155,7 @@ _opening = threading.Lock()
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Open one stream at a time, for PortAudio's list of them has no lock. A call that hangs has passed it."""
+    """Open one stream at a time, for PortAudio's list of them has no lock. A call that hangs is past it."""
     got = _opening.acquire(timeout=1.0)
     try:
         yield

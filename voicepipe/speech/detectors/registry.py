@@ -64,7 +64,7 @@ def open_engine(name: str) -> SpeechEngine:
 
 
 def engine_name(engine: SpeechEngine) -> str:
-    """What to call it: its `name`, or its class's."""
+    """Return an engine's `name`, or its class's."""
     return str(getattr(engine, "name", type(engine).__name__))
 
 
@@ -78,4 +78,4 @@ def _best() -> SpeechEngine:
         else:
             _log.info("the speech engine is %s%s", name, f" ({'; '.join(missing)})" if missing else "")
             return engine
-    raise BackendMissingError(f"there is no speech engine: {'; '.join(missing)}")
+    raise BackendMissingError(f"no speech engine is installed: {'; '.join(missing)}")
