@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from voicepipe import BackendMissingError, MicrophoneInput, VADProcessor, open_backend, open_engine
-from voicepipe.speech.detectors.registry import engine_name
+from voicepipe.cli.commands.echo import read_options
+from voicepipe.speech.detectors.registry import ENGINE_NAMES, engine_name
 
 Install = Callable[..., None]
 
@@ -103,6 +104,25 @@ def test_an_unknown_name_is_answered_with_those_of_other_packages_too(install: I
         match=r"^unknown speech engine 'rnn'; choose auto, silero, webrtc, webrtc-plain or thirds$",
     ):
         open_engine("rnn")
+
+
+def test_the_names_of_engines_are_those_of_other_packages_too(install: Install) -> None:
+    install("voicepipe-ear", "voicepipe.engines", {"thirds": "third_ear:Ear", "webrtc": "third_ear:Ear"})
+    assert [*ENGINE_NAMES] == ["auto", "silero", "webrtc", "webrtc-plain", "thirds"]
+    assert "thirds" in ENGINE_NAMES
+    assert "rnn" not in ENGINE_NAMES
+
+
+def test_the_echo_program_takes_an_engine_of_another_package(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("voicepipe-ear", "voicepipe.engines", {"thirds": "third_ear:Ear"}, "third_ear", ENGINE)
+    options = read_options(["--vad", "thirds"], "echo")
+    assert options.ear is not None
+    assert options.ear.vad == "thirds"
+    with pytest.raises(SystemExit):
+        read_options(["--vad", "rnn"], "echo")
+    assert "thirds" in capsys.readouterr().err
 
 
 def test_a_built_in_name_wins(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from voicepipe.errors import BackendMissingError, VoicepipeError
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 class Registry(Generic[T]):
     """Makers of one kind of thing, by name. Built-in names win; for them no other package is looked up.
+
+    It holds the names, and gives them one after the other; a maker is called by `make`.
 
     Another package adds a maker by an entry point in its `pyproject.toml`:
 
@@ -57,11 +59,21 @@ class Registry(Generic[T]):
         maker = self._built_in.get(name)
         return maker(*arguments) if maker is not None else self._make_elsewhere(name, arguments)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or (isinstance(name, str) and bool(_entries(self._group, name)))
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._built_in
+        yield from self._added()
+
     def choices(self) -> str:
         """List all that there are, for an error: "portaudio, wav:IN.wav,OUT.wav or fake"."""
-        added = {printable(entry.name) for entry in _entries(self._group)} - {*self._built_in}
-        *others, last = [*self._forms, *sorted(added)]
+        *others, last = [*self._forms, *self._added()]
         return f"{', '.join(others)} or {last}" if others else last
+
+    def _added(self) -> list[str]:
+        """Return the names that other packages add, in alphabetical order."""
+        return sorted({printable(entry.name) for entry in _entries(self._group)} - {*self._built_in})
 
     def _make_elsewhere(self, name: str, arguments: tuple[str, ...]) -> T:
         found = _entries(self._group, name)

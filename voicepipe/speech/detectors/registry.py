@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from voicepipe.errors import BackendMissingError
 from voicepipe.registry import Registry
 from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 
-__all__ = ["ENGINES", "EngineFactory", "engine_name", "open_engine"]
+__all__ = ["ENGINES", "ENGINE_NAMES", "EngineFactory", "engine_name", "open_engine"]
 
 EngineFactory: TypeAlias = Callable[[], SpeechEngine]
 """Returns a new speech engine. An entry point of the group `voicepipe.engines` names one.
@@ -48,6 +48,20 @@ ENGINES: dict[str, EngineFactory] = {
 
 
 _engines = Registry("speech engine", "voicepipe.engines", ENGINES, check_engine, ("auto", *ENGINES))
+
+
+class _EngineNames:
+    """The names that `open_engine` takes. Other packages are looked up only for one that is not built in."""
+
+    def __contains__(self, name: object) -> bool:
+        return name == "auto" or name in _engines
+
+    def __iter__(self) -> Iterator[str]:
+        yield "auto"
+        yield from _engines
+
+
+ENGINE_NAMES = _EngineNames()
 
 
 def open_engine(name: str) -> SpeechEngine:
