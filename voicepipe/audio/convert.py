@@ -13,8 +13,11 @@ from voicepipe.checks import check_count
 __all__ = ["Converter", "Quality"]
 
 Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
-"""soxr's recipes. For live sound LQ, which holds back at most 22 ms (MQ and HQ 41), takes 13 dB of 7 kHz at a
-rate of 16 kHz, and adds nothing above -98 dB (`tests/benchmarks/run.py --only resampling`); for files HQ."""
+"""soxr's recipes: LQ for live sound, HQ for files.
+
+LQ holds back at most 22 ms (MQ and HQ 41). It takes 13 dB of 7 kHz at a rate of 16 kHz, and adds nothing
+above -98 dB (`tests/benchmarks/run.py --only resampling`).
+"""
 
 _Floats = npt.NDArray[np.float32]
 
