@@ -65,7 +65,7 @@ async def test_what_is_wrong_with_a_device_is_said_beside_it(backend: Make) -> N
 @either
 async def test_a_library_that_cannot_try_says_so(backend: Make) -> None:
     first, second = sides(await backend("well").trials())
-    untried = SideTrial(trouble="nobody can say what it opens at before it is opened")
+    untried = SideTrial(trouble="this library cannot try a device without opening it")
     assert first == (untried, untried)
     assert second == (None, None), "it has no channels"
 

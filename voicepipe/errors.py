@@ -9,7 +9,7 @@ VoicepipeError
       +-- BackendMissingError  the back end, or the library or sound server under it, is not there
       +-- DeviceNotFoundError  no device, or more than one, of that name
       +-- DeviceBusyError      another program holds it
-      +-- DevicePermissionError
+      +-- DevicePermissionError the user has no right to it
       +-- DeviceFormatError    the device refuses this rate or channel count
       +-- DeviceLostError      it was there, and is gone
       +-- DeviceTimeoutError   a call to it did not return within its limit

@@ -23,7 +23,7 @@ async def call(
 ) -> T:
     """Run `function()` in a thread, and return its result.
 
-    Cancelled, it waits on, as a driver's calls must. What was done is undone, and then it is cancelled.
+    Cancelled, it waits on, as a driver's calls must; then the call is undone, and it is cancelled.
 
     Args:
         function: the call.

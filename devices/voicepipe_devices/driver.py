@@ -59,7 +59,10 @@ From any thread; never waits, never raises.
 
 
 class Handle(Protocol):
-    """One open stream of the library. A speaker's may have `underflows`: how often it said it ran dry."""
+    """One open stream of the library.
+
+    A speaker's may have `underflows`: the number of times that the device said that it ran dry.
+    """
 
     @property
     def info(self) -> StreamInfo:
@@ -82,8 +85,8 @@ class Driver(Protocol):
     """A library of sound.
 
     An awaited call may take its time, as a call into C does. Cancelled, it goes on until the
-    library returns, closes what arrived late, and only then raises CancelledError; so
-    whoever waits for it knows, and names it, when it does not come back.
+    library returns, closes what arrived late, and only then raises CancelledError: so a
+    caller can name the call that does not come back.
     """
 
     @abc.abstractmethod
@@ -142,7 +145,7 @@ class BlockingDriver(Protocol):
 
     def try_device(self, number: int, name: str) -> Sides:
         """Try a device of the list, without a sound. Raises: DeviceError: by default it cannot be tried."""
-        raise DeviceError("nobody can say what it opens at before it is opened")
+        raise DeviceError("this library cannot try a device without opening it")
 
     @abc.abstractmethod
     def devices(self) -> list[DeviceInfo]:

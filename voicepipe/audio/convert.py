@@ -23,7 +23,7 @@ _Floats = npt.NDArray[np.float32]
 
 
 class Converter:
-    """Converts a stream of audio that comes in pieces. What comes out does not depend on how it is cut.
+    """Converts a stream of audio that comes in pieces. The result does not depend on where it is cut.
 
     Several channels become one by their mean, or one of them is picked; one becomes several by copying
     it; otherwise channels keep their places, and those that the source lacks are silent. Sample `n` of the
@@ -68,7 +68,7 @@ class Converter:
         return self._finish(audio, last=False)
 
     def flush(self) -> bytes:
-        """End the stream, and return what is still inside. What is converted after it begins a new stream."""
+        """End the stream, and return what is still inside. A later call of `convert` begins a new stream."""
         data = b""
         if self._taken:
             data = self._finish(np.empty((0, self.source.channels), np.int16), last=True)

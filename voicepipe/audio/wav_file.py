@@ -94,7 +94,7 @@ class WavReader:
 class WavWriter:
     """Writes a WAV file of int16. It is valid at any time, short of the last second at most.
 
-    What was written is with the operating system at once. A new file is its owner's alone
+    Written audio is with the operating system at once. A new file is its owner's alone
     (0600); a regular file that is there is overwritten, anything else is refused.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 __all__ = ["note_origin", "origin_of"]
 
 _MACHINERY = frozenset({"asyncio", "contextlib", "threading", "voicepipe", "voicepipe_devices"})
-"""Whoever made a thing through these is not to be found in them."""
+"""Packages in which no maker is looked for: others make things through them."""
 _CALLED_BY_THE_LOOP = asyncio.events.Handle._run.__code__
 _notes: dict[int, tuple[weakref.ref[Any], _Origin]] = {}
 """By id, not by hash: two timers of one time are equal."""

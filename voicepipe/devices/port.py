@@ -87,7 +87,7 @@ class InputStream(Stream, Protocol):
         ...
 
     def stop(self) -> None:
-        """Close the intake, at once. What was captured before can still be read, or is on its way."""
+        """Close the intake, at once. Audio captured before can still be read, or is on its way."""
         ...
 
     async def finish(self) -> None:
@@ -141,7 +141,7 @@ class OutputStream(Stream, Protocol):
     def flush(self) -> None:
         """Fade out within the next block, and forget the rest of what was written until now.
 
-        What is written afterwards is heard whole. Takes effect when the device asks for its
+        Later writes are heard whole. Takes effect when the device asks for its
         next block.
         """
         ...

@@ -85,10 +85,10 @@ class StreamInfo:
 
     @property
     def sounded_s(self) -> float:
-        """So long after its callback the last sample of a block has surely sounded, in seconds.
+        """The time from a callback until the last sample of its block has surely sounded, in seconds.
 
-        What is reported is short by up to a period of the device: PortAudio cuts ALSA's buffer into four,
-        and reports three, whatever our block.
+        The reported latency is short by up to a period of the device: PortAudio cuts ALSA's buffer into four,
+        and reports three, with any block of ours.
         """
         return self.latency_s + max(self.format.seconds(self.block), self.latency_s / 3)
 

@@ -101,7 +101,7 @@ class Stretcher:
         return out
 
     def flush(self) -> bytes:
-        """End the sound here, and return what is still inside. What comes next passes as it is."""
+        """End the sound here, and return what is still inside. Audio that follows passes as it is."""
         if not self._engaged:
             return b""
         import numpy as np

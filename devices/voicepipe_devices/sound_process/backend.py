@@ -1,7 +1,7 @@
-"""A library whose calls block, in a process for each stream: it can hang, and crash, and be killed.
+"""The back end over a library whose calls block: each stream has a process of its own, which can be killed.
 
-What was written is heard, and what is captured is kept, whatever this process does meanwhile: the
-rings are over there.
+The rings are over there: written sound is heard, and captured sound is kept, though this process stands
+still.
 """
 
 from __future__ import annotations

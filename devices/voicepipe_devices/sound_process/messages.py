@@ -1,7 +1,6 @@
 """The messages between a program and its sound process: a kind, a length, and so many bytes.
 
-What is to be heard goes to it by a pipe of its own, as bare samples: so nothing that is said here is
-behind sound.
+Sound to be heard goes to it by a pipe of its own, as bare samples: so no message waits behind sound.
 
 to the sound process                     from it
 ---------------------------------------  -------------------------------------------------

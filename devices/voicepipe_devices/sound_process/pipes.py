@@ -59,7 +59,7 @@ class Noise:
         self._pipe = pipe
 
     def take(self, data: bytes) -> None:
-        """Take some of it. What is too much waits in the pipe, and so does whoever writes it."""
+        """Take some of it. Too much of it waits in the pipe, and so does its writer."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_MOST_NOISE:]
         said = [printable(line.decode(errors="replace")) for line in lines if line.strip()]

@@ -113,7 +113,7 @@ class _Stream:
 
 
 class FileInput(_Stream):
-    """A microphone that hears a file. What the pipeline is slow to take waits in the file: none is lost."""
+    """A microphone that hears a file. A slow pipeline loses nothing: the rest waits in the file."""
 
     def __init__(
         self, reader: WavReader, path: str, request: StreamRequest, wake: Callable[[], None], *, paced: bool

@@ -46,8 +46,8 @@ class NoiseSuppressor:
 
     The floor of each frequency is the minimum of its smoothed power over the last second
     (R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-    statistics", 2001, without its bias correction). What comes out is the middle of the last
-    60 ms, at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
+    statistics", 2001, without its bias correction). The result is the middle of the last 60 ms,
+    at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
     """
 
     delay = HOP // 2
