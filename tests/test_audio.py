@@ -146,7 +146,7 @@ def test_a_wrong_shape_is_refused_with_both_sides_named(
     with pytest.raises(AudioFormatError) as refused:
         pcm_bytes(np.zeros(shape, dtype), channels)
     assert str(shape) in str(refused.value)
-    assert f"(samples, {channels}) is" in str(refused.value)
+    assert f"use the shape (samples, {channels})" in str(refused.value)
 
 
 @pytest.mark.parametrize(

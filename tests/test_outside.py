@@ -391,7 +391,7 @@ def test_the_back_end_by_name() -> None:
     assert isinstance(open_backend("portaudio:inside"), InsideBackend)
     assert isinstance(open_backend("portaudio:outside"), OutsideBackend)
     assert isinstance(open_backend("portaudio"), OutsideBackend if OUTSIDE_BY_DEFAULT else InsideBackend)
-    with pytest.raises(ValueError, match="there is no 'portaudio:beside'"):
+    with pytest.raises(ValueError, match="^unknown back end 'portaudio:beside'; choose portaudio:outside"):
         open_backend("portaudio:beside")
     for name in ("portaudio", "portaudio:inside"):
         assert open_backend(name).shares_air

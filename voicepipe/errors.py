@@ -1,18 +1,18 @@
 """The errors of voicepipe, as one tree.
 
 VoicepipeError
- +-- PipelineError             a run failed; names the stage, carries the report
- |    +-- PipelineStartError   it failed before capture began; everything opened is closed again
- +-- LifecycleError            a transition that the life cycle's table does not have
- +-- AudioFormatError          bytes, a shape or a file that is not the audio it claims to be
- +-- DeviceError               something is wrong with sound hardware
-      +-- BackendMissingError  the back end, or the library or sound server under it, is not there
-      +-- DeviceNotFoundError  no device, or more than one, of that name
-      +-- DeviceBusyError      another program holds it
-      +-- DevicePermissionError the user has no right to it
-      +-- DeviceFormatError    the device refuses this rate or channel count
-      +-- DeviceLostError      it was there, and is gone
-      +-- DeviceTimeoutError   a call to it did not return within its limit
+ +-- PipelineError               a run failed; names the stage, carries the report
+ |    +-- PipelineStartError     it failed before capture began; everything opened is closed again
+ +-- LifecycleError              a transition that the life cycle's table does not have
+ +-- AudioFormatError            bytes, a shape or a file that is not the audio it claims to be
+ +-- DeviceError                 something is wrong with sound hardware
+      +-- BackendMissingError    the back end, or the library or sound server under it, is not there
+      +-- DeviceNotFoundError    no device, or more than one, of that name
+      +-- DeviceBusyError        another program holds it
+      +-- DevicePermissionError  the user has no right to it
+      +-- DeviceFormatError      the device refuses this rate or channel count
+      +-- DeviceLostError        it was there, and is gone
+      +-- DeviceTimeoutError     a call to it did not return within its limit
 
 A caller's mistake is a `TypeError`, `ValueError` or `RuntimeError`; `AudioFormatError` is
 a `ValueError` too, and `LifecycleError` a `RuntimeError`.

@@ -21,11 +21,6 @@ class Registry(Generic[T]):
 
     It holds the names, and gives them one after the other; a maker is called by `make`.
 
-    Another package adds a maker by an entry point in its `pyproject.toml`:
-
-        [project.entry-points."voicepipe.backends"]
-        jack = "voicepipe_jack:open_backend"
-
     Args:
         noun: the kind of thing, for errors: "back end".
         group: the group of the entry points.

@@ -112,7 +112,7 @@ def pcm_bytes(audio: npt.NDArray[Any], channels: int = 1) -> bytes:
     width = array.shape[1] if array.ndim == 2 else 1
     if array.ndim not in (1, 2) or width != channels:
         raise AudioFormatError(
-            f"audio of shape {array.shape} is not {channels} channel(s): (samples, {channels}) is"
+            f"audio of shape {array.shape} is not {channels} channel(s); use the shape (samples, {channels})"
         )
     if array.dtype == np.int16:
         return array.tobytes()

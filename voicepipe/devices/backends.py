@@ -17,8 +17,12 @@ __all__ = ["BackendFactory", "backend_of", "open_backend"]
 BackendFactory: TypeAlias = Callable[[str], Backend]
 """Returns a back end for the text behind the name's colon: "" for "jack", "hw:1" for "jack:hw:1".
 
-An entry point of the group `voicepipe.backends` names one. Raises: ValueError, where the text is wrong;
-DeviceError, where the back end cannot be used here.
+Another package adds one by an entry point in its `pyproject.toml`:
+
+    [project.entry-points."voicepipe.backends"]
+    jack = "voicepipe_jack:open_backend"
+
+Raises: ValueError, where the text is wrong; DeviceError, where the back end cannot be used here.
 """
 _REQUIRED = ("name", "shares_air", "lost_for_good", "devices", "open_input", "open_output")
 

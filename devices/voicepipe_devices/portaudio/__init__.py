@@ -111,8 +111,8 @@ def open_backend(argument: str = "") -> Backend:
     """
     if argument not in ("", "inside", "outside"):
         raise ValueError(
-            "'portaudio:inside' keeps PortAudio in this process, and 'portaudio:outside' in one of its own; "
-            f"there is no 'portaudio:{printable(argument)}'"
+            f"unknown back end 'portaudio:{printable(argument)}'; choose portaudio:outside, which keeps "
+            "PortAudio in a process of its own, or portaudio:inside"
         )
     if argument == "inside" or (not argument and not OUTSIDE_BY_DEFAULT):
         from voicepipe_devices.in_process import InsideBackend

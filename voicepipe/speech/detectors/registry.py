@@ -13,7 +13,10 @@ from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 __all__ = ["ENGINES", "ENGINE_NAMES", "EngineFactory", "engine_name", "open_engine"]
 
 EngineFactory: TypeAlias = Callable[[], SpeechEngine]
-"""Returns a new speech engine. An entry point of the group `voicepipe.engines` names one.
+"""Returns a new speech engine; a class will do. Another package adds one by an entry point:
+
+    [project.entry-points."voicepipe.engines"]
+    mine = "my_package:MyEngine"
 
 Raises: BackendMissingError, where the engine lacks something that can be installed.
 """
