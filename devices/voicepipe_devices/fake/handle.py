@@ -5,19 +5,49 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from voicepipe.devices.hardware import Hardware, ThreadedHardware, Tick
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe_devices.driver import Finished
 
-if TYPE_CHECKING:
-    from voicepipe_devices.fake.sides import Side
-
 __all__ = ["OpenSide", "hardware_of"]
 
 _threads = ThreadedHardware()
+
+
+class Owner(Protocol):
+    """The side of the card that a handle belongs to."""
+
+    name: str
+    drift_ppm: float
+
+    @property
+    def fails_to_start(self) -> bool:
+        """True while its streams do not start."""
+        ...
+
+    @property
+    def ticks(self) -> bool:
+        """True while it makes callbacks."""
+        ...
+
+    def lateness(self) -> float:
+        """Return the delay of the next callback, in seconds."""
+        ...
+
+    def take_missing(self) -> int:
+        """Return the samples lost since the last callback, and forget them."""
+        ...
+
+    def crash_if_told(self) -> None:
+        """End this process, where a crash was asked for."""
+        ...
+
+    async def close(self, handle: OpenSide) -> None:
+        """Close it, if that stream still has it."""
+        ...
 
 
 class OpenSide:
@@ -25,7 +55,7 @@ class OpenSide:
 
     def __init__(
         self,
-        side: Side,
+        side: Owner,
         request: StreamRequest,
         hardware: Hardware,
         tick: Callable[[OpenSide, int], bool],
