@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -638,3 +638,23 @@ async def test_a_runner_that_is_running_is_refused() -> None:
 def test_times_are_checked(name: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
         PipelineRunner(**{name: value})
+
+
+async def test_what_runs_beside_the_tasks_is_entered_with_them_and_left_after_them() -> None:
+    seen: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def beside(tasks: Sequence[PipelineTask]) -> AsyncIterator[None]:
+        seen.append(f"entered while {tasks[0].state.value}")
+        yield
+        seen.append(f"left when {tasks[0].state.value}")
+
+    task = task_of(Recorder())
+    task.end()
+    assert await PipelineRunner(handle_signals=False, beside=[beside]).serve(task) == 0
+    assert seen == ["entered while created", "left when ended"]
+
+
+def test_what_cannot_be_called_is_refused_beside_the_tasks() -> None:
+    with pytest.raises(TypeError, match="beside must be callable"):
+        PipelineRunner(beside=["status"])  # type: ignore[list-item]

@@ -121,8 +121,10 @@ class InlineSeat(StageSeat):
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
         self.call: Call = processor.process
-        self._places: list[tuple[list[Call], int]] = []
-        """Where the call stands in the routes that lead through here."""
+        self._routes: tuple[list[Call], ...] = ()
+        """The calls of the routes that lead through here."""
+        self._places: tuple[int, ...] = ()
+        """Where this one's call stands in each."""
         self.disabled = False
 
     def inline(self) -> InlineSeat:
@@ -131,7 +133,8 @@ class InlineSeat(StageSeat):
 
     def join(self, calls: list[Call]) -> None:
         """Append the stage's call to those of a route, and keep it up to date there."""
-        self._places.append((calls, len(calls)))
+        self._routes += (calls,)
+        self._places += (len(calls),)
         calls.append(self.call)
 
     def take_flow(self, frame: Flow) -> bool:
@@ -190,7 +193,7 @@ class InlineSeat(StageSeat):
 
     def _set_call(self, call: Call) -> None:
         self.call = call
-        for calls, place in self._places:
+        for calls, place in zip(self._routes, self._places, strict=True):
             calls[place] = call
 
 

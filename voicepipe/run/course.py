@@ -21,6 +21,22 @@ class Course:
         interrupt: acts on an interruption; called from `until`, when one was asked for.
     """
 
+    __slots__ = (
+        "_interrupt",
+        "_waiter",
+        "began",
+        "drained",
+        "errors",
+        "interrupting",
+        "limits",
+        "loop",
+        "params",
+        "reason",
+        "request",
+        "started",
+        "state",
+    )
+
     def __init__(self, params: StartParams, limits: Limits, interrupt: Callable[[], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self.params = params

@@ -18,6 +18,8 @@ MOST_AT_ONCE = 64
 class FrameEntry:
     """Frames before the start, and the waiting of whoever sends. In the loop's thread."""
 
+    __slots__ = ("early", "since_break")
+
     def __init__(self) -> None:
         self.early: deque[Frame] = deque()
         """Frames that wait for the start."""

@@ -17,6 +17,8 @@ _MOST_KEPT = 8
 class Requests:
     """The way from the program to the course of its run. From any thread; never raises."""
 
+    __slots__ = ("_course", "_kept", "_lock")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: list[tuple[Request, str]] = []

@@ -42,6 +42,21 @@ class Run:
     request, and closing cannot be cut short by a second one.
     """
 
+    __slots__ = (
+        "_closing",
+        "_discarded",
+        "_early",
+        "_interruptions",
+        "_never_started",
+        "_observers",
+        "_to_tell",
+        "chain",
+        "course",
+        "loop",
+        "send",
+        "slow",
+    )
+
     def __init__(
         self,
         pipeline: Processor,
@@ -52,7 +67,6 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self._interrupt)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
-        self.task_name = self.course.task_name
         self.slow: list[SlowStage] = []
         self._discarded: dict[str, int] = {}  # a Counter's `+= 1` takes three times as long
         self._observers = observers
@@ -126,6 +140,10 @@ class Run:
             for upstream, told in to_tell:
                 upstream(told)
         course.wake()
+
+    def task_name(self, label: str, what: str) -> str:
+        """Return a name for a task of the run's."""
+        return self.course.task_name(label, what)
 
     # -- the drive -------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from properties.simulation.facts import Facts
 from properties.simulation.scenario import HORIZON_S, WELL_BEHAVED
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
+from voicepipe_devices.streams import FIRST_S
 
 __all__ = ["RULES"]
 
@@ -19,8 +20,8 @@ AT_ONCE_S = 3.5
 """What an end takes besides what is left to play, and to do."""
 MOST_AT_ONCE = 12
 """Frames that a stage pushes in one go, or that several push: into a mailbox that is over its limit."""
-TOLD_S = 2.2
-"""A device that is lost is told of by then: 2 s, and a block or two."""
+TOLD_S = FIRST_S + 0.2
+"""A device that is lost is told of by then: what a microphone has for its first block, and a block or two."""
 
 
 def a_cancel_closes_in_time(run: Facts) -> Iterator[str]:
