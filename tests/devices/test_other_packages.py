@@ -119,7 +119,7 @@ def test_the_echo_program_takes_an_engine_of_another_package(
     install("voicepipe-ear", "voicepipe.engines", {"thirds": "third_ear:Ear"}, "third_ear", ENGINE)
     options = read_options(["--vad", "thirds"], "echo")
     assert options.voice is not None
-    assert options.voice.vad == "thirds"
+    assert options.voice.engine == "thirds"
     with pytest.raises(SystemExit):
         read_options(["--vad", "rnn"], "echo")
     assert "thirds" in capsys.readouterr().err
