@@ -11,7 +11,7 @@ import pytest
 
 from bare import bare
 
-ROOT = Path(__file__).parent.parent
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -30,7 +30,8 @@ def test_a_python_block_is_the_examples_code(file: str, block: str) -> None:
 
 
 def test_every_example_is_named() -> None:
-    unnamed = [name for name in (*PROGRAMS, *TESTS) if name not in README]
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    unnamed = [name for name in (*PROGRAMS, *TESTS) if name not in guide]
     assert not unnamed
 
 
