@@ -47,6 +47,7 @@ from voicepipe import (
     PipelineError,
     PipelineStartError,
     PipelineTask,
+    Processor,
     RunReport,
     RunState,
     SpeakerOutput,
@@ -515,7 +516,7 @@ async def test_a_device_lost_between_its_opening_and_its_start_fails_the_run(dev
     side = getattr(card, device)
     if device == "speaker":
         card.mic.slow_open(1.0)
-        stages = [MicrophoneInput(card.backend()), SpeakerOutput(card.backend())]
+        stages: list[Processor] = [MicrophoneInput(card.backend()), SpeakerOutput(card.backend())]
     else:
         stages = [OpensSlowly(), MicrophoneInput(card.backend())]
     virtual_loop().call_later(0.5, side.unplug)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from voicepipe.endpoints.device_state import DeviceState
+from voicepipe.report import DeviceState
 from voicepipe.run.stall import Holder
 from voicepipe.service.health import Health, Phase
 

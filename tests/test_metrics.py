@@ -40,7 +40,7 @@ class Served:
 
     def __init__(self, port: int, card: SimulatedCard | None = None) -> None:
         self.task: PipelineTask = talk(card or SimulatedCard())
-        self.runner = PipelineRunner(handle_signals=False, blocked_s=0, metrics_port=port)
+        self.runner = PipelineRunner(handle_signals=False, blocked_s=0, beside=[Metrics(port)])
 
     async def __aenter__(self) -> PipelineTask:
         self._running = asyncio.get_running_loop().create_task(self.runner.serve(self.task))
@@ -191,7 +191,7 @@ async def test_a_port_that_is_taken_is_a_line_in_the_log_and_the_program_runs(
 
 @pytest.mark.real_time
 async def test_any_free_port_will_do_and_no_other_address_is_listened_to() -> None:
-    async with Metrics(0, []) as metrics:
+    async with Metrics(0) as metrics:
         assert metrics.port > 0
         assert (await ask(metrics.port))[0].startswith("HTTP/1.1 200")
         with pytest.raises(OSError, match=r"."), socket.create_connection(("::1", metrics.port), 1.0):
@@ -200,8 +200,8 @@ async def test_any_free_port_will_do_and_no_other_address_is_listened_to() -> No
 
 @pytest.mark.parametrize("port", [-1, 65_536, True, "9464", 1.5])
 def test_what_is_no_port_is_refused(port: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match="metrics_port"):
-        PipelineRunner(metrics_port=port)
+    with pytest.raises((TypeError, ValueError), match="port"):
+        Metrics(port)
 
 
 def test_without_the_extra_it_is_named_and_without_metrics_nobody_misses_it(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_without_the_extra_it_is_named_and_without_metrics_nobody_misses_it(tmp_
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import voicepipe as vp\n"
         "vp.PipelineRunner()\n"
-        "try: vp.PipelineRunner(metrics_port=0)\n"
+        "try: vp.Metrics(0)\n"
         "except vp.VoicepipeError as error: print(error)\n"
     )
     done = subprocess.run(

@@ -23,7 +23,7 @@ from voicepipe import (
     SpeakerOutput,
     open_backend,
 )
-from voicepipe.endpoints.speaker import ROOM_S
+from voicepipe.endpoints.bot_speech import ROOM_S
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe_devices.fake import SimulatedCard
 

@@ -62,7 +62,7 @@ async def test_the_ports_promises(
 
 def test_a_sound_process_loads_little_and_so_starts_soon() -> None:
     code = (
-        "import sys, voicepipe_devices.helper, voicepipe_devices.portaudio; "
+        "import sys, voicepipe_devices.sound_process.child, voicepipe_devices.portaudio; "
         "print(*{'asyncio', 'numpy', 'soxr', 'difflib', 'voicepipe.frames'} & {*sys.modules})"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -12,7 +12,7 @@ from manager_for_tests import Manager
 from sound_for_tests import noise, samples
 from voicepipe import (
     DeviceNotFoundError,
-    FrameProcessor,
+    DeviceStage,
     Limits,
     Loopback,
     MicrophoneInput,
@@ -126,7 +126,7 @@ async def test_a_device_that_is_there_at_last_and_hangs_meets_the_start_limit() 
 
 
 async def test_a_stage_that_cannot_say_what_it_waits_for_fails_the_start() -> None:
-    class Confused(FrameProcessor):
+    class Confused(DeviceStage):
         async def on_start(self, params: StartParams) -> None:
             await asyncio.sleep(3.0)
 

@@ -387,7 +387,12 @@ def test_importing_the_plugin_imports_next_to_nothing() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["voicepipe", "voicepipe.testing", "voicepipe.testing.plugin"]
+    assert done.stdout.split() == [
+        "voicepipe",
+        "voicepipe.lazy",
+        "voicepipe.testing",
+        "voicepipe.testing.plugin",
+    ]
 
 
 def test_no_fixture_of_the_plugin_is_used_unasked() -> None:

@@ -29,8 +29,7 @@ from voicepipe import (
     TextFrame,
 )
 from voicepipe.pipeline.chain import Chain
-from voicepipe.pipeline.link import Flow
-from voicepipe.pipeline.seat import Node
+from voicepipe.pipeline.link import Flow, Receive
 
 
 class NoRun:
@@ -38,8 +37,6 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.driver: asyncio.Task[None] | None = None
-        self.depth = 0
         self.surfaced_frames: list[Frame] = []
 
     def asked(self, frame: Frame, stage: str) -> None: ...
@@ -47,10 +44,10 @@ class NoRun:
     def is_passing(self, frame: Frame) -> bool:
         return False
 
-    def stage_failed(self, node: Node, error: BaseException) -> None:
+    def stage_failed(self, stage: str, error: BaseException) -> None:
         raise error
 
-    def stage_reported(self, node: Node, error: BaseException) -> None:
+    def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
         raise error
 
     def surfaced(self, frame: Frame, direction: FrameDirection) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from stages_for_tests import Recorder
 from voicepipe import TextFrame
-from voicepipe.pipeline.task_seat import Worker
+from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.run.stall import StallWatch
 
 
@@ -21,10 +21,10 @@ def test_it_is_never_told_to_look_again_at_a_time_that_has_come() -> None:
     """The sum of a time and a limit, and the difference of two times, are rounded each in its own way."""
     draw = random.Random(1)
     for _ in range(2_000):
-        worker = Worker(Recorder(), "recorder", cast(Any, Loop()))
-        worker.current = TextFrame("held")
+        seat = TaskSeat(Recorder(), "recorder", cast(Any, Loop()))
+        seat.work.current = TextFrame("held")
         began, limit = draw.uniform(0, 1e5), draw.uniform(0.1, 20)
-        watch = StallWatch([worker], limit, began)
+        watch = StallWatch([seat], limit, began)
         now = began
         while True:
             stuck, due = watch.look(now)
@@ -35,9 +35,9 @@ def test_it_is_never_told_to_look_again_at_a_time_that_has_come() -> None:
 
 
 def test_what_the_loop_stood_still_does_not_count() -> None:
-    worker = Worker(Recorder(), "recorder", cast(Any, Loop()))
-    worker.current = TextFrame("held")
-    watch = StallWatch([worker], 2.0, 0.0)
+    seat = TaskSeat(Recorder(), "recorder", cast(Any, Loop()))
+    seat.work.current = TextFrame("held")
+    watch = StallWatch([seat], 2.0, 0.0)
     stuck, due = watch.look(0.0)
     for _ in range(5):
         assert not stuck

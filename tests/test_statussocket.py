@@ -19,7 +19,7 @@ from sound_for_tests import talk, until
 from voicepipe import PipelineRunner, PipelineTask
 from voicepipe.cli import main
 from voicepipe.service.one_shot_server import MOST_CLIENTS
-from voicepipe.service.status import service_socket, status_of
+from voicepipe.service.status import StatusSocket, service_socket, status_of
 from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = [
@@ -35,7 +35,8 @@ class Served:
 
     def __init__(self, path: Path, **arguments: Any) -> None:
         self.task: PipelineTask = talk(SimulatedCard())
-        self._runner = PipelineRunner(handle_signals=False, blocked_s=0, status_socket=path, **arguments)
+        beside = [StatusSocket(path)]
+        self._runner = PipelineRunner(handle_signals=False, blocked_s=0, beside=beside, **arguments)
 
     async def __aenter__(self) -> PipelineTask:
         self._running = asyncio.get_running_loop().create_task(self._runner.serve(self.task))

@@ -75,7 +75,7 @@ async def test_a_stage_that_blocks_the_loop_is_named_with_its_stack() -> None:
     ]
     assert innermost.endswith(" in block")
     assert within.endswith(" in sleep")
-    assert last.startswith("task_seat.py:")
+    assert last.startswith("stage_work.py:")
 
 
 async def test_an_inline_stage_is_named_and_not_its_caller() -> None:

@@ -7,231 +7,262 @@ What each word means is in its own module's docstring: `frames` has the table of
 `devices` the port to the back ends, `testing` what a test needs.
 """
 
+from voicepipe.lazy import homes_of, lazy_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
-    from voicepipe.audio.format import AudioFormat
-    from voicepipe.audio.level import Level
-    from voicepipe.census.census import Census, assert_nothing_left, take_census
-    from voicepipe.census.monitor import CensusMonitor
-    from voicepipe.devices.backends import open_backend
-    from voicepipe.devices.port import Backend
-    from voicepipe.endpoints.microphone import MicrophoneInput
-    from voicepipe.endpoints.speaker import SpeakerOutput
+    from voicepipe.audio.format import AudioFormat as AudioFormat
+    from voicepipe.audio.level import Level as Level
+    from voicepipe.census.census import (
+        Census as Census,
+    )
+    from voicepipe.census.census import (
+        assert_nothing_left as assert_nothing_left,
+    )
+    from voicepipe.census.census import (
+        take_census as take_census,
+    )
+    from voicepipe.census.monitor import CensusMonitor as CensusMonitor
+    from voicepipe.devices.backends import open_backend as open_backend
+    from voicepipe.devices.port import Backend as Backend
+    from voicepipe.endpoints.microphone import MicrophoneInput as MicrophoneInput
+    from voicepipe.endpoints.speaker import SpeakerOutput as SpeakerOutput
     from voicepipe.errors import (
-        AudioFormatError,
-        BackendMissingError,
-        DeviceBusyError,
-        DeviceError,
-        DeviceFormatError,
-        DeviceLostError,
-        DeviceNotFoundError,
-        DevicePermissionError,
-        DeviceTimeoutError,
-        LifecycleError,
-        PipelineError,
-        PipelineStartError,
-        VoicepipeError,
+        AudioFormatError as AudioFormatError,
+    )
+    from voicepipe.errors import (
+        BackendMissingError as BackendMissingError,
+    )
+    from voicepipe.errors import (
+        DeviceBusyError as DeviceBusyError,
+    )
+    from voicepipe.errors import (
+        DeviceError as DeviceError,
+    )
+    from voicepipe.errors import (
+        DeviceFormatError as DeviceFormatError,
+    )
+    from voicepipe.errors import (
+        DeviceLostError as DeviceLostError,
+    )
+    from voicepipe.errors import (
+        DeviceNotFoundError as DeviceNotFoundError,
+    )
+    from voicepipe.errors import (
+        DevicePermissionError as DevicePermissionError,
+    )
+    from voicepipe.errors import (
+        DeviceTimeoutError as DeviceTimeoutError,
+    )
+    from voicepipe.errors import (
+        LifecycleError as LifecycleError,
+    )
+    from voicepipe.errors import (
+        PipelineError as PipelineError,
+    )
+    from voicepipe.errors import (
+        PipelineStartError as PipelineStartError,
+    )
+    from voicepipe.errors import (
+        VoicepipeError as VoicepipeError,
     )
     from voicepipe.frames import (
-        AudioFrame,
-        BotStartedSpeakingFrame,
-        BotStoppedSpeakingFrame,
-        CancelFrame,
-        ControlFrame,
-        DataFrame,
-        DeviceLostFrame,
-        DeviceRestoredFrame,
-        EndFrame,
-        ErrorFrame,
-        Frame,
-        FrameDirection,
-        InputAudioFrame,
-        InterruptionFrame,
-        OutputAudioFrame,
-        StartFrame,
-        SystemFrame,
-        TextFrame,
-        TranscriptionFrame,
-        UserStartedSpeakingFrame,
-        UserStoppedSpeakingFrame,
-        UtteranceFrame,
+        AudioFrame as AudioFrame,
     )
-    from voicepipe.lifecycle import RunState
-    from voicepipe.params import Limits, StartParams
-    from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
-    from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+    from voicepipe.frames import (
+        BotStartedSpeakingFrame as BotStartedSpeakingFrame,
+    )
+    from voicepipe.frames import (
+        BotStoppedSpeakingFrame as BotStoppedSpeakingFrame,
+    )
+    from voicepipe.frames import (
+        CancelFrame as CancelFrame,
+    )
+    from voicepipe.frames import (
+        ControlFrame as ControlFrame,
+    )
+    from voicepipe.frames import (
+        DataFrame as DataFrame,
+    )
+    from voicepipe.frames import (
+        DeviceLostFrame as DeviceLostFrame,
+    )
+    from voicepipe.frames import (
+        DeviceRestoredFrame as DeviceRestoredFrame,
+    )
+    from voicepipe.frames import (
+        EndFrame as EndFrame,
+    )
+    from voicepipe.frames import (
+        ErrorFrame as ErrorFrame,
+    )
+    from voicepipe.frames import (
+        Frame as Frame,
+    )
+    from voicepipe.frames import (
+        FrameDirection as FrameDirection,
+    )
+    from voicepipe.frames import (
+        InputAudioFrame as InputAudioFrame,
+    )
+    from voicepipe.frames import (
+        InterruptionFrame as InterruptionFrame,
+    )
+    from voicepipe.frames import (
+        OutputAudioFrame as OutputAudioFrame,
+    )
+    from voicepipe.frames import (
+        StartFrame as StartFrame,
+    )
+    from voicepipe.frames import (
+        SystemFrame as SystemFrame,
+    )
+    from voicepipe.frames import (
+        TextFrame as TextFrame,
+    )
+    from voicepipe.frames import (
+        TranscriptionFrame as TranscriptionFrame,
+    )
+    from voicepipe.frames import (
+        UserStartedSpeakingFrame as UserStartedSpeakingFrame,
+    )
+    from voicepipe.frames import (
+        UserStoppedSpeakingFrame as UserStoppedSpeakingFrame,
+    )
+    from voicepipe.frames import (
+        UtteranceFrame as UtteranceFrame,
+    )
+    from voicepipe.lifecycle import RunState as RunState
+    from voicepipe.params import (
+        Limits as Limits,
+    )
+    from voicepipe.params import (
+        StartParams as StartParams,
+    )
+    from voicepipe.pipeline.device_stage import DeviceStage as DeviceStage
+    from voicepipe.pipeline.pipeline import (
+        ParallelPipeline as ParallelPipeline,
+    )
+    from voicepipe.pipeline.pipeline import (
+        Pipeline as Pipeline,
+    )
+    from voicepipe.pipeline.processor import (
+        FrameProcessor as FrameProcessor,
+    )
+    from voicepipe.pipeline.processor import (
+        InlineProcessor as InlineProcessor,
+    )
+    from voicepipe.pipeline.processor import (
+        Processor as Processor,
+    )
     from voicepipe.report import (
-        Abandoned,
-        DeviceStatistics,
-        DropReason,
-        RunReport,
-        SeamReport,
-        SlowStage,
-        StageError,
+        Abandoned as Abandoned,
     )
-    from voicepipe.run.task import PipelineTask
-    from voicepipe.runner.runner import PipelineRunner
-    from voicepipe.speech.detectors.protocol import SpeechEngine
-    from voicepipe.speech.detectors.registry import open_engine
-    from voicepipe.speech.detectors.silero import SileroEngine
-    from voicepipe.speech.detectors.webrtc import WebRTCEngine
-    from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine
-    from voicepipe.speech.segmenter import Segmenter, SegmenterSettings
-    from voicepipe.speech.utterance import EndOfTurn, UtteranceCollector
-    from voicepipe.speech.vad import Judgement, VADProcessor
-    from voicepipe.stages.filter import FrameFilter
-    from voicepipe.stages.gain import Gain
-    from voicepipe.stages.loopback import Loopback
-    from voicepipe.stages.meter import LevelMeter
-    from voicepipe.stages.tap import Tap
+    from voicepipe.report import (
+        DeviceStatistics as DeviceStatistics,
+    )
+    from voicepipe.report import (
+        DropReason as DropReason,
+    )
+    from voicepipe.report import (
+        RunReport as RunReport,
+    )
+    from voicepipe.report import (
+        SeamReport as SeamReport,
+    )
+    from voicepipe.report import (
+        SlowStage as SlowStage,
+    )
+    from voicepipe.report import (
+        StageError as StageError,
+    )
+    from voicepipe.run.task import PipelineTask as PipelineTask
+    from voicepipe.runner.runner import PipelineRunner as PipelineRunner
+    from voicepipe.service.metrics import Metrics as Metrics
+    from voicepipe.service.status import StatusSocket as StatusSocket
+    from voicepipe.speech.detectors.protocol import SpeechEngine as SpeechEngine
+    from voicepipe.speech.detectors.registry import open_engine as open_engine
+    from voicepipe.speech.detectors.silero import SileroEngine as SileroEngine
+    from voicepipe.speech.detectors.webrtc import WebRTCEngine as WebRTCEngine
+    from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine as RobustWebRTCEngine
+    from voicepipe.speech.segmenter import (
+        Segmenter as Segmenter,
+    )
+    from voicepipe.speech.segmenter import (
+        SegmenterSettings as SegmenterSettings,
+    )
+    from voicepipe.speech.utterance import (
+        EndOfTurn as EndOfTurn,
+    )
+    from voicepipe.speech.utterance import (
+        UtteranceCollector as UtteranceCollector,
+    )
+    from voicepipe.speech.vad import (
+        Judgement as Judgement,
+    )
+    from voicepipe.speech.vad import (
+        VADProcessor as VADProcessor,
+    )
+    from voicepipe.stages.filter import FrameFilter as FrameFilter
+    from voicepipe.stages.gain import Gain as Gain
+    from voicepipe.stages.loopback import Loopback as Loopback
+    from voicepipe.stages.meter import LevelMeter as LevelMeter
+    from voicepipe.stages.tap import Tap as Tap
     from voicepipe.version import __version__ as __version__
 
-
-from voicepipe.version import __version__  # noqa: E402, F401
-
-__all__ = [
-    "Frame",
-    "SystemFrame",
-    "DataFrame",
-    "ControlFrame",
-    "FrameDirection",
-    "StartFrame",
-    "EndFrame",
-    "CancelFrame",
-    "ErrorFrame",
-    "InterruptionFrame",
-    "AudioFrame",
-    "InputAudioFrame",
-    "OutputAudioFrame",
-    "UtteranceFrame",
-    "TextFrame",
-    "TranscriptionFrame",
-    "UserStartedSpeakingFrame",
-    "UserStoppedSpeakingFrame",
-    "BotStartedSpeakingFrame",
-    "BotStoppedSpeakingFrame",
-    "DeviceLostFrame",
-    "DeviceRestoredFrame",
-    "Processor",
-    "FrameProcessor",
-    "InlineProcessor",
-    "MicrophoneInput",
-    "VADProcessor",
-    "Judgement",
-    "Segmenter",
-    "SegmenterSettings",
-    "SpeechEngine",
-    "open_engine",
-    "RobustWebRTCEngine",
-    "SileroEngine",
-    "WebRTCEngine",
-    "UtteranceCollector",
-    "EndOfTurn",
-    "SpeakerOutput",
-    "Loopback",
-    "Gain",
-    "FrameFilter",
-    "Level",
-    "LevelMeter",
-    "Tap",
-    "Pipeline",
-    "ParallelPipeline",
-    "PipelineTask",
-    "PipelineRunner",
-    "AudioFormat",
-    "Limits",
-    "StartParams",
-    "RunState",
-    "RunReport",
-    "SeamReport",
-    "DropReason",
-    "StageError",
-    "SlowStage",
-    "Abandoned",
-    "Census",
-    "CensusMonitor",
-    "assert_nothing_left",
-    "take_census",
-    "Backend",
-    "DeviceStatistics",
-    "open_backend",
-    "VoicepipeError",
-    "PipelineError",
-    "PipelineStartError",
-    "LifecycleError",
-    "AudioFormatError",
-    "DeviceError",
-    "BackendMissingError",
-    "DeviceNotFoundError",
-    "DeviceBusyError",
-    "DevicePermissionError",
-    "DeviceFormatError",
-    "DeviceLostError",
-    "DeviceTimeoutError",
-]
-
-
-def __getattr__(name: str) -> object:
-    """Import a name's module when the name is first asked for: `import voicepipe` costs next to nothing."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-_HOMES = {
-    name: home
-    for home, names in {
-        "version": "__version__",
-        "audio.format": "AudioFormat",
-        "audio.level": "Level",
-        "census.census": "Census assert_nothing_left take_census",
-        "census.monitor": "CensusMonitor",
-        "devices.backends": "open_backend",
-        "devices.port": "Backend",
-        "endpoints.microphone": "MicrophoneInput",
-        "endpoints.speaker": "SpeakerOutput",
-        "errors": (
-            "AudioFormatError BackendMissingError DeviceBusyError DeviceError DeviceFormatError "
-            "DeviceLostError DeviceNotFoundError DevicePermissionError DeviceTimeoutError LifecycleError "
-            "PipelineError PipelineStartError VoicepipeError "
+_HOMES = homes_of(
+    {
+        "voicepipe.audio.format": "AudioFormat",
+        "voicepipe.audio.level": "Level",
+        "voicepipe.census.census": "Census assert_nothing_left take_census",
+        "voicepipe.census.monitor": "CensusMonitor",
+        "voicepipe.devices.backends": "open_backend",
+        "voicepipe.devices.port": "Backend",
+        "voicepipe.endpoints.microphone": "MicrophoneInput",
+        "voicepipe.endpoints.speaker": "SpeakerOutput",
+        "voicepipe.errors": (
+            "AudioFormatError BackendMissingError DeviceBusyError DeviceError "
+            "DeviceFormatError DeviceLostError DeviceNotFoundError DevicePermissionError "
+            "DeviceTimeoutError LifecycleError PipelineError PipelineStartError "
+            "VoicepipeError"
         ),
-        "frames": (
-            "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame ControlFrame "
-            "DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame ErrorFrame "
-            "Frame FrameDirection InputAudioFrame InterruptionFrame OutputAudioFrame "
-            "StartFrame SystemFrame TextFrame TranscriptionFrame UserStartedSpeakingFrame "
-            "UserStoppedSpeakingFrame UtteranceFrame "
+        "voicepipe.frames": (
+            "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame "
+            "ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
+            "ErrorFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
+            "OutputAudioFrame StartFrame SystemFrame TextFrame TranscriptionFrame "
+            "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
-        "lifecycle": "RunState",
-        "params": "Limits StartParams",
-        "pipeline.pipeline": "ParallelPipeline Pipeline",
-        "pipeline.processor": "FrameProcessor InlineProcessor Processor",
-        "report": "DropReason SeamReport Abandoned RunReport SlowStage StageError DeviceStatistics",
-        "run.task": "PipelineTask",
-        "runner.runner": "PipelineRunner",
-        "speech.detectors.protocol": "SpeechEngine",
-        "speech.detectors.registry": "open_engine",
-        "speech.detectors.silero": "SileroEngine",
-        "speech.detectors.webrtc": "WebRTCEngine",
-        "speech.detectors.webrtc_robust": "RobustWebRTCEngine",
-        "speech.segmenter": "Segmenter SegmenterSettings",
-        "speech.utterance": "EndOfTurn UtteranceCollector",
-        "speech.vad": "Judgement VADProcessor",
-        "stages.filter": "FrameFilter",
-        "stages.gain": "Gain",
-        "stages.loopback": "Loopback",
-        "stages.meter": "LevelMeter",
-        "stages.tap": "Tap",
-    }.items()
-    for name in names.split()
-}
-"""The module of each public name."""
+        "voicepipe.lifecycle": "RunState",
+        "voicepipe.params": "Limits StartParams",
+        "voicepipe.pipeline.device_stage": "DeviceStage",
+        "voicepipe.pipeline.pipeline": "ParallelPipeline Pipeline",
+        "voicepipe.pipeline.processor": "FrameProcessor InlineProcessor Processor",
+        "voicepipe.report": (
+            "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError"
+        ),
+        "voicepipe.run.task": "PipelineTask",
+        "voicepipe.runner.runner": "PipelineRunner",
+        "voicepipe.service.metrics": "Metrics",
+        "voicepipe.service.status": "StatusSocket",
+        "voicepipe.speech.detectors.protocol": "SpeechEngine",
+        "voicepipe.speech.detectors.registry": "open_engine",
+        "voicepipe.speech.detectors.silero": "SileroEngine",
+        "voicepipe.speech.detectors.webrtc": "WebRTCEngine",
+        "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
+        "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
+        "voicepipe.speech.utterance": "EndOfTurn UtteranceCollector",
+        "voicepipe.speech.vad": "Judgement VADProcessor",
+        "voicepipe.stages.filter": "FrameFilter",
+        "voicepipe.stages.gain": "Gain",
+        "voicepipe.stages.loopback": "Loopback",
+        "voicepipe.stages.meter": "LevelMeter",
+        "voicepipe.stages.tap": "Tap",
+        "voicepipe.version": "__version__",
+    }
+)
+"""The module of each public name: a name is added here and above, for the type checkers."""
+
+if not TYPE_CHECKING:
+    __all__ = [name for name in _HOMES if name != "__version__"]
+    __getattr__, __dir__ = lazy_names(__name__, globals(), _HOMES)

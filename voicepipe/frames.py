@@ -42,7 +42,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from voicepipe.audio.format import AudioFormat, pcm_bytes, samples_in
+from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat, format_of, pcm_bytes
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
 from voicepipe.report import DeviceKind
@@ -212,6 +212,8 @@ class AudioFrame(DataFrame):
     """When the first sample was captured, by the run's clock; None where nobody knows."""
     num_samples: int = field(init=False)
     """How many samples of all channels `data` holds."""
+    format: AudioFormat = field(init=False)
+    """Rate and channels as one value, which frames of the same format share."""
 
     def __post_init__(self) -> None:
         # A bytearray or memoryview would let a frame change after it was sent.
@@ -219,17 +221,20 @@ class AudioFrame(DataFrame):
             raise TypeError(
                 f"data must be bytes, not {type(self.data).__name__}: use from_array or bytes(...)"
             )
-        AudioFormat(self.rate, self.channels)
+        audio = format_of(self.rate, self.channels)
         check_count("position", self.position)
         if self.captured_s is not None:
             check_number("captured_s", self.captured_s)
-        count = samples_in(self.data, self.channels)
-        if count > self.longest_s * self.rate:
+        count, rest = divmod(len(self.data), SAMPLE_BYTES * audio.channels)
+        if rest:
+            raise audio.divided(self.data)
+        if count > self.longest_s * audio.rate:
             raise AudioFormatError(
                 f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}: "
                 f"at most {self.longest_s:g} s, at {self.rate} Hz; send them in parts"
             )
         object.__setattr__(self, "num_samples", count)
+        object.__setattr__(self, "format", audio)
 
     @classmethod
     def from_array(
@@ -273,11 +278,6 @@ class AudioFrame(DataFrame):
     def duration_s(self) -> float:
         """How long the audio lasts, in seconds."""
         return self.num_samples / self.rate
-
-    @property
-    def format(self) -> AudioFormat:
-        """Rate and channels as one value."""
-        return AudioFormat(self.rate, self.channels)
 
     def with_data(self, data: bytes) -> Self:
         """The same frame with other audio; a new object."""

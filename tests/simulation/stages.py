@@ -23,7 +23,7 @@ from voicepipe import (
     Processor,
     StartParams,
 )
-from voicepipe.pipeline.task_seat import Worker
+from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.testing import VirtualLoop
 
 __all__ = ["World", "built"]
@@ -238,8 +238,8 @@ class Waiting(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         does = self.does
         does.note("took", frame, direction)
-        if isinstance(self._node, Worker):
-            does.note_depth(len(self._node.box.data))
+        if isinstance(self._seat, TaskSeat):
+            does.note_depth(len(self._seat.box.data))
         if does.is_due(frame, direction):
             does.at_once()
             if does.spec.does == "asks":

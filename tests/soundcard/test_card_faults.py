@@ -11,7 +11,7 @@ import pytest
 from soundcard.conversation import BACK_S, LOST_S, Conversation
 from soundcard.plugging import HERE, PluggedCard
 from soundcard.rooms import ProgramOnCard
-from voicepipe.endpoints.kept_device import WAIT_S
+from voicepipe.endpoints.search import WAIT_S
 
 CYCLES = int(os.environ.get("VOICEPIPE_CYCLES", "15"))
 """How often a microphone and a speaker are opened and closed; the full count is 150."""

@@ -15,7 +15,7 @@ from voicepipe.errors import AudioFormatError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["AudioFormat", "pcm_bytes", "samples_in"]
+__all__ = ["AudioFormat", "format_of", "pcm_bytes", "samples_in"]
 
 SAMPLE_BYTES = 2
 FULL_SCALE = 32767
@@ -46,6 +46,13 @@ class AudioFormat:
         """Bytes of one sample of all channels."""
         return SAMPLE_BYTES * self.channels
 
+    def divided(self, data: bytes) -> AudioFormatError:
+        """Return the error for bytes that end within a sample."""
+        return AudioFormatError(
+            f"{len(data)} bytes are no whole number of samples: "
+            f"{self.channels} channel(s) of int16 take {self.sample_bytes} bytes a sample"
+        )
+
     def samples(self, seconds: float) -> int:
         """How many samples last that long, rounded."""
         return round(seconds * self.rate)
@@ -58,18 +65,34 @@ class AudioFormat:
         return f"{self.rate} Hz, {self.channels} channel{'s' if self.channels != 1 else ''}"
 
 
+_FORMATS: dict[tuple[int, int], AudioFormat] = {}
+"""Those that frames have; a program has a handful."""
+_MOST_FORMATS = 256
+
+
+def format_of(rate: int, channels: int) -> AudioFormat:
+    """Return the format of this rate and these channels: checked once, and shared from then on.
+
+    Raises:
+        TypeError, ValueError: as `AudioFormat`.
+    """
+    found = _FORMATS.get((rate, channels)) if type(rate) is type(channels) is int else None
+    if found is None:
+        found = AudioFormat(rate, channels)
+        if len(_FORMATS) < _MOST_FORMATS:
+            _FORMATS[rate, channels] = found
+    return found
+
+
 def samples_in(data: bytes, channels: int) -> int:
-    """How many samples the bytes hold.
+    """Return how many samples the bytes hold.
 
     Raises:
         AudioFormatError: the bytes end within a sample.
     """
     count, rest = divmod(len(data), SAMPLE_BYTES * channels)
     if rest:
-        raise AudioFormatError(
-            f"{len(data)} bytes are no whole number of samples: "
-            f"{channels} channel(s) of int16 take {SAMPLE_BYTES * channels} bytes a sample"
-        )
+        raise AudioFormat(channels=channels).divided(data)
     return count
 
 

@@ -10,53 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from itertools import chain, repeat
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Generic, Protocol, TypeVar, get_args
 
-from voicepipe.census.census import abandon
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, StreamInfo
-from voicepipe.endpoints.device_state import DeviceState
-from voicepipe.endpoints.reminder import Reminder
-from voicepipe.errors import (
-    BackendMissingError,
-    DeviceBusyError,
-    DeviceError,
-    DeviceLostError,
-    DeviceNotFoundError,
-    DevicePermissionError,
-)
+from voicepipe.endpoints.device_log import DeviceLog, OnLoss
+from voicepipe.endpoints.lost_streams import LostStreams
+from voicepipe.endpoints.search import ABSENT, Search
+from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceKind, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import printable, shown
 
-__all__ = ["Keeper", "OnLoss", "check_on_loss"]
-
-OnLoss = Literal["wait", "end", "fail"]
-"""What the loss of a device does to the run."""
-
-FIRST_WAITS_S = (0.5, 1.0, 2.0)
-"""Before the first attempts to open it again."""
-WAIT_S = 3.0
-"""Before each later one."""
-
-_log = logging.getLogger("voicepipe")
-_ABSENT = (BackendMissingError, DeviceBusyError, DeviceNotFoundError, DevicePermissionError)
-"""Errors that say why it cannot be had: to start the program again would not help."""
-_ADVICE: dict[str, str] = {
-    "wait": "plug it in again, or start the sound server; the run goes on and looks for it",
-    "end": "the run ends for it",
-}
+__all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
 
 
 def check_on_loss(value: object, backend: Backend) -> OnLoss:
-    """The policy, where it is one. What a back end does not get back (a file) always fails.
+    """Return the policy. What a back end does not get back (a file) always fails instead of waiting.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no policy.
     """
     for policy in get_args(OnLoss):
         if value == policy:
@@ -67,7 +42,7 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
 
 
 class Stream(Protocol):
-    """What a keeper asks of either kind of stream."""
+    """What is asked of either kind of stream."""
 
     @property
     def info(self) -> StreamInfo:
@@ -96,7 +71,7 @@ class Stream(Protocol):
 S = TypeVar("S", bound=Stream)
 
 
-class Keeper(Generic[S]):
+class KeptDevice(Generic[S]):
     """The stream that a stage has now, and the search for the next. In the loop's thread.
 
     Args:
@@ -126,11 +101,13 @@ class Keeper(Generic[S]):
         """None while there is none."""
         self._stage = stage
         self._kind: DeviceKind = kind
-        self._on_loss = on_loss
+        self._on_loss: OnLoss = on_loss
         self._opens, self._tell_stage, self._let_go, self._found = opens, news, lost, found
         self._clock = asyncio.get_running_loop().time
+        self._log = DeviceLog(kind, device, on_loss)
+        self._search = Search()
+        self._lost_streams = LostStreams(stage.create_task, kind)
         self._running = self._ending = self._retired = False
-        self._device = printable(device) or "(the default one)"
         self._info: StreamInfo | None = None
         """Of the last stream that was opened and had worked, or of the first."""
         self._counts = CallbackCounts()
@@ -139,21 +116,10 @@ class Keeper(Generic[S]):
         """How often it came back."""
         self._lost_at: float | None = None
         """Since when it is lost; None while it is not, or nobody knows."""
-        self._waits: Iterator[float] = iter(())
-        self._reminder = Reminder()
-        self._pauses = False
-        """Between two attempts to open the first stream."""
-        self._absences = 0
-        """Searches that found it absent."""
-        self._absent = ""
-        """Why it cannot be had, where the last search found out."""
-        self._unclosed: set[S] = set()
-        """Streams that were let go of, and whose close has not begun."""
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._search: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
 
-    # -- the stage's side ----------------------------------------------------------
+    # -- opening -------------------------------------------------------------------
 
     async def open(self, *, patient: bool = False) -> S:
         """Open the first stream. A patient one waits for a device that is absent, if the policy is to wait.
@@ -164,48 +130,39 @@ class Keeper(Generic[S]):
         patient = patient and self._on_loss == "wait"
         while self.stream is None:
             try:
-                self.stream = await self._opens(self._news)
+                self.stream = await self._opens(self._take_news)
             except BackendMissingError:
                 raise
-            except _ABSENT as error:
+            except ABSENT as error:
                 if not patient:
                     raise
                 await self._wait_for_the_first(error)
-        stream = self.stream
-        self._lost_at, self._absent, self._info = None, "", stream.info
-        _log.info("the %s %s", self._kind, stream.info.how)
-        return stream
+        self._lost_at, self._info = None, self.stream.info
+        self._search.succeed()
+        self._log.opened(self._info)
+        return self.stream
+
+    async def _wait_for_the_first(self, error: DeviceError) -> None:
+        now = self._clock()
+        if self._lost_at is None:
+            self._lost_at = now
+            self._search.begin()
+        self._search.note(error)
+        self._log.absent(error, now)
+        await self._search.pause()
 
     @property
     def waits_for(self) -> str:
         """Why the first stream cannot be had, between two attempts to open it; else empty."""
-        return self._absent if self._pauses else ""
+        return self._search.absent if self._info is None and self._search.pauses else ""
 
     @property
     def awaits_the_first(self) -> bool:
         """There is no first stream yet, for its device is absent."""
         return self._info is None and self._lost_at is not None
 
-    async def _wait_for_the_first(self, error: DeviceError) -> None:
-        now = self._clock()
-        if self._lost_at is None:
-            self._lost_at, self._waits = now, chain(FIRST_WAITS_S, repeat(WAIT_S))
-        self._note_absence(error)
-        if self._reminder.is_due(now):
-            _log.warning(
-                "the %s %s is not there (%s): the run waits for it",
-                self._kind,
-                self._device,
-                printable(error),
-            )
-        self._pauses = True
-        try:
-            await asyncio.sleep(next(self._waits))
-        finally:
-            self._pauses = False
-
     def watch(self) -> None:
-        """The run has begun: from now on a loss is what the policy makes of it.
+        """Have a loss be what the policy makes of it from now on: the run has begun.
 
         Raises:
             DeviceError: it is lost already.
@@ -213,8 +170,10 @@ class Keeper(Generic[S]):
         self.check()
         self._running = True
 
+    # -- while it runs -------------------------------------------------------------
+
     def check(self) -> bool:
-        """Whether there is a device.
+        """Return whether there is a device.
 
         Raises:
             DeviceError: it is lost, and that is an error: by the policy, or before the run has begun.
@@ -225,6 +184,28 @@ class Keeper(Generic[S]):
             if self.stream is stream:
                 raise stream.error
         return self.stream is not None
+
+    async def is_there(self) -> bool:
+        """Return whether there is a device; tell everybody that it works again, where it had been lost.
+
+        Raises:
+            DeviceError: as `check`.
+        """
+        there = self.check()
+        await self.confirm()
+        return there
+
+    async def confirm(self) -> None:
+        """Tell everybody that the device works again, where it had been lost."""
+        stream, lost_at = self.stream, self._lost_at
+        if stream is None or lost_at is None:
+            return
+        now = self._clock()
+        self._lost_at, self._info = None, stream.info
+        self._search.succeed()
+        self._reconnections += 1
+        self._log.back(stream.info, now - lost_at, now)
+        await self._push(DeviceRestoredFrame(printable(stream.info.device), self._kind, now - lost_at))
 
     @contextlib.contextmanager
     def bears_loss(self) -> Iterator[None]:
@@ -237,68 +218,22 @@ class Keeper(Generic[S]):
             if self.stream is stream:
                 raise
 
-    async def confirm(self) -> None:
-        """The device works again: tell everybody, where it had been lost."""
-        stream, lost_at = self.stream, self._lost_at
-        if stream is None or lost_at is None:
-            return
-        now = self._clock()
-        self._lost_at = None
-        self._absent = ""
-        self._info = stream.info
-        self._reconnections += 1
-        device, lost_s = printable(stream.info.device), now - lost_at
-        if self._reminder.works_again(now):
-            _log.info("the %s %s is back after %.1f s: %s", self._kind, device, lost_s, stream.info.how)
-        await self._push(DeviceRestoredFrame(device, self._kind, lost_s))
-
     def state(self) -> DeviceState:
-        """How the device stands."""
+        """Return how the device stands."""
         stream, lost_at = self.stream, self._lost_at
         counted: int | None = getattr(stream, "callbacks", None)  # the port does not ask for it
         return DeviceState(
             self._kind,
-            self._device if stream is None else printable(stream.info.device),
+            self._log.device if stream is None else printable(stream.info.device),
             callbacks=self._counts.calls + (counted or 0) if stream is None or counted is not None else None,
             lost_s=None if lost_at is None else self._clock() - lost_at,
-            absent=self._absent,
-            absences=self._absences,
+            absent=self._search.absent,
+            absences=self._search.absences,
             reconnections=self._reconnections,
         )
 
-    def stop(self) -> None:
-        """The run ends: do not look for it any more."""
-        self._ending = True
-        if self._search is not None:
-            self._search.cancel()
-
-    async def told(self) -> None:
-        """Return when everybody knows of the last loss."""
-        if self._telling is not None:
-            await asyncio.wait([self._telling])
-
-    def retire(self) -> None:
-        """The stage is done with it: what happens to it now is not a loss."""
-        self._retired = True
-        self.stop()
-
-    async def close(self) -> None:
-        """Give back the present stream, and what of the lost ones nobody has begun to close."""
-        self.retire()
-        # The others the run's closing has cancelled; these were made when it had just looked.
-        unseen = {task for task in self._tasks if not task.cancelling()}
-        for task in unseen:
-            task.cancel()
-        try:
-            if self.stream is not None:
-                await self.stream.close()
-        finally:
-            for stream in list(self._unclosed):  # a task that is cancelled before its first step does nothing
-                await self._close(stream)
-            await _wait_out(unseen)
-
     def statistics(self, seam: SeamReport) -> DeviceStatistics | None:
-        """How the device is doing, with what its ledger says; None where it was never opened."""
+        """Return how the device is doing, with what its ledger says; None where it was never opened."""
         stream, info = self.stream, self._info
         if info is None:
             return None
@@ -324,111 +259,92 @@ class Keeper(Generic[S]):
             latency_s=info.latency_s,
         )
 
+    # -- the end -------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Look for it no more: the run ends."""
+        self._ending = True
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def wait_until_told(self) -> None:
+        """Return when everybody knows of the last loss."""
+        if self._telling is not None:
+            await asyncio.wait([self._telling])
+
+    def retire(self) -> None:
+        """Take no loss for one from now on: the stage is done with the device."""
+        self._retired = True
+        self.stop()
+
+    async def close(self) -> None:
+        """Give back the present stream, and what of the lost ones nobody has begun to close."""
+        self.retire()
+        await self._lost_streams.finish(self.stream)
+
     # -- loss ------------------------------------------------------------------------
 
-    def _news(self) -> None:
-        """A stream's wake-up call."""
+    def _take_news(self) -> None:
+        """Take a stream's wake-up call."""
         stream = self.stream
         if stream is not None and stream.error is not None:
             self._notice(stream)
         self._tell_stage()
 
     def _notice(self, stream: S) -> None:
-        """The stream has failed: let go of it, where that is no error."""
+        """Let go of a stream that has failed, where that is no error."""
         borne = self._running and not self._retired and self._on_loss != "fail"
         error = stream.error
         if not borne or not isinstance(error, DeviceLostError):
             return
         self.stream = None
-        self._device = printable(stream.info.device)
+        self._log.device = printable(stream.info.device)
         self._counts = self._counts.and_then(stream.counts)
         self._let_go(stream)
-        self._close_later(stream)
+        self._lost_streams.close_later(stream)
         if self._lost_at is None:  # else it was opened again, and failed before it had worked
             self._lost_at = self._clock()
-            self._waits = chain(FIRST_WAITS_S, repeat(WAIT_S))
-            self._telling = self._do(self._tell(error), "loss")
-        self._remind(error)
+            self._search.begin()
+            self._telling = self._lost_streams.do(self._tell(error), "loss")
+        self._remind(error, self._lost_at)
         if self._on_loss == "wait" and not self._ending:
-            self._search = self._do(self._look_for_it(), "search")
-
-    def _do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = self._stage.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+            self._looking = self._lost_streams.do(self._look_for_it(self._lost_at), "search")
 
     async def _tell(self, error: DeviceError) -> None:
-        await self._push(DeviceLostFrame(self._device, self._kind, printable(error)))
+        device = self._log.device
+        await self._push(DeviceLostFrame(device, self._kind, printable(error)))
         if self._on_loss == "end":
-            await self._stage.push_frame(EndFrame(f"the {self._kind} {self._device} is lost"))
+            await self._stage.push_frame(EndFrame(f"the {self._kind} {device} is lost"))
 
     async def _push(self, frame: Frame) -> None:
         await self._stage.push_frame(frame, FrameDirection.UPSTREAM)
         await self._stage.push_frame(frame)
 
-    def _remind(self, error: DeviceError) -> None:
-        now = self._clock()
-        if self._reminder.is_due(now):
-            since_s = now - (now if self._lost_at is None else self._lost_at)
-            lost = f"lost for {since_s:.0f} s" if since_s >= 1 else "lost"
-            advice = "the run is ending" if self._ending else _ADVICE[self._on_loss]
-            _log.warning("the %s %s is %s (%s): %s", self._kind, self._device, lost, printable(error), advice)
-
-    def _close_later(self, stream: S) -> None:
-        self._unclosed.add(stream)
-        self._do(self._close(stream), "close")
-
-    async def _close(self, stream: S) -> None:
-        self._unclosed.discard(stream)
-        try:
-            await stream.close()
-        except DeviceError as error:
-            _log.debug("closing the lost %s %s: %s", self._kind, self._device, printable(error))
+    def _remind(self, error: DeviceError, since_s: float) -> None:
+        self._log.lost(error, since_s, self._clock(), ending=self._ending)
 
     # -- return ----------------------------------------------------------------------
 
-    async def _look_for_it(self) -> None:
-        for wait_s in self._waits:
-            await asyncio.sleep(wait_s)
+    async def _look_for_it(self, since_s: float) -> None:
+        while self.stream is None:
+            await self._search.pause()
             try:
                 self.stream = await self._attempt()
             except DeviceError as error:
-                self._note_absence(error)
-                self._remind(error)
-            else:
-                break
-        self._news()
-
-    def _note_absence(self, error: DeviceError) -> None:
-        absent = isinstance(error, _ABSENT)
-        self._absent = printable(error) if absent else ""
-        self._absences += absent
+                self._search.note(error)
+                self._remind(error, since_s)
+        self._take_news()
 
     async def _attempt(self) -> S:
-        """A stream that works. Raises: DeviceError."""
-        stream = await self._opens(self._news)
+        """Return a stream that works. Raises: DeviceError."""
+        stream = await self._opens(self._take_news)
         try:
             await stream.start()
             await self._found(stream)
         except DeviceError:
-            self._close_later(stream)
+            self._lost_streams.close_later(stream)
             raise
         except BaseException:  # cancelled: the run does not wait for the tasks of a stage that it closed
             await stream.close()
             raise
         return stream
-
-
-async def _wait_out(tasks: set[asyncio.Task[None]]) -> None:
-    """Return when they are done, and not before: so whoever cancels this names it, where they hang."""
-    cancelled: asyncio.CancelledError | None = None
-    while left := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            for task in left:
-                abandon(task)
-    if cancelled is not None:
-        raise cancelled

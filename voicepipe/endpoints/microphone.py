@@ -12,13 +12,12 @@ from voicepipe.audio.level import Level
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
-from voicepipe.endpoints.device_state import DeviceState
-from voicepipe.endpoints.kept_device import Keeper, OnLoss, check_on_loss
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.params import StartParams
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceStatistics, DropReason, SeamReport
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import printable, shown
 
 __all__ = ["MicrophoneInput"]
@@ -26,7 +25,7 @@ __all__ = ["MicrophoneInput"]
 _log = logging.getLogger("voicepipe")
 
 
-class MicrophoneInput(FrameProcessor):
+class MicrophoneInput(DeviceStage):
     """Captures, and pushes an `InputAudioFrame` for every block. Passes other frames on.
 
     Capture begins when StartFrame has reached the Sink. At the End it closes its intake,
@@ -55,9 +54,6 @@ class MicrophoneInput(FrameProcessor):
         BackendMissingError: as `open_backend`.
     """
 
-    works_when_idle = True
-    has_device = True
-
     def __init__(
         self,
         backend: Backend | str,
@@ -80,7 +76,7 @@ class MicrophoneInput(FrameProcessor):
         self._reset()
 
     def _reset(self) -> None:
-        self._keeper: Keeper[InputStream] | None = None
+        self._device: KeptDevice[InputStream] | None = None
         self._air: Air | None = None
         self._captured = Captured()
         self._silence = DigitalSilence()
@@ -95,7 +91,7 @@ class MicrophoneInput(FrameProcessor):
         self._reset()
         self._air = params.air if self._mutes else None
         request = replace(self._wish, format=params.input)
-        self._keeper = Keeper(
+        self._device = KeptDevice(
             self,
             "microphone",
             request.device,
@@ -105,15 +101,15 @@ class MicrophoneInput(FrameProcessor):
             lost=self._captured.lose,
             found=self._found,
         )
-        await self._keeper.open(patient=params.patient)
+        await self._device.open(patient=params.patient)
 
     async def on_running(self) -> None:
         """Begin to capture. Raises: DeviceError."""
-        keeper = self._keeper
-        if keeper is not None and keeper.stream is not None:
-            self._captured.begin(keeper.stream, asyncio.get_running_loop().time())
-            await keeper.stream.start()
-            keeper.watch()
+        device = self._device
+        if device is not None and device.stream is not None:
+            self._captured.begin(device.stream, asyncio.get_running_loop().time())
+            await device.stream.start()
+            device.watch()
 
     async def _found(self, stream: InputStream) -> None:
         """The first block that it brings says that it works."""
@@ -122,21 +118,21 @@ class MicrophoneInput(FrameProcessor):
 
     async def work_when_idle(self) -> bool:
         """Push one captured block. A lost device is one when all it gave has been pushed."""
-        keeper = self._keeper
-        if keeper is None:
+        device = self._device
+        if device is None:
             return False
-        if await self._push_block(keeper):
+        if await self._push_block(device):
             return True
-        if keeper.check() and keeper.stream is not None and keeper.stream.exhausted:
-            await self.push_frame(EndFrame(f"{keeper.stream.info.device} has run out"))
+        if device.check() and device.stream is not None and device.stream.exhausted:
+            await self.push_frame(EndFrame(f"{device.stream.info.device} has run out"))
         return False
 
-    async def _push_block(self, keeper: Keeper[InputStream]) -> bool:
+    async def _push_block(self, device: KeptDevice[InputStream]) -> bool:
         captured = self._captured
         block = captured.next_of_the_lost()
-        if block is None and (stream := keeper.stream) is not None and (raw := stream.read()) is not None:
+        if block is None and (stream := device.stream) is not None and (raw := stream.read()) is not None:
             block = captured.place(raw, stream)
-            await keeper.confirm()
+            await device.confirm()
         if block is None:
             return False
         self._taken += 1
@@ -147,30 +143,30 @@ class MicrophoneInput(FrameProcessor):
             captured.dropped[DropReason.MUTED] += samples
             return True
         if self._silence.has_lasted(block.data, seconds):
-            self._warn_of_silence(keeper)
+            self._warn_of_silence(device)
         self._last = block.data
         await self.push_frame(
             InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
         )
         return True
 
-    def _warn_of_silence(self, keeper: Keeper[InputStream]) -> None:
-        device = "it" if keeper.stream is None else printable(keeper.stream.info.device)
+    def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
+        name = "it" if device.stream is None else printable(device.stream.info.device)
         _log.warning(
             "the microphone %s has delivered nothing but zeros for %g s: it may be muted in the mixer or "
             "by a switch, be a virtual device that nobody feeds, or be held by another program; on macOS, "
             "allow this program to use the microphone in the privacy settings",
-            device,
+            name,
             LIMIT_S,
         )
 
     # -- closing -------------------------------------------------------------------
 
     def _close_intake(self) -> None:
-        if self._keeper is not None:
-            self._keeper.stop()
-            if self._keeper.stream is not None:
-                self._keeper.stream.stop()
+        if self._device is not None:
+            self._device.stop()
+            if self._device.stream is not None:
+                self._device.stream.stop()
 
     def on_ending(self) -> None:
         """Close the intake: what is captured from now on must not push out what was captured before."""
@@ -178,54 +174,54 @@ class MicrophoneInput(FrameProcessor):
 
     async def on_end(self) -> None:
         """Close the intake, and push what was captured before."""
-        keeper = self._keeper
-        if keeper is not None:
-            if keeper.stream is not None:
-                with keeper.bears_loss():
-                    await keeper.stream.finish()
-            while await self._push_block(keeper):
+        device = self._device
+        if device is not None:
+            if device.stream is not None:
+                with device.bears_loss():
+                    await device.stream.finish()
+            while await self._push_block(device):
                 pass
-            keeper.retire()
+            device.retire()
 
     async def on_cancel(self) -> None:
         """Close the intake."""
         self._rest_is = DropReason.CANCELLED
         self._close_intake()
-        if self._keeper is not None:
-            self._keeper.retire()
+        if self._device is not None:
+            self._device.retire()
 
     async def cleanup(self) -> None:
         """Give the device back."""
-        keeper, captured, reason = self._keeper, self._captured, self._rest_is
-        if keeper is not None:
-            if keeper.stream is not None:
-                keeper.stream.stop()
-            captured.drop_rest(keeper.stream, reason)
+        device, captured, reason = self._device, self._captured, self._rest_is
+        if device is not None:
+            if device.stream is not None:
+                device.stream.stop()
+            captured.drop_rest(device.stream, reason)
             try:
-                await keeper.close()
+                await device.close()
             finally:  # its thread may have been storing a block when the intake closed
-                captured.drop_rest(keeper.stream, reason)
+                captured.drop_rest(device.stream, reason)
 
     def waits_for(self) -> str:
         """Why its device cannot be had, while the start waits for it."""
-        return "" if self._keeper is None else self._keeper.waits_for
+        return "" if self._device is None else self._device.waits_for
 
     def device_state(self) -> DeviceState | None:
         """How its device stands; None where none was opened. In the loop's thread."""
-        keeper = self._keeper
-        if keeper is None or not (keeper.stream or self._captured.any_lost or keeper.awaits_the_first):
+        device = self._device
+        if device is None or not (device.stream or self._captured.any_lost or device.awaits_the_first):
             return None
         level_db = Level.of(self._last).rms_db if self._last else None
-        return replace(keeper.state(), level_db=level_db, taken=self._taken)
+        return replace(device.state(), level_db=level_db, taken=self._taken)
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""
-        keeper = self._keeper
-        if keeper is None or (keeper.stream is None and not self._captured.any_lost):
+        device = self._device
+        if device is None or (device.stream is None and not self._captured.any_lost):
             return []
-        return [self._captured.seam(f"{self.name} device", keeper.stream)]
+        return [self._captured.seam(f"{self.name} device", device.stream)]
 
     def device_statistics(self) -> DeviceStatistics | None:
         """How the microphone is doing; None before it was opened. In the loop's thread."""
-        keeper = self._keeper
-        return None if keeper is None else keeper.statistics(self._captured.seam("", keeper.stream))
+        device = self._device
+        return None if device is None else device.statistics(self._captured.seam("", device.stream))

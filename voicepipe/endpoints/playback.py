@@ -8,7 +8,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import OutputStream
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.drift.lateness import LIVE_S, Lateness
-from voicepipe.endpoints.kept_device import Keeper
+from voicepipe.endpoints.kept_device import KeptDevice
 from voicepipe.frames import OutputAudioFrame
 from voicepipe.report import DropReason, SeamReport
 
@@ -19,9 +19,9 @@ class Playback:
     """The present stream, what waits before it, and the books."""
 
     def __init__(
-        self, keeper: Keeper[OutputStream], stream: OutputStream, drift: DriftCompensator | None = None
+        self, device: KeptDevice[OutputStream], stream: OutputStream, drift: DriftCompensator | None = None
     ) -> None:
-        self.keeper = keeper
+        self.device = device
         self._stream: OutputStream | None = stream
         """None while the device is lost."""
         self.format: AudioFormat = stream.info.format
@@ -110,14 +110,14 @@ class Playback:
 
     async def drain(self) -> None:
         """Return when everything written has been heard, or lost. Raises: DeviceError."""
-        if self.keeper.check() and self._stream is not None:
-            with self.keeper.bears_loss():
+        if self.device.check() and self._stream is not None:
+            with self.device.bears_loss():
                 await self._stream.drain()
 
     async def settle(self) -> None:
         """Return when no flush waits for the device. Raises: DeviceError."""
         if self._stream is not None:
-            with self.keeper.bears_loss():
+            with self.device.bears_loss():
                 await self._stream.settle()
 
     def interrupt(self) -> None:

@@ -6,40 +6,29 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-from voicepipe.air import Air
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
-from voicepipe.endpoints.device_state import DeviceState
-from voicepipe.endpoints.kept_device import Keeper, OnLoss, check_on_loss
+from voicepipe.endpoints.bot_speech import BotSpeech
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.playback import Playback
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
-from voicepipe.frames import (
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
-    Frame,
-    FrameDirection,
-    OutputAudioFrame,
-)
+from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame
 from voicepipe.params import StartParams
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceStatistics, DropReason, SeamReport
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import shown
 
 __all__ = ["SpeakerOutput"]
 
 _UP = FrameDirection.UPSTREAM
-PAUSE_S = 0.3
-"""Silence for so long ends the program's speech; less is a gap between two frames."""
-ROOM_S = 0.3
-"""So long after its last sample a room is quiet, and a latency that was reported too short has passed."""
 FADE_S = 0.3
 """A cancel waits no longer for its fade to be heard; a device may hold seconds."""
 
 
-class SpeakerOutput(FrameProcessor):
+class SpeakerOutput(DeviceStage):
     """Plays every `OutputAudioFrame`; passes other frames on.
 
     At most `max_queue_s` of audio waits for the device; a longer frame goes in slices. The
@@ -73,9 +62,6 @@ class SpeakerOutput(FrameProcessor):
         BackendMissingError: as `open_backend`.
     """
 
-    works_when_idle = True
-    has_device = True
-
     def __init__(
         self,
         backend: Backend | str,
@@ -105,22 +91,16 @@ class SpeakerOutput(FrameProcessor):
         self._reset()
 
     def _reset(self) -> None:
-        self._keeper: Keeper[OutputStream] | None = None
+        self._device: KeptDevice[OutputStream] | None = None
         self._playback: Playback | None = None
-        self._air: Air | None = None
-        self._speaking = False
-        self._cut = False
-        """What waited was taken away, and nobody has been told yet how much was heard."""
-        self._quiet_since: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._speech: BotSpeech | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and let it run on zeros. Raises: DeviceError."""
         self._reset()
         self._news = asyncio.Event()
-        self._air = params.air
         request = replace(self._wish, format=params.output)
-        self._keeper = keeper = Keeper(
+        self._device = device = KeptDevice(
             self,
             "speaker",
             request.device,
@@ -130,8 +110,9 @@ class SpeakerOutput(FrameProcessor):
             lost=self._lost,
             found=self._found,
         )
-        stream = await keeper.open(patient=params.patient)
-        self._playback = Playback(keeper, stream, self._compensator(stream) if self._steady else None)
+        stream = await device.open(patient=params.patient)
+        self._playback = Playback(device, stream, self._compensator(stream) if self._steady else None)
+        self._speech = BotSpeech(self._playback, params.air, tell=self._tell, wake=self._wake)
         await stream.start()
 
     def _compensator(self, stream: OutputStream) -> DriftCompensator:
@@ -142,7 +123,7 @@ class SpeakerOutput(FrameProcessor):
     async def on_running(self) -> None:
         """From now on a loss does not fail the start any more. Raises: DeviceError."""
         if self._playback is not None:
-            self._playback.keeper.watch()
+            self._playback.device.watch()
 
     def _wake(self) -> None:
         self._news.set()
@@ -156,12 +137,12 @@ class SpeakerOutput(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Play output audio; pass everything else on."""
-        if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._playback is not None:
-            await self._play(frame, self._playback)
+        if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._playback and self._speech:
+            await self._play(frame, self._playback, self._speech)
         else:
             await self.push_frame(frame, direction)
 
-    async def _play(self, frame: OutputAudioFrame, playback: Playback) -> None:
+    async def _play(self, frame: OutputAudioFrame, playback: Playback, speech: BotSpeech) -> None:
         if frame.format != playback.format:
             raise AudioFormatError(
                 f"{self.name} plays {playback.format}, and got {frame.format}: convert {frame!r} before it"
@@ -170,82 +151,76 @@ class SpeakerOutput(FrameProcessor):
             return
         playback.take(frame, asyncio.get_running_loop().time())
         self.take_charge()
-        await self._tell_if_cut(playback)
-        if not playback.keeper.check():
+        await speech.end_if_cut()
+        if not await playback.device.is_there():
             playback.drop_pending(DropReason.DEVICE_LOST)
             return
-        await playback.keeper.confirm()
-        if playback.pending and not self._speaking:
-            self._speaking = True
-            if self._air is not None:
-                self._air.begin(self, asyncio.get_running_loop().time())
-            await self._tell(BotStartedSpeakingFrame(playback.next_position))
-        await self._feed(playback)
+        await speech.begin()
+        await self._feed(playback, speech)
 
-    async def _feed(self, playback: Playback) -> None:
+    async def _feed(self, playback: Playback, speech: BotSpeech) -> None:
         """Hand slices to the device as it has room."""
         most = playback.format.samples(self._max_queue_s)
-        while playback.pending and playback.keeper.check():
+        while playback.pending and playback.device.check():
             playback.write(most - playback.queued)
             if playback.pending:
                 self._news.clear()
                 playback.notify_at(most // 2)
                 await self._news.wait()
-        self._quiet_since = None
+        speech.goes_on()
         playback.notify_at(0)
 
     async def on_end(self) -> None:
         """Return when the last sample has sounded, or the device is lost."""
-        playback = self._playback
-        if playback is not None:
+        playback, speech = self._playback, self._speech
+        if playback is not None and speech is not None:
             if not playback.pending:
                 playback.take_the_rest()
-                await self._feed(playback)
+                await self._feed(playback, speech)
             await playback.drain()
-            await self._tell_if_cut(playback)
-            await self._tell_stopped(playback)
-            await playback.keeper.told()
-            playback.keeper.retire()
+            await speech.end_if_cut()
+            await speech.end()
+            await playback.device.wait_until_told()
+            playback.device.retire()
 
     # -- cutting short -------------------------------------------------------------
 
     def on_interruption(self) -> None:
         """Fade out in the next block, and forget what waits."""
-        playback = self._playback
-        if playback is not None and (playback.pending or playback.queued):
+        playback, speech = self._playback, self._speech
+        if playback is not None and speech is not None and (playback.pending or playback.queued):
             playback.interrupt()
-            self._cut = True
+            speech.cut = True
 
     async def on_cancel(self) -> None:
         """Fade out in the next block, and let that be heard; do not wait for a device that asks for none."""
-        playback = self._playback
-        if playback is not None:
-            playback.keeper.retire()
+        playback, speech = self._playback, self._speech
+        if playback is not None and speech is not None:
+            playback.device.retire()
             playback.cancel()
             patience_s = 2 * playback.block_s + 0.1
             with contextlib.suppress(TimeoutError, DeviceError):
                 await asyncio.wait_for(playback.settle(), patience_s)
-                if self._speaking:
+                if speech.is_on:
                     # Closing takes away what the device holds: the fade, and what was counted as heard.
                     await asyncio.sleep(min(FADE_S, playback.sounded_s))
 
     # -- loss and return -------------------------------------------------------------
 
     def on_ending(self) -> None:
-        """A device that is lost now is not waited for any more."""
-        if self._playback is not None:
-            self._playback.keeper.stop()
+        """Wait no more for a device that is lost from now on."""
+        if self._device is not None:
+            self._device.stop()
 
     def _lost(self, stream: OutputStream) -> None:
         """Let go of what was to be played on it."""
-        if self._playback is not None:
+        if self._playback is not None and self._speech is not None:
             self._playback.lose(stream)
-            self._cut = self._speaking
             error = stream.error
-            self._leave_air(self._playback, error.silent_s if isinstance(error, DeviceLostError) else 0.0)
+            self._speech.lose(error.silent_s if isinstance(error, DeviceLostError) else 0.0)
 
     async def _found(self, stream: OutputStream) -> None:
-        """It works when it has asked for a block."""
+        """Take the stream into use: it works when it has asked for a block."""
         stream.flush()
         await stream.settle()
         if self._playback is not None:
@@ -255,59 +230,18 @@ class SpeakerOutput(FrameProcessor):
 
     async def work_when_idle(self) -> bool:
         """Notice the loss of the device and its return, and the end of speech."""
-        playback = self._playback
-        if playback is None:
+        playback, speech = self._playback, self._speech
+        if playback is None or speech is None:
             return False
-        playback.keeper.check()
-        await playback.keeper.confirm()
-        if self._cut:
+        await playback.device.is_there()
+        if speech.cut:
             if playback.flushing:
                 return False
-            await self._tell_if_cut(playback)
+            await speech.end_if_cut()
             return True
-        if not self._speaking or playback.queued:
+        if not speech.is_on or playback.queued:
             return False
-        return await self._quiet(playback)
-
-    async def _tell_if_cut(self, playback: Playback) -> None:
-        """After an interruption: when the device has let go of what waited, say how much was heard.
-
-        Nothing is written before that, so the position is exact. Raises: DeviceError.
-        """
-        if self._cut:
-            await playback.settle()
-            self._cut = False
-            await self._tell_stopped(playback, interrupted=True)
-
-    async def _quiet(self, playback: Playback) -> bool:
-        """Nothing waits to be played: after a pause in what is heard, the speech counts as over."""
-        loop = asyncio.get_running_loop()
-        if self._quiet_since is None:
-            self._quiet_since = loop.time()
-        over_s = self._quiet_since + playback.latency_s + PAUSE_S
-        if loop.time() >= over_s:
-            await self._tell_stopped(playback)
-            return True
-        if self._timer is None:
-            self._timer = loop.call_at(over_s, self._look_again)
-        return False
-
-    def _look_again(self) -> None:
-        self._timer = None
-        self._wake()
-
-    async def _tell_stopped(self, playback: Playback, *, interrupted: bool = False) -> None:
-        if self._speaking:
-            self._speaking = False
-            self._leave_air(playback)
-            await self._tell(BotStoppedSpeakingFrame(playback.position, interrupted))
-
-    def _leave_air(self, playback: Playback, silent_s: float = 0.0) -> None:
-        """The last sample was handed to the device by now, or so long ago."""
-        quiet_s = self._quiet_since
-        last_s = asyncio.get_running_loop().time() - silent_s if quiet_s is None else quiet_s
-        if self._air is not None:
-            self._air.end(self, last_s + playback.latency_s + ROOM_S)
+        return await speech.pause()
 
     async def _tell(self, frame: Frame) -> None:
         await self.push_frame(frame, _UP)  # first, as it never waits
@@ -317,22 +251,22 @@ class SpeakerOutput(FrameProcessor):
 
     async def cleanup(self) -> None:
         """Give the device back."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._speech is not None:
+            self._speech.close()
         if self._playback is not None:
             self._playback.closed = True
-            await self._playback.keeper.close()
+            await self._playback.device.close()
 
     def waits_for(self) -> str:
         """Why its device cannot be had, while the start waits for it."""
-        return "" if self._keeper is None else self._keeper.waits_for
+        return "" if self._device is None else self._device.waits_for
 
     def device_state(self) -> DeviceState | None:
         """How its device stands; None where none was opened. In the loop's thread."""
-        keeper = self._keeper
-        if keeper is None or not (self._playback or keeper.awaits_the_first):
+        device = self._device
+        if device is None or not (self._playback or device.awaits_the_first):
             return None
-        return keeper.state()
+        return device.state()
 
     def seams(self) -> list[SeamReport]:
         """The device's own seam, besides the mailbox: over all streams there were."""
@@ -341,4 +275,4 @@ class SpeakerOutput(FrameProcessor):
     def device_statistics(self) -> DeviceStatistics | None:
         """How the speaker is doing; None before it was opened. In the loop's thread."""
         playback = self._playback
-        return None if playback is None else playback.keeper.statistics(playback.seam(""))
+        return None if playback is None else playback.device.statistics(playback.seam(""))

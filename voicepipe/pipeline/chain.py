@@ -11,8 +11,8 @@ from voicepipe.pipeline.junction import Junction
 from voicepipe.pipeline.link import Element, Flow, RunHandle, link
 from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
 from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
-from voicepipe.pipeline.seat import InlineNode, Node
-from voicepipe.pipeline.task_seat import Worker
+from voicepipe.pipeline.seat import InlineSeat, StageSeat
+from voicepipe.pipeline.task_seat import TaskSeat
 
 __all__ = ["Chain"]
 
@@ -20,14 +20,14 @@ __all__ = ["Chain"]
 class Chain:
     """All elements of one run, nested pipelines laid flat.
 
-    There is one owner for everything: the run opens, ends and cleans up `nodes`, whatever
+    There is one owner for everything: the run opens, ends and cleans up `seats`, whatever
     depth they stand at.
     """
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
         self._run = run
         self._labels: Counter[str] = Counter()
-        self.nodes: list[Node] = []
+        self.seats: list[StageSeat] = []
         """The stages, from the microphone to the speaker; the branches of a parallel pipeline in turn."""
         self._elements: list[Element] = []
         self.source, self.sink = Source(run), Sink(run, down_queue)
@@ -37,9 +37,9 @@ class Chain:
             element.connect()
 
     @property
-    def workers(self) -> list[Worker]:
+    def task_seats(self) -> list[TaskSeat]:
         """The stages that have a mailbox and a task."""
-        return [node for node in self.nodes if isinstance(node, Worker)]
+        return [seat for seat in self.seats if isinstance(seat, TaskSeat)]
 
     def attach(self) -> None:
         """Give every processor its seat in this run.
@@ -47,19 +47,18 @@ class Chain:
         Raises:
             RuntimeError: one of them has a seat in another run. Nothing is attached then.
         """
-        for node in self.nodes:
-            other = node.processor._node
-            if other is not None:
+        for seat in self.seats:
+            if seat.processor._seat is not None:
                 raise RuntimeError(
-                    f"{node.label} is in a running pipeline already: a processor can be in one at a time"
+                    f"{seat.label} is in a running pipeline already: a processor can be in one at a time"
                 )
-        for node in self.nodes:
-            node.processor._node = node
+        for seat in self.seats:
+            seat.attach()
 
     def detach(self) -> None:
-        """The run is over; its processors may be used again."""
-        for node in self.nodes:
-            node.processor._node = None
+        """Take the seats away: the run is over, and its processors may be used again."""
+        for seat in self.seats:
+            seat.detach()
 
     def _string(self, *parts: Element | Processor) -> tuple[Element, Element]:
         """Lay parts out one behind the other; returns the first and the last element."""
@@ -76,9 +75,9 @@ class Chain:
             return self._string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
-        node = self._node(part)
-        self.nodes.append(node)
-        return self._lay(node)
+        seat = self._seat(part)
+        self.seats.append(seat)
+        return self._lay(seat)
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
@@ -87,12 +86,12 @@ class Chain:
         self._elements += [head, tail]
         return head, tail
 
-    def _node(self, processor: Processor) -> Node:
+    def _seat(self, processor: Processor) -> StageSeat:
         self._labels[processor.name] += 1
         nth = self._labels[processor.name]
         label = processor.name if nth == 1 else f"{processor.name}#{nth}"
         if isinstance(processor, InlineProcessor):
-            return InlineNode(processor, label, self._run)
+            return InlineSeat(processor, label, self._run)
         if isinstance(processor, FrameProcessor):
-            return Worker(processor, label, self._run)
+            return TaskSeat(processor, label, self._run)
         raise TypeError(f"{processor!r} is no stage: derive from InlineProcessor or FrameProcessor")

@@ -1,6 +1,6 @@
 """What a run's chain is made of, and what its elements may ask of the run.
 
-For one run a pipeline is laid out as a chain of elements: a node for every stage, and
+For one run a pipeline is laid out as a chain of elements: a seat for every stage, and
 the framework's own ends and junctions between them. Data takes the routes that are
 compiled from the chain; StartFrame and EndFrame go through it element by element.
 """
@@ -10,15 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.mailbox import Congestion
 
-if TYPE_CHECKING:
-    from voicepipe.pipeline.seat import InlineNode, Node
-
-__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "link"]
+__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
 
 Flow = StartFrame | EndFrame
 Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
@@ -29,30 +26,43 @@ class RunHandle(Protocol):
     """What the mechanism asks of the run it belongs to. All for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
-    driver: asyncio.Task[None] | None
-    """The run's own task."""
-    depth: int
-    """Stages that run inside each other just now."""
 
     def asked(self, frame: Frame, stage: str) -> None:
-        """A stage pushed an EndFrame, CancelFrame or InterruptionFrame of its own."""
+        """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame of its own."""
 
     def is_passing(self, frame: Frame) -> bool:
-        """The frame is one that the task itself sent on its way (an InterruptionFrame)."""
+        """Tell whether the task itself sent this frame on its way (an InterruptionFrame)."""
         ...
 
-    def stage_failed(self, node: Node, error: BaseException) -> None:
-        """An exception escaped a stage whose policy is to fail."""
+    def stage_failed(self, stage: str, error: BaseException) -> None:
+        """Take an exception that escaped a stage whose policy is to fail."""
 
-    def stage_reported(self, node: Node, error: BaseException) -> None:
-        """An exception escaped a stage whose policy is to report: an ErrorFrame goes up."""
+    def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
+        """Take an exception that escaped a stage whose policy is to report.
+
+        An ErrorFrame goes `upstream`, the way from that stage.
+        """
 
     def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
-        """A frame left the pipeline at one of its outer ends."""
+        """Take a frame that left the pipeline at one of its outer ends."""
 
     def task_name(self, label: str, what: str) -> str:
-        """A name for a task that says whose it is."""
+        """Return a name for a task that says whose it is."""
         ...
+
+
+class SynchronousStage(Protocol):
+    """What a route asks of a stage that it runs itself."""
+
+    def join(self, calls: list[Call]) -> None:
+        """Append the stage's call, and keep it up to date there."""
+
+    def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
+        """Return the frames that the stage made, checked, without its requests."""
+        ...
+
+    def failed(self, frame: Frame, error: BaseException) -> None:
+        """Take what the stage raised on a frame."""
 
 
 class Element:
@@ -64,7 +74,7 @@ class Element:
     """The element towards the microphone."""
 
     def take_flow(self, frame: Flow) -> bool:
-        """StartFrame or EndFrame arrives, in its turn behind the data; whether it goes on at once."""
+        """Take StartFrame or EndFrame, in its turn behind the data; return whether it goes on at once."""
         return True
 
     def pass_flow(self, frame: Flow) -> None:
@@ -73,16 +83,16 @@ class Element:
         while element is not None and element.take_flow(frame):
             element = element.after
 
-    def inline(self) -> InlineNode | None:
-        """The synchronous stage that a route runs here, if this is one."""
+    def inline(self) -> SynchronousStage | None:
+        """Return the synchronous stage that a route runs here, if this is one."""
         return None
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Where a route in this direction ends; None where data passes through."""
+        """Return where a route in this direction ends; None where data passes through."""
         return None
 
     def connect(self) -> None:
-        """The chain is complete: compile the routes that begin here."""
+        """Compile the routes that begin here: the chain is complete."""
 
 
 def link(*elements: Element) -> None:

@@ -35,14 +35,6 @@ _NO_UPSTREAM: deque[Frame] = deque()
 _NOBODY: list[Waiter] = []
 
 
-class Idler(Protocol):
-    """A stage that may take a frame while it waits for one, inside whoever puts it."""
-
-    def take_at_once(self, frame: Frame, direction: FrameDirection, reader: Waiter) -> bool:
-        """Handle the frame as far as that needs no waiting; False where it is to be put after all."""
-        ...
-
-
 class Congestion(Protocol):
     """Somewhere downstream that is over its limit."""
 
@@ -77,7 +69,6 @@ class Mailbox:
         "bypass",
         "capacity",
         "data",
-        "idler",
         "ledger",
         "others",
         "pushers",
@@ -95,8 +86,6 @@ class Mailbox:
         self._upstream_turn = False
         self.reader: Waiter | None = None
         """The stage waits for this, and nothing waits for the stage."""
-        self.idler: Idler | None = None
-        """Who may take a frame at once while the stage waits."""
         self.others = False
         """Something besides downstream data may wait: `take` knows whose turn it is."""
         self._system_reader: Waiter | None = None
@@ -109,9 +98,6 @@ class Mailbox:
         """A downstream frame; returns this mailbox where the pusher should wait."""
         if self.bypass is not None:
             return self.bypass(frame, _DOWN)
-        reader = self.reader
-        if reader is not None and self.idler is not None and self.idler.take_at_once(frame, _DOWN, reader):
-            return None
         if frame.is_system:
             self._put_system(frame, _DOWN)
             return None
@@ -119,6 +105,7 @@ class Mailbox:
         data.append(frame)
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
+        reader = self.reader
         if reader is not None:
             self.reader = None
             if not reader.done():
@@ -129,9 +116,6 @@ class Mailbox:
         """An upstream frame; its pusher never waits."""
         if self.bypass is not None:
             return self.bypass(frame, _UP)
-        reader = self.reader
-        if reader is not None and self.idler is not None and self.idler.take_at_once(frame, _UP, reader):
-            return None
         if frame.is_system:
             self._put_system(frame, _UP)
             return None

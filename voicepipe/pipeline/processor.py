@@ -14,25 +14,67 @@ Life-cycle frames never reach `process` or `process_frame`; a stage has hooks in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from voicepipe.checks import check_count
 from voicepipe.frames import Frame, FrameDirection
-from voicepipe.pipeline.mailbox import CAPACITY
+from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
 from voicepipe.text import printable, shown
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
-    from voicepipe.pipeline.seat import Node
-    from voicepipe.pipeline.task_seat import Worker
-    from voicepipe.report import DeviceStatistics, SeamReport
 
-__all__ = ["FrameProcessor", "InlineProcessor", "Processor"]
+__all__ = ["FrameProcessor", "InlineProcessor", "MailboxSeat", "Outlet", "Processor", "Seat", "overrides"]
 
 T = TypeVar("T")
 OnError = Literal["fail", "report"]
 _DOWN = FrameDirection.DOWNSTREAM
+
+
+class Seat(Protocol):
+    """What a run gives a stage for as long as the stage is in it."""
+
+    def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Start a task that belongs to the stage."""
+        ...
+
+
+class Outlet(Protocol):
+    """Where a stage's frames go in one direction."""
+
+    @property
+    def send(self) -> Callable[[Frame], Congestion | None]:
+        """Deliver one frame; return where the pusher should wait for room."""
+        ...
+
+
+class MailboxSeat(Protocol):
+    """What a run gives a stage with a mailbox, besides."""
+
+    pushed: int
+    """Counts the stage's pushes."""
+    box: Mailbox
+    """Where frames wait for the stage, and the stage for frames."""
+
+    @property
+    def down(self) -> Outlet:
+        """The way downstream."""
+        ...
+
+    @property
+    def up(self) -> Outlet:
+        """The way upstream."""
+        ...
+
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+        """Push something that is a request, or no frame at all. Raises as `push_frame`."""
+
+    async def wait_for_room(self, full: Congestion) -> None:
+        """Wait until there is room, handling the system frames that arrive meanwhile."""
+
+    def hand_over(self) -> None:
+        """Count the frame in progress as given: it is in the stage's own books now."""
 
 
 class Processor:
@@ -49,10 +91,8 @@ class Processor:
     """What an exception that escapes this stage does. "fail": the run ends, `run()` raises
     PipelineError. "report": the frame is dropped and counted, an ErrorFrame travels
     upstream, and the run goes on."""
-    has_device: ClassVar[bool] = False
-    """`device_statistics` has something to tell."""
     _name: str = ""
-    _node: Node | None = None
+    _seat: Seat | None = None
 
     def __init__(self, *, name: str = "", on_error: OnError = "fail") -> None:
         if on_error not in ("fail", "report"):
@@ -71,18 +111,8 @@ class Processor:
     async def on_start(self, params: StartParams) -> None:
         """Open what the stage needs. Raise to stop the run before it starts."""
 
-    def waits_for(self) -> str:
-        """While `on_start` of a patient run waits: why what it needs cannot be had; the start limit does not
-        count meanwhile. Empty: it does not wait.
-        """
-        return ""
-
     async def on_running(self) -> None:
         """Every stage is open and StartFrame has reached the Sink; a source begins here."""
-
-    def device_statistics(self) -> DeviceStatistics | None:
-        """How the device of this stage is doing, where it has one. In the loop's thread."""
-        return None
 
     def on_ending(self) -> None:
         """The End was asked for, and is on its way: a source takes in nothing more. Must not wait."""
@@ -104,10 +134,10 @@ class Processor:
         Raises:
             RuntimeError: the stage is in no running pipeline.
         """
-        if self._node is None:
+        if self._seat is None:
             coroutine.close()
             raise RuntimeError(f"{self.name} is in no running pipeline: make tasks in on_start or later")
-        return self._node.create_task(coroutine, name)
+        return self._seat.create_task(coroutine, name)
 
 
 class InlineProcessor(Processor):
@@ -129,9 +159,6 @@ class InlineProcessor(Processor):
 class FrameProcessor(Processor):
     """A stage that may wait. It has one bounded mailbox and one task.
 
-    A frame that comes while the stage waits for one is handled at once, as the stage's own task but
-    within its pusher's push, up to where the stage waits for something.
-
     Args:
         mailbox: how many downstream frames wait here before a pusher does, 1 to 100,000.
 
@@ -140,6 +167,7 @@ class FrameProcessor(Processor):
     """
 
     mailbox_size: int = CAPACITY
+    _mailbox_seat: MailboxSeat | None = None
     cut_on_interruption: ClassVar[bool] = False
     """Whether an interruption cancels the handling of *any* data frame here, not only of an
     interruptible one: right for a stage that makes the program's answer. The frame is then
@@ -168,16 +196,16 @@ class FrameProcessor(Processor):
             ValueError: a StartFrame; only the task starts.
             RuntimeError: the stage is in no running pipeline.
         """
-        worker: Worker | None = self._node  # type: ignore[assignment]  # a FrameProcessor's node is a Worker
-        if worker is None:
+        seat = self._mailbox_seat
+        if seat is None:
             raise RuntimeError(f"{self.name} is in no running pipeline: it cannot push {frame!r}")
-        worker.progress += 1
+        seat.pushed += 1
         if not isinstance(frame, Frame) or frame.is_request:
-            worker.push_unusual(frame, direction)
+            seat.push_unusual(frame, direction)
             return
-        full = (worker.down if direction is _DOWN else worker.up).send(frame)
+        full = (seat.down if direction is _DOWN else seat.up).send(frame)
         if full is not None:
-            await worker.wait_for_room(full)
+            await seat.wait_for_room(full)
 
     async def on_end(self) -> None:
         """The EndFrame is here: push what the stage still holds. It goes before the End."""
@@ -190,32 +218,7 @@ class FrameProcessor(Processor):
         """
         return None
 
-    # What the device stages need besides; not for users.
-
-    works_when_idle: ClassVar[bool] = False
-    """`work_when_idle` has something to do."""
-
-    async def work_when_idle(self) -> bool:
-        """Called when no frame waits; returns whether there was work. Must not wait where there was none."""
-        return False
-
-    def wake_up(self) -> None:
-        """Call `work_when_idle` again. In the loop's thread."""
-        worker: Worker | None = self._node  # type: ignore[assignment]
-        if worker is not None:
-            worker.look_again()
-
-    def take_charge(self) -> None:
-        """The frame in progress is in the stage's own books now: to cut its handling drops nothing."""
-        worker: Worker | None = self._node  # type: ignore[assignment]
-        if worker is not None:
-            worker.handed_over()
-
-    def seams(self) -> list[SeamReport]:
-        """The seams that the stage keeps itself, besides its mailbox."""
-        return []
-
 
 def overrides(processor: Processor, hook: str) -> bool:
-    """Whether the stage has its own version of a hook."""
+    """Tell whether the stage has its own version of a hook."""
     return getattr(type(processor), hook) is not getattr(Processor, hook)

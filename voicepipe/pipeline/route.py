@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from voicepipe.frames import Frame, FrameDirection
-from voicepipe.pipeline.link import Call, Element, Receive
+from voicepipe.pipeline.link import Call, Element, Receive, SynchronousStage
 from voicepipe.pipeline.mailbox import Congestion, Waiter
-
-if TYPE_CHECKING:
-    from voicepipe.pipeline.seat import InlineNode
 
 __all__ = ["Route", "Several"]
 
@@ -57,29 +53,29 @@ class Route:
     returned before its results go on, so none is entered twice at a time.
     """
 
-    __slots__ = ("calls", "direction", "nodes", "receive", "send")
+    __slots__ = ("calls", "direction", "receive", "send", "stages")
 
     def __init__(self, start: Element, direction: FrameDirection) -> None:
         self.direction = direction
         down = direction is FrameDirection.DOWNSTREAM
-        nodes: tuple[InlineNode, ...] = ()
+        stages: tuple[SynchronousStage, ...] = ()
         receive: Receive | None = None
         element = start.after if down else start.before
         while receive is None:
             assert element is not None, "a chain ends in a receiver"
-            node = element.inline()
-            if node is not None:
-                nodes += (node,)
+            stage = element.inline()
+            if stage is not None:
+                stages += (stage,)
             else:
                 receive = element.receiver(direction)
             element = element.after if down else element.before
         self.receive: Receive = receive
-        self.nodes = nodes
-        self.calls: list[Call] = [node.call for node in nodes] if nodes else _NO_CALLS
-        self.send: Receive = self._through if nodes else receive
+        self.stages = stages
+        self.calls: list[Call] = [] if stages else _NO_CALLS
+        self.send: Receive = self._through if stages else receive
         """Delivers one frame; returns where the pusher should wait for room. Never raises."""
-        for node in nodes:
-            node.routes += (self,)
+        for stage in stages:
+            stage.join(self.calls)
 
     def _through(self, frame: Frame) -> Congestion | None:
         """Deliver one frame through the stages on the way."""
@@ -99,7 +95,7 @@ class Route:
                     return self._spread(calls.index(call), frame, out)
         except BaseException as error:  # a stage's failure becomes a PipelineError
             assert call is not None
-            self.nodes[calls.index(call)].failed(frame, error)
+            self.stages[calls.index(call)].failed(frame, error)
             return None
         return self.receive(frame)
 
@@ -110,18 +106,18 @@ class Route:
         try:
             out = self.calls[place](frame, self.direction)
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self.nodes[place].failed(frame, error)
+            self.stages[place].failed(frame, error)
             return None
         return self._spread(place, frame, out)
 
     def _spread(self, place: int, frame: Frame, out: Iterable[Frame]) -> Congestion | None:
         """Deliver what the stage at `place` made of a frame, if it is not the plain case."""
-        node = self.nodes[place]
+        stage = self.stages[place]
         full: Congestion | None = None
         try:
-            made = node.frames_of(out)
+            made = stage.frames_of(out)
         except BaseException as error:  # a generator's failure is its stage's
-            node.failed(frame, error)
+            stage.failed(frame, error)
             return None
         for result in made:
             full = both(full, self._from(place + 1, result))

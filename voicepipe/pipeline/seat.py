@@ -17,13 +17,13 @@ from voicepipe.pipeline.route import Route, describe_no_frames
 from voicepipe.pipeline.stage_task import error_of, start_task
 from voicepipe.report import DropReason, SeamReport
 
-__all__ = ["InlineNode", "Node"]
+__all__ = ["InlineSeat", "StageSeat"]
 
 T = TypeVar("T")
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
 
-class Node(Element):
+class StageSeat(Element):
     """What a run keeps for one stage. The run makes it, and takes it away."""
 
     def __init__(self, processor: Processor, label: str, run: RunHandle) -> None:
@@ -52,8 +52,16 @@ class Node(Element):
         """The tasks of its own that are not done."""
         return self._children or ()
 
+    def attach(self) -> None:
+        """Give the stage its seat."""
+        self.processor._seat = self
+
+    def detach(self) -> None:
+        """Take the seat away: the stage may be used again."""
+        self.processor._seat = None
+
     def open(self) -> None:
-        """The stage is about to be opened."""
+        """Note that the stage is about to be opened."""
         self.opened = True
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -74,10 +82,10 @@ class Node(Element):
     def raised(self, error: BaseException) -> None:
         """An exception escaped the stage: what becomes of it is the stage's policy."""
         if self.processor.on_error == "report":
-            self.run.stage_reported(self, error)
+            self.run.stage_reported(self.label, error, self.past_up.send)
         else:
             self.disable(reason_of(error))
-            self.run.stage_failed(self, error)
+            self.run.stage_failed(self.label, error)
 
     def interrupt(self) -> None:
         """An interruption: drop what may be dropped, at once."""
@@ -105,7 +113,7 @@ class Node(Element):
         return [self.ledger.report(self.label)]
 
 
-class InlineNode(Node):
+class InlineSeat(StageSeat):
     """The seat of a synchronous stage: a call in every route that leads through it."""
 
     processor: InlineProcessor
@@ -113,13 +121,21 @@ class InlineNode(Node):
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
         self.call: Call = processor.process
-        self.routes: tuple[Route, ...] = ()
-        """Those that lead through here."""
+        self._routes: tuple[list[Call], ...] = ()
+        """The calls of the routes that lead through here."""
+        self._places: tuple[int, ...] = ()
+        """Where this one's call stands in each."""
         self.disabled = False
 
-    def inline(self) -> InlineNode:
-        """This one."""
+    def inline(self) -> InlineSeat:
+        """Return this one."""
         return self
+
+    def join(self, calls: list[Call]) -> None:
+        """Append the stage's call to those of a route, and keep it up to date there."""
+        self._routes += (calls,)
+        self._places += (len(calls),)
+        calls.append(self.call)
 
     def take_flow(self, frame: Flow) -> bool:
         """At the End, give out what the stage holds, and then the End."""
@@ -177,8 +193,8 @@ class InlineNode(Node):
 
     def _set_call(self, call: Call) -> None:
         self.call = call
-        for route in self.routes:
-            route.calls[route.nodes.index(self)] = call
+        for calls, place in zip(self._routes, self._places, strict=True):
+            calls[place] = call
 
 
 def _pass_by(frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
@@ -207,13 +223,13 @@ def ask(run: RunHandle, frame: Frame, label: str) -> bool:
 class Sealed:
     """In place of the route of a stage that has ended: what it still pushes is dropped and counted."""
 
-    def __init__(self, node: Node, reason: str) -> None:
-        self._node = node
+    def __init__(self, seat: StageSeat, reason: str) -> None:
+        self._seat = seat
         self._reason = reason
 
     def send(self, frame: Frame) -> Congestion | None:
         """Drop it."""
-        self._node.ledger.refuse(frame, self._reason)
+        self._seat.ledger.refuse(frame, self._reason)
         return None
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voicepipe.census.census import abandon
 from voicepipe.census.stack import where
 from voicepipe.lifecycle import Request
+from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.processor import overrides
-from voicepipe.pipeline.seat import Node
+from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of, start_task
-from voicepipe.pipeline.task_seat import Worker
+from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.report import Abandoned
-
-if TYPE_CHECKING:
-    from voicepipe.run.run import Run
+from voicepipe.run.course import Course
 
 __all__ = ["Closing"]
 
@@ -25,14 +24,15 @@ _LAST_WORD_S = 0.1
 _LOOK_S = 0.05
 """The clock is looked at so often: what passes beyond that, the loop stood still."""
 _STEPS_S = 0.01
-_Tasks = dict[asyncio.Task[Any], Node | None]
+_Tasks = dict[asyncio.Task[Any], StageSeat | None]
 
 
 class Closing:
     """Cleans up what the run made, whatever happened to any frame."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, course: Course, chain: Chain) -> None:
+        self._course = course
+        self._chain = chain
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
         self._for_cancel = False
@@ -44,37 +44,37 @@ class Closing:
 
     def adopt(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task of the run's own, which closing will see to the end of."""
-        task = start_task(self._run.loop, coroutine, name)
+        task = start_task(self._course.loop, coroutine, name)
         self._adopted.add(task)
         task.add_done_callback(self._adopted.discard)
         return task
 
-    async def close(self, reason: str, *, drained: bool) -> None:
+    async def close(self, reason: str) -> None:
         """Stop every task, then clean up every stage that was opened. Bounded by the run's limits."""
-        run, limits = self._run, self._run.limits
-        cancelled = self._for_cancel = run.request is Request.CANCEL
-        if drained:
+        course, limits = self._course, self._course.limits
+        cancelled = self._for_cancel = course.request is Request.CANCEL
+        if course.drained:
             self._note_forced()
-        for node in run.chain.nodes:
-            node.disable(reason, forward=False)
+        for seat in self._chain.seats:
+            seat.disable(reason, forward=False)
         unused_s = await self._stop_tasks(cancelled, limits.cancel_s / 2)
         await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        for worker in self._run.chain.workers:
-            if worker.task is not None and not worker.task.done() and not worker.stopping:
-                self.forced.append(worker.task.get_name())
+        for work in (seat.work for seat in self._chain.task_seats):
+            if work.task is not None and not work.task.done() and not work.stopping:
+                self.forced.append(work.task.get_name())
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Returns how much of the time was not needed."""
-        nodes = self._run.chain.nodes
+        seats = self._chain.seats
         tasks: _Tasks = dict.fromkeys(self._adopted)
-        for node in nodes:
-            tasks.update(dict.fromkeys(node.children, node))
-            if isinstance(node, Worker) and node.task is not None:
-                tasks[node.task] = node
-        running: _Tasks = {task: node for task, node in tasks.items() if not task.done()}
-        hooks = self._hooks("on_cancel", nodes) if cancelled else {}
+        for seat in seats:
+            tasks.update(dict.fromkeys(seat.children, seat))
+            if isinstance(seat, TaskSeat) and seat.work.task is not None:
+                tasks[seat.work.task] = seat
+        running: _Tasks = {task: seat for task, seat in tasks.items() if not task.done()}
+        hooks = self._hooks("on_cancel", seats) if cancelled else {}
         self._cancel(running)
         left, unused_s = await self._wait(running | hooks, seconds / 2)
         if left:
@@ -87,7 +87,7 @@ class Closing:
         return unused_s
 
     async def _clean_up(self, seconds: float) -> None:
-        hooks = self._hooks("cleanup", self._run.chain.nodes)
+        hooks = self._hooks("cleanup", self._chain.seats)
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -95,14 +95,14 @@ class Closing:
         self._abandon(left)
         self._take_errors(hooks)
 
-    def _hooks(self, hook: str, nodes: Iterable[Node]) -> _Tasks:
+    def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> _Tasks:
         """A task for each opened stage that has the hook."""
         hooks: _Tasks = {}
-        for node in nodes:
-            if node.opened and overrides(node.processor, hook):
-                coroutine = _call(getattr(node.processor, hook))
-                name = self._run.task_name(node.label, hook)
-                hooks[start_task(self._run.loop, coroutine, name, always=True)] = node
+        for seat in seats:
+            if seat.opened and overrides(seat.processor, hook):
+                coroutine = _call(getattr(seat.processor, hook))
+                name = self._course.task_name(seat.label, hook)
+                hooks[start_task(self._course.loop, coroutine, name, always=True)] = seat
         return hooks
 
     async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
@@ -111,25 +111,25 @@ class Closing:
         Cannot be cancelled. What the loop stands still meanwhile does not count: nobody could have done
         anything. And what needs no more than some steps of the loop gets them, however little time there is.
         """
-        loop = self._run.loop
+        loop = self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
-        left = {task: node for task, node in tasks.items() if not task.done()}
+        left = {task: seat for task, seat in tasks.items() if not task.done()}
         while left and seconds > 1e-6:  # what is less is a rounding error
-            if not hurried and self._run.request is Request.CANCEL:  # it came while an end was closing
-                seconds, hurried = min(seconds, self._run.limits.cancel_s / 2), True
+            if not hurried and self._course.request is Request.CANCEL:  # it came while an end was closing
+                seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
                 await asyncio.wait(left, timeout=most_s)
             except asyncio.CancelledError:
                 pass  # closing has its own limits; a second cancel cannot interrupt it
             seconds -= min(loop.time() - began_s, most_s)
-            left = {task: node for task, node in left.items() if not task.done()}
+            left = {task: seat for task, seat in left.items() if not task.done()}
         return left, seconds
 
     def _cancel(self, tasks: _Tasks) -> None:
-        for task, node in tasks.items():
-            if isinstance(node, Worker) and node.task is task:
-                node.stop()
+        for task, seat in tasks.items():
+            if isinstance(seat, TaskSeat) and seat.work.task is task:
+                seat.work.stop()
             else:
                 self._cut.add(task)
                 task.cancel()
@@ -140,12 +140,12 @@ class Closing:
             abandon(task)
 
     def _take_errors(self, hooks: _Tasks) -> None:
-        for task, node in hooks.items():
+        for task, seat in hooks.items():
             if not task.done() or task in self._cut:
                 continue
             error = error_of(task)
-            if error is not None and node is not None:
-                self._run.stage_failed(node, error)
+            if error is not None and seat is not None:
+                self._course.fail(seat.label, error)
 
 
 async def _call(hook: Callable[[], Awaitable[None]]) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
+from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.processor import overrides
-from voicepipe.pipeline.seat import Node
+from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
+from voicepipe.run.course import Course
 from voicepipe.run.failures import brief
-
-if TYPE_CHECKING:
-    from voicepipe.run.run import Run
 
 __all__ = ["Opening"]
 
@@ -22,88 +23,98 @@ _LOOK_S = 1.0
 """So often it is looked whether what is being opened waits for a device that is absent."""
 
 
+class Adopt(Protocol):
+    """Starts a task that closing will see to the end of."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start it."""
+        ...
+
+
 class Opening:
     """Opens a run. What it leaves half done, closing sees to."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._deadline = run.began + run.limits.start_s
-        self._limit = f"the start limit of {run.limits.start_s:g} s"
-        self._node: Node | None = None
+    def __init__(self, course: Course, chain: Chain, adopt: Adopt) -> None:
+        self._course = course
+        self._chain = chain
+        self._adopt = adopt
+        self._deadline = course.began + course.limits.start_s
+        self._limit = f"the start limit of {course.limits.start_s:g} s"
+        self._seat: StageSeat | None = None
         """What is being opened, or what was last."""
 
     async def open(self) -> bool:
         """Whether the run has started; False where a cancel, a failure or the limit cut it short."""
-        nodes = self._run.chain.nodes
-        if not await self._within_the_limit(self._open_stages(reversed(nodes)), "open"):
+        seats = self._chain.seats
+        if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
             return False
         if not await self._send_start():
             return False
-        sources = [node for node in nodes if overrides(node.processor, "on_running")]
+        sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
         return not sources or await self._within_the_limit(self._begin(sources), "begin")
 
     @property
     def _cut_short(self) -> bool:
-        run = self._run
-        if run.request is Request.CANCEL or run.errors.failure is not None:
+        course = self._course
+        if course.request is Request.CANCEL or course.errors.failure is not None:
             return True
-        return run.params.patient and run.request is Request.END and self._waits  # else it is for later
+        return course.params.patient and course.request is Request.END and self._waits  # else it is for later
 
     @property
     def _waits(self) -> bool:
         """What is being opened waits for a device that is absent."""
-        node = self._node
-        if node is None:
+        seat = self._seat
+        if seat is None or not isinstance(seat.processor, DeviceStage):
             return False
         try:
-            return bool(node.processor.waits_for())
+            return bool(seat.processor.waits_for())
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self._failed(node.label, error)
+            self._failed(seat.label, error)
             return False
 
     @property
     def _is_over(self) -> bool:
         """The run has given this opening up: a stage that refused to be cancelled has come back."""
-        return self._run.state is not RunState.OPENING
+        return self._course.state is not RunState.OPENING
 
-    async def _open_stages(self, nodes: Iterable[Node]) -> None:
-        for node in nodes:
+    async def _open_stages(self, seats: Iterable[StageSeat]) -> None:
+        for seat in seats:
             if self._is_over:
                 return
-            self._node = node
-            node.open()
-            await node.processor.on_start(self._run.params)
+            self._seat = seat
+            seat.open()
+            await seat.processor.on_start(self._course.params)
 
     async def _send_start(self) -> bool:
-        run = self._run
-        run.chain.source.pass_flow(StartFrame(run.params))
-        await run.until(lambda: run.started or self._cut_short, self._deadline)
-        if not run.started and not self._cut_short:
-            holders = (worker.label for worker in run.chain.workers if worker.current or worker.box.data)
+        course = self._course
+        self._chain.source.pass_flow(StartFrame(course.params))
+        await course.until(lambda: course.started or self._cut_short, self._deadline)
+        if not course.started and not self._cut_short:
+            holders = (seat.label for seat in self._chain.task_seats if seat.work.current or seat.box.data)
             self._failed(
                 next(holders, "the pipeline"), TimeoutError(f"it held StartFrame beyond {self._limit}")
             )
         return not self._cut_short
 
-    async def _begin(self, sources: Iterable[Node]) -> None:
-        for node in sources:
+    async def _begin(self, sources: Iterable[StageSeat]) -> None:
+        for seat in sources:
             if self._is_over:
                 return
-            self._node = node
-            await node.processor.on_running()
+            self._seat = seat
+            await seat.processor.on_running()
 
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in a task of its own, which can be left behind."""
-        task = self._run.closing.adopt(coroutine, f"{self._run.params.run_id}:{what}")
-        task.add_done_callback(lambda _: self._run.wake())
+        task = self._adopt(coroutine, f"{self._course.params.run_id}:{what}")
+        task.add_done_callback(lambda _: self._course.wake())
 
         def over() -> bool:
             return task.done() or self._cut_short
 
-        if self._run.params.patient:
+        if self._course.params.patient:
             await self._wait_patiently(over)
         else:
-            await self._run.until(over, self._deadline)
+            await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
                 self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))
@@ -113,17 +124,17 @@ class Opening:
 
     async def _wait_patiently(self, over: Callable[[], bool]) -> None:
         """The limit counts from when nothing is absent any more."""
-        run = self._run
-        while not over() and (now := run.loop.time()) < self._deadline:
-            await run.until(over, min(self._deadline, now + _LOOK_S))
+        course = self._course
+        while not over() and (now := course.loop.time()) < self._deadline:
+            await course.until(over, min(self._deadline, now + _LOOK_S))
             if self._waits:
-                self._deadline = run.loop.time() + run.limits.start_s
+                self._deadline = course.loop.time() + course.limits.start_s
 
     @property
     def _at(self) -> str:
-        return "the pipeline" if self._node is None else self._node.label
+        return "the pipeline" if self._seat is None else self._seat.label
 
     def _failed(self, stage: str, error: BaseException) -> None:
         failure = PipelineStartError(f"{stage} did not start: {brief(error)}", stage=stage)
         failure.__cause__ = error
-        self._run.start_failed(stage, error, failure)
+        self._course.fail_to_start(stage, error, failure)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
-from collections import deque
 from collections.abc import Callable
 
 from voicepipe.audio.format import AudioFormat
@@ -15,11 +13,12 @@ from voicepipe.errors import PipelineError, PipelineStartError
 from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
-from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import finished
 from voicepipe.report import RunReport, SlowStage
+from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
+from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
 from voicepipe.run.stall import Holder, holders
 from voicepipe.text import shown
@@ -27,8 +26,6 @@ from voicepipe.text import shown
 __all__ = ["PipelineTask"]
 
 _numbers = itertools.count(1)
-_MOST_EARLY = 256
-_BREATH = 64
 _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
 
@@ -83,11 +80,9 @@ class PipelineTask:
             raise TypeError(f"patient must be True, False or None, not {shown(patient)}")
         self.patient = patient
         """What is absent at the start is waited for; None: it was not said."""
-        self._lock = threading.Lock()
-        self._asked: list[tuple[Request, str]] = []
+        self._requests = Requests()
         self._observers: list[Observer] = []
-        self._early: deque[Frame] = deque()
-        self._since_breath = 0
+        self._entry = FrameEntry()
         self._run: Run | None = None
         self._ran = False
         self._report: RunReport | None = None
@@ -95,7 +90,7 @@ class PipelineTask:
     @property
     def state(self) -> RunState:
         """Where the run stands."""
-        return self._run.state if self._run else RunState.CREATED
+        return self._run.course.state if self._run else RunState.CREATED
 
     @property
     def report(self) -> RunReport | None:
@@ -107,7 +102,7 @@ class PipelineTask:
     @property
     def processors(self) -> tuple[Processor, ...]:
         """The stages of the run, from the microphone to the speaker; empty before `run()`."""
-        return tuple(node.processor for node in self._run.chain.nodes) if self._run else ()
+        return tuple(seat.processor for seat in self._run.chain.seats) if self._run else ()
 
     # -- the run ---------------------------------------------------------------
 
@@ -127,7 +122,7 @@ class PipelineTask:
                 f"{self.name} has run: make a new PipelineTask (its processors may be used again)"
             )
         run = self._make_run()
-        run.driver = driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
+        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None
         try:
             while not driver.done():
@@ -135,26 +130,24 @@ class PipelineTask:
                     await finished(driver)
                 except asyncio.CancelledError as cancelled:
                     outer = cancelled
-                    run.ask(Request.CANCEL, "outer cancellation")
+                    run.course.ask(Request.CANCEL, "outer cancellation")
         finally:
             run.chain.detach()
         driver.result()
         self._report = report = run.report()
         if outer is not None:
             raise outer
-        if run.errors.failure is not None:
-            raise _pipeline_error(*run.errors.failure, report)
+        if run.course.errors.failure is not None:
+            raise _pipeline_error(*run.course.errors.failure, report)
         return report
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
         params = StartParams(*self._formats, clock, self.name, patient=bool(self.patient))
-        run = Run(self._pipeline, params, self._limits, self._observers, self._early)
+        run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early)
         run.chain.attach()
-        with self._lock:
-            self._run, self._ran = run, True
-            for request, reason in self._asked:
-                run.ask(request, reason)
+        self._run, self._ran = run, True
+        self._requests.go_to(run.course)
         return run
 
     # -- requests: any thread, any time, never raise ---------------------------
@@ -165,7 +158,7 @@ class PipelineTask:
         Returns at once. From any thread, at any time, as often as you like; before `run()`
         it ends the run when it has started. Also the answer to Ctrl-C.
         """
-        self._ask(Request.END, reason)
+        self._requests.ask(Request.END, reason)
 
     def cancel(self, reason: str = "cancel() was called") -> None:
         """Stop the run at once; what is queued is counted as dropped. Overtakes a pending end.
@@ -173,7 +166,7 @@ class PipelineTask:
         Returns at once; `run()` returns its report, with the state cancelled, when
         everything is closed. From any thread, at any time.
         """
-        self._ask(Request.CANCEL, reason)
+        self._requests.ask(Request.CANCEL, reason)
 
     def interrupt(self) -> None:
         """The user speaks while the program speaks: forget what is queued to be said.
@@ -181,27 +174,7 @@ class PipelineTask:
         Interruptible data is dropped and the handling of it cancelled, in every stage; then
         an InterruptionFrame travels downstream. From any thread; without effect unless running.
         """
-        run = self._run
-        if run is not None:
-            self._in_loop(run, run.interrupt)
-
-    def _ask(self, request: Request, reason: str) -> None:
-        with self._lock:
-            run = self._run
-            if run is None:
-                self._asked.append((request, reason))
-                del self._asked[:-8]
-                return
-        self._in_loop(run, lambda: run.ask(request, reason))
-
-    def _in_loop(self, run: Run, call: Callable[[], None]) -> None:
-        if _running_loop() is run.loop:
-            call()
-        elif not run.state.is_final:
-            try:
-                run.loop.call_soon_threadsafe(call)
-            except RuntimeError:
-                pass  # the loop closed meanwhile: there is nothing left to ask
+        self._requests.ask_interruption()
 
     # -- frames ------------------------------------------------------------------
 
@@ -224,22 +197,30 @@ class PipelineTask:
             raise TypeError(f"queue_frame takes a frame, not {shown(frame)}")
         if frame.is_request:
             return self._take_request(frame)
-        run = self._run
-        if run is not None and run.interrupting:
+        run, entry = self._run, self._entry
+        if run is None:
+            return self._keep(frame, is_over=self._requests.are_kept)
+        course = run.course
+        if course.interrupting:
             await asyncio.sleep(0)  # what comes after an interruption is not to be dropped by it
-        if run is None or run.state is _OPENING:
-            return self._keep(frame)
-        if run.state is not _RUNNING or run.request is not _NONE:
+        if course.state is _OPENING:
+            return self._keep(frame, is_over=course.request is not _NONE)
+        if course.state is not _RUNNING or course.request is not _NONE:
             return False
         if asyncio.get_running_loop() is not run.loop:
             raise RuntimeError(
                 f"{self.name} runs in another event loop: use asyncio.run_coroutine_threadsafe"
             )
         full = run.send(frame)
-        self._since_breath += 1
-        if full is not None or self._since_breath >= _BREATH:
-            await self._wait_for_room(run, full)
+        entry.since_break += 1
+        if full is not None or entry.since_break >= MOST_AT_ONCE:
+            await entry.wait(run.loop, full)
         return True
+
+    def _keep(self, frame: Frame, *, is_over: bool) -> bool:
+        if not is_over:
+            self._entry.keep(frame)
+        return not is_over
 
     def _take_request(self, frame: Frame) -> bool:
         if isinstance(frame, StartFrame):
@@ -251,26 +232,6 @@ class PipelineTask:
         elif isinstance(frame, InterruptionFrame):
             self.interrupt()
         return not self.state.is_final
-
-    def _keep(self, frame: Frame) -> bool:
-        if self._asked or (self._run is not None and self._run.request is not Request.NONE):
-            return False
-        if len(self._early) >= _MOST_EARLY:
-            raise RuntimeError(
-                f"{_MOST_EARLY} frames wait for the start: queue more when run() has been called"
-            )
-        self._early.append(frame)
-        return True
-
-    async def _wait_for_room(self, run: Run, full: Congestion | None) -> None:
-        while full is not None and full.congested:
-            waiter = run.loop.create_future()
-            full.add_waiter(waiter)
-            await waiter
-        if self._since_breath >= _BREATH:
-            # A pipeline of inline stages never waits: let others have the loop now and then.
-            self._since_breath = 0
-            await asyncio.sleep(0)
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Show `observer(frame, direction)` every frame that leaves the pipeline at its ends.
@@ -303,22 +264,17 @@ class PipelineTask:
 
     def holding(self) -> list[Holder]:
         """The stages with a frame in hand that wait for nobody downstream: one that stays is stuck."""
-        return [] if self._run is None else holders(self._run.chain.workers)
+        return [] if self._run is None else holders(self._run.chain.task_seats)
 
     def where(self) -> list[str]:
         """Where each stage's task stands, for a log; empty when none runs."""
         if self._run is None:
             return []
         return [
-            f"{w.label} at {where(w.task)}" for w in self._run.chain.workers if w.task and not w.task.done()
+            f"{seat.label} at {where(task)}"
+            for seat in self._run.chain.task_seats
+            if (task := seat.work.task) is not None and not task.done()
         ]
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> PipelineError:

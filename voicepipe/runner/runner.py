@@ -27,13 +27,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
-from voicepipe.checks import check_seconds
+from voicepipe.checks import check_callable, check_seconds
 from voicepipe.lifecycle import RunState
 from voicepipe.run.failures import brief
 from voicepipe.run.task import PipelineTask
@@ -41,6 +41,9 @@ from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
 from voicepipe.runner.process_end import end_process
 from voicepipe.runner.signals import listen
+
+if TYPE_CHECKING:
+    from voicepipe.service.companions import Companion
 
 __all__ = ["PipelineRunner"]
 
@@ -60,14 +63,12 @@ class PipelineRunner:
         blocked_s: how long the event loop may be blocked before a watchdog thread names
             the stage that does it; 0: no watchdog.
         monitor_s: take a census so often, and log what grows; 0: never.
-        status_socket: the path of a local socket that answers `voicepipe status`; None: that of the
-            systemd service, where this is one; empty: none.
-        metrics_port: a port of 127.0.0.1 that tells Prometheus the same (`/metrics`), 0: any that is
-            free; None: none. Needs the extra `metrics`.
+        beside: what runs beside the tasks, such as `StatusSocket(path)` or `Metrics(port)`. Each is called
+            with the tasks before they run, and returns an async context manager that is entered
+            meanwhile. A systemd service has its status socket and its heartbeat without this.
 
     Raises:
-        TypeError, ValueError: a time is none, or a path, or a port.
-        VoicepipeError: there are to be metrics, and the extra is not installed.
+        TypeError, ValueError: a time is none, or something beside cannot be called.
     """
 
     def __init__(
@@ -77,19 +78,15 @@ class PipelineRunner:
         grace_s: float = 20.0,
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
-        status_socket: str | os.PathLike[str] | None = None,
-        metrics_port: int | None = None,
+        beside: Sequence[Companion] = (),
     ) -> None:
         self._handle_signals = handle_signals
         self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
-        self._status_socket = None if status_socket is None else os.fspath(status_socket)
-        self._metrics_port = metrics_port
-        if metrics_port is not None:
-            from voicepipe.service.metrics import check_port  # not for every program
-
-            check_port(metrics_port)
+        self._beside = tuple(beside)
+        for companion in self._beside:
+            check_callable("beside", companion)
         self._in_use = False
         self.errors: list[BaseException] = []
         """What the tasks of the last run raised."""
@@ -192,33 +189,20 @@ class PipelineRunner:
             _log.warning("%s has blocked the event loop for %.1f s at %s", stage or "?", seconds, stack)
 
         async with contextlib.AsyncExitStack() as stack:
-            if os.environ.get("NOTIFY_SOCKET"):
-                from voicepipe.service.heartbeat import Heartbeat  # not for every program
-
-                for task in tasks:
-                    task.patient = True if task.patient is None else task.patient
-                await stack.enter_async_context(Heartbeat(tasks))
-            if path := self._where_to_answer():
-                from voicepipe.service.status import StatusSocket
-
-                await stack.enter_async_context(StatusSocket(path, tasks))
-            if self._metrics_port is not None:
-                from voicepipe.service.metrics import Metrics
-
-                await stack.enter_async_context(Metrics(self._metrics_port, tasks))
+            for companion in (*self._of_a_service(), *self._beside):
+                await stack.enter_async_context(companion(tasks))
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
             if self._monitor_s:
                 await stack.enter_async_context(CensusMonitor(self._monitor_s))
             yield
 
-    def _where_to_answer(self) -> str:
-        """Where the status socket is to be; empty: nowhere."""
-        if self._status_socket is None and os.environ.get("RUNTIME_DIRECTORY"):
-            from voicepipe.service.status import service_socket
+    def _of_a_service(self) -> Sequence[Companion]:
+        if not os.environ.get("NOTIFY_SOCKET"):
+            return ()
+        from voicepipe.service.companions import companions_of_a_service  # not for every program
 
-            return service_socket()
-        return self._status_socket or ""
+        return companions_of_a_service(self._beside)
 
 
 def _check(tasks: tuple[PipelineTask, ...]) -> None:

@@ -23,7 +23,7 @@ import enum
 import logging
 from collections.abc import Iterator, Sequence
 
-from voicepipe.endpoints.device_state import DeviceState
+from voicepipe.report import DeviceState
 from voicepipe.run.stall import Holder
 
 __all__ = ["Health", "Phase"]

@@ -7,10 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from voicepipe.endpoints.device_state import DeviceState
-from voicepipe.endpoints.microphone import MicrophoneInput
-from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.lifecycle import RunState
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.report import DeviceState
 from voicepipe.run.stall import Holder
 from voicepipe.run.task import PipelineTask
 from voicepipe.service.health import Health, Phase
@@ -26,7 +25,8 @@ _BEGINNING = (RunState.CREATED, RunState.OPENING)
 class Heartbeat:
     """Sends READY, WATCHDOG, STATUS and the like while it is entered, from the running loop.
 
-    So a loop that is blocked sends nothing either, and the service manager acts.
+    So a loop that is blocked sends nothing either, and the service manager acts. A service waits for
+    devices that are absent at its start, unless its tasks were told otherwise.
 
     Args:
         tasks: what is run.
@@ -42,6 +42,8 @@ class Heartbeat:
         self._unsent: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
+        for task in self._tasks:
+            task.patient = True if task.patient is None else task.patient
         self._notifier = Notifier(self._address)
         self._beating = asyncio.get_running_loop().create_task(self._beat(), name="voicepipe:heartbeat")
         return self
@@ -73,8 +75,8 @@ class Heartbeat:
 
 
 def devices_of(task: PipelineTask) -> list[DeviceState]:
-    """How the devices of a task's microphones and speakers stand, as far as they are open."""
-    stages = [stage for stage in task.processors if isinstance(stage, MicrophoneInput | SpeakerOutput)]
+    """Return how the devices of a task's stages stand, as far as they are open."""
+    stages = [stage for stage in task.processors if isinstance(stage, DeviceStage)]
     return [state for stage in stages if (state := stage.device_state()) is not None]
 
 

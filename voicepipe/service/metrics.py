@@ -62,9 +62,9 @@ def check_port(port: object) -> int:
         TypeError, ValueError: it is none.
         MissingExtraError: the extra is not installed.
     """
-    number = check_count("metrics_port", port)
+    number = check_count("port", port)
     if number > 65_535:
-        raise ValueError(f"metrics_port must be a port, from 0 to 65535, not {number}")
+        raise ValueError(f"port must be a number from 0 to 65535, not {number}")
     _library()
     return number
 
@@ -72,18 +72,28 @@ def check_port(port: object) -> int:
 class Metrics:
     """Answers `GET /metrics` on 127.0.0.1 while it is entered.
 
-    What cannot be had is a line in the log: a program is not to fail because it cannot be looked at.
+        PipelineRunner(beside=[Metrics(9464)]).main(task)
+
+    If the port cannot be opened, a warning is logged; the program runs on without metrics.
 
     Args:
         port: of this computer; 0: any that is free.
-        tasks: what is run.
+
+    Raises:
+        TypeError, ValueError: `port` is no port.
+        MissingExtraError: the extra `metrics` is not installed.
     """
 
-    def __init__(self, port: int, tasks: Sequence[PipelineTask]) -> None:
-        self._port = port
-        self._tasks = tasks
+    def __init__(self, port: int) -> None:
+        self._port = check_port(port)
+        self._tasks: Sequence[PipelineTask] = ()
         self._server: asyncio.Server | None = None
         self._clients = Clients(self._answer, "voicepipe:metrics")
+
+    def __call__(self, tasks: Sequence[PipelineTask]) -> Self:
+        """Set which tasks it tells of; called by the runner."""
+        self._tasks = tasks
+        return self
 
     async def __aenter__(self) -> Self:
         connected = self._clients.connected

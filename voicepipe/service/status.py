@@ -29,20 +29,29 @@ _log = logging.getLogger("voicepipe")
 class StatusSocket:
     """Answers each connection with one JSON object, and closes it, while it is entered.
 
-    Only the user who runs the program may connect (0600). What cannot be had is a line in the log: a
-    program is not to fail because it cannot be looked at.
+        PipelineRunner(beside=[StatusSocket("/run/user/1000/parrot")]).main(task)
+
+    Only the user who runs the program may connect (0600). If the socket cannot be made, a warning is
+    logged; the program runs on without it.
 
     Args:
         path: where the socket is to be; one that a program has left behind is replaced.
-        tasks: what is run.
+
+    Raises:
+        TypeError: `path` is no path.
     """
 
-    def __init__(self, path: str, tasks: Sequence[PipelineTask]) -> None:
-        self._path = path
-        self._tasks = tasks
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._tasks: Sequence[PipelineTask] = ()
         self._server: asyncio.Server | None = None
         self._clients = Clients(self._answer, "voicepipe:status")
         self._inode = 0
+
+    def __call__(self, tasks: Sequence[PipelineTask]) -> Self:
+        """Set which tasks it tells of; called by the runner."""
+        self._tasks = tasks
+        return self
 
     async def __aenter__(self) -> Self:
         try:

@@ -36,69 +36,69 @@ their libraries do in C, how long Python code itself takes, and what the operati
 signals, scheduling, a process that is killed.
 """
 
+from voicepipe.lazy import homes_of, lazy_names
+
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # as in voicepipe itself: a name's module is imported when it is first asked for
-    from voicepipe.census.census import Census, assert_nothing_left, take_census
-    from voicepipe.testing.backend_checks import BACKEND_CHECKS, check_backend
-    from voicepipe.testing.leftovers import nothing_left
-    from voicepipe.testing.processing import Frames, Processed, arun_processor, run_processor
-    from voicepipe.testing.processor_checks import check_processor
-    from voicepipe.testing.rules import RuleError
-    from voicepipe.testing.sound import frames_of, noise, silence, speech, tone
-    from voicepipe.testing.steps import SteppingLoop
-    from voicepipe.testing.virtual import VirtualClockError, VirtualLoop, run_virtual
-    from voicepipe_devices.fake import SimulatedCard
+if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
+    from voicepipe.census.census import (
+        Census as Census,
+    )
+    from voicepipe.census.census import (
+        assert_nothing_left as assert_nothing_left,
+    )
+    from voicepipe.census.census import (
+        take_census as take_census,
+    )
+    from voicepipe.testing.backend_checks import (
+        BACKEND_CHECKS as BACKEND_CHECKS,
+    )
+    from voicepipe.testing.backend_checks import (
+        check_backend as check_backend,
+    )
+    from voicepipe.testing.leftovers import nothing_left as nothing_left
+    from voicepipe.testing.processing import (
+        Frames as Frames,
+    )
+    from voicepipe.testing.processing import (
+        Processed as Processed,
+    )
+    from voicepipe.testing.processing import (
+        arun_processor as arun_processor,
+    )
+    from voicepipe.testing.processing import (
+        run_processor as run_processor,
+    )
+    from voicepipe.testing.processor_checks import check_processor as check_processor
+    from voicepipe.testing.rules import RuleError as RuleError
+    from voicepipe.testing.sound import (
+        frames_of as frames_of,
+    )
+    from voicepipe.testing.sound import (
+        noise as noise,
+    )
+    from voicepipe.testing.sound import (
+        silence as silence,
+    )
+    from voicepipe.testing.sound import (
+        speech as speech,
+    )
+    from voicepipe.testing.sound import (
+        tone as tone,
+    )
+    from voicepipe.testing.steps import SteppingLoop as SteppingLoop
+    from voicepipe.testing.virtual import (
+        VirtualClockError as VirtualClockError,
+    )
+    from voicepipe.testing.virtual import (
+        VirtualLoop as VirtualLoop,
+    )
+    from voicepipe.testing.virtual import (
+        run_virtual as run_virtual,
+    )
+    from voicepipe_devices.fake import SimulatedCard as SimulatedCard
 
-__all__ = [
-    # virtual time
-    "run_virtual",
-    "VirtualLoop",
-    "VirtualClockError",
-    "SteppingLoop",
-    # a stage by itself
-    "run_processor",
-    "arun_processor",
-    "Processed",
-    "Frames",
-    "check_processor",
-    "RuleError",
-    # devices
-    "SimulatedCard",
-    "check_backend",
-    "BACKEND_CHECKS",
-    # sound
-    "tone",
-    "silence",
-    "noise",
-    "speech",
-    "frames_of",
-    # nothing left
-    "nothing_left",
-    "take_census",
-    "assert_nothing_left",
-    "Census",
-]
-
-
-def __getattr__(name: str) -> object:
-    """Import a name's module when the name is first asked for: pytest imports this package everywhere."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value: object = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-_HOMES = {
-    name: home
-    for home, names in {
+_HOMES = homes_of(
+    {
         "voicepipe.census.census": "Census assert_nothing_left take_census",
         "voicepipe.testing.backend_checks": "BACKEND_CHECKS check_backend",
         "voicepipe.testing.leftovers": "nothing_left",
@@ -109,7 +109,10 @@ _HOMES = {
         "voicepipe.testing.steps": "SteppingLoop",
         "voicepipe.testing.virtual": "VirtualClockError VirtualLoop run_virtual",
         "voicepipe_devices.fake": "SimulatedCard",
-    }.items()
-    for name in names.split()
-}
-"""The module of each public name."""
+    }
+)
+"""The module of each public name: a name is added here and above, for the type checkers."""
+
+if not TYPE_CHECKING:
+    __all__ = [name for name in _HOMES if name != "__version__"]
+    __getattr__, __dir__ = lazy_names(__name__, globals(), _HOMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.cli.parts.echo_display import Dashboard
@@ -24,6 +25,9 @@ from voicepipe.run.task import PipelineTask
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.stages.loopback import Loopback
+
+if TYPE_CHECKING:
+    from voicepipe.service.companions import Companion
 
 __all__ = ["EchoOptions", "SayBack", "command_line", "read_options", "run"]
 
@@ -144,7 +148,7 @@ def _run(options: EchoOptions, screen: Screen) -> int:
     sound = choose_sound(options.backend, screen.say)
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
-    runner = PipelineRunner(status_socket=options.status_socket, metrics_port=options.metrics)
+    runner = PipelineRunner(beside=_companions(options))
     status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):
@@ -154,6 +158,20 @@ def _run(options: EchoOptions, screen: Screen) -> int:
         sound.finish(screen.say)
     screen.say("nothing is left running" if not runner.left else f"left running: {runner.left}")
     return status
+
+
+def _companions(options: EchoOptions) -> list[Companion]:
+    """Return what answers while the program runs."""
+    companions: list[Companion] = []
+    if options.status_socket is not None:
+        from voicepipe.service.status import StatusSocket  # it brings numpy, which --live can do without
+
+        companions.append(StatusSocket(options.status_socket))
+    if options.metrics is not None:
+        from voicepipe.service.metrics import Metrics
+
+        companions.append(Metrics(options.metrics))
+    return companions
 
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:

@@ -1,0 +1,70 @@
+"""What is asked of a run, from any thread: before it runs it is kept, and then handed to its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from voicepipe.lifecycle import Request
+from voicepipe.run.course import Course
+
+__all__ = ["Requests"]
+
+_MOST_KEPT = 8
+
+
+class Requests:
+    """The way from the program to the course of its run. From any thread; never raises."""
+
+    __slots__ = ("_course", "_kept", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: list[tuple[Request, str]] = []
+        self._course: Course | None = None
+
+    @property
+    def are_kept(self) -> bool:
+        """An end or a cancel was asked for before the run."""
+        return bool(self._kept)
+
+    def go_to(self, course: Course) -> None:
+        """Hand over what was asked before, and whatever is asked from now on."""
+        with self._lock:
+            self._course = course
+            for request, reason in self._kept:
+                course.ask(request, reason)
+
+    def ask(self, request: Request, reason: str) -> None:
+        """Ask for an end or a cancel."""
+        with self._lock:
+            course = self._course
+            if course is None:
+                self._kept.append((request, reason))
+                del self._kept[:-_MOST_KEPT]
+                return
+        _in_loop(course, lambda: course.ask(request, reason))
+
+    def ask_interruption(self) -> None:
+        """Ask for an interruption; without effect before the run."""
+        course = self._course
+        if course is not None:
+            _in_loop(course, course.ask_interruption)
+
+
+def _in_loop(course: Course, call: Callable[[], None]) -> None:
+    if _running_loop() is course.loop:
+        call()
+    elif not course.state.is_final:
+        try:
+            course.loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            pass  # the loop closed meanwhile: there is nothing left to ask
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
