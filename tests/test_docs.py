@@ -19,7 +19,8 @@ from bare import bare
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 README, CONTRIBUTING, LLMS = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "llms.txt"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [README, CONTRIBUTING, LLMS, *DOCS]
+RASPBERRY_PI = ROOT / "devices" / "raspberry-pi" / "README.md"
+PAGES = [README, CONTRIBUTING, LLMS, RASPBERRY_PI, *DOCS]
 LANGUAGES = ("python", "sh", "text", "toml")
 MOST_WORDS, MOST_WORDS_IN_A_SENTENCE = 900, 25
 
