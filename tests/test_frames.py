@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages_for_tests import Ends, Recorder
+from support.stages import Ends, Recorder
 from voicepipe import (
     AudioFormat,
     AudioFormatError,

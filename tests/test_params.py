@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stages_for_tests import Recorder
+from support.stages import Recorder
 from voicepipe import AudioFormat, Limits, Pipeline, PipelineTask, StartParams
 
 LIMITS = [field.name for field in fields(Limits)]

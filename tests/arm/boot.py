@@ -59,7 +59,7 @@ from arm.system import (
     take_settings,
     tools_are_here,
 )
-from arm_wheels import RELEASES, wheels_for
+from arm.wheels import RELEASES, wheels_for
 
 __all__ = ["Check", "check_in", "requirements", "verdict"]
 

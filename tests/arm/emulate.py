@@ -2,7 +2,7 @@
 
     python tests/arm/emulate.py                             # bookworm
     python tests/arm/emulate.py --release trixie --log trixie.log
-    python tests/arm/emulate.py -- tests/test_echo.py       # what follows -- is for pytest
+    python tests/arm/emulate.py -- tests/cli/test_echo.py       # what follows -- is for pytest
 
 It makes the system with debootstrap (it stays in --folder for the next time), and takes a clean checkout of
 HEAD into it. There it runs the echo program as README.md says, the commands of

@@ -19,10 +19,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backends_for_tests import outside
 from process.programs import PATIENT, Waits, log_to_both, say
-from sound_for_tests import noise
-from stages_for_tests import Loopback, Recorder, forever
+from support.backends import outside
+from support.sound import noise
+from support.stages import Loopback, Recorder, forever
 from voicepipe import (
     AudioFormat,
     Backend,

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import numpy as np
 
-from stages_for_tests import Does, forever, stubborn
+from support.stages import Does, forever, stubborn
 from voicepipe import (
     Frame,
     FrameDirection,

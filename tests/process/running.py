@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from program_output import without_slow_steps
+from support.program_output import without_slow_steps
 
 __all__ = ["Ended", "Program", "ended"]
 

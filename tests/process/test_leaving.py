@@ -21,8 +21,8 @@ from signal import SIGHUP, SIGINT, SIGTERM
 
 import pytest
 
-from counts import count_of
 from process.running import Ended, Program
+from support.counts import count_of
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="allowed skip: looks into /proc"),

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from counts import count_of
 from process.running import PATIENCE_S
-from sound_for_tests import assert_accounted, noise
-from stages_for_tests import InlineRecorder, Loopback, Recorder
+from support.counts import count_of
+from support.sound import assert_accounted, noise
+from support.stages import InlineRecorder, Loopback, Recorder
 from voicepipe import (
     MicrophoneInput,
     Pipeline,

@@ -1,11 +1,11 @@
-"""Some seconds of the hour on the card (tests/endurance/hour.py): a device is lost, and comes back."""
+"""Some seconds of the hour on the card (tests/long/endurance/hour.py): a device is lost, and comes back."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from endurance.hour import LOG, Loss, live
+from long.endurance.hour import LOG, Loss, live
 from soundcard.plugging import PluggedCard
 
 SECONDS = 10.0

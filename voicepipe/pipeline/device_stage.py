@@ -31,7 +31,10 @@ class DeviceStage(FrameProcessor):
             seat.box.wake()
 
     def take_charge(self) -> None:
-        """Take the frame in progress into the stage's own books (`seams`): a cut drops nothing then."""
+        """Take the frame in progress into the stage's own books (`seams`).
+
+        An interruption does not cut its handling from then on, and a cancel drops nothing of it here.
+        """
         seat = self._mailbox_seat
         if seat is not None:
             seat.hand_over()

@@ -1,6 +1,6 @@
 """The sound process: it holds one stream of a blocking driver, and moves its samples through pipes.
 
-    python -m voicepipe_devices.helper MODULE:FUNCTION DESCRIPTOR
+    python -m voicepipe_devices.sound_process.child MODULE:FUNCTION DESCRIPTOR
 
 `FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and what is
 captured go to stdout (`messages`); what is to be heard comes on the descriptor, and never stands

@@ -1,0 +1,1 @@
+"""Formats, conversion, levels and WAV files."""

@@ -1,0 +1,1 @@
+"""What is left behind: the census, and the monitor of it."""

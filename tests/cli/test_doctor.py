@@ -1,0 +1,227 @@
+"""`voicepipe doctor` over the simulated card: what is well, what is bad, and the cure of each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.backends import inside, outside
+from voicepipe import AudioFormat, BackendMissingError
+from voicepipe.cli import main
+from voicepipe.cli.commands.doctor import DoctorOptions, examine
+from voicepipe.cli.parts.chirp import Chirp
+from voicepipe.cli.parts.doctor_finding import Finding
+from voicepipe.cli.parts.doctor_system import permissions, servers
+from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
+from voicepipe_devices.driver import Finished, Handle, RenderCallback
+from voicepipe_devices.fake import FakeBackend, SimulatedCard
+
+Verb = Callable[[SimulatedCard], object]
+GAIN = 0.25
+
+
+class Room(FakeBackend):
+    """Its microphone hears its speaker, and some noise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noise = np.random.default_rng(0)
+
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> Handle:
+        def rendered(samples: int) -> bytes:
+            data = callback(samples)
+            noise = self._noise.normal(0, 30, samples)
+            heard = np.frombuffer(data, np.int16) * GAIN + noise
+            self.card.mic.hear(np.rint(heard).astype(np.int16))
+            return data
+
+        return await super().open_render(request, rendered, finished)
+
+
+async def findings(backend: FakeBackend, options: DoctorOptions | None = None) -> dict[str, Finding]:
+    options = options or DoctorOptions("fake")
+    return {finding.check: finding async for finding in examine(backend, options)}
+
+
+async def test_a_card_in_a_room_is_well() -> None:
+    room = Room()
+    room.card.mic.hear(np.random.default_rng(1).normal(0, 300, 16_000).astype(np.int16))
+    found = await findings(room)
+    assert {check: finding.verdict for check, finding in found.items()} == dict.fromkeys(
+        (
+            *("software", "devices", "hears at", "plays at"),
+            *("microphone", "blocks", "level", "speaker", "plays", "round trip"),
+        ),
+        "good",
+    )
+    assert found["hears at"].text.startswith("simulated microphone: ")
+    assert found["plays at"].text.startswith("simulated speaker: ")
+    assert found["blocks"].text == "51 blocks of 20 ms, the longest wait 20 ms"
+    assert found["level"].text.startswith("-41 dB, peak ")
+    assert "(3 of 3 chirps heard), and the echo has -12 dB" in found["round trip"].text
+
+
+async def test_a_microphone_that_does_not_hear_the_speaker_is_no_fault() -> None:
+    found = await findings(FakeBackend())
+    assert found["round trip"].verdict == "note"
+    assert "with headphones that is right" in found["round trip"].text
+
+
+def loud(card: SimulatedCard) -> None:
+    card.mic.hear(np.full(16_000, 32_767, np.int16))
+
+
+def faint(card: SimulatedCard) -> None:
+    card.mic.hear(np.tile(np.array([1, -1], np.int16), 8_000))
+
+
+FAULTS: list[tuple[Verb, str, str]] = [
+    (lambda card: card.mic.unplug(), "microphone", "is not plugged in: plug it in"),
+    (lambda card: card.speaker.unplug(), "speaker", "is not plugged in: plug it in"),
+    (lambda card: card.mic.busy(), "microphone", "is in use by another program or stream: close that first"),
+    (
+        lambda card: card.speaker.forbid(),
+        "speaker",
+        "may not be used: give the user, or this program, the right",
+    ),
+    (lambda card: card.mic.refuse(48_000), "microphone", "refuses 16000 Hz: it supports 48000 Hz"),
+    (lambda card: card.mic.break_(), "microphone", "its sound server has stopped: start it"),
+    (lambda card: card.mic.fail_start(), "microphone", "does not start: choose another device"),
+    (
+        lambda card: card.mic.stall(),
+        "blocks",
+        "gave nothing for 2.5 s: .*: restart the sound server, or replug",
+    ),
+    (
+        lambda card: card.speaker.stall(),
+        "plays",
+        "took nothing for 1 s: .*: restart the sound server, or replug",
+    ),
+    (lambda card: card.mic.mute(), "level", "nothing but zeros: it is muted in the mixer .*: unmute it"),
+    (loud, "level", "0 dB, peak 0 dB, 16000 samples at full scale: turn the microphone down"),
+    (faint, "level", "hardly anything: turn the microphone up, or unmute it"),
+]
+
+
+@pytest.mark.parametrize(("verb", "check", "sentence"), FAULTS)
+async def test_what_is_bad_is_said_with_its_cure(verb: Verb, check: str, sentence: str) -> None:
+    backend = FakeBackend()
+    verb(backend.card)
+    found = await findings(backend)
+    assert found[check].verdict == "bad"
+    assert re.search(sentence, found[check].text), found[check]
+
+
+async def test_a_microphone_whose_first_block_comes_late_is_well() -> None:
+    """As the monitor of an idle null sink of PulseAudio does."""
+    backend = FakeBackend()
+    backend.card.mic.hear(np.random.default_rng(1).normal(0, 300, 48_000).astype(np.int16))
+    backend.card.mic.stall()
+    loop = asyncio.get_running_loop()
+    loop.call_later(2.2, backend.card.mic.stall, False)
+    found = await findings(backend)
+    assert loop.time() > 2.2
+    assert found["blocks"].verdict == "good"
+
+
+async def test_what_depends_on_what_is_bad_is_left_out() -> None:
+    backend = FakeBackend()
+    backend.card.mic.unplug()
+    found = await findings(backend)
+    assert {"blocks", "level", "round trip"}.isdisjoint(found)
+    assert found["plays"].verdict == "good"
+
+
+async def test_without_a_library_nothing_more_can_be_found() -> None:
+    class Nothing(FakeBackend):
+        async def devices(self) -> list[DeviceInfo]:
+            raise BackendMissingError("the PortAudio library is not there; install it: so and so")
+
+    found = await findings(Nothing())
+    assert list(found) == ["software", "library"]
+    assert str(found["library"]) == (
+        "bad   library       the PortAudio library is not there; install it: so and so"
+    )
+
+
+async def test_without_a_device() -> None:
+    backend = FakeBackend()
+    backend.card.mic.unplug()
+    backend.card.speaker.unplug()
+    found = await findings(backend)
+    assert found["devices"].text == "none can be used; of the microphone and the speaker it is said why"
+
+
+@pytest.mark.real_time
+async def test_a_library_tells_its_version_and_its_process_the_priority_it_got() -> None:
+    found = await outside("well").library()
+    assert found.version == ""
+    assert found.priority in ("real-time", "raised", "ordinary")
+    assert await inside("well").library() == LibraryInfo("", "ordinary")
+
+
+def test_sound_hardware_that_this_user_may_not_use(tmp_path: Path) -> None:
+    assert list(permissions(tmp_path / "none")) == []
+    (tmp_path / "pcmC0D0c").touch()
+    assert [finding.verdict for finding in permissions(tmp_path)] == ["good"]
+    (tmp_path / "pcmC0D0p").symlink_to("/no/such/device")  # which nobody may use, root included
+    (finding,) = permissions(tmp_path)
+    assert finding.verdict == "bad"
+    assert finding.text.startswith("no right to pcmC0D0p in ")
+    assert finding.text.endswith("sudo usermod -aG audio $USER, and log in again")
+
+
+def test_a_sound_server_that_left_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIPEWIRE_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_SERVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", "")  # nobody to ask it by
+    assert [finding.verdict for finding in servers()] == ["note"]
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "pipewire-0"))
+        server.listen()
+        assert [str(finding) for finding in servers()] == ["good  server        PipeWire takes connections"]
+    (finding,) = servers()
+    assert finding.verdict == "bad"
+    assert finding.text.endswith("systemctl --user restart pipewire")
+
+
+def test_a_chirp_is_found_in_noise_to_the_sample() -> None:
+    chirp = Chirp(AudioFormat(48_000, 2))
+    played = np.frombuffer(chirp.data, np.int16).reshape(-1, 2)[:, 0] / 32768
+    sound = np.random.default_rng(2).normal(0, 0.01, 40_000)
+    sound[12_345 : 12_345 + len(played)] += 0.1 * played
+    found = chirp.find(sound)
+    assert found is not None
+    assert found[0] == 12_345
+    assert found[1] == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("sound", [np.zeros(20_000), np.zeros(10)])
+def test_no_chirp_is_found_where_there_is_none(sound: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    assert Chirp(AudioFormat(16_000)).find(sound) is None
+    noise = np.random.default_rng(3).normal(0, 0.1, 20_000)
+    assert Chirp(AudioFormat(16_000)).find(noise) is None
+
+
+def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--backend", "fake", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [finding["check"] for finding in found][:3] == ["software", "devices", "hears at"]
+    assert all(set(finding) == {"check", "verdict", "text"} for finding in found)
+
+
+def test_a_file_has_nothing_to_examine(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--backend", "wav:a.wav"])
+    assert ended.value.code == 2
+    assert "nothing to examine in a file" in capsys.readouterr().err

@@ -1,0 +1,318 @@
+"""The echo program, in a process of its own, without sound hardware. On real PortAudio: tests/soundcard."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from support.bare import bare
+from support.program_output import without_slow_steps
+from support.stages import DOWN
+from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
+from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.cli.commands.echo import SayBack, _task, read_options
+from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.parts.sound_source import Sound
+from voicepipe.sample import speech
+from voicepipe.testing import SimulatedCard, run_virtual
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"
+
+
+def echo(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", "-m", "voicepipe.echo", *arguments],
+        cwd=ROOT,
+        env=bare(VOICEPIPE_CONFIG=os.devnull, **environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Its status, and what it said on stdout and on stderr."""
+    with echo(*arguments, **environment) as program:
+        out, err = program.communicate(timeout=40)
+    return program.returncode, out, without_slow_steps(err)
+
+
+def content(path: Path | str) -> bytes:
+    with WavReader(path) as file:
+        return file.read(file.num_samples)
+
+
+def without_a_card(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine with PortAudio and no card: an ALSA configuration without one."""
+    config = tmp_path / "asound.conf"
+    config.write_text("pcm.default { type hw card 31 }\n")
+    return {"ALSA_CONFIG_PATH": str(config), "TMPDIR": str(tmp_path), "JACK_NO_START_SERVER": "1"}
+
+
+def without_the_library(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine without PortAudio: importing sounddevice raises what it then raises."""
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    path = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "devices")])
+    return {"PYTHONPATH": path, "TMPDIR": str(tmp_path)}
+
+
+# -- where there is no sound card
+
+
+def test_the_bundled_voice_comes_back_whole_and_nothing_is_left(tmp_path: Path) -> None:
+    status, out, err = ended("--backend", "fake", TMPDIR=str(tmp_path))
+    assert (status, err) == (0, "")
+    assert "heard 7.24 s, 2 utterances" in out
+    assert "dropped samples: none" in out
+    assert "nothing is left running" in out
+    durations = [float(seconds) for seconds in re.findall(r"heard (\d+\.\d+) s of speech", out)]
+    (said,) = re.findall(r"said (\d+\.\d+) s", out)
+    assert sum(durations) == pytest.approx(float(said), abs=0.02)
+    (path,) = re.findall(r"what the simulated speaker played is in (\S+)", out)
+    assert Path(path).parent == tmp_path
+    played, spoken = np.frombuffer(content(path), np.int16), np.frombuffer(speech(), np.int16)
+    loud = np.flatnonzero(played)
+    first = played[loud[0] : loud[0] + 16_000].tobytes()
+    assert first in spoken.tobytes(), "sample for sample"
+
+
+@pytest.mark.parametrize(
+    ("missing", "says"),
+    [
+        (without_a_card, "no sound card found (plug one in, or start the sound server)"),
+        (
+            without_the_library,
+            "the PortAudio library is not there (PortAudio library not found); install it: ",
+        ),
+    ],
+)
+def test_without_sound_it_says_so_in_one_line_and_runs_on_the_simulated_card(
+    tmp_path: Path, missing: object, says: str
+) -> None:
+    environment = missing(tmp_path)  # type: ignore[operator]
+    status, out, err = ended("--seconds", "0.5", **environment)
+    assert (status, err) == (0, "")
+    first = out.splitlines()[0]
+    assert says in first
+    assert first.endswith("; on a simulated card instead, whose microphone hears a bundled voice")
+    assert "what the simulated speaker played is in" in out
+    if missing is without_the_library and "debian" in Path("/etc/os-release").read_text():
+        assert "sudo apt-get install -y libportaudio2" in first
+
+    status, out, err = ended("--backend", "portaudio", **environment)
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert re.search(
+        r"there is no (speaker|microphone): plug one in|the PortAudio library is not there", line
+    )
+
+
+def test_ctrl_c_says_all_that_was_heard() -> None:
+    with echo("--backend", "fake") as program:
+        wait_for("speech", program)
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=30)
+    assert (program.returncode, without_slow_steps(err)) == (0, "")
+    assert "ended: SIGINT" in out
+    (heard,) = re.findall(r"heard (\d+\.\d+) s of speech", out)
+    assert f"1 utterance, said {heard} s; dropped samples: none" in out
+    assert "nothing is left running" in out
+
+
+def test_ctrl_c_again_and_again_shows_no_traceback() -> None:
+    with echo("--backend", "fake") as program:
+        wait_for("dB", program)
+        while program.poll() is None:
+            program.send_signal(signal.SIGINT)
+            time.sleep(0.002)
+        assert program.stderr is not None
+        assert "Traceback" not in program.stderr.read()
+    # Ended by the first, stopped by the second, or on its way out already: what a shell calls 130.
+    assert program.returncode in (0, 130, -signal.SIGINT)
+
+
+def wait_for(text: str, program: subprocess.Popen[str]) -> None:
+    assert program.stdout is not None
+    while text not in (line := program.stdout.readline()):
+        assert line, f"it ended without: {text}"
+
+
+def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:
+    with echo("--backend", "fake", "--seconds", "0.5", TMPDIR=str(tmp_path)) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        program.wait(timeout=30)
+        assert program.stderr is not None
+        assert without_slow_steps(program.stderr.read()) == ""
+    assert program.returncode == 0
+
+
+# -- files
+
+
+def test_every_utterance_of_a_file_is_in_the_output_sample_for_sample(tmp_path: Path) -> None:
+    output = tmp_path / "out.wav"
+    status, out, err = ended("--backend", f"wav:{SAMPLE},{output}")
+    assert (status, err) == (0, "")
+    spoken, said = np.frombuffer(speech(), np.int16), np.frombuffer(content(output), np.int16)
+    durations = re.findall(r"heard (\d+\.\d+) s of speech", out)
+    assert len(durations) == 2
+    first = place_of(said, spoken)
+    length = int(np.argmin(spoken[first : first + len(said)] == said[: len(spoken) - first]))
+    second = place_of(said[length:], spoken)
+    assert second > first + length
+    np.testing.assert_array_equal(said[length:], spoken[second : second + len(said) - length])
+    assert [length / 16_000, (len(said) - length) / 16_000] == pytest.approx(
+        list(map(float, durations)), abs=0.01
+    )
+
+
+def place_of(part: npt.NDArray[np.int16], whole: npt.NDArray[np.int16]) -> int:
+    """Where the first second of `part` is in `whole`."""
+    place = whole.tobytes().find(part[:16_000].tobytes())
+    assert place % 2 == 0, "it is nowhere"
+    return place // 2
+
+
+def test_live_passes_a_file_on_as_it_is(tmp_path: Path) -> None:
+    output = tmp_path / "out.wav"
+    status, out, err = ended("--live", "--backend", f"wav:{SAMPLE},{output}")
+    assert (status, err) == (0, "")
+    assert content(output) == speech()
+    assert "said 7.24 s; dropped samples: none" in out
+
+
+def test_a_limit_in_seconds_counts_the_files_seconds(tmp_path: Path) -> None:
+    output = tmp_path / "out.wav"
+    status, out, _ = ended("--live", "--seconds", "1.5", "--backend", f"wav:{SAMPLE},{output}")
+    assert status == 0
+    assert content(output) == speech()[: 2 * 24_000]
+    assert "ended: 1.5 s are over" in out
+
+
+def test_an_output_may_be_left_out() -> None:
+    status, out, err = ended("--backend", f"wav:{SAMPLE}")
+    assert (status, err) == (0, "")
+    assert "2 utterances, said 0.00 s" in out
+
+
+def test_the_back_end_may_come_from_the_environment() -> None:
+    status, out, _ = ended(VOICEPIPE_BACKEND=f"wav:{SAMPLE}")
+    assert status == 0
+    assert "2 utterances" in out
+    status, _, err = ended(VOICEPIPE_BACKEND="soundblaster")
+    assert status == 2
+    assert "VOICEPIPE_BACKEND: there is no back end 'soundblaster'" in err
+
+
+def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
+    import voicepipe
+
+    audio = voicepipe.AudioFormat(44_100, 2)
+    with WavWriter(tmp_path / "in.wav", audio) as file:
+        file.write(speech(audio))
+    status, out, err = ended("--backend", f"wav:{tmp_path / 'in.wav'}")
+    assert (status, err) == (0, "")
+    assert "heard 7.24 s, 2 utterances" in out
+
+
+# -- bad input: one line, status 2 for usage and 1 for the rest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seconds", "nan"], "'nan' is no time in seconds: 10 or 2.5 would be right"),
+        (["--seconds=-1"], "'-1' is no time in seconds"),
+        (["--seconds", "soon"], "'soon' is no time in seconds"),
+        (["--seconds", "inf"], "'inf' is no time in seconds"),
+        (["--rate", "48k"], "'48k' is no rate: 8000 to 384000, such as 16000 or 48000"),
+        (["--rate", "0"], "'0' is no rate"),
+        (["--block", "0"], "'0' is no block: a whole number of samples, such as 480"),
+        (["--block", "2.5"], "'2.5' is no block"),
+        (["--block", "384000"], "at most 1 s is right"),
+        (["--latency", "tiny"], "'tiny' is no latency: low, high, or seconds up to 10, such as 0.05"),
+        (["--latency", "nan"], "'nan' is no latency"),
+        (["--backend", "soundblaster"], "there is no back end 'soundblaster': 'portaudio' or "),
+        (["--backend", "wav:"], "the back end 'wav' needs a file"),
+        (["--backend", "fake:1"], "the back end 'fake' takes nothing behind its name"),
+        (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),
+        (["--backend", f"wav:{SAMPLE}", "--mic", "usb"], "--mic and --speaker name sound devices"),
+        (["--backend", "wav:,out.wav"], "'wav:,out.wav' has nothing to hear: wav:IN.wav or"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--sec", "1"], "unrecognized arguments: --sec 1"),
+        (["--backend"], "argument --backend: expected one argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -> None:
+    status, out, err = ended(*arguments)
+    assert (status, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("python -m voicepipe.echo: ")
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["--backend", "fake", "--mic", "nope"],
+            "there is no device 'nope': there is 'simulated microphone'",
+        ),
+        (["--backend", "wav:nope.wav"], "nope.wav cannot be read: there is no such file"),
+        (["--backend", "wav:README.md"], "README.md is no WAV file"),
+        (["--backend", "wav:tests"], "tests"),
+        (["--backend", f"wav:{SAMPLE},/no/such/folder/out.wav"], "its folder is not there: make it first"),
+        (["--backend", "wav:/dev/zero"], "/dev/zero"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line_and_status_1(arguments: list[str], says: str) -> None:
+    status, out, err = ended(*arguments)
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert says in line
+
+
+# -- its stage
+
+
+def test_an_utterance_is_said_and_the_microphones_sound_goes_no_further() -> None:
+    heard = UtteranceFrame(b"\1\0" * 16_000 * 25, position=320, captured_s=1.5)
+    first, *said = SayBack().process(heard, DOWN)
+    assert first is heard
+    assert all(isinstance(frame, OutputAudioFrame) for frame in said)
+    parts = [frame for frame in said if isinstance(frame, OutputAudioFrame)]
+    assert b"".join(part.data for part in parts) == heard.data
+    assert [part.position for part in parts] == [320, 160_320, 320_320]
+    assert [part.captured_s for part in parts] == [1.5, 11.5, 21.5]
+    assert list(SayBack().process(InputAudioFrame(b"\1\0"), DOWN)) == []
+    other = TextFrame("x")
+    assert list(SayBack().process(other, DOWN)) == [other]
+
+
+@pytest.mark.parametrize("engine", ["webrtc", "webrtc-plain"])
+def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tmp_path: Path) -> None:
+    backend = f"wav:{SAMPLE},{tmp_path / 'out.wav'}"
+    status, out, err = ended("--backend", backend, "--vad", engine, "--preset", "responsive")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].endswith(f"(the ear is {engine})")
+    assert "2 utterances" in out
+
+
+def test_two_devices_that_open_slowly_are_no_failure() -> None:
+    card = SimulatedCard()
+    for device in (card.mic, card.speaker):
+        device.slow_open(4.0)
+    card.mic.run_out()
+    task, _ = _task(read_options(["--seconds", "1"], "echo"), Sound(card.backend()), Screen())
+    assert run_virtual(task.run()).state is RunState.ENDED

@@ -1,0 +1,1 @@
+"""The port to devices, and what stands at it."""

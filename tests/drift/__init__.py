@@ -1,0 +1,1 @@
+"""Two clocks, and sound that is late."""

@@ -1,0 +1,1 @@
+"""The microphone and the speaker of a run."""

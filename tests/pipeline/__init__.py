@@ -1,0 +1,1 @@
+"""Stages, and the mailboxes and branches between them."""

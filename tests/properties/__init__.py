@@ -1,0 +1,1 @@
+"""Properties that hold whatever happens, and whenever: generated, exhaustive, simulated."""

@@ -1,0 +1,13 @@
+"""Scenarios of runs, made from a seed, and the rules that hold in all of them.
+
+    python tests/long/simulate.py 20000          # so many seeds
+    python tests/long/simulate.py --seed 4711    # one of them, told in full
+
+A scenario is a function of its seed (`scenario`): one to three runs in one event loop, of pipelines
+with stages that behave or misbehave (`stages`) over simulated cards with faults (`cards`), each asked
+to stop at some moment in some way. It is played in virtual time, by a loop that sees who touches it
+(`loop`), while everything is written down (`play`), and held against the rules (`rules`).
+
+What it cannot see: real threads that race, real processes, signals, a library's own hangs. For these
+there are `tests/process` and `tests/soundcard`.
+"""

@@ -1,0 +1,1 @@
+"""The runner: signals, exit status, the watch over the loop."""

