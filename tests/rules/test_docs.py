@@ -10,10 +10,12 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import voicepipe
 from support.bare import bare
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,8 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 @every_page
 def test_a_block_runs_or_says_why_it_does_not(page: Path) -> None:
+    fences = re.findall(r"^\s*(?:```|~~~)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) == 2 * len(blocks(page)), "a fence was not read as a block"
     for block in blocks(page):
         assert block.language in LANGUAGES, f"{block}: a block is one of {LANGUAGES}"
         if block.mark:
@@ -150,6 +154,14 @@ def test_settings_of_a_page_are_settings(page: Path, tmp_path: Path) -> None:
 def test_the_minimal_program_for_machines_is_the_parrot() -> None:
     (block,) = blocks(LLMS)
     assert block.code.strip() in (ROOT / "examples" / "parrot.py").read_text(encoding="utf-8")
+
+
+def test_the_page_for_machines_has_the_form_of_llmstxt() -> None:
+    lines = [line for line in LLMS.read_text(encoding="utf-8").splitlines() if line]
+    assert lines[0].startswith("# ")
+    assert lines[1].startswith("> ")
+    listed = prose(LLMS).partition("\n## ")[2].splitlines()
+    assert all(re.fullmatch(r"(## )?\w+|- \[[\w ]+\]\(\S+\): .+|", line) for line in listed)
 
 
 # -- names ---------------------------------------------------------------------------
@@ -214,6 +226,17 @@ def test_a_dotted_name_in_a_page_exists(page: Path) -> None:
 def test_a_page_is_in_both_tables_of_the_docs(page: Path) -> None:
     assert f"(docs/{page.name})" in README.read_text(encoding="utf-8")
     assert f"({page.name})" in LLMS.read_text(encoding="utf-8")
+
+
+def test_the_api_reference_has_every_public_name(tmp_path: Path) -> None:
+    if find_spec("pdoc") is None:
+        pytest.skip("allowed skip: pdoc is not installed, the extra docs")
+    (command,) = [line for line in quotes(CONTRIBUTING) if line.startswith("pdoc -d")]
+    done = run_in(tmp_path, sys.executable, "-m", *command.split())
+    assert done.returncode == 0, done.stderr
+    public_names: list[str] = vars(voicepipe)["__all__"]
+    page = (tmp_path / "build" / "api" / "voicepipe.html").read_text(encoding="utf-8")
+    assert not [public for public in public_names if f'id="{public}"' not in page]
 
 
 # -- words ---------------------------------------------------------------------------
