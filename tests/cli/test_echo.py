@@ -69,6 +69,7 @@ def without_the_library(tmp_path: Path) -> dict[str, str]:
 # -- where there is no sound card
 
 
+@pytest.mark.heavy
 def test_the_bundled_voice_comes_back_whole_and_nothing_is_left(tmp_path: Path) -> None:
     status, out, err = ended("--backend", "fake", "--report", TMPDIR=str(tmp_path))
     assert (status, err) == (0, "")

@@ -35,7 +35,7 @@ from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
 from voicepipe.checks import check_callable, check_seconds
 from voicepipe.lifecycle import RunState
-from voicepipe.run.failures import brief
+from voicepipe.run.failures import describe_briefly
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
@@ -243,7 +243,7 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
             if error_of_run is not None:
                 errors.append(error_of_run)
                 debugged = _log.isEnabledFor(logging.DEBUG)
-                _log.error("%s", brief(error_of_run), exc_info=error_of_run if debugged else None)
+                _log.error("%s", describe_briefly(error_of_run), exc_info=error_of_run if debugged else None)
                 for task in tasks:
                     task.end(f"{running[run].name} failed")
     if cancelled is not None:

@@ -12,7 +12,7 @@ from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, DeviceInfo
-from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial, TriesDevices
+from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial
 from voicepipe.errors import VoicepipeError
 
 __all__ = [
@@ -79,10 +79,8 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 async def _trials(backend: Backend) -> list[DeviceTrial]:
-    if isinstance(backend, TriesDevices):
-        trials = await backend.trials()
-        return [*trials, *_in_use(trials)] if backend.name == "portaudio" else trials
-    return [DeviceTrial(device, None, None) for device in await backend.devices()]
+    trials = await backend.trials()
+    return [*trials, *_in_use(trials)] if backend.name == "portaudio" else trials
 
 
 def _in_use(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
@@ -23,12 +22,11 @@ from voicepipe.devices.port import (
     Block,
     DeviceInfo,
     InputStream,
-    LibraryInfo,
     OutputStream,
     StreamInfo,
     StreamRequest,
 )
-from voicepipe.devices.trial import SideTrial, TriesDevices
+from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 
@@ -81,11 +79,6 @@ def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     given = parser.read(arguments)
     backend = parser.hardware(given, "there is nothing to examine in a file")
     return parser.options(DoctorOptions, given, backend=backend, format=AudioFormat(given.rate))
-
-
-@runtime_checkable
-class _TellsItsLibrary(Protocol):
-    async def library(self) -> LibraryInfo: ...
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -149,9 +142,9 @@ def _bad(check: str, why: object) -> Finding:
 
 
 async def _library(backend: Backend) -> AsyncIterator[Finding]:
-    if not isinstance(backend, _TellsItsLibrary):
-        return
     library = await backend.library()
+    if library is None:
+        return
     if library.version:
         yield Finding("library", "good", library.version)
     if library.priority != "ordinary":
@@ -176,8 +169,6 @@ def _device_finding(devices: list[DeviceInfo]) -> Finding:
 
 async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
     """Yield the rates of the microphone and the speaker: the default devices, or those that are named."""
-    if not isinstance(backend, TriesDevices):
-        return
     try:
         trials = await backend.trials()
     except DeviceError as error:

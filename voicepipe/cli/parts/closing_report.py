@@ -12,7 +12,7 @@ __all__ = ["describe_end", "engineers_report", "losses", "seconds", "troubles"]
 _SIGNALS = {"SIGINT": "Ctrl-C"}
 _LEAST_S = 0.05
 """Less is not worth a line."""
-_LOSSES = {
+_LOSSES: dict[str, str] = {
     DropReason.MUTED: "were not heard while it spoke",
     DropReason.MIC_OVERFLOW: "of the microphone were lost: the computer was too busy",
     DropReason.DEVICE_LOST: "were lost while a device was away",
@@ -49,7 +49,7 @@ def losses(report: RunReport, rate: int) -> Iterator[str]:
     """Yield a line for every kind of audio that was not heard or not played."""
     for reason, count in report.dropped.items():
         if reason != DropReason.DRIFT and count >= _LEAST_S * rate:
-            what = _LOSSES.get(str(reason), f"were dropped ({str(reason).replace('_', ' ')})")
+            what = _LOSSES.get(reason, f"were dropped ({str(reason).replace('_', ' ')})")
             yield f"{seconds(count / rate)} {what}"
 
 

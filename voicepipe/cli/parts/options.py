@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from voicepipe.checks import check_number
 from voicepipe.cli.parts.settings import SettingsError, apply
 from voicepipe.cli.parts.wrapping import columns_of, wrap
-from voicepipe.speech.detectors.registry import ENGINES
+from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.text import printable
 
@@ -205,7 +205,6 @@ def _time(what: str, dest: str) -> dict[str, Any]:
     return {"dest": dest, "type": _seconds, "metavar": "SECONDS", "help": what}
 
 
-_ENGINES = ("auto", *ENGINES)
 _Declared = Mapping[str, Mapping[str, Any]]
 
 SETTINGS: _Declared = {
@@ -258,9 +257,9 @@ SETTINGS: _Declared = {
         "help": "with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     },
     "--vad": {
-        "choices": _ENGINES,
+        "choices": ENGINE_NAMES,
         "metavar": "NAME",
-        "help": f"voice detector: {', '.join(_ENGINES)}; auto takes the best that is installed",
+        "help": f"voice detector: {', '.join(ENGINES)}; auto takes the best that is installed",
     },
     "--preset": {
         "choices": tuple(PRESETS),

@@ -1,4 +1,4 @@
-"""The protocol of a voice detector."""
+"""The protocol of speech engines."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ LONGEST_WINDOW_S = 0.1
 
 
 class SpeechEngine(Protocol):
-    """A voice detector: it scores short windows of audio. `open_engine` makes one by name.
+    """A judge of short windows of audio: speech, or not. `open_engine` makes them by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time.
     """
 
     @property
     def rate(self) -> int:
-        """The samples a second that it takes."""
+        """Samples a second that it wants."""
         ...
 
     @property
     def window(self) -> int:
-        """The samples of a window, at most 0.1 s."""
+        """Samples that it judges at a time, at most 0.1 s."""
         ...
 
     def score(self, window: bytes) -> float:
-        """Return the likelihood of speech, 0 to 1, in the next window of mono int16.
+        """Score the next window of mono int16, from 0 (surely no speech) to 1 (surely speech).
 
         From 0.5 it may begin a turn, from 0.4 it keeps one going.
         """
         ...
 
     def reset(self) -> None:
-        """Forget all audio so far: the next window does not continue it."""
+        """Forget everything heard: what comes next does not continue it."""
         ...
 
 
 def check_engine(engine: SpeechEngine) -> SpeechEngine:
-    """Return an engine that fits the protocol. Raises: TypeError, ValueError."""
+    """Return an engine as it is. Raises: TypeError, ValueError: it cannot be one."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
             raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")

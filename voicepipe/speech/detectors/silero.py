@@ -34,7 +34,7 @@ BINS = 129
 UNITS = 128
 """Units of the recurrent layer."""
 SLICES = 16
-"""Its matrix is multiplied in so many parts: of a larger one BLAS would start threads."""
+"""The parts in which its matrix is multiplied: of a larger one BLAS would start threads."""
 
 ONE_HALF = np.float32(0.5)
 HALVED: _Floats = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)[:, np.newaxis]
@@ -52,7 +52,7 @@ _SHAPES = {
     "_model.decoder.decoder.2.weight": (UNITS,),
     "_model.decoder.decoder.2.bias": (),
 }
-"""The shapes of the network's tensors, by their names in the file."""
+"""The shapes of the network's weights, by the names in the file."""
 
 
 class SileroEngine:
@@ -89,7 +89,7 @@ class SileroEngine:
         self.reset()
 
     def _make_room(self) -> None:
-        """Allocate the inputs of every layer, each with silence around it, and the views of them."""
+        """Make the inputs of every layer, each with the silence around it, and the views of their pieces."""
         slide = np.lib.stride_tricks.sliding_window_view
         self._heard: _Floats = np.zeros(CONTEXT + self.window + CONTEXT, np.float32)
         self._frames = slide(self._heard, FRAME)[::HOP]
@@ -169,7 +169,7 @@ def _weights() -> _Weights:
 
 
 def _file() -> Path:
-    """Return the path of the weights, without running the package's code."""
+    """Find the weights without running any of the package's code."""
     try:
         spec = importlib.util.find_spec(PACKAGE)
     except ValueError:  # its entry in sys.modules says that it is not there

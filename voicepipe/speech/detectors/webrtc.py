@@ -70,10 +70,10 @@ class WebRTCEngine:
 
 
 class Detector(Protocol):
-    """The part of `webrtcvad.Vad` that is used; the package has no types."""
+    """The part of `webrtcvad.Vad` that is used here; the package has no types."""
 
     def is_speech(self, buf: bytes, sample_rate: int) -> bool:
-        """Return True where a window of int16 is speech."""
+        """Return whether a window of int16 is speech."""
         ...
 
 
@@ -84,8 +84,8 @@ class NewDetector(Protocol):
 
 
 def check_window(window: bytes, samples: int) -> None:
-    """Check a window. Raises: TypeError: not bytes, of which the library would judge one half in silence;
-    ValueError: not exactly so many samples.
+    """Raises: TypeError where it is no bytes, for the library would judge half of an int16 array in silence;
+    ValueError where it is not exactly so many samples.
     """
     if not isinstance(window, bytes):
         raise TypeError(f"a window must be bytes, not {type(window).__name__}: use tobytes()")
@@ -94,7 +94,7 @@ def check_window(window: bytes, samples: int) -> None:
 
 
 def load_detector() -> NewDetector:
-    """Import the library's class when it is first needed. Raises: BackendMissingError."""
+    """Import the library's class, when it is first needed. Raises: BackendMissingError."""
     try:
         # Here, for a program that never listens needs none of it.
         new_vad: NewDetector = importlib.import_module("webrtcvad").Vad
@@ -139,11 +139,11 @@ class _HighPass:
         self._added: _Floats = np.zeros(2 * (rows + 1))
 
     def reset(self) -> None:
-        """Put silence before the next window."""
+        """Begin anew: there was silence before the next window."""
         self._added[:2] = 0.0
 
     def process(self, window: bytes) -> bytes:
-        """Filter one window; beyond full scale it is clipped."""
+        """Filter one window; what goes beyond full scale is clipped."""
         blocks, added = self._blocks, self._added
         rows = len(blocks)
         audio = blocks[:, :_BLOCK]
@@ -160,7 +160,7 @@ class _HighPass:
 
 
 def _state_space(cutoff_hz: float, rate: int) -> tuple[_Floats, _Floats, _Floats, float]:
-    """Return a Butterworth high-pass by the bilinear transform, as its four parts.
+    """Compute the four parts of a Butterworth high-pass, by the bilinear transform.
 
     With input x and output y: state' = step @ state + gain * x, y = out @ state + through * x. The
     coefficients are those of R. Bristow-Johnson's Audio EQ Cookbook with Q = 1/sqrt(2).

@@ -1,4 +1,4 @@
-"""WebRTC's voice activity detector for noise: behind a suppressor, beside other signs of a voice."""
+"""WebRTC's voice activity detector, made fit for noise: behind a suppressor, beside what makes a voice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RECENT = 7
 VOICED = 0.6
 """Periodicity, 0 to 1, that counts as a voice's tone."""
 TO_HOLD = 0.35
-"""There was as much lately while a voice goes on."""
+"""The periodicity that there was lately while a voice goes on."""
 SPAN = 10
 """Windows: 0.3 s, by which a beginning is judged."""
 TO_BEGIN = 0.6
@@ -95,7 +95,7 @@ class RobustWebRTCEngine:
         self._likely: deque[float] = deque([0.0] * SPAN, SPAN)
 
     def score(self, window: bytes) -> float:
-        """Return the likelihood of speech, 0 to 1.
+        """Score a window: 0 is surely no speech, 1 surely speech.
 
         Raises:
             TypeError: it is no bytes.
@@ -115,7 +115,7 @@ class RobustWebRTCEngine:
         return likely if sure else min(likely, UNSURE)
 
     def measure(self, window: bytes) -> tuple[float, ...]:
-        """Return the 13 features of the score, each from 0 to 1."""
+        """Measure what the score is made of: 13 numbers from 0 to 1."""
         suppressor = self._suppressor
         verdict = self._detector.is_speech(suppressor.process(window), CLEANED_RATE)
         spectra = suppressor.spectra
@@ -131,8 +131,8 @@ class RobustWebRTCEngine:
         self._fade(
             (
                 float(verdict),
-                _kept(low, low_left),
-                _kept(high, high_left),
+                _remainder(low, low_left),
+                _remainder(high, high_left),
                 self._stayed.of(magnitudes[1]),
                 self._sound.of(magnitudes[0]),
                 float(verdict and tone > VOICED),
@@ -144,12 +144,12 @@ class RobustWebRTCEngine:
         return (lately, timbre, *self._soon, *self._late, *over)
 
     def _fade(self, soon: tuple[float, ...], late: tuple[float, ...]) -> None:
-        """Add one window to the means over the last 0.1 and 0.5 s."""
+        """Follow with the means over the last 0.1 and 0.5 s."""
         self._soon = [mean + SOON * (now - mean) for mean, now in zip(self._soon, soon, strict=True)]
         self._late = [mean + LATE * (now - mean) for mean, now in zip(self._late, late, strict=True)]
 
     def _timbre_moves(self, timbre: float) -> float:
-        """Return the recent movement of the spectrum's centre."""
+        """Measure the movement of the spectrum's centre lately."""
         self._timbre += TIMBRE * (timbre - self._timbre)
         self._timbre_squared += TIMBRE * (timbre * timbre - self._timbre_squared)
         return min(1.0, 3 * math.sqrt(max(0.0, self._timbre_squared - self._timbre**2)))
@@ -160,15 +160,15 @@ class RobustWebRTCEngine:
 
 
 def _share(seconds: float) -> float:
-    """Return the share of one window in a mean that fades in so much time."""
+    """Return the weight of one window in a mean that fades in so much time."""
     return 1.0 - math.exp(-WINDOW_S / seconds)
 
 
 SOON, LATE, TIMBRE = _share(0.1), _share(0.5), _share(0.4)
 
 
-def _kept(before: float, after: float) -> float:
-    """Return the part of a band that stayed without the noise: 1 is all, 0 is 20 dB less."""
+def _remainder(before: float, after: float) -> float:
+    """Return the part of a band that stayed when the noise was taken out: 1 is all, 0 is 20 dB less."""
     return min(1.0, max(0.0, math.log10((after + DITHER) / (before + DITHER)) / 2 + 1))
 
 
@@ -178,7 +178,7 @@ def _over(power: float, floor: float) -> float:
 
 
 class _Sameness:
-    """The likeness of a spectrum to the one some windows before, 0 to 1: high for hum, lower for speech."""
+    """The likeness of a spectrum to that of some windows before, 0 to 1: high for tones and hum."""
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
@@ -190,7 +190,7 @@ class _Sameness:
         self._before: deque[tuple[_Floats, float]] = deque(maxlen=self._windows)
 
     def of(self, magnitudes: _Floats) -> float:
-        """Return the likeness of the next window."""
+        """Compare the next window."""
         heard = magnitudes * self._voice
         norm = float(heard @ heard)
         same = 0.0
@@ -202,7 +202,7 @@ class _Sameness:
 
 
 class _Periodicity:
-    """The periodicity of a sound at the pitch of a voice: the peak of its autocorrelation, 0 to 1."""
+    """The repetition of a sound at the pitch of a voice: the peak of its autocorrelation, 0 to 1."""
 
     def __init__(self) -> None:
         # At 8 kHz: 70 to 400 Hz, and 0 for the whole. A product with so few costs less than a transform.
@@ -214,7 +214,7 @@ class _Periodicity:
         self._waves: npt.NDArray[np.float32] = (waves * within(VOICE_HZ)).astype(np.float32)
 
     def of(self, power: _Floats) -> float:
-        """Return the periodicity of a power spectrum up to 4 kHz."""
+        """Measure it in a power spectrum up to 4 kHz."""
         found = self._waves @ power.astype(np.float32)
         whole = float(found[0])
         if whole <= 8_000.0:  # nothing but rounding
