@@ -62,7 +62,8 @@ class LeftOut:
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is heavy, or what is not."""
-        chosen, left_out = [], []
+        chosen: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
         for item in items:
             kind = self._kind(item)
             if kind and not item.get_closest_marker("timeout"):
