@@ -9,7 +9,7 @@ from voicepipe.cli.commands.devices import shown
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.devices.trial import RATES, SideTrial
 from voicepipe_devices.formats import MOST_MIXED, Refusal, formats, reasons, refusal_of_all
-from voicepipe_devices.probing import tried
+from voicepipe_devices.probing import try_side
 
 
 def order(
@@ -95,7 +95,7 @@ class OnlyThese:
 
 def test_a_device_is_tried_at_the_usual_rates_and_channels_and_its_own() -> None:
     device = OnlyThese(12_345, 44_100, 96_000, most=3)
-    side = tried(device, StreamRequest(), 3, 12_345, capture=True)
+    side = try_side(device, StreamRequest(), 3, 12_345, capture=True)
     assert side.rates == (12_345, 44_100, 96_000)
     assert side.channels == (1, 2, 3)
     assert (side.taken_rate, side.taken_channels, side.trouble) == (12_345, 3, "")
@@ -114,12 +114,12 @@ def test_rates_and_channels_are_shown_in_few_words() -> None:
 
 
 def test_where_nothing_would_be_taken_it_is_said_what_opens() -> None:
-    side = tried(OnlyThese(8_000), StreamRequest(), 2, 900, capture=False)
+    side = try_side(OnlyThese(8_000), StreamRequest(), 2, 900, capture=False)
     assert (side.rates, side.channels, side.taken_rate) == ((8_000,), (1, 2), 0)
 
 
 def test_a_device_that_opens_at_nothing_has_a_trouble() -> None:
-    side = tried(OnlyThese(900), StreamRequest(), 2, 900, capture=False)
+    side = try_side(OnlyThese(900), StreamRequest(), 2, 900, capture=False)
     assert side.trouble == "it refuses every usual rate; its own is 900 Hz"
     assert (side.rates, side.channels) == ((), ())
 

@@ -212,7 +212,7 @@ def test_the_back_end_may_come_from_the_environment() -> None:
     assert "2 utterances" in out
     status, _, err = ended(VOICEPIPE_BACKEND="soundblaster")
     assert status == 2
-    assert "VOICEPIPE_BACKEND: there is no back end 'soundblaster'" in err
+    assert "VOICEPIPE_BACKEND: unknown back end 'soundblaster'; choose" in err
 
 
 def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         (["--block", "384000"], "at most 1 s is right"),
         (["--latency", "tiny"], "'tiny' is no latency: low, high, or seconds up to 10, such as 0.05"),
         (["--latency", "nan"], "'nan' is no latency"),
-        (["--backend", "soundblaster"], "there is no back end 'soundblaster': 'portaudio' or "),
+        (["--backend", "soundblaster"], "unknown back end 'soundblaster'; choose portaudio, "),
         (["--backend", "wav:"], "the back end 'wav' needs a file"),
         (["--backend", "fake:1"], "the back end 'fake' takes nothing behind its name"),
         (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),

@@ -139,7 +139,7 @@ def test_the_file_may_be_named(
         ("mic = ['a']", "mic: ['a'] is no text"),
         ("live = 1", "live: 1 is neither true nor false"),
         ('preset = "ballanced"', "preset: 'ballanced' is not known: did you mean 'balanced'?"),
-        ('backend = "alsa"', "backend: there is no back end 'alsa'"),
+        ('backend = "alsa"', "backend: unknown back end 'alsa'; choose"),
         ("[echo]\nlive = true", "there is no setting 'echo'"),
         ("live = ", "cannot be read: Invalid value"),
     ],

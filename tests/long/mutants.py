@@ -481,7 +481,7 @@ MUTANTS = (
     ),
     Mutant(
         "the watch over a device does not look again",
-        "devices/voicepipe_devices/streams.py",
+        "devices/voicepipe_devices/device_watch.py",
         "            self._changed(ratio)\n        else:\n            self._look_later()",
         "            self._changed(ratio)",
     ),
@@ -495,15 +495,15 @@ MUTANTS = (
     ),
     Mutant(
         "a microphone's thread is in real time before its first block",
-        "devices/voicepipe_devices/sound_process/child.py",
-        "        with _without_real_time():\n            self.handle.start()\n",
+        "devices/voicepipe_devices/sound_process/sides.py",
+        "        with without_real_time():\n            self.handle.start()\n",
         "        self.handle.start()\n",
         "tests/backends/test_sound_process.py::test_a_microphone_takes_real_time_with_its_first_block",
         unseen="there are no threads in it",
     ),
     Mutant(
         "the watch over a device sleeps",
-        "devices/voicepipe_devices/streams.py",
+        "devices/voicepipe_devices/device_watch.py",
         "        if self._calls != self._seen:",
         "        if True:",
     ),

@@ -133,8 +133,7 @@ def test_a_channel_that_is_not_there_is_refused_in_one_line(card: PluggedCard, t
         ended = program.end()
     assert ended.status == 1
     assert ended.err == (
-        "voicepipe record: MicrophoneInput did not start: vcard has 1 channel: there is no channel 2; "
-        "1 would be right\n"
+        "voicepipe record: MicrophoneInput did not start: vcard has 1 channel, and no channel 2; choose 1\n"
     )
     assert not (tmp_path / "note.wav").exists()
 

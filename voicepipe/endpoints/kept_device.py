@@ -61,6 +61,11 @@ class Stream(Protocol):
         """The counts of its callbacks so far."""
         ...
 
+    @property
+    def callbacks(self) -> int | None:
+        """The number of callbacks so far; None: it makes none."""
+        ...
+
     async def start(self) -> None:
         """Start the stream."""
         ...
@@ -227,7 +232,7 @@ class KeptDevice(Generic[S]):
     def state(self) -> DeviceState:
         """Return the present state of the device."""
         stream, lost_at = self.stream, self._lost_at
-        counted: int | None = getattr(stream, "callbacks", None)  # the port does not require it
+        counted = None if stream is None else stream.callbacks
         return DeviceState(
             self._kind,
             self._log.device if stream is None else printable(stream.info.device),

@@ -141,7 +141,7 @@ class Mailbox:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
                 system.remove(same[0])
-                self.ledger.drop(same[0][0], "coalesced")
+                self.ledger.drop(same[0][0], DropReason.COALESCED)
         system.append((frame, direction))
         self.others = True
         self.wake()

@@ -26,7 +26,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.pipeline.processor import InlineProcessor
-from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, checked
+from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
 from voicepipe.speech.detectors.registry import open_engine
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
@@ -116,7 +116,7 @@ class VADProcessor(InlineProcessor):
             check_callable("observe", observe)
         self._observe = observe
         engine = "webrtc" if engine is None else engine
-        self._engine = open_engine(engine) if isinstance(engine, str) else checked(engine)
+        self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
         self._stretch: _Stretch | None = None
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from voicepipe.cli.parts.options import Parser
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, DeviceInfo
-from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial, TriesDevices
+from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial
 from voicepipe.errors import VoicepipeError
 
 __all__ = ["DevicesOptions", "command_line", "read_options", "run", "shown"]
@@ -68,10 +68,8 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 async def _trials(backend: Backend) -> list[DeviceTrial]:
-    if isinstance(backend, TriesDevices):
-        trials = await backend.trials()
-        return [*trials, *_held(trials)] if backend.name == "portaudio" else trials
-    return [DeviceTrial(device, None, None) for device in await backend.devices()]
+    trials = await backend.trials()
+    return [*trials, *_held(trials)] if backend.name == "portaudio" else trials
 
 
 def _held(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:

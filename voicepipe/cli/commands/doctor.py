@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
@@ -23,12 +22,11 @@ from voicepipe.devices.port import (
     Block,
     DeviceInfo,
     InputStream,
-    LibraryInfo,
     OutputStream,
     StreamInfo,
     StreamRequest,
 )
-from voicepipe.devices.trial import SideTrial, TriesDevices
+from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 
@@ -79,11 +77,6 @@ def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
     backend = parser.hardware(given, "there is nothing to examine in a file")
     audio = AudioFormat(given.rate)
     return DoctorOptions(backend, given.mic, given.mic_channel, given.speaker, audio, given.json)
-
-
-@runtime_checkable
-class _TellsItsLibrary(Protocol):
-    async def library(self) -> LibraryInfo: ...
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -139,9 +132,9 @@ def _bad(check: str, why: object) -> Finding:
 
 
 async def _library(backend: Backend) -> AsyncIterator[Finding]:
-    if not isinstance(backend, _TellsItsLibrary):
-        return
     library = await backend.library()
+    if library is None:
+        return
     if library.version:
         yield Finding("library", "good", library.version)
     if library.priority != "ordinary":
@@ -166,8 +159,6 @@ def _listed(devices: list[DeviceInfo]) -> Finding:
 
 async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
     """At which rates the microphone and the speaker open: the default ones, or those that are named."""
-    if not isinstance(backend, TriesDevices):
-        return
     try:
         trials = await backend.trials()
     except DeviceError as error:

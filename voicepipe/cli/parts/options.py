@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from voicepipe.checks import check_number
 from voicepipe.cli.parts.settings import SettingsError, apply
-from voicepipe.speech.detectors.registry import ENGINES
+from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.text import printable
 
@@ -218,7 +218,7 @@ SETTINGS: _Declared = {
         "help": "with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     },
     "--vad": {
-        "choices": _ENGINES,
+        "choices": ENGINE_NAMES,
         "metavar": "NAME",
         "help": f"what judges: {', '.join(_ENGINES)}; auto is the best that is installed",
     },
