@@ -13,15 +13,25 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 MENDED = (
+    "devices/voicepipe_devices/wav",
     "voicepipe/__init__.py",
+    "voicepipe/__main__.py",
     "voicepipe/air.py",
+    "voicepipe/checks.py",
+    "voicepipe/echo.py",
+    "voicepipe/errors.py",
     "voicepipe/frames.py",
     "voicepipe/lazy.py",
+    "voicepipe/lifecycle.py",
     "voicepipe/params.py",
     "voicepipe/sample.py",
+    "voicepipe/version.py",
+    "voicepipe/census",
+    "voicepipe/drift",
     "voicepipe/endpoints",
     "voicepipe/pipeline",
     "voicepipe/run",
+    "voicepipe/speech/detectors",
     "voicepipe/stages",
     "voicepipe/testing",
 )

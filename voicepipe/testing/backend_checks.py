@@ -249,7 +249,7 @@ def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> N
     expect(info.format == request.format, f"its format must be {request.format}, not {info.format}")
     expect(info.block >= 1, f"its block must be at least 1, not {info.block}")
     expect(info.latency_s >= 0, f"its latency must be at least 0, not {info.latency_s}")
-    expect(hasattr(stream, "callbacks"), "it has no member callbacks: derive its class from the port\'s")
+    expect(hasattr(stream, "callbacks"), "it must have a member callbacks: derive its class from the port's")
 
 
 def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:
