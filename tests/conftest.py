@@ -1,7 +1,8 @@
 """Every test runs in virtual time, and leaves nothing behind.
 
 A test that needs real time (threads, processes, signals) says so: `@pytest.mark.real_time`. One that keeps
-every core busy says `@pytest.mark.alone`: no other runs beside it.
+every core busy says `@pytest.mark.alone`: no other runs beside it. One that takes more than about 1.5 s and
+mostly repeats a faster one says `@pytest.mark.heavy`: a call of pytest without paths leaves it out.
 """
 
 from __future__ import annotations
@@ -9,18 +10,46 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
 import pytest
 
+from support.left_out import LeftOut, add_options
 from voicepipe.census.census import assert_nothing_left, take_census
 from voicepipe.testing import VirtualLoop
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    hear_signals()
+    config.pluginmanager.register(LeftOut(config))
     os.environ["VOICEPIPE_CONFIG"] = os.devnull  # nobody's own settings
     config.addinivalue_line("markers", "real_time: run in a real event loop, not in virtual time")
     config.addinivalue_line("markers", "alone: keep the workers beside this one waiting meanwhile")
+    config.addinivalue_line("markers", "heavy: leave this out where pytest is called without paths")
+
+
+def hear_signals() -> None:
+    """Undo what `nohup` and a shell's `&` make a process ignore.
+
+    The programs that tests start would ignore it too, and wait for ever for the signal that a test sends. A
+    handler is enough: no program inherits it. pytest itself lives on when its terminal is closed.
+    """
+    for name, handler in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGQUIT", signal.SIG_DFL),
+        ("SIGHUP", _live_on),
+    ):
+        number = getattr(signal, name, None)  # Windows lacks some
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _live_on(*_: object) -> None: ...
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)

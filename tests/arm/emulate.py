@@ -86,7 +86,15 @@ def _tests(system: System, arguments: Sequence[str]) -> int:
     """The suite: its status. Its last line, with what is left out counted as deselected, is pytest's own."""
     system.inside("packages for tests", install(FOR_TESTS))
     left_out = [f"--deselect={test}" for test in not_emulated()]
-    whole = ["--color=no", "--durations=25", "-o", "console_output_style=count", *left_out, *arguments]
+    whole = [
+        "--all",
+        "--color=no",
+        "--durations=25",
+        "-o",
+        "console_output_style=count",
+        *left_out,
+        *arguments,
+    ]
     script = f"cd ~/voicepipe\n{command_of(ROOT / 'README.md', 'tests')}"
     status = system.inside("README.md: tests", script, may_fail=True, PYTEST_ADDOPTS=shlex.join(whole))
     if status == FAILED:

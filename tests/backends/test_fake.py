@@ -796,6 +796,7 @@ def test_a_verb_refuses_bad_numbers(side_of: Any, verb: str, wrong: Any) -> None
 # -- speed -----------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 async def test_an_hour_from_microphone_to_speaker_takes_seconds() -> None:
     card = SimulatedCard(keep_s=1.0)
     said = noise(60.0)

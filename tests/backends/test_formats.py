@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicepipe import AudioFormat, DeviceFormatError
-from voicepipe.cli.commands.devices import shown
+from voicepipe.cli.commands.devices import describe_side
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.devices.trial import RATES, SideTrial
 from voicepipe_devices.formats import MOST_MIXED, Refusal, formats, reasons, refusal_of_all
@@ -103,14 +103,14 @@ def test_a_device_is_tried_at_the_usual_rates_and_channels_and_its_own() -> None
 
 
 def test_rates_and_channels_are_shown_in_few_words() -> None:
-    assert shown(SideTrial(RATES, (1, 2, 4, 6, 8, 32), 16_000, 1)) == (
+    assert describe_side(SideTrial(RATES, (1, 2, 4, 6, 8, 32), 16_000, 1)) == (
         "8 to 192 kHz, 1 to 32 channels; 16 kHz mono as it is"
     )
-    assert shown(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
+    assert describe_side(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
         "44.1, 48 or 96 kHz, 2 channels; 16 kHz mono from 48 kHz, 2 channels"
     )
-    assert shown(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; 16 kHz mono cannot be had"
-    assert shown(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"
+    assert describe_side(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; not usable for 16 kHz mono"
+    assert describe_side(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"
 
 
 def test_where_nothing_would_be_taken_it_is_said_what_opens() -> None:

@@ -80,6 +80,7 @@ async def test_a_device_that_hangs_does_not_hold_up_the_others() -> None:
     assert not take_census().children
 
 
+@pytest.mark.heavy
 @pytest.mark.real_time
 async def test_what_a_slow_computer_takes_to_load_the_library_is_not_a_device_s() -> None:
     found = SideTrial((48_000,), (1,), 48_000, 1)

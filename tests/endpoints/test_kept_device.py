@@ -483,6 +483,7 @@ async def test_a_close_that_hangs_is_named_once_though_the_loss_and_the_cancel_c
     await asyncio.sleep(30.0)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(60))
 async def test_whatever_happens_to_both_devices_the_books_balance_and_the_run_ends(seed: int) -> None:
     rng = random.Random(seed)

@@ -45,6 +45,7 @@ def gaps_after_a_minute(played: Samples) -> int:
     return int(np.count_nonzero(silent == 8))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ppm", [150, -150])
 async def test_two_clocks_make_no_gap_after_a_minute_and_the_queue_does_not_creep(ppm: int) -> None:
     card = SimulatedCard(jitter_s=0.003)

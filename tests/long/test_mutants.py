@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from long.mutants import MUTANTS, ROOT, Mutant, verdict
+from long.mutant import Mutant
+from long.mutants import MUTANTS, ROOT, verdict
+from long.planting import NotThereError, plant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_applies(mutant: Mutant) -> None:
-    assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
+    planted = plant(ROOT, mutant.place, mutant.old, mutant.new)
+    assert planted.source != (ROOT / planted.file).read_text(encoding="utf-8")
+    compile(planted.source, planted.file, "exec")
 
 
 @pytest.mark.parametrize("promise", ["promise 1", "promise 2"])
@@ -17,3 +23,55 @@ def test_the_mutant_of_a_promise_turns_a_test_and_a_seed_red(promise: str) -> No
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name.startswith(promise))
     found = verdict(mutant)
     assert found.is_caught, str(found)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Two packages, one of which has a class and a function."""
+    (tmp_path / "voicepipe").mkdir()
+    (tmp_path / "voicepipe" / "shop.py").write_text(
+        "class Cart:\n"
+        "    def add(self, price):\n"
+        "        # with tax\n"
+        "        if (price\n"
+        "                < 0):\n"
+        "            return\n"
+        "        elif not price:\n"
+        "            self.gifts += 1\n"
+        "        self.sum += price\n"
+        "        self.sum += price * self.tax\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("price < 0", "False", "        if False:\n"),
+        ("not price", "True", "        elif True:\n"),
+        ("self.sum += price*self.tax", "pass", "        pass\n"),
+        (
+            "self.gifts += 1",
+            "self.gifts += 2\nself.sum = 0",
+            "            self.gifts += 2\n            self.sum = 0\n",
+        ),
+    ],
+)
+def test_a_piece_is_found_whatever_its_layout(checkout: Path, old: str, new: str, line: str) -> None:
+    planted = plant(checkout, "Cart.add", old, new)
+    assert planted.file == "voicepipe/shop.py"
+    assert line in planted.source
+    assert plant(checkout, "voicepipe.shop:Cart.add", old, new) == planted
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "says"),
+    [
+        ("Cart.take", "price", "there is no Cart.take"),
+        ("Cart.add", "price", "4 times instead of once: 'price'"),
+        ("Cart.add", "self.sum = 0", "0 times instead of once"),
+    ],
+)
+def test_a_piece_that_is_not_there_once_is_an_error(checkout: Path, place: str, old: str, says: str) -> None:
+    with pytest.raises(NotThereError, match=says):
+        plant(checkout, place, old, "0")

@@ -127,6 +127,7 @@ class Passes(FrameProcessor):
     """A mailbox on the way."""
 
 
+@pytest.mark.heavy
 async def test_over_a_week_of_sound_what_goes_in_comes_out_at_every_seam() -> None:
     card = SimulatedCard(keep_s=0.0)
     microphone = MicrophoneInput(card.backend(), block_s=1.0)

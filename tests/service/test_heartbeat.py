@@ -98,6 +98,7 @@ async def test_a_stall_whose_recovery_fails_stops_the_pings_within_30_s_and_its_
     assert manager.times("STATUS", lambda text: "1 reconnections" in text)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("device", ["mic", "speaker"])
 async def test_an_unplugged_device_is_waited_for_and_the_pings_go_on(manager: Manager, device: str) -> None:
     card = SimulatedCard()

@@ -215,6 +215,7 @@ def babble(rate: int, channels: int, seed: int) -> Ints:
     return np.repeat(np.clip(level * (1 + noise), -32_768, 32_767).astype(np.int16), channels, 1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 def test_the_facts_do_not_depend_on_how_the_audio_is_cut(rate: int, channels: int) -> None:

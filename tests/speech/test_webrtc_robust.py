@@ -163,6 +163,7 @@ def test_an_array_is_refused() -> None:
 # However it comes
 
 
+@pytest.mark.heavy
 def test_blocks_of_any_size_give_the_same_segments() -> None:
     audio = np.concatenate([sample(), ints(noise(0.7, 3) / 20), sample()])
     expected = found_in(VADProcessor(), cut(audio, [320], RATE))

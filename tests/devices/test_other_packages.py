@@ -118,8 +118,8 @@ def test_the_echo_program_takes_an_engine_of_another_package(
 ) -> None:
     install("voicepipe-ear", "voicepipe.engines", {"thirds": "third_ear:Ear"}, "third_ear", ENGINE)
     options = read_options(["--vad", "thirds"], "echo")
-    assert options.ear is not None
-    assert options.ear.vad == "thirds"
+    assert options.voice is not None
+    assert options.voice.engine == "thirds"
     with pytest.raises(SystemExit):
         read_options(["--vad", "rnn"], "echo")
     assert "thirds" in capsys.readouterr().err
