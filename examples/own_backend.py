@@ -1,4 +1,4 @@
-"""A back end of one's own: a microphone that hears a sine, and a speaker that measures what it plays.
+"""Your own back end: a microphone that hears a sine, and a speaker that measures what it plays.
 
 A back end only has to open streams. With `voicepipe_devices.streams` it says how to call
 back for every block; the ring, the clock, the watch on the device and the close are there.

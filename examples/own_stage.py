@@ -1,4 +1,4 @@
-"""A stage that waits: it answers each utterance of three frames, and is interrupted politely."""
+"""A stage that waits: it answers each transcription word by word, and stops when it is interrupted."""
 
 import asyncio
 

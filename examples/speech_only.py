@@ -1,4 +1,4 @@
-"""It listens, and tells of every utterance. No speaker is needed."""
+"""Listen, and print a line for every utterance. No speaker is needed."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ class Scribe(vp.InlineProcessor):
     def process(self, frame: vp.Frame, direction: vp.FrameDirection) -> Iterable[vp.Frame]:
         match frame:
             case vp.UserStartedSpeakingFrame():
-                print(f"somebody speaks, since {frame.position / 16_000:.2f} s")
+                print(f"speech from {frame.position / 16_000:.2f} s")
             case vp.UtteranceFrame():
                 print(f"  {frame.duration_s:.2f} s of speech, {vp.Level.of(frame.data).rms_db:.0f} dB")
         return (frame,)

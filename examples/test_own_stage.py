@@ -1,4 +1,4 @@
-"""The test of a stage of one's own: words in, words out, and the pauses between them take no time."""
+"""The test of your own stage: words in, words out, and the pauses between them take no time."""
 
 import voicepipe as vp
 from own_stage import Assistant

@@ -10,7 +10,7 @@ from voicepipe_devices.fake import SimulatedCard
 def test_a_parrot_says_what_it_heard() -> None:
     card = SimulatedCard()
     card.mic.hear(speech())  # two sentences of a bundled voice
-    card.mic.run_out()  # and then the input is at its end, as a file would be
+    card.mic.run_out()  # then the input ends, as a file does
     task = vp.PipelineTask(pipeline(card.backend()))
     heard = list[vp.Frame]()
     task.subscribe(lambda frame, direction: heard.append(frame))
@@ -20,5 +20,5 @@ def test_a_parrot_says_what_it_heard() -> None:
     said = card.speaker.played()
     sentences = [frame for frame in heard if isinstance(frame, vp.UserStoppedSpeakingFrame)]
     assert len(sentences) == 2
-    assert speech()[128_000:160_000] in said  # a second out of the second sentence, sample for sample
+    assert speech()[128_000:160_000] in said  # a second of the second sentence, sample for sample
     assert report.dropped == {}

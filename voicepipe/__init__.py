@@ -2,9 +2,36 @@
 
     from voicepipe import MicrophoneInput, Pipeline, PipelineRunner, PipelineTask, SpeakerOutput
 
-What each word means is in its own module's docstring: `frames` has the table of all frames,
-`processor` the hooks of a stage, `errors` the tree of errors, `lifecycle` the states of a run,
-`devices` the port to the back ends, `testing` what a test needs.
+    pipeline = Pipeline([MicrophoneInput("portaudio"), my_stage, SpeakerOutput("portaudio")])
+    PipelineRunner().main(PipelineTask(pipeline))
+
+All public names are imported from `voicepipe` itself, or from `voicepipe.testing` for tests.
+
+The modules at the root are the vocabulary, which all folders share:
+
+    frames       the frames that travel through a pipeline, with a table of them
+    errors       the tree of errors
+    lifecycle    the states of a run, as a table
+    params       the parameters and the time limits of a run
+    report       the report of a run
+    air          the times at which the speakers of a run sound
+    checks, text, lazy, version, sample    small tools, and a bundled voice
+
+Each folder is one part, and its docstring lists its files:
+
+    audio        formats, conversion, WAV files, levels
+    pipeline     stages, pipelines, and the mechanism that carries frames
+    run          one run of a pipeline: `PipelineTask`
+    stages       ready-made stages: gain, filter, meter, tap, loopback
+    endpoints    the microphone and the speaker as stages
+    devices      the port to the back ends (the back ends are in `voicepipe_devices`)
+    drift        the compensation of clock drift between microphone and speaker
+    speech       voice detection and utterances
+    runner       a run in a program: signals, time limits, exit status
+    service      a program as a service: systemd, metrics, health, status
+    census       the open resources of a process, to find leaks
+    testing      tools for tests: virtual time, a simulated sound card, checks
+    cli          the command `voicepipe`
 """
 
 from voicepipe.lazy import homes_of, lazy_names

@@ -1,4 +1,4 @@
-"""Checks of a caller's numbers: one line that says what is wrong and what would be right."""
+"""Checks of a caller's numbers. Errors are one line that says what is wrong, and what was expected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
 def check_number(
     name: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf
 ) -> float:
-    """A finite number within its bounds, as a float.
+    """Check a finite number within its bounds, and return it as a float.
 
     Raises:
         TypeError: it is no number; a bool is none.
@@ -34,12 +34,12 @@ def check_number(
 
 
 def check_seconds(name: str, value: object, *, at_most: float = 86_400 * 366) -> float:
-    """A time in seconds: a finite number, zero or more. Raises as `check_number`."""
+    """Check a time in seconds: a finite number, zero or more. Raises as `check_number`."""
     return check_number(name, value, at_least=0.0, at_most=at_most)
 
 
 def check_count(name: str, value: object, *, at_least: int = 0, at_most: int = 2**62) -> int:
-    """A whole number within its bounds.
+    """Check a whole number within its bounds, and return it.
 
     Raises:
         TypeError: it is no int; a bool is none.
@@ -54,7 +54,7 @@ def check_count(name: str, value: object, *, at_least: int = 0, at_most: int = 2
 
 
 def check_callable(name: str, value: Callable[..., Any]) -> None:
-    """Something that can be called. Raises: TypeError."""
+    """Check that something can be called. Raises: TypeError."""
     if not callable(value):
         raise TypeError(f"{name} must be callable, not {shown(value)}")
 

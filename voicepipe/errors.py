@@ -1,18 +1,18 @@
 """The errors of voicepipe, as one tree.
 
 VoicepipeError
- +-- PipelineError             a run failed; names the stage, carries the report
- |    +-- PipelineStartError   it failed before capture began; everything opened is closed again
- +-- LifecycleError            a transition that the life cycle's table does not have
- +-- AudioFormatError          bytes, a shape or a file that is not the audio it claims to be
- +-- DeviceError               something is wrong with sound hardware
-      +-- BackendMissingError  the back end, or the library or sound server under it, is not there
-      +-- DeviceNotFoundError  no device, or more than one, of that name
-      +-- DeviceBusyError      another program holds it
-      +-- DevicePermissionError
-      +-- DeviceFormatError    the device refuses this rate or channel count
-      +-- DeviceLostError      it was there, and is gone
-      +-- DeviceTimeoutError   a call to it did not return within its limit
+ +-- PipelineError               a run failed; names the stage, carries the report
+ |    +-- PipelineStartError     it failed before capture began; everything opened is closed again
+ +-- LifecycleError              a transition that the life cycle's table does not have
+ +-- AudioFormatError            bytes, a shape or a file that is not the audio it claims to be
+ +-- DeviceError                 something is wrong with sound hardware
+      +-- BackendMissingError    the back end, or the library or sound server under it, is not there
+      +-- DeviceNotFoundError    no device, or more than one, of that name
+      +-- DeviceBusyError        another program holds it
+      +-- DevicePermissionError  the user has no right to it
+      +-- DeviceFormatError      the device refuses this rate or channel count
+      +-- DeviceLostError        it was there, and is gone
+      +-- DeviceTimeoutError     a call to it did not return within its limit
 
 A caller's mistake is a `TypeError`, `ValueError` or `RuntimeError`; `AudioFormatError` is
 a `ValueError` too, and `LifecycleError` a `RuntimeError`.
@@ -57,7 +57,7 @@ class PipelineError(VoicepipeError):
         self.stage = stage
         """The label of the stage that failed, as in the report."""
         self.report = report
-        """What happened in the run."""
+        """The report of the run."""
 
 
 class PipelineStartError(PipelineError):
@@ -81,10 +81,10 @@ class BackendMissingError(DeviceError):
 
 
 class DeviceNotFoundError(DeviceError):
-    """There is no device, or more than one, of that name."""
+    """No device, or more than one, has that name."""
 
     is_ambiguous: bool = False
-    """There is more than one."""
+    """True where there is more than one."""
 
 
 class DeviceBusyError(DeviceError):
@@ -103,7 +103,7 @@ class DeviceLostError(DeviceError):
     """The device was there, and is gone."""
 
     silent_s: float = 0.0
-    """How long it had made no sign when that was noticed, in seconds."""
+    """The time without a sign of it when that was noticed, in seconds."""
 
 
 class DeviceTimeoutError(DeviceError):

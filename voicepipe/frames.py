@@ -1,8 +1,8 @@
 """The frames that travel through a pipeline.
 
-A frame is an immutable value, compared by identity. Its class says how it travels:
-system frames go ahead of data, data and control frames keep their order, and an
-interruption drops what is interruptible.
+A frame is an immutable value, compared by identity. Its class determines how it travels.
+System frames go ahead of data. Data and control frames keep their order. An interruption
+drops the frames that are interruptible.
 
 frame                       kind     interruptible  made by            direction
 --------------------------  -------  -------------  -----------------  ----------
@@ -24,11 +24,11 @@ UserStoppedSpeakingFrame    control  no             a stage            any
 BotStartedSpeakingFrame     control  no             SpeakerOutput      both
 BotStoppedSpeakingFrame     control  no             SpeakerOutput      both
 
-StartFrame, EndFrame and CancelFrame belong to the framework: a stage never receives one
-(it has hooks instead), and a stage that pushes an EndFrame, CancelFrame or
-InterruptionFrame asks the task for it.
+StartFrame, EndFrame and CancelFrame belong to the framework. A stage never receives one; it
+has hooks instead. A stage that pushes an EndFrame, CancelFrame or InterruptionFrame requests
+an end, a cancel or an interruption from the task.
 
-For frames of one's own, derive from `DataFrame`, `ControlFrame` or `SystemFrame`:
+To define your own frames, derive from `DataFrame`, `ControlFrame` or `SystemFrame`:
 
     @dataclass(frozen=True, slots=True, eq=False)
     class MoodFrame(DataFrame):
@@ -80,7 +80,7 @@ __all__ = [
 
 
 class FrameDirection(enum.Enum):
-    """Which way a frame travels."""
+    """The direction in which a frame travels."""
 
     DOWNSTREAM = "downstream"
     """Towards the speaker."""
@@ -90,36 +90,36 @@ class FrameDirection(enum.Enum):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Frame:
-    """One immutable value that travels. Derive from one of its three kinds, not from it."""
+    """The base class of all frames. Derive from one of its three kinds, not from this class."""
 
     is_system: ClassVar[bool] = False
-    """Goes ahead of data, and is handled while a stage waits for room."""
+    """True if the frame goes ahead of data, and is handled even while a stage waits for room."""
     interruptible: ClassVar[bool] = False
-    """An interruption drops it where it waits, and cancels the handling of it."""
+    """True if an interruption drops the waiting frame, or cancels the handling of it."""
     is_request: ClassVar[bool] = False
-    """A stage that pushes one asks the task for it (end, cancel, interrupt)."""
+    """True if a push of the frame by a stage is a request to the task (end, cancel, interrupt)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataFrame(Frame):
-    """What the pipeline is there for: audio, words. Waits where a mailbox is full."""
+    """The content of a pipeline: audio and text. A pusher of data waits while a mailbox is full."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlFrame(Frame):
-    """A fact or an instruction that keeps its place among the data."""
+    """A fact or an instruction that keeps its position among the data."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SystemFrame(Frame):
-    """News that goes ahead of data and never waits for room."""
+    """An event that goes ahead of data and never waits for room."""
 
     is_system: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StartFrame(ControlFrame):
-    """The first frame of a run; every stage has opened before it travels."""
+    """The first frame of a run. It travels after every stage has opened."""
 
     is_request: ClassVar[bool] = True
     params: StartParams
@@ -132,36 +132,36 @@ class EndFrame(ControlFrame):
 
     is_request: ClassVar[bool] = True
     reason: str = ""
-    """Who asked, for the report."""
+    """The reason for the report: who requested it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CancelFrame(SystemFrame):
-    """The run was cancelled. Shown to observers; stages have `on_cancel()`."""
+    """The news that the run was cancelled. Observers get it; stages have `on_cancel()`."""
 
     is_request: ClassVar[bool] = True
     reason: str = ""
-    """Who asked, for the report."""
+    """The reason for the report: who requested it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ErrorFrame(SystemFrame):
-    """Something went wrong and the run goes on. An exception that escapes a stage ends it."""
+    """An error after which the run goes on. (An exception that escapes a stage ends the run.)"""
 
     message: str
-    """One line, for a person."""
+    """One line for a human reader."""
     stage: str = ""
-    """The label of the stage, where the framework made the frame."""
+    """The label of the stage, if the framework made the frame."""
     exception: BaseException | None = None
-    """What was raised, if anything was."""
+    """The exception, if one was raised."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InterruptionFrame(SystemFrame):
-    """The user speaks while the program speaks: what was queued to be said is dropped.
+    """An interruption: the user speaks while the program speaks, and queued output is dropped.
 
-    When it arrives at a stage, the framework has already dropped interruptible data and
-    cancelled the handling of it.
+    Before it arrives at a stage, the framework drops the stage's interruptible data and
+    cancels the handling of it.
     """
 
     is_request: ClassVar[bool] = True
@@ -169,54 +169,54 @@ class InterruptionFrame(SystemFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceLostFrame(SystemFrame):
-    """A device makes no sign any more. The run goes on without it, and looks for it."""
+    """The loss of a device. The run goes on without it and tries to open it again."""
 
     device: str
-    """Its name, as it is shown."""
+    """The name of the device, for display."""
     kind: DeviceKind
     reason: str
-    """One line, for a person."""
+    """One line for a human reader."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceRestoredFrame(SystemFrame):
-    """A device that was lost works again."""
+    """The return of a device that was lost."""
 
     device: str
-    """The name of what was opened in its place: the same, or another that the same request found."""
+    """The name of the opened device. It can be another one that fits the same request."""
     kind: DeviceKind
     lost_s: float
-    """How long it was away, in seconds, since the loss was noticed."""
+    """The seconds since the loss was noticed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame(DataFrame):
-    """A stretch of PCM audio: int16, interleaved.
+    """A piece of PCM audio: int16, interleaved.
 
     Raises:
-        AudioFormatError: `data` is no whole number of samples, or longer than `longest_s`.
-        TypeError, ValueError: another field is not what it says below.
+        AudioFormatError: `data` is not a whole number of samples, or is longer than `longest_s`.
+        TypeError, ValueError: another field does not match its description below.
     """
 
     longest_s: ClassVar[float] = 10.0
-    """The longest stretch that one frame may hold, in seconds."""
+    """The maximum duration of one frame, in seconds."""
 
     data: bytes
-    """Interleaved int16 in the machine's byte order. Empty is legal."""
+    """Interleaved int16 in the machine's byte order. May be empty."""
     rate: int = 16_000
-    """Samples a second."""
+    """Samples per second."""
     channels: int = 1
     position: int = 0
-    """The first sample's place since the stream began, in samples at this rate."""
+    """The position of the first sample since the stream began, in samples at this rate."""
     captured_s: float | None = None
-    """When the first sample was captured, by the run's clock; None where nobody knows."""
+    """The time at which the first sample was captured, on the run's clock. None if unknown."""
     num_samples: int = field(init=False)
-    """How many samples of all channels `data` holds."""
+    """The number of samples in `data`. One sample holds the values of all channels."""
     format: AudioFormat = field(init=False)
-    """Rate and channels as one value, which frames of the same format share."""
+    """The rate and channels as one value, which frames of the same format share."""
 
     def __post_init__(self) -> None:
-        # A bytearray or memoryview would let a frame change after it was sent.
+        # With a bytearray or memoryview, a frame could change after it was sent.
         if not isinstance(self.data, bytes):
             raise TypeError(
                 f"data must be bytes, not {type(self.data).__name__}: use from_array or bytes(...)"
@@ -230,8 +230,8 @@ class AudioFrame(DataFrame):
             raise audio.divided(self.data)
         if count > self.longest_s * audio.rate:
             raise AudioFormatError(
-                f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}: "
-                f"at most {self.longest_s:g} s, at {self.rate} Hz; send them in parts"
+                f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}; "
+                f"send parts of at most {self.longest_s:g} s, at {self.rate} Hz"
             )
         object.__setattr__(self, "num_samples", count)
         object.__setattr__(self, "format", audio)
@@ -246,21 +246,24 @@ class AudioFrame(DataFrame):
         position: int = 0,
         captured_s: float | None = None,
     ) -> Self:
-        """A frame from an array of int16, or of floats where -1 to 1 is full scale.
+        """Make a frame from an array of int16, or of floats with full scale at -1 and 1.
 
-        `audio` has the shape (samples,) or (samples, channels). NaN becomes 0; what is
-        beyond full scale is clipped. Raises as `pcm_bytes` and the class itself.
+        `audio` has the shape (samples,) or (samples, channels). NaN becomes 0. Values beyond
+        full scale are clipped. Raises as `pcm_bytes` and the class itself.
         """
         return cls(pcm_bytes(audio, channels), rate, channels, position, captured_s)
 
     @classmethod
     def of(cls, frame: AudioFrame) -> Self:
-        """The audio of another frame, as a frame of this class: `OutputAudioFrame.of(heard)`."""
+        """Make a frame of this class with the audio of another frame: `OutputAudioFrame.of(heard)`."""
         return cls(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s)
 
     @classmethod
     def parts_of(cls, frame: AudioFrame) -> Iterator[Self]:
-        """The same, in as many frames as it takes: an utterance may be too long for one of this class."""
+        """Yield the audio of another frame in as many frames as needed.
+
+        An utterance may be too long for one frame of this class.
+        """
         most, size = round(cls.longest_s * frame.rate), frame.format.sample_bytes
         for at in range(0, frame.num_samples, most):
             captured_s = None if frame.captured_s is None else frame.captured_s + at / frame.rate
@@ -276,11 +279,11 @@ class AudioFrame(DataFrame):
 
     @property
     def duration_s(self) -> float:
-        """How long the audio lasts, in seconds."""
+        """The duration of the audio in seconds."""
         return self.num_samples / self.rate
 
     def with_data(self, data: bytes) -> Self:
-        """The same frame with other audio; a new object."""
+        """Return a new frame with other audio and otherwise equal fields."""
         return replace(self, data=data)
 
     def __repr__(self) -> str:
@@ -297,7 +300,7 @@ class InputAudioFrame(AudioFrame):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OutputAudioFrame(AudioFrame):
-    """Audio to be heard from the speaker."""
+    """Audio for the speaker."""
 
     interruptible: ClassVar[bool] = True
 
@@ -311,7 +314,7 @@ class UtteranceFrame(AudioFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextFrame(DataFrame):
-    """Words to be said or shown."""
+    """Text to speak or to show."""
 
     interruptible: ClassVar[bool] = True
     text: str
@@ -319,16 +322,16 @@ class TextFrame(DataFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TranscriptionFrame(DataFrame):
-    """Words that the user said. An interruption does not drop them."""
+    """Text that the user said. An interruption does not drop it."""
 
     text: str
     position: int = 0
-    """Where the words begin in the microphone's stream, in samples."""
+    """The position of the first word in the microphone's stream, in samples."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserStartedSpeakingFrame(ControlFrame):
-    """The user began to speak at `position` of the microphone's stream."""
+    """The start of the user's speech, at `position` of the microphone's stream."""
 
     position: int = 0
     captured_s: float | None = None
@@ -336,7 +339,7 @@ class UserStartedSpeakingFrame(ControlFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserStoppedSpeakingFrame(ControlFrame):
-    """The user's speech ended at `position` of the microphone's stream."""
+    """The end of the user's speech, at `position` of the microphone's stream."""
 
     position: int = 0
     captured_s: float | None = None
@@ -344,15 +347,15 @@ class UserStoppedSpeakingFrame(ControlFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BotStartedSpeakingFrame(ControlFrame):
-    """The program's speech began at `position` of the speaker's stream."""
+    """The start of the program's speech, at `position` of the speaker's stream."""
 
     position: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BotStoppedSpeakingFrame(ControlFrame):
-    """The program's speech ended: the sample before `position` was the last one heard."""
+    """The end of the program's speech. The sample before `position` was the last one played."""
 
     position: int = 0
     interrupted: bool = False
-    """It was cut short; what came after `position` was not heard."""
+    """True if the speech was cut short. The audio after `position` was not played."""

@@ -14,7 +14,7 @@ __all__ = ["Event", "Request", "RunState"]
 
 
 class RunState(enum.Enum):
-    """Where a run stands."""
+    """The state of a run."""
 
     CREATED = "created"
     """`run()` has not been called."""
@@ -40,7 +40,7 @@ class RunState(enum.Enum):
 
 
 class Event(enum.Enum):
-    """What moves a run on."""
+    """An event that moves a run on."""
 
     RUN = "run"
     STARTED = "started"
@@ -53,7 +53,7 @@ class Event(enum.Enum):
 
 
 class Request(enum.IntEnum):
-    """What was asked of a run; the harsher wins."""
+    """A request to a run; the harsher wins."""
 
     NONE = 0
     END = 1

@@ -1,4 +1,4 @@
-"""What a run is started with: its audio formats, its clock, its time limits."""
+"""The parameters of a run: its audio formats, its clock, its time limits."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ["Limits", "StartParams"]
 
 @dataclass(frozen=True, slots=True)
 class StartParams:
-    """What every stage is told when it opens."""
+    """The parameters that every stage gets when it opens."""
 
     input: AudioFormat = field(default_factory=AudioFormat)
-    """What microphones deliver into the pipeline."""
+    """The format of the audio that microphones deliver."""
     output: AudioFormat = field(default_factory=AudioFormat)
-    """What speakers expect from it."""
+    """The format of the audio that speakers expect."""
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
-    """The run's clock in seconds: the event loop's."""
+    """The run's clock in seconds. It is the clock of the event loop."""
     run_id: str = ""
-    """Names the run in logs and task names."""
+    """The name of the run in logs and task names."""
     air: Air = field(default_factory=Air, repr=False)
-    """Where its speakers say when they sound, for its microphones."""
+    """The times at which the run's speakers sound, for muting its microphones."""
     patient: bool = False
-    """A device that is known to be absent is waited for; else the start fails."""
+    """True if the run waits for a device that is absent at the start. Otherwise the start fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a run waits for others, in seconds. Zero is legal: no patience at all.
+    """The time limits of a run, in seconds. Zero is allowed and means no waiting.
 
     Raises:
-        TypeError, ValueError: a field is no finite number, or is negative.
+        TypeError, ValueError: a field is not a finite number, or is negative.
     """
 
     start_s: float = 5.0
-    """From `run()` until every stage is open and capturing."""
+    """The time from `run()` until every stage is open and capture has begun."""
     stall_s: float = 10.0
-    """While the pipeline drains: how long one stage may make no progress."""
+    """The time for which one stage may make no progress while the pipeline drains."""
     cancel_s: float = 2.0
-    """From a cancel until everything is closed; half of it for stages to stop."""
+    """The time from a cancel until everything is closed. Stages have half of it to stop."""
     close_s: float = 1.0
-    """For the clean-up of the stages after they have ended, side by side."""
+    """The time for the clean-up of all stages, side by side, after they have ended."""
 
     def __post_init__(self) -> None:
         for name in ("start_s", "stall_s", "cancel_s", "close_s"):

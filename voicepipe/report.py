@@ -1,7 +1,8 @@
-"""What `PipelineTask.run()` returns: how a run ended, and what it cost."""
+"""The report of a run, as `PipelineTask.run()` returns it: its end, its ledgers, its devices."""
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,24 +25,36 @@ __all__ = [
 DeviceKind = Literal["microphone", "speaker"]
 
 
-class DropReason:
-    """Why audio was dropped: the keys of `dropped`."""
+class DropReason(enum.StrEnum):
+    """The reasons for a drop: the keys of `dropped` and `dropped_frames`. Each is its own text."""
 
     MIC_OVERFLOW = "mic_overflow"
     """The pipeline took longer than the microphone's ring could wait."""
     MUTED = "muted"
+    """A speaker of the run sounded meanwhile."""
     INTERRUPTED = "interrupted"
+    """An interruption took it."""
     CANCELLED = "cancelled"
+    """The run was cancelled."""
     SHUTDOWN = "shutdown"
-    """It came after the End, or its stage did not let go of it while the pipeline drained."""
+    """The End came before it, or its stage did not let go of it while the pipeline drained."""
     DEVICE_LOST = "device_lost"
+    """The device was away, or had it when it was lost."""
     PROCESSOR_ERROR = "processor_error"
+    """A stage raised while it held it."""
     NEVER_STARTED = "never_started"
+    """The run never began."""
     DRIFT = "drift"
+    """A steady speaker played a little faster, to keep to the microphone's clock."""
     LATE = "late"
     """Live sound that a standstill had made late: a steady speaker leaves it out."""
     UPSTREAM_OVERFLOW = "upstream_overflow"
     """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
+    COALESCED = "coalesced"
+    """Too many system frames of one kind waited at a stage: the oldest went."""
+
+    def __repr__(self) -> str:
+        return repr(self.value)  # so that a printed `dropped` reads as it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ class DeviceState:
 
     kind: DeviceKind
     device: str
-    """Its name, printable."""
+    """The name of the device; safe to print."""
     callbacks: int | None = None
     """The device's signs of life, over all streams there were; None: its back end does not count them."""
     lost_s: float | None = None
@@ -86,11 +99,11 @@ class DeviceState:
     absences: int = 0
     """Searches that found that out."""
     reconnections: int = 0
-    """How often it came back."""
+    """The number of times that it came back."""
     taken: int | None = None
     """Blocks that the pipeline took from a microphone; None: of a speaker."""
     level_db: float | None = None
-    """How loud the last block was, in dB below full scale; None: of a speaker, or nothing came yet."""
+    """The level of the last block, in dB below full scale; None: of a speaker, or nothing came yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +117,11 @@ class DeviceStatistics:
     stage: str
     """The stage it belongs to."""
     kind: DeviceKind
-    """What it is: "microphone" or "speaker"."""
+    """Its kind: "microphone" or "speaker"."""
     device: str
-    """Its name, as it was opened; safe to print."""
+    """The name under which it was opened; safe to print."""
     lost: bool
-    """It is away at this moment."""
+    """True while it is away."""
     rate: int
     """Samples a second of the run."""
     channels: int
@@ -119,14 +132,14 @@ class DeviceStatistics:
     overflow: int
     """Samples that the microphone lost: in the device, or because the pipeline took too long."""
     underflow: int
-    """How often the speaker said that it had run dry: a gap was heard."""
+    """The number of times that the speaker said that it had run dry: a gap was heard."""
     late: int
     """Callbacks that came more than a block and the device's latency after the one before: time enough
     for its buffer to run dry, whether it said so or not. At least two blocks."""
     longest_wait_s: float
     """The longest time between two callbacks, in seconds."""
     reconnections: int
-    """How often it was lost, and came back."""
+    """The number of times that it was lost, and came back."""
     fill_s: float
     """Audio that waits, in seconds: captured, for the pipeline; or written, for the speaker."""
     latency_s: float
@@ -135,7 +148,7 @@ class DeviceStatistics:
 
     @property
     def troubles(self) -> str:
-        """What went wrong, in a few words; empty where nothing did."""
+        """The troubles there were, in a few words; empty: none."""
         counts = {
             "lost samples": self.overflow,
             "underflow": self.underflow,
@@ -170,7 +183,7 @@ class SlowStage:
 
     stage: str
     seconds: float
-    """How long it stood still when it was noticed."""
+    """The time that it had stood still when it was noticed."""
     where: str
     """The line of code it stood at."""
     holding: str
@@ -192,18 +205,18 @@ class Abandoned:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run ended. `print(report)` gives a line for a person, and one for each oddity."""
+    """The report of a run. `print(report)` gives a line for a person, and one for each oddity."""
 
     run_id: str
     state: RunState
     reason: str
-    """Who or what ended it."""
+    """The cause of its end."""
     seconds: float
     """From `run()` to its end, by the run's clock."""
     seams: tuple[SeamReport, ...] = ()
     """The ledger of every seam, from the microphone to the speaker."""
     devices: tuple[DeviceStatistics, ...] = ()
-    """How each device was doing, from the microphone to the speaker."""
+    """The figures of each device, from the microphone to the speaker."""
     discarded: dict[str, int] = field(default_factory=dict)
     """Data frames that reached an outer end and had no subscriber, by direction."""
     never_started: int = 0
@@ -211,11 +224,11 @@ class RunReport:
     errors: tuple[StageError, ...] = ()
     """The first hundred; those that did not end the run included."""
     slow: tuple[SlowStage, ...] = ()
-    """Who made no progress while the run drained, and was passed by."""
+    """The stages that made no progress while the run drained, and were passed by."""
     forced: tuple[str, ...] = ()
-    """What a safety net had to stop after a clean end. Empty, or it is a bug."""
+    """The names of what a safety net had to stop after a clean end. Empty, or it is a bug."""
     abandoned: tuple[Abandoned, ...] = ()
-    """What refused to stop. Empty unless a stage or a driver is broken."""
+    """The code that refused to stop. Empty unless a stage or a driver is broken."""
 
     @property
     def dropped(self) -> dict[str, int]:

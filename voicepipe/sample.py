@@ -1,4 +1,4 @@
-"""The bundled voice: a few seconds of speech for trying things out. Its source is in NOTICE."""
+"""The bundled voice: a few seconds of speech for demos and tests. NOTICE names its source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ __all__ = ["speech"]
 
 
 def speech(audio: AudioFormat | None = None) -> bytes:
-    """Two sentences with a pause between, as int16 in the given format; 16 kHz mono by default."""
+    """Return two spoken sentences with a pause between them, as int16 in the given format.
+
+    Args:
+        audio: the format of the result; 16 kHz mono by default.
+    """
     with as_file(files("voicepipe") / "data" / "speech.wav") as path, WavReader(path) as file:
         data = file.read(file.num_samples)
         converter = Converter(file.format, audio or file.format, quality="HQ")

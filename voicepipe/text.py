@@ -13,7 +13,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
 def printable(text: object) -> str:
-    """Text from outside (a device's name, a driver's message), safe for a terminal and a log.
+    """Return text from outside (a device's name, a driver's message) made safe for a terminal and a log.
 
     Control characters, ANSI sequences and bidirectional marks are escaped; what is longer
     than 200 characters is cut.
@@ -29,7 +29,7 @@ def printable(text: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A caller's value as an error shows it: its repr, escaped and cut as `printable` does."""
+    """Return a caller's value for an error: its repr, escaped and cut as `printable` does."""
     try:
         return printable(repr(value))
     except Exception:  # a repr may raise whatever it likes; an int of 5,000 digits does

@@ -21,9 +21,9 @@ T = TypeVar("T")
 async def call(
     function: Callable[[], T], what: str, limit_s: float, *, undo: Callable[[T], object] = lambda _: None
 ) -> T:
-    """The result of `function()`, which runs in a thread.
+    """Run `function()` in a thread, and return its result.
 
-    Cancelled, it waits on, as a driver's calls must; what was done is undone, and then it is cancelled.
+    Cancelled, it waits on, as a driver's calls must; then the call is undone, and it is cancelled.
 
     Args:
         function: the call.
@@ -65,7 +65,7 @@ class _Call(Generic[T]):
         what: str,
     ) -> None:
         self.over = asyncio.Event()
-        """It has come back, and what was to be undone is undone. The loop's."""
+        """Set when the call has come back, and is undone where nobody wants it. For the loop."""
         self._loop = loop
         self._function = function
         self._undo = undo
@@ -109,7 +109,7 @@ class _Call(Generic[T]):
             self._undo(result)
 
     def give_up(self) -> None:
-        """Nobody wants the result: undo it, now or when it comes."""
+        """Undo the call, now or when it has come back: nobody wants the result."""
         with self._lock:
             known, self._unwanted = self._unwanted, True
             come = bool(self._returned)
@@ -120,14 +120,14 @@ class _Call(Generic[T]):
         self._undo(self._returned[0])
 
     def give_up_unless_over(self) -> bool:
-        """The time is over: whether the call is not."""
+        """Give the call up unless it has come back; return whether it was given up."""
         with self._lock:
             come = bool(self._returned) or self._raised is not None
             self._unwanted = not come
         return not come
 
     def result(self) -> T:
-        """What it returned. Raises: what it raised."""
+        """Return the function's result. Raises: the function's own errors."""
         if self._raised is not None:
             raise self._raised
         return self._returned[0]

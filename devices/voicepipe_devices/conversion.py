@@ -10,27 +10,27 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe_devices.formats import raise_if_missing
 
-__all__ = ["BlockConverter", "Renderer", "check_channel", "converted", "is_converted"]
+__all__ = ["BlockConverter", "Renderer", "check_channel", "describe_conversion", "needs_conversion"]
 
 HELD_BACK_S = 0.022
-"""What a change of rate adds to the latency, at most: soxr's LQ, measured."""
+"""The latency that a change of rate adds at most: soxr's LQ, measured."""
 SETTLED_S = 0.1
 """After so much silence there is nothing else in a converter: it reaches back a fraction of that."""
 
 
 def check_channel(device: StreamInfo, request: StreamRequest) -> None:
-    """The channel that was asked for is there. Raises: DeviceFormatError."""
+    """Raise DeviceFormatError where the device lacks the channel that was asked for."""
     if request.channel is not None:
         raise_if_missing(device.device, device.format.channels, request.channel)
 
 
-def is_converted(device: AudioFormat, request: StreamRequest) -> bool:
-    """A stream over a device in that format has something to do."""
+def needs_conversion(device: AudioFormat, request: StreamRequest) -> bool:
+    """Return whether a stream over a device in that format has to convert."""
     return device != request.format or (request.channel is not None and device.channels > 1)
 
 
-def converted(device: StreamInfo, request: StreamRequest) -> StreamInfo:
-    """What a stream is that converts what the device is to what was asked for."""
+def describe_conversion(device: StreamInfo, request: StreamRequest) -> StreamInfo:
+    """Return the stream's info where it converts from the device's format to the one that was asked for."""
     held_back_s = HELD_BACK_S if device.format.rate != request.format.rate else 0.0
     latency_s = device.latency_s + held_back_s
     return replace(
@@ -57,11 +57,11 @@ class BlockConverter:
         self._converter = Converter(device, wanted, channel=channel)
         self._ready: deque[Block] = deque()
         self._next = 0
-        """Where the device's next sample stands, unless some are lost."""
+        """The position of the device's next sample, unless some are lost."""
         self._anchor = (0, 0.0)
         """A position of the device's, and when it was captured."""
         self._position = 0
-        """Where the pipeline's next sample stands."""
+        """The position of the pipeline's next sample."""
         self.is_begun = False
         """Something went in since it last finished."""
 
@@ -71,27 +71,27 @@ class BlockConverter:
         size = self._converter.target.sample_bytes
         return self._converter.held + sum(len(block.data) // size for block in self._ready)
 
-    def scaled(self, samples: int) -> int:
-        """So many of the device's samples, in the pipeline's rate."""
+    def scale(self, samples: int) -> int:
+        """Convert a number of the device's samples to the pipeline's rate."""
         return samples * self._converter.target.rate // self._converter.source.rate
 
     def put(self, block: Block) -> None:
         """Take one block of the device's."""
         if block.position != self._next:
             self.finish()
-            self._position = max(self._position, self.scaled(block.position))
+            self._position = max(self._position, self.scale(block.position))
         self.is_begun = True
         self._anchor = (block.position, block.captured_s)
         self._next = block.position + len(block.data) // self._converter.source.sample_bytes
         self._give(self._converter.convert(block.data))
 
     def finish(self) -> None:
-        """There will be no more, or a gap comes: what is held can be taken."""
+        """End the stretch, before a gap or at the end: what is held can be taken."""
         self.is_begun = False
         self._give(self._converter.flush())
 
     def take(self) -> Block | None:
-        """The oldest block of the pipeline's, or None."""
+        """Take the oldest block in the pipeline's format, or None."""
         return self._ready.popleft() if self._ready else None
 
     def _give(self, data: bytes) -> None:
@@ -104,7 +104,7 @@ class BlockConverter:
 
 
 class Renderer:
-    """What the pipeline wrote, in the format of the device. For the device's callback.
+    """Converts what the pipeline wrote to the format of the device. For the device's callback.
 
     It runs on zeros while nothing is written, so that what it holds back is heard too. Zeros after zeros
     are zeros, without any work: a service that listens is silent most of its time.
@@ -121,7 +121,7 @@ class Renderer:
         self._settled = written.samples(SETTLED_S)
 
     def render(self, samples: int) -> bytes:
-        """The next samples for the device."""
+        """Return the next samples for the device."""
         source, target = self._converter.source, self._converter.target
         wanted = samples * target.sample_bytes
         a_block, over = divmod(samples * source.rate, target.rate)

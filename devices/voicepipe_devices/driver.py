@@ -26,9 +26,7 @@ __all__ = [
     "Handle",
     "RenderCallback",
     "Sides",
-    "try_device",
     "underflows_of",
-    "version_of",
 ]
 
 
@@ -36,7 +34,7 @@ class CaptureCallback(Protocol):
     """Called with every captured block. Never waits, never raises."""
 
     def __call__(self, data: bytes, captured_s: float, missed: int) -> None:
-        """One block, or none where only a loss is to be told.
+        """Take one block; it is empty where only a loss is to be told.
 
         `captured_s`: when its first sample was captured, by the loop's clock. `missed`:
         samples that the device lost before it.
@@ -47,12 +45,12 @@ class RenderCallback(Protocol):
     """Called for every block to be played. Never waits, never raises."""
 
     def __call__(self, samples: int) -> bytes:
-        """Exactly so many samples."""
+        """Return exactly so many samples."""
         ...
 
 
 Sides: TypeAlias = "tuple[SideTrial | None, SideTrial | None]"
-"""What the microphone and the speaker of a device open at; None: it has none."""
+"""The trials of a device's microphone and of its speaker; None: it has none."""
 Finished = Callable[[DeviceError | None], None]
 """Called once when the callbacks have ended by themselves: with the reason, or None where an input ran out.
 
@@ -61,11 +59,14 @@ From any thread; never waits, never raises.
 
 
 class Handle(Protocol):
-    """One open stream of the library. A speaker's may have `underflows`: how often it said it ran dry."""
+    """One open stream of the library.
+
+    A speaker's may have `underflows`: the number of times that the device said that it ran dry.
+    """
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The stream as it was opened."""
         ...
 
     async def start(self) -> None:
@@ -81,16 +82,16 @@ class Handle(Protocol):
 
 
 class Driver(Protocol):
-    """What a library can do.
+    """A library of sound.
 
     An awaited call may take its time, as a call into C does. Cancelled, it goes on until the
-    library returns, closes what arrived late, and only then raises CancelledError; so
-    whoever waits for it knows, and names it, when it does not come back.
+    library returns, closes what arrived late, and only then raises CancelledError: so a
+    caller can name the call that does not come back.
     """
 
     @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are now."""
+        """List the devices that there are now."""
         ...
 
     @abc.abstractmethod
@@ -113,7 +114,7 @@ class BlockingHandle(Protocol):
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The stream as it was opened."""
         ...
 
     def start(self) -> None:
@@ -126,44 +127,39 @@ class BlockingHandle(Protocol):
 
 
 def underflows_of(handle: Handle | BlockingHandle) -> int:
-    """How often it has said that it ran dry; 0 where it does not tell."""
+    """Return how often the device said that it ran dry; 0 where the handle does not count that."""
     count: int = getattr(handle, "underflows", 0)
     return count
 
 
-def version_of(driver: BlockingDriver) -> str:
-    """The library's name and version; empty where the driver does not tell. Raises: DeviceError."""
-    version: str = getattr(driver, "version", str)()
-    return version
-
-
-def try_device(driver: BlockingDriver, number: int, name: str) -> Sides:
-    """What a device of the driver's list opens at. Raises: DeviceError: so, or the driver cannot say."""
-    try_it: Callable[[int, str], Sides] | None = getattr(driver, "try_device", None)
-    if try_it is None:
-        raise DeviceError("nobody can say what it opens at before it is opened")
-    return try_it(number, name)
-
-
 class BlockingDriver(Protocol):
-    """What a library can do whose calls block, and may never come back.
+    """A library whose calls block, and may never come back. Derive from it for the defaults.
 
-    It may tell its `version()`, and what a device of its list opens at: `try_device(number, name)`.
-
-    `inside` makes it a `Driver` in this process, by threads; `outside` puts it into a process of
-    its own, which can be killed.
+    `InsideBackend` calls it in this process, by threads; `OutsideBackend` in a process of its own, which can
+    be killed.
     """
 
+    def version(self) -> str:
+        """Return the library's name and version; empty, as by default: it has none. Raises: DeviceError."""
+        return ""
+
+    def try_device(self, number: int, name: str) -> Sides:
+        """Try a device of the list, without a sound. Raises: DeviceError: by default it cannot be tried."""
+        raise DeviceError("this library cannot try a device without opening it")
+
+    @abc.abstractmethod
     def devices(self) -> list[DeviceInfo]:
-        """The devices there are now. Raises: DeviceError."""
+        """List the devices that there are now. Raises: DeviceError."""
         ...
 
+    @abc.abstractmethod
     def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> BlockingHandle:
         """Open for capture; no callback yet. Raises: DeviceError."""
         ...
 
+    @abc.abstractmethod
     def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> BlockingHandle:

@@ -1,4 +1,4 @@
-"""Which formats to try on a device, the best first, and what to say of those that it refuses."""
+"""The formats to try on a device, the best first, and the words for those that it refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Refusal(NamedTuple):
 
 
 def formats(request: StreamRequest, most: int, default_rate: int, *, capture: bool) -> list[AudioFormat]:
-    """The wanted rate, the device's own, 48 kHz and 44.1 kHz, each with the channels that suit best.
+    """List the wanted rate, the device's own, 48 and 44.1 kHz, each with the channels that suit best.
 
     A microphone is opened with all its channels, so that the one that is picked is among them, or a voice
     is heard whichever it is in: PortAudio would give the first ones, and leave the others out. A speaker
@@ -55,16 +55,14 @@ def _channels(request: StreamRequest, most: int, *, capture: bool) -> list[int]:
 
 
 def raise_if_missing(device: str, channels: int, channel: int) -> None:
-    """Raises: DeviceFormatError: a device with so many channels has not this one."""
+    """Raise DeviceFormatError where a device with so many channels has not this one."""
     if channel > channels:
-        has, right = ("1 channel", "1") if channels == 1 else (f"{channels} channels", f"1 to {channels}")
-        raise DeviceFormatError(
-            f"{printable(device)} has {has}: there is no channel {channel}; {right} would be right"
-        )
+        has, choice = ("1 channel", "1") if channels == 1 else (f"{channels} channels", f"1 to {channels}")
+        raise DeviceFormatError(f"{printable(device)} has {has}, and no channel {channel}; choose {choice}")
 
 
 def reasons(refused: Sequence[Refusal]) -> str:
-    """What was refused, and why, in a few words: each reason once."""
+    """Describe what was refused, and why, in a few words: each reason once."""
     by_reason: dict[str, list[AudioFormat]] = {}
     for audio, reason in refused:
         by_reason.setdefault(reason, []).append(audio)
@@ -72,7 +70,7 @@ def reasons(refused: Sequence[Refusal]) -> str:
 
 
 def _together(tried: Sequence[AudioFormat]) -> str:
-    """As "16000, 48000 Hz, 1 or 2 channels"."""
+    """Describe formats as "16000, 48000 Hz, 1 or 2 channels"."""
     rates = dict.fromkeys(str(audio.rate) for audio in tried)
     channels = sorted({audio.channels for audio in tried})
     counts = " or ".join(str(count) for count in channels)
@@ -80,5 +78,5 @@ def _together(tried: Sequence[AudioFormat]) -> str:
 
 
 def refusal_of_all(device: str, refused: Sequence[Refusal], opens: str) -> DeviceFormatError:
-    """The error for a device that refused all of them; `opens` says what it does open at."""
+    """Return the error for a device that refused all formats; `opens` says at which it does open."""
     return DeviceFormatError(f"{printable(device)} refuses all that was tried: {reasons(refused)}; {opens}")

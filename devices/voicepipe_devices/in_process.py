@@ -14,19 +14,17 @@ from voicepipe_devices.driver import (
     Handle,
     RenderCallback,
     Sides,
-    try_device,
     underflows_of,
-    version_of,
 )
-from voicepipe_devices.probing import TRY_S, each_tried
+from voicepipe_devices.probing import TRY_S, try_devices
 from voicepipe_devices.streams import DriverBackend
 
-__all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "called"]
+__all__ = ["CLOSE_S", "LIST_S", "OPEN_S", "START_S", "InsideBackend", "label_of"]
 
 LIST_S = 5.0
-"""How long listing the devices may take; without a sound server it can spin."""
+"""The limit for listing the devices; without a sound server that can spin."""
 OPEN_S = 4.5
-"""How long opening may take: Bluetooth takes seconds. Less than a run's start limit: it is said why."""
+"""The limit for opening: Bluetooth takes seconds. It is below a run's start limit, so that errors say why."""
 START_S = 4.5
 CLOSE_S = 2.0
 """With a sound server that hangs, a close never comes back."""
@@ -44,46 +42,46 @@ class InsideBackend(DriverBackend):
         self._driver = driver
 
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are, as the library has listed them. Raises: DeviceError."""
+        """List the devices, as the library has found them when it was loaded. Raises: DeviceError."""
         return await call(self._driver.devices, "the list of sound devices", LIST_S)
 
     async def trials(self) -> list[DeviceTrial]:
-        """What every device opens at. Raises: DeviceError: they cannot be listed."""
+        """Try every device. Raises: DeviceError: they cannot be listed."""
 
         async def one(number: int, device: DeviceInfo) -> Sides:
-            def found() -> Sides:
-                return try_device(self._driver, number, device.name)
+            def try_it() -> Sides:
+                return self._driver.try_device(number, device.name)
 
-            return await call(found, f"trying {device.name}", TRY_S)
+            return await call(try_it, f"trying {device.name}", TRY_S)
 
-        return await each_tried(await self.devices(), one)
+        return await try_devices(await self.devices(), one)
 
     async def library(self) -> LibraryInfo:
-        """What it stands on. Raises: DeviceError."""
-        version = await call(lambda: version_of(self._driver), "the sound library's version", LIST_S)
+        """Return the library's version. Raises: DeviceError."""
+        version = await call(self._driver.version, "the sound library's version", LIST_S)
         return LibraryInfo(version)
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> Handle:
-        """The handle of a microphone. Raises: DeviceError."""
+        """Open a microphone. Raises: DeviceError."""
 
-        def opened() -> BlockingHandle:
+        def open_handle() -> BlockingHandle:
             return self._driver.open_capture(request, callback, finished)
 
-        what = f"opening {called(request, 'microphone')}"
-        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+        what = f"opening {label_of(request, 'microphone')}"
+        return _Handle(await call(open_handle, what, OPEN_S, undo=lambda handle: handle.end()))
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        """The handle of a speaker. Raises: DeviceError."""
+        """Open a speaker. Raises: DeviceError."""
 
-        def opened() -> BlockingHandle:
+        def open_handle() -> BlockingHandle:
             return self._driver.open_render(request, callback, finished)
 
-        what = f"opening {called(request, 'speaker')}"
-        return _Handle(await call(opened, what, OPEN_S, undo=lambda handle: handle.end()))
+        what = f"opening {label_of(request, 'speaker')}"
+        return _Handle(await call(open_handle, what, OPEN_S, undo=lambda handle: handle.end()))
 
 
 class _Handle:
@@ -107,6 +105,6 @@ class _Handle:
         await call(self._handle.end, f"closing {self.info.device}", CLOSE_S)
 
 
-def called(request: StreamRequest, kind: str) -> str:
-    """How errors call what was asked for."""
+def label_of(request: StreamRequest, kind: str) -> str:
+    """Return the name for errors of the device that was asked for."""
     return f"the {kind} {printable(repr(request.device))}" if request.device else f"the {kind}"

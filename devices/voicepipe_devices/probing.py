@@ -1,4 +1,4 @@
-"""Finds out what a device opens at, by asking for one format after the other."""
+"""Trials of devices: the formats at which they open, found by asking for one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voicepipe.text import printable
 from voicepipe_devices.driver import Sides
 from voicepipe_devices.formats import formats
 
-__all__ = ["TRY_S", "each_tried", "tried"]
+__all__ = ["TRY_S", "try_devices", "try_side"]
 
 
 TRY_S = 2.0
@@ -22,26 +22,26 @@ TRIALS_S = 8.0
 """For all of them."""
 
 
-async def each_tried(
+async def try_devices(
     devices: Sequence[DeviceInfo], one: Callable[[int, DeviceInfo], Awaitable[Sides]]
 ) -> list[DeviceTrial]:
-    """Try one after the other; what does not answer, or is not reached in time, has that for its trouble."""
+    """Try one after the other. The trial of one that does not answer, or is not reached in time, says so."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + TRIALS_S
     trials: list[DeviceTrial] = []
     for number, device in enumerate(devices):
         if loop.time() >= until_s:
-            trials.append(_untried(device, f"not tried: the others took {TRIALS_S:g} s"))
+            trials.append(_failed_trial(device, f"not tried: the others took {TRIALS_S:g} s"))
             continue
         try:
             trials.append(DeviceTrial(device, *await one(number, device)))
         except DeviceError as error:
-            trials.append(_untried(device, error))
+            trials.append(_failed_trial(device, error))
     return trials
 
 
-def _untried(device: DeviceInfo, why: object) -> DeviceTrial:
-    """A device of which nothing could be found out."""
+def _failed_trial(device: DeviceInfo, why: object) -> DeviceTrial:
+    """Return the trial of a device of which nothing could be found out."""
     side = SideTrial(trouble=printable(why))
     return DeviceTrial(device, side if device.inputs else None, side if device.outputs else None)
 
@@ -50,8 +50,10 @@ Check = Callable[[AudioFormat], None]
 """Raises DeviceFormatError where a format is refused, another DeviceError where the device is not well."""
 
 
-def tried(check: Check, request: StreamRequest, most: int, default_rate: int, *, capture: bool) -> SideTrial:
-    """One direction of a device that has so many channels."""
+def try_side(
+    check: Check, request: StreamRequest, most: int, default_rate: int, *, capture: bool
+) -> SideTrial:
+    """Try one direction of a device that has so many channels."""
     wanted = formats(request, most, default_rate, capture=capture)
     try:
         taken = next((audio for audio in wanted if _opens(check, audio)), None)

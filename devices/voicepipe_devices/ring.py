@@ -1,4 +1,4 @@
-"""Where audio crosses between the device's callback and the event loop.
+"""The crossing of audio between the device's callback and the event loop.
 
 One writer and one reader each, on either side of the crossing. There is no lock: a deque's
 append and popleft are atomic, and every counter has one writer. The callback never waits,
@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from voicepipe.report import SeamReport
 
-__all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing"]
+__all__ = ["RING_S", "CaptureRing", "Doorbell", "PlaybackRing", "QueuedSound"]
 
 RING_S = 2.0
-"""How long a microphone's ring can wait for the pipeline."""
+"""The longest time that a microphone's ring waits for the pipeline."""
 RAMP_S = 0.005
-"""How long a flush takes to fade out."""
+"""The time that a flush takes to fade out."""
 
 
 class Doorbell:
@@ -37,7 +37,7 @@ class Doorbell:
         self._rung = False
 
     def ring(self) -> None:
-        """From any thread; never raises, never waits."""
+        """Ring. From any thread; never raises, never waits."""
         if self._rung:
             return
         self._rung = True
@@ -63,7 +63,7 @@ class CaptureRing:
         self._open = True
 
     def store(self, data: bytes, captured_s: float) -> None:
-        """The callback's: a block was captured. Ignored once the intake is closed."""
+        """Store a captured block; ignored once the intake is closed. For the callback."""
         if not self._open:
             return
         samples = len(data) // self.format.sample_bytes
@@ -79,17 +79,17 @@ class CaptureRing:
         self._notify()
 
     def skip(self, samples: int) -> None:
-        """The callback's: the device lost so many samples before it called; positions jump."""
+        """Skip so many samples, which the device lost before it called; positions jump. For the callback."""
         if self._open:
             self._stored += samples
             self._lost += samples
 
     def close_intake(self) -> None:
-        """The loop's: what the callback brings from now on is not wanted; what is here stays."""
+        """Ignore what the callback brings from now on; what is here stays. For the loop."""
         self._open = False
 
     def take(self) -> Block | None:
-        """The loop's: the oldest block, or None."""
+        """Take the oldest block, or None. For the loop."""
         try:
             block = self._blocks.popleft()
         except IndexError:
@@ -103,7 +103,7 @@ class CaptureRing:
         return self._stored - self._lost - self._taken
 
     def report(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """The seam as it stands; `dropped`: what the reader dropped after taking it."""
+        """Return the ledger as it stands; `dropped`: what the reader dropped after taking it."""
         # Not above: with it come all frames, and a sound process, which has a ring, must start soon.
         from voicepipe.report import DropReason, SeamReport
 
@@ -114,6 +114,42 @@ class CaptureRing:
             lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + overflow
         given = self._taken - sum(dropped.values())
         return SeamReport(name, stored, given, stored - overflow - self._taken, lost)
+
+
+class QueuedSound(Protocol):
+    """The loop's side of a `PlaybackRing`, which may be in another process."""
+
+    @property
+    def played(self) -> int:
+        """Samples handed to the device."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Samples that flushes took."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Samples that wait."""
+        ...
+
+    @property
+    def flushing(self) -> bool:
+        """A flush has not taken effect yet."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Queue whole samples."""
+        ...
+
+    def flush(self) -> None:
+        """Fade out, and forget the rest."""
+        ...
+
+    def notify_at(self, queued: int) -> None:
+        """Call once, when so few wait, or fewer."""
+        ...
 
 
 class PlaybackRing:
@@ -189,7 +225,7 @@ class PlaybackRing:
     # -- the callback's side -----------------------------------------------------
 
     def pull(self, samples: int) -> bytes:
-        """The next samples for the device, zeros behind them where there are too few."""
+        """Return the next samples for the device, zeros behind them where there are too few."""
         size = self.format.sample_bytes
         parts: list[bytes | memoryview] = [self._fade(samples)] if self._flushes else []
         wanted = samples * size - sum(len(part) for part in parts)
@@ -201,7 +237,7 @@ class PlaybackRing:
         return data + bytes(samples * size - len(data))
 
     def _next(self, wanted: int) -> list[bytes | memoryview]:
-        """Up to so many bytes from the queue, counted as played."""
+        """Take up to so many bytes from the queue, counted as played."""
         parts: list[bytes | memoryview] = []
         while wanted > 0:
             chunk = self._take()
@@ -216,7 +252,7 @@ class PlaybackRing:
         return parts
 
     def _take(self) -> memoryview | None:
-        """The oldest chunk, without what flushes have taken of it."""
+        """Take the oldest chunk, without what flushes have taken of it."""
         size = self.format.sample_bytes
         while (chunk := self._oldest()) is not None:
             taken = (self.played + self.dropped - self._head) * size
@@ -234,10 +270,10 @@ class PlaybackRing:
         return self._chunks.popleft() if self._chunks else None
 
     def _fade(self, most: int) -> bytes:
-        """The next 5 ms, or `most` samples, fading to nothing; the rest up to the flush is dropped."""
+        """Fade the next 5 ms, or `most` samples, to nothing; the rest up to the flush is dropped."""
         until = self._flushes[0]
         ramp = min(most, self.format.samples(RAMP_S), max(0, until - self.played - self.dropped))
-        faded = _faded(b"".join(self._next(ramp * self.format.sample_bytes)), self.format.channels)
+        faded = _fade_out(b"".join(self._next(ramp * self.format.sample_bytes)), self.format.channels)
         done = 0
         while self._flushes:
             until = max(until, self._flushes.popleft())
@@ -249,7 +285,7 @@ class PlaybackRing:
         return faded
 
 
-def _faded(data: bytes, channels: int) -> bytes:
+def _fade_out(data: bytes, channels: int) -> bytes:
     audio = array("h", data)
     samples = len(audio) // channels
     faded = (int(value * (1 - at // channels / samples)) for at, value in enumerate(audio))

@@ -5,18 +5,24 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.census import register_stream, unregister_stream
-from voicepipe.devices.callback_counts import CallbackCounter, CallbackCounts
-from voicepipe.devices.port import Block, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices.callback_counts import CallbackCounts
+from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
-from voicepipe_devices.conversion import BlockConverter, Renderer, check_channel, converted, is_converted
+from voicepipe_devices.conversion import (
+    BlockConverter,
+    Renderer,
+    check_channel,
+    describe_conversion,
+    needs_conversion,
+)
+from voicepipe_devices.device_watch import DeviceWatch
 from voicepipe_devices.driver import Driver, Handle, underflows_of
-from voicepipe_devices.rate_watch import RateWatch
-from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing
+from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing, QueuedSound
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
@@ -27,10 +33,8 @@ FIRST_S = 2.5
 wakes the next time, which may take two seconds."""
 
 
-class DriverBackend(Driver):
+class DriverBackend(Driver, Backend):
     """A back end that is its own driver: it opens the driver's handles, and gives streams over them."""
-
-    lost_for_good = False
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""
@@ -45,63 +49,8 @@ class DriverBackend(Driver):
         return stream
 
 
-class _Watch(CallbackCounter):
-    """Notices by our own clock that no callback comes, or that they come at another rate.
-
-    A driver's word that it is active means nothing.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        all_calls: Callable[[], int],
-        lost: Callable[[float], None],
-        changed: Callable[[float], None],
-    ) -> None:
-        super().__init__(loop.time)
-        self._loop = loop
-        self._all_calls = all_calls
-        self._lost = lost
-        self._changed = changed
-        self._timer: asyncio.TimerHandle | None = None
-        self._seen = 0
-        self._looked_s = self._silent_s = 0.0
-        self._limit_s = self._first_limit_s = 0.0
-        self._rate: RateWatch
-
-    def start(self, limit_s: float, first_limit_s: float, block_s: float) -> None:
-        """From now on a device that is silent for so long is lost, and so is one whose rate changes."""
-        self._limit_s = limit_s
-        self._first_limit_s = first_limit_s
-        self._rate = RateWatch(block_s)
-        self._looked_s = self._loop.time()
-        self._look_later()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look_later(self) -> None:
-        self._timer = self._loop.call_later(self._limit_s / 4, self._look)
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        # Where this process itself was held up (a held GIL, SIGSTOP), the callbacks were too: a
-        # late look proves little, and counts for half the limit at most.
-        self._silent_s += min(now - self._looked_s, self._limit_s / 2)
-        if self._calls != self._seen:
-            self._silent_s = 0.0
-        self._seen, self._looked_s = self._calls, now
-        if self._silent_s >= (self._limit_s if self._calls else self._first_limit_s):
-            self._lost(self._silent_s)
-        elif (ratio := self._rate.look(now, self._all_calls())) is not None:
-            self._changed(ratio)
-        else:
-            self._look_later()
-
-
 class _Stream(abc.ABC):
-    """What both directions share: the handle, its loss, and its close."""
+    """A stream of either direction: the handle, its loss, and its close."""
 
     _kind: ClassVar[str]
     _first_s: ClassVar[float] = SILENCE_S
@@ -111,7 +60,7 @@ class _Stream(abc.ABC):
         self._request = request
         self._wake = wake
         self._bell = Doorbell(self._loop, self._answer)
-        self._watch = _Watch(self._loop, lambda: self.callbacks, self._silent, self._off_rate)
+        self._watch = DeviceWatch(self._loop, lambda: self.callbacks, self._silent, self._off_rate)
         self._handle: Handle
         self.info: StreamInfo
         self._closing: asyncio.Future[None] | None = None
@@ -131,7 +80,7 @@ class _Stream(abc.ABC):
             self._wake()
 
     def _notify(self) -> None:
-        """There is something for the loop. From any thread."""
+        """Wake the loop. From any thread."""
         self._bell.ring()
 
     async def open(self, opening: Awaitable[Handle]) -> None:
@@ -139,8 +88,8 @@ class _Stream(abc.ABC):
         device = self.info = self._handle.info
         await self._check_channel(device)
         self._watch.expect(device.format.seconds(device.block), device.latency_s)
-        if is_converted(device.format, self._request):
-            self.info = converted(device, self._request)
+        if needs_conversion(device.format, self._request):
+            self.info = describe_conversion(device, self._request)
             self._convert(device.format)
         register_stream(self)
 
@@ -153,7 +102,7 @@ class _Stream(abc.ABC):
 
     @abc.abstractmethod
     def _convert(self, device: AudioFormat) -> None:
-        """The device's format is not what was asked for."""
+        """Convert between the device's format and the one that was asked for."""
 
     async def start(self) -> None:
         await self._handle.start()
@@ -168,7 +117,7 @@ class _Stream(abc.ABC):
         return self._watch.counts(underflows_of(self._handle))
 
     def finished(self, error: DeviceError | None) -> None:
-        """The driver's: there will be no more callbacks. Whatever error says so: the device is lost."""
+        """Note the end of the callbacks: whatever the error says, the device is lost. For the driver."""
         if self._over or self._closing is not None:
             return
         if error is not None and not isinstance(error, DeviceLostError):
@@ -223,8 +172,8 @@ class CaptureStream(_Stream):
         self._converter = BlockConverter(device, self._request.format, self._request.channel)
 
     def captured(self, data: bytes, captured_s: float, missed: int) -> None:
-        """The driver's callback."""
-        self._watch.called()
+        """Take the driver's callback."""
+        self._watch.note_call()
         if missed:
             self.ring.skip(missed)
         if data:
@@ -238,10 +187,10 @@ class CaptureStream(_Stream):
     @property
     def _held(self) -> int:
         converter = self._converter
-        return self.ring.held if converter is None else converter.scaled(self.ring.held) + converter.held
+        return self.ring.held if converter is None else converter.scale(self.ring.held) + converter.held
 
     def read(self) -> Block | None:
-        """The oldest block that waits, in the format that was asked for."""
+        """Read the oldest block that waits, in the format that was asked for."""
         if self._converter is None:
             return self.ring.take()
         while (block := self._converter.take()) is None:
@@ -265,55 +214,19 @@ class CaptureStream(_Stream):
         self.stop()
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """The ledger, in the format that was asked for."""
+        """Return the ledger, in the format that was asked for."""
         ledger = self.ring.report(name, dropped)
         if self._converter is None:
             return ledger
         lost = dict(dropped)
         overflow = ledger.dropped.get(DropReason.MIC_OVERFLOW, 0) - dropped.get(DropReason.MIC_OVERFLOW, 0)
         if overflow:
-            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._converter.scaled(
+            lost[DropReason.MIC_OVERFLOW] = lost.get(DropReason.MIC_OVERFLOW, 0) + self._converter.scale(
                 overflow
             )
         # A change of rate rounds: what came in is what became of it.
         given, held = self._given - sum(dropped.values()), self._held
         return SeamReport(name, given + held + sum(lost.values()), given, held, lost)
-
-
-class QueuedSound(Protocol):
-    """What of a `PlaybackRing` is the loop's; it may be elsewhere."""
-
-    @property
-    def played(self) -> int:
-        """Samples handed to the device."""
-        ...
-
-    @property
-    def dropped(self) -> int:
-        """Samples that flushes took."""
-        ...
-
-    @property
-    def queued(self) -> int:
-        """Samples that wait."""
-        ...
-
-    @property
-    def flushing(self) -> bool:
-        """A flush has not taken effect yet."""
-        ...
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Queue whole samples."""
-        ...
-
-    def flush(self) -> None:
-        """Fade out, and forget the rest."""
-        ...
-
-    def notify_at(self, queued: int) -> None:
-        """Call once, when so few wait, or fewer."""
-        ...
 
 
 class RenderStream(_Stream):
@@ -332,12 +245,12 @@ class RenderStream(_Stream):
         self._pull = Renderer(device, self._request.format, self._pull).render
 
     def render(self, samples: int) -> bytes:
-        """The driver's callback."""
-        self._watch.called()
+        """Take the driver's callback."""
+        self._watch.note_call()
         return self._pull(samples)
 
     def finished(self, error: DeviceError | None) -> None:
-        """The driver's. A speaker does not run out: one that stops is lost, whatever the driver says."""
+        """Note that the callbacks have ended: a speaker does not run out, so it is lost. For the driver."""
         super().finished(error or DeviceLostError(f"{self.info.device} is lost: it stopped playing"))
 
     def _answer(self) -> None:
@@ -356,7 +269,7 @@ class RenderStream(_Stream):
 
     @property
     def asked_s(self) -> float | None:
-        """When the device last asked for a block, as far as is known here, by the loop's clock."""
+        """The time of the device's last request for a block, as far as is known here, by the loop's clock."""
         return self._watch.last_s
 
     @property

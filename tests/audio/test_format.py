@@ -146,7 +146,7 @@ def test_a_wrong_shape_is_refused_with_both_sides_named(
     with pytest.raises(AudioFormatError) as refused:
         pcm_bytes(np.zeros(shape, dtype), channels)
     assert str(shape) in str(refused.value)
-    assert f"(samples, {channels}) is" in str(refused.value)
+    assert f"use the shape (samples, {channels})" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -165,4 +165,4 @@ def test_a_wrong_dtype_is_refused_with_both_sides_named(audio: npt.NDArray[Any])
     with pytest.raises(AudioFormatError) as refused:
         pcm_bytes(audio)
     assert str(audio.dtype) in str(refused.value)
-    assert "int16, or floats from -1 to 1, would be right" in str(refused.value)
+    assert "; use int16, or floats from -1 to 1" in str(refused.value)

@@ -322,7 +322,7 @@ def test_what_is_no_regular_file_is_refused_at_once(
 ) -> None:
     signal.alarm(5)  # a FIFO would wait for its other end for ever
     try:
-        with pytest.raises(AudioFormatError, match=r"is a (folder|pipe or a device): a WAV file"):
+        with pytest.raises(AudioFormatError, match=r"is a (folder|pipe or a device); use a WAV file"):
             make(not_regular(tmp_path)[kind])
     finally:
         signal.alarm(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe import DeviceBusyError, DeviceError, DeviceNotFoundError
-from voicepipe_devices.portaudio.alsa import busy, explained, kernel_devices
+from voicepipe_devices.portaudio.alsa import explain, explain_busy, kernel_devices
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ALSA is of Linux")
 
@@ -50,8 +50,8 @@ class Kernel:
         (self.proc / str(pid) / "comm").write_text(f"{name}\n")
         (self.proc / str(pid) / "cmdline").write_text("\0".join([f"/usr/bin/{name}", *arguments, ""]))
 
-    def explained(self, name: str = "", *, capture: bool = True) -> DeviceError:
-        return explained(NOT_FOUND, name, capture=capture, proc=self.proc, dev=self.dev)
+    def explain(self, name: str = "", *, capture: bool = True) -> DeviceError:
+        return explain(NOT_FOUND, name, capture=capture, proc=self.proc, dev=self.dev)
 
 
 @pytest.fixture
@@ -77,23 +77,23 @@ def test_without_cards_there_are_none(tmp_path: Path) -> None:
 
 def test_who_holds_a_device_is_named(kernel: Kernel) -> None:
     kernel.hold("card1/pcm0c", 4711, "arecord", "x.wav")
-    error = kernel.explained("usb")
+    error = kernel.explain("usb")
     assert isinstance(error, DeviceBusyError)
     assert str(error) == (
         "USB PnP Sound Device: USB Audio (hw:1,0) is in use by arecord (pid 4711): end it, or start a sound "
         "server (PipeWire, PulseAudio), which shares devices"
     )
-    assert kernel.explained("hda") is NOT_FOUND
+    assert kernel.explain("hda") is NOT_FOUND
 
 
 def test_a_python_program_is_named_by_what_it_runs(kernel: Kernel) -> None:
     kernel.hold("card1/pcm0c", 12, "python3", "-m", "voicepipe.echo")
-    assert "in use by python3 -m voicepipe.echo (pid 12): end it" in str(kernel.explained("usb"))
+    assert "in use by python3 -m voicepipe.echo (pid 12): end it" in str(kernel.explain("usb"))
 
 
 def test_a_sound_server_that_holds_it_shares_it(kernel: Kernel) -> None:
     kernel.hold("card0/pcm0p", 12, "pipewire")
-    assert str(kernel.explained(capture=False)).endswith(
+    assert str(kernel.explain(capture=False)).endswith(
         "is in use by pipewire (pid 12), which shares it: "
         "install its plugin for ALSA (pipewire-alsa, or libasound2-plugins)"
     )
@@ -102,28 +102,28 @@ def test_a_sound_server_that_holds_it_shares_it(kernel: Kernel) -> None:
 def test_a_device_that_became_busy_after_it_was_listed(kernel: Kernel) -> None:
     said = DeviceBusyError("it is in use by another program")
     name = "USB PnP Sound Device: USB Audio (hw:1,0)"
-    assert busy(said, name, capture=True, proc=kernel.proc) is said
+    assert explain_busy(said, name, capture=True, proc=kernel.proc) is said
     kernel.hold("card1/pcm0c", 12, "zoom")
-    assert str(busy(said, name, capture=True, proc=kernel.proc)).startswith(
+    assert str(explain_busy(said, name, capture=True, proc=kernel.proc)).startswith(
         f"{name} is in use by zoom (pid 12)"
     )
-    assert busy(said, name, capture=False, proc=kernel.proc) is said
+    assert explain_busy(said, name, capture=False, proc=kernel.proc) is said
 
 
 def test_a_name_that_means_several_is_not_explained(kernel: Kernel) -> None:
     kernel.hold("card1/pcm0c", 12, "zoom")
     error = DeviceNotFoundError("'a' could be any microphone of these")
     error.is_ambiguous = True
-    assert explained(error, "a", capture=True, proc=kernel.proc, dev=kernel.dev) is error
+    assert explain(error, "a", capture=True, proc=kernel.proc, dev=kernel.dev) is error
 
 
 CLOSED = """
 import sys
 from pathlib import Path
 from voicepipe import DeviceNotFoundError
-from voicepipe_devices.portaudio.alsa import explained
+from voicepipe_devices.portaudio.alsa import explain
 proc, dev = map(Path, sys.argv[1:])
-error = explained(DeviceNotFoundError("none"), "", capture=True, proc=proc, dev=dev)
+error = explain(DeviceNotFoundError("none"), "", capture=True, proc=proc, dev=dev)
 print(f"{type(error).__name__}: {error}")
 """
 

@@ -25,7 +25,7 @@ def captured(
         called_s = true_s + BLOCK_S + LATENCY_S
         library_s = called_s + ahead_s + drift * n * BLOCK_S
         began_s = 0.0 if other else library_s - BLOCK_S - LATENCY_S
-        found_s, _ = clock.captured_s(called_s + delay_s, library_s, began_s, BLOCK_S)
+        found_s, _ = clock.capture_time_s(called_s + delay_s, library_s, began_s, BLOCK_S)
         errors.append(found_s - true_s)
     return errors
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from voicepipe import AudioFormat, DeviceFormatError
-from voicepipe.cli.commands.devices import shown
+from voicepipe.cli.commands.devices import describe_side
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.devices.trial import RATES, SideTrial
 from voicepipe_devices.formats import MOST_MIXED, Refusal, formats, reasons, refusal_of_all
-from voicepipe_devices.probing import tried
+from voicepipe_devices.probing import try_side
 
 
 def order(
@@ -95,7 +95,7 @@ class OnlyThese:
 
 def test_a_device_is_tried_at_the_usual_rates_and_channels_and_its_own() -> None:
     device = OnlyThese(12_345, 44_100, 96_000, most=3)
-    side = tried(device, StreamRequest(), 3, 12_345, capture=True)
+    side = try_side(device, StreamRequest(), 3, 12_345, capture=True)
     assert side.rates == (12_345, 44_100, 96_000)
     assert side.channels == (1, 2, 3)
     assert (side.taken_rate, side.taken_channels, side.trouble) == (12_345, 3, "")
@@ -103,23 +103,23 @@ def test_a_device_is_tried_at_the_usual_rates_and_channels_and_its_own() -> None
 
 
 def test_rates_and_channels_are_shown_in_few_words() -> None:
-    assert shown(SideTrial(RATES, (1, 2, 4, 6, 8, 32), 16_000, 1)) == (
+    assert describe_side(SideTrial(RATES, (1, 2, 4, 6, 8, 32), 16_000, 1)) == (
         "8 to 192 kHz, 1 to 32 channels; 16 kHz mono as it is"
     )
-    assert shown(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
+    assert describe_side(SideTrial((44_100, 48_000, 96_000), (2,), 48_000, 2)) == (
         "44.1, 48 or 96 kHz, 2 channels; 16 kHz mono from 48 kHz, 2 channels"
     )
-    assert shown(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; 16 kHz mono cannot be had"
-    assert shown(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"
+    assert describe_side(SideTrial((8_000,), (1,))) == "8 kHz, 1 channel; not usable for 16 kHz mono"
+    assert describe_side(SideTrial(trouble="in use by zoom (pid 12)")) == "in use by zoom (pid 12)"
 
 
 def test_where_nothing_would_be_taken_it_is_said_what_opens() -> None:
-    side = tried(OnlyThese(8_000), StreamRequest(), 2, 900, capture=False)
+    side = try_side(OnlyThese(8_000), StreamRequest(), 2, 900, capture=False)
     assert (side.rates, side.channels, side.taken_rate) == ((8_000,), (1, 2), 0)
 
 
 def test_a_device_that_opens_at_nothing_has_a_trouble() -> None:
-    side = tried(OnlyThese(900), StreamRequest(), 2, 900, capture=False)
+    side = try_side(OnlyThese(900), StreamRequest(), 2, 900, capture=False)
     assert side.trouble == "it refuses every usual rate; its own is 900 Hz"
     assert (side.rates, side.channels) == ((), ())
 

@@ -8,7 +8,8 @@ import pytest
 
 from support.backends import inside, outside
 from voicepipe.census.census import take_census
-from voicepipe.devices.trial import RATES, DeviceTrial, SideTrial, TriesDevices
+from voicepipe.devices import DeviceInfo
+from voicepipe.devices.trial import RATES, DeviceTrial, SideTrial
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.in_process import InsideBackend
 from voicepipe_devices.sound_process.backend import OutsideBackend
@@ -64,7 +65,7 @@ async def test_what_is_wrong_with_a_device_is_said_beside_it(backend: Make) -> N
 @either
 async def test_a_library_that_cannot_try_says_so(backend: Make) -> None:
     first, second = sides(await backend("well").trials())
-    untried = SideTrial(trouble="nobody can say what it opens at before it is opened")
+    untried = SideTrial(trouble="this library cannot try a device without opening it")
     assert first == (untried, untried)
     assert second == (None, None), "it has no channels"
 
@@ -86,7 +87,7 @@ async def test_what_a_slow_computer_takes_to_load_the_library_is_not_a_device_s(
     assert sides(await outside("loads_slowly").trials()) == [(None, found), (None, found)]
 
 
-def test_a_back_end_of_files_has_nothing_to_try() -> None:
-    assert isinstance(SimulatedCard().backend(), TriesDevices)
-    assert isinstance(outside("well"), TriesDevices)
-    assert not isinstance(WavBackend("in.wav"), TriesDevices)
+async def test_a_back_end_of_files_lists_them_untried_and_has_no_library() -> None:
+    backend = WavBackend(None, "out.wav")
+    assert await backend.trials() == [DeviceTrial(DeviceInfo("out.wav", 0, 32, 16_000))]
+    assert await backend.library() is None

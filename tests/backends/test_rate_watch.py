@@ -21,9 +21,9 @@ from voicepipe import (
 )
 from voicepipe.devices.port import DeviceInfo, StreamRequest
 from voicepipe.errors import DeviceFormatError
+from voicepipe_devices.device_watch import RateWatch
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
-from voicepipe_devices.rate_watch import RateWatch
 from voicepipe_devices.streams import DriverBackend
 
 BLOCK_S = 0.02

@@ -16,7 +16,7 @@ if __name__ == "__main__":  # run by its path
 import voicepipe as vp
 from voicepipe.cli.commands.echo import SayBack
 from voicepipe_devices import streams
-from voicepipe_devices.sound_process import backend as outside
+from voicepipe_devices.sound_process import streams as outside
 
 PATIENCE_S = 600.0
 

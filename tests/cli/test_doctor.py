@@ -63,8 +63,8 @@ async def test_a_card_in_a_room_is_well() -> None:
         ),
         "good",
     )
-    assert found["hears at"].text.startswith("simulated microphone: ")
-    assert found["plays at"].text.startswith("simulated speaker: ")
+    assert found["hears at"].text.startswith('"simulated microphone": ')
+    assert found["plays at"].text.startswith('"simulated speaker": ')
     assert found["blocks"].text == "51 blocks of 20 ms, the longest wait 20 ms"
     assert found["level"].text.startswith("-41 dB, peak ")
     assert "(3 of 3 chirps heard), and the echo has -12 dB" in found["round trip"].text
@@ -73,7 +73,7 @@ async def test_a_card_in_a_room_is_well() -> None:
 async def test_a_microphone_that_does_not_hear_the_speaker_is_no_fault() -> None:
     found = await findings(FakeBackend())
     assert found["round trip"].verdict == "note"
-    assert "with headphones that is right" in found["round trip"].text
+    assert "right with headphones" in found["round trip"].text
 
 
 def loud(card: SimulatedCard) -> None:
@@ -158,7 +158,7 @@ async def test_without_a_device() -> None:
     backend.card.mic.unplug()
     backend.card.speaker.unplug()
     found = await findings(backend)
-    assert found["devices"].text == "none can be used; of the microphone and the speaker it is said why"
+    assert found["devices"].text == "none usable (see microphone and speaker below)"
 
 
 @pytest.mark.real_time
@@ -218,6 +218,22 @@ def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert [finding["check"] for finding in found][:3] == ["software", "devices", "hears at"]
     assert all(set(finding) == {"check", "verdict", "text"} for finding in found)
+
+
+def test_on_a_terminal_a_verdict_has_a_colour(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["doctor", "--backend", "fake"]) == 1
+    out = capsys.readouterr().out
+    assert "\x1b[32mgood\x1b[m  software" in out
+    assert "\x1b[31mbad\x1b[m   level" in out
+    assert "\x1b[31m1 of 10 checks failed\x1b[m" in out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(["doctor", "--backend", "fake"]) == 1
+    assert "\x1b[3" not in capsys.readouterr().out
 
 
 def test_a_file_has_nothing_to_examine(capsys: pytest.CaptureFixture[str]) -> None:

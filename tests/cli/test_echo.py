@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from support.bare import bare
-from support.program_output import without_slow_steps
+from support.program_output import without_countdown, without_slow_steps
 from support.stages import DOWN
 from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
 from voicepipe.audio.wav_file import WavReader, WavWriter
@@ -71,15 +71,15 @@ def without_the_library(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.heavy
 def test_the_bundled_voice_comes_back_whole_and_nothing_is_left(tmp_path: Path) -> None:
-    status, out, err = ended("--backend", "fake", TMPDIR=str(tmp_path))
+    status, out, err = ended("--backend", "fake", "--report", TMPDIR=str(tmp_path))
     assert (status, err) == (0, "")
-    assert "heard 7.24 s, 2 utterances" in out
+    assert "\nstopped: simulated microphone has run out\nlistened 7.2 s, 2 utterances, played " in out
+    durations = [float(seconds) for seconds in re.findall(r"heard (\d+\.\d+) s of speech", out)]
+    (said,) = re.findall(r", played (\d+\.\d{3}) s", out)
     assert "dropped samples: none" in out
     assert "nothing is left running" in out
-    durations = [float(seconds) for seconds in re.findall(r"heard (\d+\.\d+) s of speech", out)]
-    (said,) = re.findall(r"said (\d+\.\d+) s", out)
     assert sum(durations) == pytest.approx(float(said), abs=0.02)
-    (path,) = re.findall(r"what the simulated speaker played is in (\S+)", out)
+    (path,) = re.findall(r"the simulated speaker's sound is in (\S+)", out)
     assert Path(path).parent == tmp_path
     played, spoken = np.frombuffer(content(path), np.int16), np.frombuffer(speech(), np.int16)
     loud = np.flatnonzero(played)
@@ -105,8 +105,8 @@ def test_without_sound_it_says_so_in_one_line_and_runs_on_the_simulated_card(
     assert (status, err) == (0, "")
     first = out.splitlines()[0]
     assert says in first
-    assert first.endswith("; on a simulated card instead, whose microphone hears a bundled voice")
-    assert "what the simulated speaker played is in" in out
+    assert first.endswith("; using a simulated card instead, whose microphone hears a bundled voice")
+    assert "the simulated speaker's sound is in" in out
     if missing is without_the_library and "debian" in Path("/etc/os-release").read_text():
         assert "sudo apt-get install -y libportaudio2" in first
 
@@ -119,14 +119,15 @@ def test_without_sound_it_says_so_in_one_line_and_runs_on_the_simulated_card(
 
 
 def test_ctrl_c_says_all_that_was_heard() -> None:
-    with echo("--backend", "fake") as program:
+    with echo("--backend", "fake", "--report") as program:
         wait_for("speech", program)
         program.send_signal(signal.SIGINT)
         out, err = program.communicate(timeout=30)
-    assert (program.returncode, without_slow_steps(err)) == (0, "")
-    assert "ended: SIGINT" in out
+    assert (program.returncode, without_slow_steps(without_countdown(err))) == (0, "")
+    assert "\nstopped (Ctrl-C)\n" in out
     (heard,) = re.findall(r"heard (\d+\.\d+) s of speech", out)
-    assert f"1 utterance, said {heard} s; dropped samples: none" in out
+    assert f", 1 utterance, played {float(heard):.1f} s\n" in out
+    assert "dropped samples: none" in out
     assert "nothing is left running" in out
 
 
@@ -190,7 +191,7 @@ def test_live_passes_a_file_on_as_it_is(tmp_path: Path) -> None:
     status, out, err = ended("--live", "--backend", f"wav:{SAMPLE},{output}")
     assert (status, err) == (0, "")
     assert content(output) == speech()
-    assert "said 7.24 s; dropped samples: none" in out
+    assert "\nlistened 7.2 s, played 7.2 s\n" in out
 
 
 def test_a_limit_in_seconds_counts_the_files_seconds(tmp_path: Path) -> None:
@@ -198,13 +199,13 @@ def test_a_limit_in_seconds_counts_the_files_seconds(tmp_path: Path) -> None:
     status, out, _ = ended("--live", "--seconds", "1.5", "--backend", f"wav:{SAMPLE},{output}")
     assert status == 0
     assert content(output) == speech()[: 2 * 24_000]
-    assert "ended: 1.5 s are over" in out
+    assert "\nstopped after 1.5 s\n" in out
 
 
 def test_an_output_may_be_left_out() -> None:
     status, out, err = ended("--backend", f"wav:{SAMPLE}")
     assert (status, err) == (0, "")
-    assert "2 utterances, said 0.00 s" in out
+    assert "2 utterances, played 0.0 s" in out
 
 
 def test_the_back_end_may_come_from_the_environment() -> None:
@@ -213,7 +214,7 @@ def test_the_back_end_may_come_from_the_environment() -> None:
     assert "2 utterances" in out
     status, _, err = ended(VOICEPIPE_BACKEND="soundblaster")
     assert status == 2
-    assert "VOICEPIPE_BACKEND: there is no back end 'soundblaster'" in err
+    assert "VOICEPIPE_BACKEND: unknown back end 'soundblaster'" in err
 
 
 def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         file.write(speech(audio))
     status, out, err = ended("--backend", f"wav:{tmp_path / 'in.wav'}")
     assert (status, err) == (0, "")
-    assert "heard 7.24 s, 2 utterances" in out
+    assert "listened 7.2 s, 2 utterances" in out
 
 
 # -- bad input: one line, status 2 for usage and 1 for the rest
@@ -233,23 +234,26 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--seconds", "nan"], "'nan' is no time in seconds: 10 or 2.5 would be right"),
-        (["--seconds=-1"], "'-1' is no time in seconds"),
-        (["--seconds", "soon"], "'soon' is no time in seconds"),
-        (["--seconds", "inf"], "'inf' is no time in seconds"),
-        (["--rate", "48k"], "'48k' is no rate: 8000 to 384000, such as 16000 or 48000"),
-        (["--rate", "0"], "'0' is no rate"),
-        (["--block", "0"], "'0' is no block: a whole number of samples, such as 480"),
-        (["--block", "2.5"], "'2.5' is no block"),
-        (["--block", "384000"], "at most 1 s is right"),
-        (["--latency", "tiny"], "'tiny' is no latency: low, high, or seconds up to 10, such as 0.05"),
-        (["--latency", "nan"], "'nan' is no latency"),
-        (["--backend", "soundblaster"], "there is no back end 'soundblaster': 'portaudio' or "),
+        (["--seconds", "nan"], "'nan' is not a time in seconds; give a number such as 10 or 2.5"),
+        (["--seconds=-1"], "'-1' is not a time in seconds"),
+        (["--seconds", "soon"], "'soon' is not a time in seconds"),
+        (["--seconds", "inf"], "'inf' is not a time in seconds"),
+        (["--rate", "48k"], "'48k' is not a rate; give 8000 to 384000, such as 16000 or 48000"),
+        (["--rate", "0"], "'0' is not a rate"),
+        (["--block", "0"], "'0' is not a block; give a whole number of samples, such as 480"),
+        (["--block", "2.5"], "'2.5' is not a block"),
+        (["--block", "384000"], "choose at most 1 s"),
+        (["--latency", "tiny"], "'tiny' is not a latency; give low, high, or seconds up to 10, such as 0.05"),
+        (["--latency", "nan"], "'nan' is not a latency"),
+        (
+            ["--backend", "soundblaster"],
+            "unknown back end 'soundblaster'; choose portaudio, wav:IN.wav,OUT.wav or fake",
+        ),
         (["--backend", "wav:"], "the back end 'wav' needs a file"),
         (["--backend", "fake:1"], "the back end 'fake' takes nothing behind its name"),
         (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),
         (["--backend", f"wav:{SAMPLE}", "--mic", "usb"], "--mic and --speaker name sound devices"),
-        (["--backend", "wav:,out.wav"], "'wav:,out.wav' has nothing to hear: wav:IN.wav or"),
+        (["--backend", "wav:,out.wav"], "'wav:,out.wav' names no input; give wav:IN.wav or"),
         (["--bogus"], "unrecognized arguments: --bogus"),
         (["--sec", "1"], "unrecognized arguments: --sec 1"),
         (["--backend"], "argument --backend: expected one argument"),
@@ -306,8 +310,16 @@ def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tm
     backend = f"wav:{SAMPLE},{tmp_path / 'out.wav'}"
     status, out, err = ended("--backend", backend, "--vad", engine, "--preset", "responsive")
     assert (status, err) == (0, "")
-    assert out.splitlines()[0].endswith(f"(the ear is {engine})")
+    assert out.splitlines()[1] == f"voice detection: {engine}"
     assert "2 utterances" in out
+
+
+def test_half_duplex_is_said_at_the_start() -> None:
+    backend = SimulatedCard().backend()
+    half = "not listening while it speaks; --no-mute to listen all the time"
+    for words, said in (([], False), (["--mute"], True), (["--no-mute"], False), (["--live"], False)):
+        _, dashboard = _task(read_options(words, "echo"), Sound(backend), Screen())
+        assert (half in dashboard.greeting.splitlines()) is said, words
 
 
 def test_two_devices_that_open_slowly_are_no_failure() -> None:

@@ -48,9 +48,9 @@ async def test_without_air_between_every_chirp_is_lost() -> None:
 def test_what_is_said_of_all_of_them() -> None:
     found = Measurement(INFO, INFO, (trip(30), None, trip(50), trip(40)))
     assert found.lines() == [
-        "card to card, 48000 Hz, 1 channel: 1 lost",
+        '"card" to "card", 48000 Hz, 1 channel: 1 lost',
         "to the microphone  p50 40.0 ms  p95 50.0 ms  max 50.0 ms",
-        "in hand again      p50 45.0 ms  p95 55.0 ms  max 55.0 ms",
+        "in the program     p50 45.0 ms  p95 55.0 ms  max 55.0 ms",
         "the devices report 20.0 ms for both directions, blocks not counted",
     ]
     machine = found.as_dict()
@@ -74,9 +74,9 @@ def test_nothing_heard_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--count", "0"], "no number of chirps"),
+        (["--count", "0"], "is not a number of chirps"),
         (["--backend", "wav:a.wav"], "a file has no latency"),
-        (["--rate", "8000", "--block", "9000"], "at most 1 s is right"),
+        (["--rate", "8000", "--block", "9000"], "choose at most 1 s"),
     ],
 )
 def test_wrong_usage(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ def test_what_is_heard_is_recorded_to_the_sample(tmp_path: Path, capsys: pytest.
     assert record(tmp_path, "--rate", "16000") == 0
     assert read(tmp_path / "new" / "out.wav") == (MONO, data)
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert first == f"recording into {tmp_path}/new/out.wav, which only you can read. Ctrl-C ends it"
+    assert first == f"recording into {tmp_path}/new/out.wav, which only you can read. Ctrl-C to finish"
     assert last.startswith(f"{tmp_path}/new/out.wav: 1.20 s, 16000 Hz, 1 channel, peak -11.")
 
 
@@ -96,8 +96,22 @@ def test_no_other_file_is_touched(tmp_path: Path, link: bool, capsys: pytest.Cap
     assert record(tmp_path, to="there.wav") == 1
     assert precious.read_text() == there.read_text() == "precious"
     assert capsys.readouterr().err == (
-        f"voicepipe record: {there} is there already: give another name, or remove it first\n"
+        f"voicepipe record: {there} already exists: choose another name or delete it\n"
     )
+
+
+@pytest.mark.parametrize("name", ["note.mp3", "call 1.flac"])
+def test_only_wav_files_are_written(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    wav(tmp_path / "in.wav")
+    with pytest.raises(SystemExit) as ended:
+        record(tmp_path, to=name)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    stem, ending = name.split(".")
+    assert f"only .wav can be written, not .{ending}; type: voicepipe record " in error
+    assert f"{stem}.wav" in error
+    assert not (tmp_path / name).exists()
 
 
 def test_a_dangling_link_is_not_followed(tmp_path: Path) -> None:
@@ -129,7 +143,7 @@ def test_what_the_microphone_lost_is_silence_so_that_the_time_is_true(tmp_path: 
             await task.run()
 
         run_virtual(lose_some())
-        assert "; 0.312 s were lost, and are silence" in recorder.summary()
+        assert "; 0.3 s were lost, and are silence" in recorder.summary()
     _, data = read(tmp_path / "out.wav")
     heard = np.frombuffer(data, np.int16)
     lost = np.flatnonzero(heard == 0)
@@ -146,8 +160,8 @@ def test_a_file_is_played_to_the_sample(
     assert main(["play", str(tmp_path / "a,b.wav"), "--backend", f"wav:,{tmp_path / 'out.wav'}"]) == 0
     assert read(tmp_path / "out.wav") == (audio, data)
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == f"{tmp_path}/a,b.wav: 1.20 s, {audio}. Ctrl-C ends it"
-    assert out[-1] == "played 1.20 s of 1.20"
+    assert out[0] == f"{tmp_path}/a,b.wav: 1.20 s, {audio}. Ctrl-C to finish"
+    assert out[-1] == "played 1.2 s of 1.2 s"
 
 
 def test_it_shows_how_far_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +169,7 @@ def test_it_shows_how_far_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["play", str(tmp_path / "in.wav"), "--backend", "fake"]) == 0
     _, status, last = capsys.readouterr().out.splitlines()
     assert " s of 1.5 ####" in status
-    assert last == "played 1.50 s of 1.50"
+    assert last == "played 1.5 s of 1.5 s"
 
 
 @pytest.mark.parametrize("command", ["record", "play"])

@@ -70,13 +70,13 @@ def test_on_a_terminal_the_status_line_stays_below_the_others(terminal: Terminal
 
 def test_a_status_line_never_wraps(terminal: Terminal) -> None:
     Screen(terminal).status("x" * 100)
-    assert terminal.lines == ["x" * 39]
+    assert terminal.lines == ["x" * 37]
 
 
 def test_paint_takes_no_room_and_is_never_cut(terminal: Terminal) -> None:
     screen = Screen(terminal)
     screen.status(screen.paint("x" * 30, "green") + screen.paint("y" * 30, "red"))
-    assert terminal.lines == [f"\x1b[32m{'x' * 30}\x1b[m\x1b[31m{'y' * 9}\x1b[m"]
+    assert terminal.lines == [f"\x1b[32m{'x' * 30}\x1b[m\x1b[31m{'y' * 7}\x1b[m"]
 
 
 def test_there_are_no_colours_where_nobody_wants_them(
@@ -130,7 +130,7 @@ def test_a_terminal_that_became_narrower_has_wrapped_the_line(
     monkeypatch.setenv("COLUMNS", "20")
     screen.status("y" * 39)
     screen.clear()
-    assert terminal.getvalue() == f"\r{'x' * 39}\x1b[J\r\x1b[1A{'y' * 19}\x1b[J\r\x1b[J"
+    assert terminal.getvalue() == f"\r{'x' * 37}\x1b[J\r\x1b[1A{'y' * 17}\x1b[J\r\x1b[J"
     screen.status("x" * 19, "z" * 19)
     monkeypatch.setenv("COLUMNS", "10")
     screen.clear()
@@ -187,8 +187,8 @@ async def test_a_dashboard_shows_what_passes_once_a_second() -> None:
     first, *shown = out.getvalue().splitlines()
     assert first == "listening to you"
     assert len(shown) == 2
-    assert re.fullmatch(r" +2\.0 s +-6\.0 dB #{18} +speech +utterances 0  dropped 0", shown[0])
-    assert re.fullmatch(r" +2\.0 s +-96\.0 dB +speech +utterances 0  dropped 0", shown[1])
+    assert re.fullmatch(r" +2\.0 s +-6\.0 dB #{18} +speech +utterances 0  lost: nothing", shown[0])
+    assert re.fullmatch(r" +2\.0 s +-96\.0 dB +speech +utterances 0  lost: nothing", shown[1])
     assert dashboard.heard_s == pytest.approx(2.0)
 
 
@@ -205,12 +205,12 @@ def test_a_dashboard_passes_everything_and_knows_who_speaks() -> None:
         (InputAudioFrame(b""), "listening"),
     ):
         assert list(dashboard.process(frame, UP if "Bot" in type(frame).__name__ else DOWN)) == [frame]
-        assert doing in dashboard._line()
+        assert doing in dashboard.plain_line()
     assert dashboard.utterances == 1
     assert out.getvalue() == "heard 0.50 s of speech at 1.00 s\n"
     live = Dashboard(Screen(out), "", live=True)
     list(live.process(BotStartedSpeakingFrame(), UP))
-    assert "listening" in live._line()
+    assert "listening" in live.plain_line()
 
 
 async def test_on_a_terminal_a_dashboard_shows_score_devices_latency_and_what_was_heard(
@@ -228,15 +228,15 @@ async def test_on_a_terminal_a_dashboard_shows_score_devices_latency_and_what_wa
     await asyncio.sleep(1.05)
     list(dashboard.process(UserStartedSpeakingFrame(), DOWN))
     list(dashboard.process(UtteranceFrame(b"\1\0" * 8_000), DOWN))
-    level, devices, heard = dashboard._panel()
+    level, devices, heard = dashboard.lines()
     assert re.fullmatch(r" +1\.0 s -96\.0 dB \|[ :]+\| noise -60\.0 score 0\.97 speech", level)
-    assert devices == "microphone simulated microphone 40 ms   speaker simulated speaker 40 ms"
-    assert heard == "heard 1, the last of 0.50 s   dropped samples: none"
+    assert devices == 'microphone "simulated microph…" 40 ms   speaker "simulated speaker" 40 ms'
+    assert heard == "utterances: 1, the last 0.5 s long   lost: nothing"
     assert len(level) < 80
     card.mic.unplug()
     await asyncio.sleep(2)
-    assert list(dashboard._panel())[1].startswith("microphone simulated microphone is lost   speaker ")
-    assert all(len(line) < 80 for line in dashboard._panel())
+    assert list(dashboard.lines())[1].startswith('microphone "simulated microph…" is lost   speaker ')
+    assert all(len(line) < 80 for line in dashboard.lines())
     task.cancel()
     await run
 
@@ -264,4 +264,4 @@ def test_what_clips_is_red_and_names_are_cut_where_there_is_no_room(
         0.0,
         0.04,
     )
-    assert devices_line(screen, [device]) == ("microphone A very long name of… 40 ms\x1b[33m (late 2)\x1b[m")
+    assert devices_line(screen, [device]) == 'microphone "A very long name …" 40 ms\x1b[33m (late 2)\x1b[m'

@@ -182,7 +182,7 @@ def test_uninstall_leaves_recordings_and_says_where_they_are(
     capsys.readouterr()
     assert main(["service", "uninstall"]) == 0
     assert (recordings / "day.wav").exists()
-    assert capsys.readouterr().out == f"removed: {unit_file(home)}\nwhat it recorded stays: {recordings}\n"
+    assert capsys.readouterr().out == f"removed: {unit_file(home)}\nrecordings are kept: {recordings}\n"
 
 
 def test_uninstall_leaves_settings(home: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_channel_of_the_microphone_is_a_setting_of_every_program_that_listens(
     assert record.read_options(["x.wav"], "record").mic_channel == 3
     assert doctor.read_options([], "doctor").mic_channel == 3
     wrong = complaint(capsys, "--mic-channel", "left")
-    assert "argument --mic-channel: 'left' is no channel: 1 to 32 would be right" in wrong
+    assert "argument --mic-channel: 'left' is not a channel; give 1 to 32" in wrong
 
 
 def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:
@@ -80,8 +80,8 @@ def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:
     settings.variable("VAD", "webrtc")
     options = echo()
     assert (options.backend, options.live, options.mute, options.latency) == ("fake", True, False, 0.05)
-    assert options.ear is not None
-    assert (options.block_s, options.seconds, options.ear.vad) == (0.01, 2.0, "webrtc")
+    assert options.voice is not None
+    assert (options.block_s, options.seconds, options.voice.engine) == (0.01, 2.0, "webrtc")
 
 
 def test_a_switch_that_is_on_in_the_file_can_be_switched_off(settings: Settings) -> None:
@@ -110,9 +110,9 @@ def test_an_empty_variable_says_nothing(settings: Settings) -> None:
 def test_one_file_is_for_all_programs(settings: Settings) -> None:
     settings.file('live = true\nstop = 0.5\nvad = "webrtc"\nrate = 8000\n')
     assert echo().live
-    assert level.read_options([], "level").ear.stop_s == 0.5
+    assert level.read_options([], "level").voice.stop_s == 0.5
     assert level.read_options([], "level").format.rate == 8_000
-    assert vad.read_options(["x.wav"], "vad").ear.vad == "webrtc"
+    assert vad.read_options(["x.wav"], "vad").voice.engine == "webrtc"
 
 
 def test_the_file_may_be_named(
@@ -121,7 +121,7 @@ def test_the_file_may_be_named(
     other = tmp_path / "other.toml"
     settings.file('mic = "one"\n')
     settings.variable("CONFIG", str(other))
-    assert "other.toml, which VOICEPIPE_CONFIG names, is not there" in complaint(capsys)
+    assert "other.toml, which VOICEPIPE_CONFIG names, does not exist" in complaint(capsys)
     other.write_text('mic = "another"\n')
     assert echo().mic == "another"
 
@@ -129,18 +129,21 @@ def test_the_file_may_be_named(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('mick = "x"', "there is no setting 'mick': did you mean 'mic'?"),
-        ("zebra = 1", "there is no setting 'zebra': there are backend"),
-        ('rate = "48k"', "rate: '48k' is no rate: 8000 to 384000"),
-        ("rate = true", "rate: True is no text or number"),
-        ("rate = nan", "rate: 'nan' is no rate"),
-        ("rate = -1", "rate: '-1' is no rate"),
-        ("mic = 3", "mic: 3 is no text"),
-        ("mic = ['a']", "mic: ['a'] is no text"),
-        ("live = 1", "live: 1 is neither true nor false"),
-        ('preset = "ballanced"', "preset: 'ballanced' is not known: did you mean 'balanced'?"),
-        ('backend = "alsa"', "backend: there is no back end 'alsa'"),
-        ("[echo]\nlive = true", "there is no setting 'echo'"),
+        ('mick = "x"', "unknown setting 'mick'; did you mean 'mic'?"),
+        ("zebra = 1", "unknown setting 'zebra'; choose backend"),
+        ('rate = "48k"', "rate: '48k' is not a rate; give 8000 to 384000"),
+        ("rate = true", "rate: True is not text or a number"),
+        ("rate = nan", "rate: 'nan' is not a rate"),
+        ("rate = -1", "rate: '-1' is not a rate"),
+        ("mic = 3", "mic: 3 is not text"),
+        ("mic = ['a']", "mic: ['a'] is not text"),
+        ("live = 1", "live: 1 is not true or false"),
+        ('preset = "ballanced"', "preset: unknown value 'ballanced'; did you mean 'balanced'?"),
+        (
+            'backend = "alsa"',
+            "backend: unknown back end 'alsa'; choose portaudio, wav:IN.wav,OUT.wav or fake",
+        ),
+        ("[echo]\nlive = true", "unknown setting 'echo'"),
         ("live = ", "cannot be read: Invalid value"),
     ],
 )
@@ -156,9 +159,9 @@ def test_what_is_wrong_in_the_file_is_named(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("RATE", "48k", "VOICEPIPE_RATE: '48k' is no rate"),
-        ("LIVE", "perhaps", "VOICEPIPE_LIVE: 'perhaps' is neither true nor false"),
-        ("VAD", "sileroo", "VOICEPIPE_VAD: 'sileroo' is not known: did you mean 'silero'?"),
+        ("RATE", "48k", "VOICEPIPE_RATE: '48k' is not a rate"),
+        ("LIVE", "perhaps", "VOICEPIPE_LIVE: 'perhaps' is not true or false"),
+        ("VAD", "sileroo", "VOICEPIPE_VAD: unknown value 'sileroo'; did you mean 'silero'?"),
     ],
 )
 def test_what_is_wrong_in_a_variable_is_named(
@@ -195,14 +198,21 @@ def test_config_shows_each_value_and_where_it_comes_from(
     settings.file('mic = "ReSpeaker"\n')
     settings.variable("RATE", "48000")
     assert main(["config"]) == 0
-    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
-    assert rows["mic"] == ["mic", '"ReSpeaker"', str(settings.path)]
-    assert rows["rate"] == ["rate", "48000", "VOICEPIPE_RATE"]
-    assert rows["live"] == ["live", "false", "default"]
-    assert rows["mute"] == ["mute", "-", "default"]
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"file: {settings.path}"
+    rows = {line.split()[0]: line for line in lines[::2]}
+    assert rows["mic"] == 'mic = "ReSpeaker"  [file]'
+    assert rows["rate"] == "rate = 48000  [VOICEPIPE_RATE]"
+    assert rows["live"] == "live = false"
+    assert rows["mute"] == "mute = -"
+    assert all(line.startswith("    ") and line.strip() for line in lines[1::2]), "the meaning of each"
     assert main(["config", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["mic"] == {"value": "ReSpeaker", "source": str(settings.path)}
+    assert shown["mic"] == {
+        "value": "ReSpeaker",
+        "source": str(settings.path),
+        "meaning": "name of the microphone, or a part of it; default: the default device",
+    }
     assert set(shown) == set(rows)
 
 
@@ -213,11 +223,11 @@ def test_config_names_what_is_wrong_and_variables_that_are_nearly_right(
     settings.variable("TIMES", "10")
     assert main(["config"]) == 0
     assert capsys.readouterr().err == (
-        "voicepipe config: VOICEPIPE_SPEEKER is no setting: VOICEPIPE_SPEAKER is\n"
+        "voicepipe config: VOICEPIPE_SPEEKER is not a setting; did you mean VOICEPIPE_SPEAKER?\n"
     )
     settings.file("rate = 1\n")
     assert main(["config"]) == 1
-    assert "rate: '1' is no rate" in capsys.readouterr().err
+    assert "rate: '1' is not a rate" in capsys.readouterr().err
 
 
 def test_a_measurement_and_a_recording_take_the_devices_only(settings: Settings) -> None:
@@ -235,3 +245,110 @@ def test_every_option_of_the_programs_that_run_for_long_is_a_setting(settings: S
         options = program.command_line("it")._option_string_actions
         flags = {name for name in options if not name.startswith("--no-")} - {"-h", "--help"}
         assert flags <= set(SETTINGS)
+
+
+# -- voicepipe config set, unset ---------------------------------------------------------
+
+FILE = """\
+# devices
+mic = "ReSpeaker"   # the one on the desk
+
+rate=48000
+'preset' = 'patient'
+"""
+
+
+def test_a_setting_is_changed_and_every_other_line_stays(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.file(FILE)
+    assert main(["config", "set", "mic", "usb # 1"]) == 0
+    assert capsys.readouterr().out == f'mic = "usb # 1" in {settings.path}\n'
+    assert settings.path.read_text() == FILE.replace('"ReSpeaker"', '"usb # 1"')
+    assert main(["config", "set", "mic", "ReSpeaker"]) == 0
+    assert main(["config", "set", "rate", "16000"]) == 0
+    assert main(["config", "set", "preset", "balanced"]) == 0
+    assert main(["config", "set", "mic-channel", "2"]) == 0
+    changed = FILE.replace("48000", "16000").replace("'patient'", '"balanced"')
+    assert settings.path.read_text() == f"{changed}mic_channel = 2\n"
+    assert (echo().mic, echo().mic_channel) == ("ReSpeaker", 2)
+
+
+def test_a_setting_is_deleted(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.file(FILE)
+    assert main(["config", "unset", "rate"]) == 0
+    assert settings.path.read_text() == FILE.replace("rate=48000\n", "")
+    assert main(["config", "unset", "rate"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == f"rate is not set in {settings.path}"
+
+
+def test_the_file_is_made_for_its_owner_alone(settings: Settings) -> None:
+    settings.path.parent.rmdir()
+    assert main(["config", "set", "live", "yes"]) == 0
+    assert settings.path.read_text() == "live = true\n"
+    assert settings.path.stat().st_mode & 0o777 == 0o600
+    assert settings.path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(settings.path.parent.iterdir()) == [settings.path]
+
+
+@pytest.mark.parametrize("value", ['a "b" \\ c', "日本", "tab\there", "x\x7f", "'"])
+def test_any_text_comes_back_as_it_was(settings: Settings, value: str) -> None:
+    assert main(["config", "set", "mic", value]) == 0
+    assert echo().mic == value
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["set", "mick", "usb"], "unknown setting 'mick'; did you mean 'mic'?"),
+        (["unset", "mick"], "unknown setting 'mick'; did you mean 'mic'?"),
+        (["set", "rate", "48k"], "rate: '48k' is not a rate; give 8000 to 384000"),
+        (["set", "live", "perhaps"], "live: 'perhaps' is not true or false"),
+        (["set", "preset", "ballanced"], "preset: unknown value 'ballanced'; did you mean 'balanced'?"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line(
+    settings: Settings, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.file(FILE)
+    assert main(["config", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert settings.path.read_text() == FILE
+
+
+@pytest.mark.parametrize(
+    "words", [["set"], ["set", "mic"], ["unset"], ["unset", "mic", "usb"], ["get", "mic"]]
+)
+def test_config_with_too_few_or_many_words_is_wrong_usage(settings: Settings, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["config", *words])
+    assert ended.value.code == 2
+
+
+def test_a_file_that_cannot_be_changed_stays_as_it_is(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("nonsense", 'mic = """\nusb"""\n'):
+        settings.file(text)
+        assert main(["config", "set", "mic", "x"]) == 1
+        assert settings.path.read_text() == text
+        assert capsys.readouterr().err.count("\n") == 1
+    settings.variable("CONFIG", os.devnull)
+    assert main(["config", "set", "mic", "x"]) == 1
+    assert "is not a file" in capsys.readouterr().err
+
+
+def test_a_wrong_value_in_the_file_can_be_mended(settings: Settings) -> None:
+    settings.file('rate = "48k"\n')
+    assert main(["config", "set", "rate", "48000"]) == 0
+    assert echo().format.rate == 48_000
+
+
+def test_a_variable_that_goes_before_the_file_is_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.variable("MIC", "other")
+    assert main(["config", "set", "mic", "usb"]) == 0
+    assert capsys.readouterr().err == "voicepipe config: VOICEPIPE_MIC is set, and goes before the file\n"

@@ -174,16 +174,16 @@ def test_level_says_the_segments_as_they_come() -> None:
     done = run_program("level", "--backend", f"wav:{SAMPLE}", "--vad", "webrtc")
     assert (done.returncode, done.stderr) == (0, "")
     greeting, *lines, last = done.stdout.splitlines()
-    assert greeting == "the ear is webrtc. Ctrl-C ends it"
+    assert greeting == "voice detection: webrtc. Ctrl-C to finish"
     spoken = [line.split() for line in lines if line.endswith("of speech")]
     assert close_to_the_sentences([(float(begin), float(end)) for begin, end, *_ in spoken])
-    assert last.startswith("heard 7.24 s: 2 segments, ")
+    assert last.startswith("listened 7.2 s, 2 segments, ")
 
 
 def test_level_ends_after_the_seconds_that_were_asked_for() -> None:
     done = run_program("level", "--backend", f"wav:{SAMPLE}", "--seconds", "2.5")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].startswith("heard 2.50 s: 1 segment, ")
+    assert done.stdout.splitlines()[-1].startswith("listened 2.5 s, 1 segment, ")
 
 
 def test_level_of_a_missing_file_is_one_line() -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from voicepipe import AudioFormat, MicrophoneInput, SpeakerOutput
-from voicepipe.devices.backends import backend_of, open_backend
-from voicepipe.devices.port import StreamRequest
+from voicepipe import AudioFormat, DeviceError, MicrophoneInput, SpeakerOutput
+from voicepipe.devices import (
+    Backend,
+    DeviceInfo,
+    DeviceTrial,
+    InputStream,
+    OutputStream,
+    StreamRequest,
+    backend_of,
+    open_backend,
+)
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 WITHOUT_THE_PACKAGE = """
@@ -45,18 +54,18 @@ def test_fake_is_a_back_end_with_a_card_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["", "Fake", "fakes", "fake ", "os", "../fake", "driver"])
 def test_an_unknown_name_is_refused_and_the_known_ones_are_named(name: str) -> None:
-    with pytest.raises(ValueError, match=r"there is no back end .*'fake'"):
+    with pytest.raises(ValueError, match=r"^unknown back end '.*'; choose portaudio, .* or fake$"):
         open_backend(name)
 
 
 @pytest.mark.parametrize("name", [True, 3, b"fake", ["fake"]])
 def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
-    with pytest.raises(TypeError, match=r"a back end's name must be text, not .*'fake'"):
+    with pytest.raises(TypeError, match=r"a back end's name must be text, not .*; choose portaudio, "):
         open_backend(name)
 
 
 def test_an_unknown_name_is_printed_without_its_control_characters() -> None:
-    with pytest.raises(ValueError, match="there is no back end") as refused:
+    with pytest.raises(ValueError, match="unknown back end") as refused:
         open_backend("\x1b[31m\u202e" + "x" * 1000)
     assert "\x1b" not in str(refused.value)
     assert "\u202e" not in str(refused.value)
@@ -84,13 +93,42 @@ def test_a_back_end_is_taken_as_it_is_or_by_its_name() -> None:
 @pytest.mark.parametrize("wrong", [None, 3, SimulatedCard(), FakeBackend])
 @pytest.mark.parametrize("take", [backend_of, MicrophoneInput, SpeakerOutput])
 def test_what_is_no_back_end_is_refused_at_once(take: Any, wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"is no back end: 'portaudio' or .* or 'fake' would be right"):
+    with pytest.raises(TypeError, match=r"is no back end; choose portaudio, wav:IN.wav,OUT.wav or fake, or"):
         take(wrong)
+
+
+def test_a_back_end_that_lacks_what_a_run_needs_is_refused_with_its_cure() -> None:
+    class Halfway:
+        name = "halfway"
+        devices = open_input = open_output = None
+
+    with pytest.raises(TypeError, match=r"has no shares_air and no lost_for_good: derive its class from "):
+        MicrophoneInput(Halfway())  # type: ignore[arg-type]
+
+
+async def test_a_back_end_that_derives_from_the_port_has_its_defaults() -> None:
+    class Smallest(Backend):
+        name = "smallest"
+
+        async def devices(self) -> list[DeviceInfo]:
+            return [DeviceInfo("ear", 1, 0, 16_000)]
+
+        async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
+            raise DeviceError("never")
+
+        async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
+            raise DeviceError("never")
+
+    backend = backend_of(Smallest())
+    assert not backend.shares_air
+    assert not backend.lost_for_good
+    assert await backend.trials() == [DeviceTrial(DeviceInfo("ear", 1, 0, 16_000))]
+    assert await backend.library() is None
 
 
 @pytest.mark.parametrize("stage", [MicrophoneInput, SpeakerOutput])
 def test_a_device_stage_refuses_an_unknown_back_end_at_once(stage: Any) -> None:
-    with pytest.raises(ValueError, match="there is no back end 'soundblaster'"):
+    with pytest.raises(ValueError, match="unknown back end 'soundblaster'; choose"):
         stage("soundblaster")
 
 

@@ -181,7 +181,7 @@ def test_a_callback_is_late_when_the_buffer_had_time_to_run_dry() -> None:
     counter.expect(block_s=0.01, latency_s=0.025)
     late: list[int] = []
     for _ in range(6):
-        counter.called()
+        counter.note_call()
         late.append(counter.counts().late)
     assert late == [0, 0, 0, 1, 1, 2]
     assert counter.counts(underflows=3)[:3] == (6, 2, 3)
@@ -193,7 +193,7 @@ def test_without_a_latency_two_blocks_are_late() -> None:
     counter = CallbackCounter(lambda: next(times))
     counter.expect(block_s=0.01, latency_s=0.0)
     for _ in range(3):
-        counter.called()
+        counter.note_call()
     assert counter.counts().late == 1
 
 

@@ -131,7 +131,7 @@ class BrokenFake(FakeBackend):
     [
         (RingsAfterClose, r"check_output: a wake-up call came after close\(\)"),
         (NeverDrains, r"check_output: drain\(\) did not come within 5 s"),
-        (ForgetsWrites, "check_output: of 800 samples written its books have 0"),
+        (ForgetsWrites, "check_output: it counts 0 of 800 written samples"),
     ],
 )
 async def test_a_broken_promise_is_named(broken: type[RenderStream], named: str) -> None:

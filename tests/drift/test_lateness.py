@@ -20,7 +20,7 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.drift.lateness import JOIN_S, Lateness, joined
+from voicepipe.drift.lateness import JOIN_S, Lateness, join
 from voicepipe_devices.fake import SimulatedCard
 
 BLOCK_S = 0.02
@@ -119,7 +119,7 @@ def test_a_piece_is_joined_without_a_step_and_soon_as_it_was(channels: int) -> N
     audio = AudioFormat(RATE, channels)
     data = noise(0.02 * channels)
     last = np.full(channels, 20_000, np.int16)
-    found = np.frombuffer(joined(last.tobytes(), data.tobytes(), audio), np.int16).reshape(-1, channels)
+    found = np.frombuffer(join(last.tobytes(), data.tobytes(), audio), np.int16).reshape(-1, channels)
     count = audio.samples(JOIN_S)
     assert found[0].tolist() == last.tolist()
     np.testing.assert_array_equal(found[count:], data.reshape(-1, channels)[count:])
@@ -127,7 +127,7 @@ def test_a_piece_is_joined_without_a_step_and_soon_as_it_was(channels: int) -> N
 
 def test_what_is_joined_does_not_wrap() -> None:
     data = np.linspace(-32_768, 32_767, 40).astype(np.int16)
-    found = np.frombuffer(joined(b"\xff\x7f", data.tobytes(), AudioFormat(RATE)), np.int16)
+    found = np.frombuffer(join(b"\xff\x7f", data.tobytes(), AudioFormat(RATE)), np.int16)
     assert np.all(np.diff(found.astype(int)) >= -2_000)
 
 

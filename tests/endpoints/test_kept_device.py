@@ -573,7 +573,7 @@ def test_a_reminder_comes_at_once_after_30_s_and_then_every_five_minutes() -> No
 
 def test_what_works_for_a_moment_only_is_not_reminded_of_each_time() -> None:
     reminder = Reminder()
-    said = [(now, reminder.is_due(now), reminder.works_again(now + 1)) for now in range(0, 100, 5)]
+    said = [(now, reminder.is_due(now), reminder.note_recovery(now + 1)) for now in range(0, 100, 5)]
     assert [now for now, wrong, _ in said if wrong] == [0, 30]
     assert [now for now, _, well in said if well] == [0, 30]
     assert reminder.is_due(200)  # it had worked for long

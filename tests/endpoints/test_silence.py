@@ -56,7 +56,7 @@ async def test_a_microphone_of_zeros_is_one_warning_that_names_it_and_the_likely
 ) -> None:
     (line,) = await warnings_after(SimulatedCard("mute"), 60.0, caplog)
     assert "mute microphone" in line
-    assert "nothing but zeros for 5 s" in line
+    assert "only zeros for 5 s" in line
     for cause in ("muted in the mixer", "switch", "virtual device", "another program", "macOS"):
         assert cause in line
 

@@ -11,7 +11,7 @@ from voicepipe.pipeline.ledger import Ledger
 
 SPEECH = OutputAudioFrame(bytes(640))  # 320 samples
 STEREO = AudioFrame(bytes(640), channels=2)  # 160 samples
-REASONS = sorted(value for name, value in vars(DropReason).items() if name.isupper())
+REASONS = sorted(DropReason)
 
 
 class Alarm(SystemFrame):
@@ -21,6 +21,7 @@ class Alarm(SystemFrame):
 def test_the_reasons_are_those_of_the_accounting() -> None:
     assert REASONS == [
         "cancelled",
+        "coalesced",
         "device_lost",
         "drift",
         "interrupted",

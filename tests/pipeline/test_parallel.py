@@ -163,7 +163,7 @@ def test_nothing_accumulates_for_frames_that_are_gone() -> None:
     copies = Copies(2)
     frames = [TextFrame(str(n)) for n in range(1000)]
     for frame in frames:
-        copies.went_in(frame)
+        copies.enter(frame)
         copies.may_leave(frame, 0)  # the other branch dropped it
     assert len(copies) == 1000
     frames.clear()

@@ -40,7 +40,7 @@ from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe.frames import CancelFrame
 from voicepipe.lifecycle import TRANSITIONS
 from voicepipe.testing import SimulatedCard, VirtualLoop, assert_nothing_left, noise, take_census
-from voicepipe.testing.rules import broken_in_order
+from voicepipe.testing.rules import find_order_faults
 from voicepipe_devices.fake.sides import Side
 
 CANCEL_S = 2.0
@@ -252,7 +252,7 @@ class Program(RuleBasedStateMachine):
         assert not report.forced
         assert not report.abandoned
         assert report.state is not RunState.ENDED or not report.slow
-        assert list(broken_in_order(self.left, report.state)) == []
+        assert list(find_order_faults(self.left, report.state)) == []
         assert self.recorder.events.count("cleanup") == self.recorder.events.count("start")
 
     def teardown(self) -> None:

@@ -26,7 +26,7 @@ LAYERS = (
     ("params",),
     ("voicepipe_devices",),
     ("devices", "drift", "sample"),
-    ("audio",),
+    ("audio", "registry"),
     ("census", "errors"),
     ("report",),
     ("checks",),

@@ -37,9 +37,9 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.surfaced_frames: list[Frame] = []
+        self.emitted: list[Frame] = []
 
-    def asked(self, frame: Frame, stage: str) -> None: ...
+    def take_request(self, frame: Frame, stage: str) -> None: ...
 
     def is_passing(self, frame: Frame) -> bool:
         return False
@@ -50,8 +50,8 @@ class NoRun:
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
         raise error
 
-    def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
-        self.surfaced_frames.append(frame)
+    def emit(self, frame: Frame, direction: FrameDirection) -> None:
+        self.emitted.append(frame)
 
     def task_name(self, label: str, what: str) -> str:
         return f"{label}:{what}"

@@ -43,16 +43,16 @@ def test_a_legal_pair_leads_on_and_any_other_is_refused_by_name(state: RunState,
         return
     with pytest.raises(LifecycleError) as refused:
         next_state(state, event)
-    legal = ", ".join(e.value for s, e in LEGAL if s is state) or "nothing more"
+    legal = ", ".join(e.value for s, e in LEGAL if s is state) or "none"
     assert str(refused.value) == (
-        f"a run that is {state.value} cannot take {event.value!r}: legal is {legal}"
+        f"a run that is {state.value} cannot take the event {event.value!r}; allowed: {legal}"
     )
 
 
 @pytest.mark.parametrize("state", [S.ENDED, S.CANCELLED, S.FAILED], ids=name_of)
 def test_a_final_state_takes_nothing(state: RunState) -> None:
     for event in Event:
-        with pytest.raises(LifecycleError, match="legal is nothing more"):
+        with pytest.raises(LifecycleError, match="allowed: none"):
             next_state(state, event)
 
 

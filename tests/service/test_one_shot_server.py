@@ -37,7 +37,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def served(path: Path, answer: Answer) -> AsyncIterator[tuple[Clients, socket.socket]]:
     """A server, and one client that is being answered."""
     clients = Clients(answer, "answering")
-    server = await asyncio.start_unix_server(clients.connected, path)
+    server = await asyncio.start_unix_server(clients.accept, path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.setblocking(False)
         client.connect(str(path))

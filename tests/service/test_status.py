@@ -235,8 +235,8 @@ async def test_the_command_asks_and_shows(tmp_path: Path, capsys: pytest.Capture
     shown, brace, rest = capsys.readouterr().out.partition("{")
     assert json.loads(brace + rest)["tasks"][0]["name"] == task.name
     assert f"{task.name}: running" in shown
-    assert "microphone simulated microphone: works" in shown
-    assert "dropped samples: none" in shown
+    assert 'microphone "simulated microphone": works' in shown
+    assert "lost: nothing" in shown
 
 
 def test_the_command_says_where_nobody_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ class Conversation(ProgramOnCard):
     def __init__(self, card: PluggedCard, device: str, rate: int = RATE) -> None:
         super().__init__(
             card,
-            *("-m", "voicepipe.echo", "--mic", device, "--speaker", device),
+            *("-m", "voicepipe.echo", "--report", "--mic", device, "--speaker", device),
             *("--rate", str(rate), "--latency", "0.2"),
         )
 

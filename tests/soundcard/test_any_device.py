@@ -133,8 +133,7 @@ def test_a_channel_that_is_not_there_is_refused_in_one_line(card: PluggedCard, t
         ended = program.end()
     assert ended.status == 1
     assert ended.err == (
-        "voicepipe record: MicrophoneInput did not start: vcard has 1 channel: there is no channel 2; "
-        "1 would be right\n"
+        "voicepipe record: the microphone did not start: vcard has 1 channel, and no channel 2; choose 1\n"
     )
     assert not (tmp_path / "note.wav").exists()
 
@@ -237,7 +236,7 @@ def test_a_card_that_nobody_can_open_says_what_was_tried_and_what_it_has(new_car
         ended = program.end()
     assert ended.status == 1
     assert ended.err == (
-        "voicepipe level: MicrophoneInput did not start: vcard refuses all that was tried: 16000, 48000, "
+        "voicepipe level: the microphone did not start: vcard refuses all that was tried: 16000, 48000, "
         "44100 Hz, 1 or 2 channels (Invalid sample rate); it says that it has 900 Hz and at most 2 channels: "
         "choose another device\n"
     )

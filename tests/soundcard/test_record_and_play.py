@@ -39,7 +39,7 @@ def test_what_is_in_the_file_is_heard_to_the_sample(card: PluggedCard, tmp_path:
     with ProgramOnCard(card, "-m", "voicepipe", "play", str(path), "--speaker", "vcard", flags=()) as program:
         ended = program.end()
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1] == "played 1.00 s of 1.00"
+    assert ended.out.splitlines()[-1] == "played 1.0 s of 1.0 s"
     heard = np.array(card.heard(begin, card.now(card.speaker) - begin), np.int16)
     found = find(NOISE, heard)
     assert found.same == 1.0 or card.speaker.xruns or card.speaker.late, found

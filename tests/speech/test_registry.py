@@ -60,7 +60,7 @@ def test_an_engine_of_ones_own_is_called_by_its_name_or_its_class() -> None:
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^there is no speech engine 'rnn': auto, silero, webrtc, webrtc-plain would be right$",
+        match=r"^unknown speech engine 'rnn'; choose auto, silero, webrtc or webrtc-plain$",
     ):
         VADProcessor("rnn")
 

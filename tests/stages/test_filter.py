@@ -128,9 +128,9 @@ def test_a_filter_of_no_direction_filters_both_ways() -> None:
 
 @pytest.mark.parametrize("bad", [3, None, "TextFrame", int, TextFrame("a"), [TextFrame], (TextFrame, int)])
 def test_what_is_no_class_of_frames_is_refused(bad: Any) -> None:
-    with pytest.raises(TypeError, match=r"^a FrameFilter takes classes of frames, not "):
+    with pytest.raises(TypeError, match=r"^keep and drop must be classes of frames, not "):
         FrameFilter(bad)
-    with pytest.raises(TypeError, match=r"^a FrameFilter takes classes of frames, not "):
+    with pytest.raises(TypeError, match=r"^keep and drop must be classes of frames, not "):
         FrameFilter(TextFrame, drop=bad)
 
 

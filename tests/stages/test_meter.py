@@ -144,7 +144,7 @@ def test_samples_are_counted_once_for_all_channels() -> None:
 
 @pytest.mark.parametrize("kind", [3, None, "AudioFrame", TextFrame, int, AudioFrame(b""), (AudioFrame,)])
 def test_a_kind_that_is_no_class_of_audio_is_refused(kind: Any) -> None:
-    with pytest.raises(TypeError, match=r"^a LevelMeter measures a class of audio frames, not "):
+    with pytest.raises(TypeError, match=r"^kind must be a class of audio frames, not "):
         LevelMeter(kind)
 
 

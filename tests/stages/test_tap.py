@@ -94,7 +94,7 @@ def test_a_look_that_cannot_be_called_is_refused_by_name(look: Any) -> None:
     [3, "AudioFrame", None, [AudioFrame], TextFrame("a"), int, object, (AudioFrame, int), (AudioFrame, None)],
 )
 def test_a_kind_that_is_no_class_of_frames_is_refused(kind: Any) -> None:
-    with pytest.raises(TypeError, match=r"^a Tap looks at classes of frames, not "):
+    with pytest.raises(TypeError, match=r"^kind must be a class of frames or a tuple of them, not "):
         Tap(print, kind)
 
 

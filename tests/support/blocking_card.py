@@ -19,7 +19,15 @@ from typing import Any, TypeVar
 
 from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.devices.trial import DeviceTrial
-from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback, Sides, underflows_of
+from voicepipe_devices.driver import (
+    BlockingDriver,
+    CaptureCallback,
+    Finished,
+    Handle,
+    RenderCallback,
+    Sides,
+    underflows_of,
+)
 from voicepipe_devices.fake import SimulatedCard
 
 __all__ = ["BlockingCard", "Verb"]
@@ -29,7 +37,7 @@ Verb = Callable[[SimulatedCard], object]
 """What happens to a card."""
 
 
-class BlockingCard:
+class BlockingCard(BlockingDriver):
     """A `BlockingDriver` over a simulated card.
 
     Args:

@@ -18,7 +18,7 @@ from pathlib import Path
 from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import DeviceError
-from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
+from voicepipe_devices.driver import BlockingDriver, CaptureCallback, Finished, RenderCallback, Sides
 
 __all__ = ["PLAYED", "Library"]
 
@@ -51,7 +51,7 @@ class Handle:
             count += 1
 
 
-class Library:
+class Library(BlockingDriver):
     """It is well, unless it is told to do something when it is opened, or in its callback number `at`."""
 
     def __init__(

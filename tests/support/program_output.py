@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["without_slow_steps"]
+__all__ = ["without_countdown", "without_slow_steps"]
+
+
+def without_countdown(err: str) -> str:
+    """Return what it said on stderr, less the line that says how long it is still going to sound."""
+    return re.sub(r"(?m)^.*stopping: \d+ s still to play(; Ctrl-C again to cut it)?\n", "", err)
 
 
 def without_slow_steps(err: str) -> str:

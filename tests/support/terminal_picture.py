@@ -96,7 +96,7 @@ def main() -> None:
         terminal.keys(f"alias voicepipe={shlex.quote(f'{sys.executable} -m voicepipe')}; clear", "Enter")
         terminal.wait_for(rf"^{re.escape(PROMPT.strip())}\s*$")
         terminal.keys("voicepipe echo --backend fake", "Enter")
-        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*heard 1, the last of")
+        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*utterances: 1, the last")
         terminal.keys("C-c")
         terminal.keys("C-c")
     path.write_text(svg(screen, COLUMNS), encoding="utf-8")

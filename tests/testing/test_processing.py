@@ -40,7 +40,7 @@ from voicepipe.testing import (
     run_processor,
     tone,
 )
-from voicepipe.testing.rules import Hooks, broken_in_order
+from voicepipe.testing.rules import Hooks, find_order_faults
 
 
 class Echo(FrameProcessor):
@@ -164,9 +164,9 @@ async def test_a_cancellation_from_outside_closes_everything() -> None:
 @pytest.mark.parametrize(
     ("wrong", "error", "named"),
     [
-        ("hello", TypeError, "a script holds frames, seconds, and"),
-        (None, TypeError, "a script holds"),
-        ((TextFrame("a"), "up"), TypeError, "a script holds"),
+        ("hello", TypeError, "a script must consist of frames, seconds and"),
+        (None, TypeError, "a script must consist of"),
+        ((TextFrame("a"), "up"), TypeError, "a script must consist of"),
         (-1.0, ValueError, "a pause must be"),
         (float("nan"), ValueError, "a pause must be"),
         (True, TypeError, "a pause must be"),
@@ -241,7 +241,7 @@ class LeavesAThing(InlineProcessor):
     ("make", "named"),
     [
         (LeavesATask, r"left behind: tasks: forgotten .*made .* in on_start"),
-        (PushesLate, r"PushesLate pushed 1 frames after its End: give out what it holds in on_end\(\)"),
+        (PushesLate, r"PushesLate pushed 1 frames after EndFrame: push held frames in on_end\(\)"),
         (Hangs, r"Hangs stood still for 10\.0 s at .* in forever, holding TextFrame"),
         (RefusesToStop, "RefusesToStop:cleanup refused to stop at .* in stubborn"),
     ],
@@ -286,16 +286,16 @@ async def _spin() -> None:
         ("Se", []),
         ("SaeC", []),
         ("ase", ["left before StartFrame"]),
-        ("SSe", ["StartFrame left 2 times"]),
-        ("Sa", ["EndFrame left 0 times"]),
-        ("Saee", ["EndFrame left 2 times", "left after EndFrame"]),
+        ("SSe", ["StartFrame must leave once, not 2 times"]),
+        ("Sa", ["EndFrame must leave once, not 0 times"]),
+        ("Saee", ["EndFrame must leave once, not 2 times", "left after EndFrame"]),
         ("Seab", ["left after EndFrame"]),
     ],
 )
 def test_the_order_of_frames_is_a_rule(left: str, broken: list[str]) -> None:
     frames = {"S": StartFrame(StartParams()), "e": EndFrame(), "C": CancelFrame()}
     seen = [(frames.get(letter, TextFrame(letter)), DOWN) for letter in left]
-    found = list(broken_in_order(seen, RunState.ENDED))
+    found = list(find_order_faults(seen, RunState.ENDED))
     assert len(found) == len(broken)
     assert all(part in line for part, line in zip(broken, found, strict=True))
 
@@ -304,10 +304,10 @@ async def test_a_stage_is_cleaned_up_once_for_every_opening() -> None:
     stage, other = Recorder("ear"), Recorder("other")
     with Hooks(Pipeline([stage, ParallelPipeline([other])])) as hooks:
         await stage.on_start(StartParams())
-        assert list(hooks.broken()) == ["cleanup() of ear was called 0 times for 1 openings"]
+        assert list(hooks.find_faults()) == ["cleanup() of ear was called 0 times for 1 openings"]
         await stage.cleanup()
-        assert list(hooks.broken()) == []
+        assert list(hooks.find_faults()) == []
         await other.cleanup()
-        assert list(hooks.broken()) == ["cleanup() of other was called 1 times for 0 openings"]
+        assert list(hooks.find_faults()) == ["cleanup() of other was called 1 times for 0 openings"]
     assert "cleanup" not in vars(stage)
     assert stage.events == ["start", "cleanup"]

@@ -147,8 +147,16 @@ class FailsOnANeighboursFailure(Recorder):
 @pytest.mark.parametrize(
     ("make", "case", "named"),
     [
-        (KeepsData, "unknown frames", "UnknownDataFrame, which it does not know, left 0 times downstream"),
-        (KeepsNews, "system frames while it waits", "UnknownSystemFrame, .* left 0 times upstream"),
+        (
+            KeepsData,
+            "unknown frames",
+            "UnknownDataFrame, an unknown frame, must leave downstream once, not 0 times",
+        ),
+        (
+            KeepsNews,
+            "system frames while it waits",
+            "UnknownSystemFrame, .* must leave upstream once, not 0 times",
+        ),
         (Once, "twice", "PipelineStartError: Once did not start: RuntimeError: used already"),
         (ClosesAtTheEnd, "cancel at step .*", "left behind: .*input stream of simulated .* in on_start"),
         (BadlyInterrupted, "interrupt at step .*", "LookupError: no answer to drop"),
@@ -163,7 +171,7 @@ def test_a_stage_that_is_wrong_is_told_what_when_and_how_to_see_it_again(
     with pytest.raises(RuleError, match=rf"(?s)^({case})( \(\d+\.\d+ s\))?: .*{named}") as broken:
         check_processor(make, [TextFrame("a"), TextFrame("b")], steps=100)
     lines = str(broken.value).splitlines()
-    only = lines[-1].removeprefix("this case alone: check_processor(..., only='").removesuffix("')")
+    only = lines[-1].removeprefix("to run this case alone: check_processor(..., only='").removesuffix("')")
     with pytest.raises(RuleError) as again:
         check_processor(make, [TextFrame("a"), TextFrame("b")], only=only)
     assert str(again.value).splitlines()[0] == lines[0]
@@ -177,7 +185,9 @@ def test_a_stage_that_keeps_frames_may_say_so() -> None:
 
 def test_a_case_that_is_not_there_is_refused() -> None:
     for only in ("twelve", "end at step", "pause at step 7", "end at step x"):
-        with pytest.raises(ValueError, match=f"there is no case '{only}': plain, .* 'end at step 7'"):
+        with pytest.raises(
+            ValueError, match=f"unknown case '{only}'; choose one of: plain, .* 'end at step 7'"
+        ):
             check_processor(Recorder, only=only)
 
 
@@ -187,4 +197,4 @@ def test_what_is_wrong_before_any_run_is_raised_as_it_is_with_the_case() -> None
 
     with pytest.raises(OSError, match="no such model") as failed:
         check_processor(make)
-    assert failed.value.__notes__ == ["this case alone: check_processor(..., only='plain')"]
+    assert failed.value.__notes__ == ["to run this case alone: check_processor(..., only='plain')"]

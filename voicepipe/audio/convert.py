@@ -13,14 +13,17 @@ from voicepipe.checks import check_count
 __all__ = ["Converter", "Quality"]
 
 Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
-"""soxr's recipes. For live sound LQ, which holds back at most 22 ms (MQ and HQ 41), takes 13 dB of 7 kHz at a
-rate of 16 kHz, and adds nothing above -98 dB (`tests/benchmarks/run.py --only resampling`); for files HQ."""
+"""soxr's recipes: LQ for live sound, HQ for files.
+
+LQ holds back at most 22 ms (MQ and HQ 41). It takes 13 dB of 7 kHz at a rate of 16 kHz, and adds nothing
+above -98 dB (`tests/benchmarks/run.py --only resampling`).
+"""
 
 _Floats = npt.NDArray[np.float32]
 
 
 class Converter:
-    """Converts a stream of audio that comes in pieces. What comes out does not depend on how it is cut.
+    """Converts a stream of audio that comes in pieces. The result does not depend on where it is cut.
 
     Several channels become one by their mean, or one of them is picked; one becomes several by copying
     it; otherwise channels keep their places, and those that the source lacks are silent. Sample `n` of the
@@ -50,14 +53,14 @@ class Converter:
         self.target = target
         self._picked = None if channel is None or source.channels == 1 else channel - 1
         self.is_needed = source != target or self._picked is not None
-        """What comes out is not what goes in."""
+        """True where what comes out is not what goes in."""
         self._quality = quality
         self._taken = self._given = 0
         self._narrow = min(source.channels, target.channels) if self._picked is None else 1
         self._resampler = self._new_resampler()
 
     def convert(self, data: bytes | memoryview) -> bytes:
-        """What can be given out after so many whole samples; the rest follows later."""
+        """Convert so many whole samples, and return what can be given out; the rest follows later."""
         if not self.is_needed:
             return bytes(data)
         audio = np.frombuffer(data, np.int16).reshape(-1, self.source.channels)
@@ -65,7 +68,7 @@ class Converter:
         return self._finish(audio, last=False)
 
     def flush(self) -> bytes:
-        """The end of the stream: what is still inside. What is converted after it begins a new stream."""
+        """End the stream, and return what is still inside. A later call of `convert` begins a new stream."""
         data = b""
         if self._taken:
             data = self._finish(np.empty((0, self.source.channels), np.int16), last=True)
@@ -84,13 +87,13 @@ class Converter:
         return _Resampler(self.source.rate, self.target.rate, self._narrow, self._quality)
 
     def _finish(self, audio: npt.NDArray[np.int16], *, last: bool) -> bytes:
-        """Narrow the channels, change the rate, widen the channels: the least work for the resampler."""
+        """Convert in the order of least work: narrow the channels, change the rate, widen the channels."""
         if self._picked is not None:
             audio = audio[:, self._picked : self._picked + 1]
-        narrow = _mixed(audio, self._narrow)
+        narrow = _mix(audio, self._narrow)
         if self._resampler is not None:
             narrow = self._resampler.process(narrow, last=last)
-        out = _mixed(narrow, self.target.channels)
+        out = _mix(narrow, self.target.channels)
         self._given += len(out)
         return out.tobytes()
 
@@ -112,8 +115,8 @@ class _Resampler:
         return floats.astype(np.int16)
 
 
-def _mixed(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
-    """Shape (samples, n) to (samples, channels)."""
+def _mix(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
+    """Mix audio of shape (samples, n) to (samples, channels)."""
     have = audio.shape[1]
     if have == channels:
         return audio

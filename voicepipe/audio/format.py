@@ -54,11 +54,11 @@ class AudioFormat:
         )
 
     def samples(self, seconds: float) -> int:
-        """How many samples last that long, rounded."""
+        """Return the number of samples that last that long, rounded."""
         return round(seconds * self.rate)
 
     def seconds(self, samples: int) -> float:
-        """How long so many samples last."""
+        """Return the length of so many samples, in seconds."""
         return samples / self.rate
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ def format_of(rate: int, channels: int) -> AudioFormat:
 
 
 def samples_in(data: bytes, channels: int) -> int:
-    """Return how many samples the bytes hold.
+    """Return the number of samples that the bytes hold.
 
     Raises:
         AudioFormatError: the bytes end within a sample.
@@ -97,7 +97,7 @@ def samples_in(data: bytes, channels: int) -> int:
 
 
 def pcm_bytes(audio: npt.NDArray[Any], channels: int = 1) -> bytes:
-    """An array as interleaved int16 bytes.
+    """Return an array as interleaved int16 bytes.
 
     Takes int16 as it is, and floats where -1 to 1 is full scale: NaN becomes 0, what is
     beyond full scale is clipped. The shape is (samples,) for one channel, or
@@ -112,12 +112,12 @@ def pcm_bytes(audio: npt.NDArray[Any], channels: int = 1) -> bytes:
     width = array.shape[1] if array.ndim == 2 else 1
     if array.ndim not in (1, 2) or width != channels:
         raise AudioFormatError(
-            f"audio of shape {array.shape} is not {channels} channel(s): (samples, {channels}) is"
+            f"audio of shape {array.shape} is not {channels} channel(s); use the shape (samples, {channels})"
         )
     if array.dtype == np.int16:
         return array.tobytes()
     if not np.issubdtype(array.dtype, np.floating):
-        raise AudioFormatError(f"audio of dtype {array.dtype}: int16, or floats from -1 to 1, would be right")
+        raise AudioFormatError(f"audio of dtype {array.dtype}; use int16, or floats from -1 to 1")
     # NaN is silence; the clip comes before the cast, which would wrap 1.5 to -16386.
     finite = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
     return np.rint(np.clip(finite, -1.0, 1.0) * FULL_SCALE).astype(np.int16).tobytes()

@@ -63,7 +63,7 @@ class WavReader:
         return self._layout.num_samples
 
     def read(self, samples: int) -> bytes:
-        """The next samples, as interleaved int16: as many, or as there are; b"" at the end.
+        """Read the next samples, as interleaved int16: as many, or as there are; b"" at the end.
 
         Raises:
             OSError: the disk fails. A file that was cut short meanwhile just ends.
@@ -94,7 +94,7 @@ class WavReader:
 class WavWriter:
     """Writes a WAV file of int16. It is valid at any time, short of the last second at most.
 
-    What was written is with the operating system at once. A new file is its owner's alone
+    Written audio is with the operating system at once. A new file is its owner's alone
     (0600); a regular file that is there is overwritten, anything else is refused.
 
     Args:
@@ -182,7 +182,7 @@ class WavWriter:
                 self._file.seek(_HEADER.size + self._bytes)
 
     def _write_all(self, view: memoryview) -> None:
-        """A full disk takes a part, and only then says so."""
+        """Write all of it: a full disk takes a part, and only then says so."""
         while view.nbytes:
             view = view[self._file.write(view) or 0 :]
 
@@ -203,7 +203,7 @@ class WavWriter:
 
 
 def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
-    """A descriptor of a regular file; anything else is refused, and nothing waits for it."""
+    """Open a regular file; anything else is refused, and nothing waits for it."""
     try:
         _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
     except FileNotFoundError:
@@ -220,6 +220,4 @@ def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
 def _check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-        raise AudioFormatError(
-            f"{printable(os.fspath(path))} is {kind}: a WAV file, on a disk, would be right"
-        )
+        raise AudioFormatError(f"{printable(os.fspath(path))} is {kind}; use a WAV file on a disk")

@@ -1,4 +1,4 @@
-"""What the header of a WAV file says, held against what is there."""
+"""The header of a WAV file, held against what is there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Decode = Callable[[bytes], npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Encoding:
-    """How the audio of a file is to be read."""
+    """The encoding of a file's audio, and its decoder."""
 
     format: AudioFormat
     width: int
@@ -41,11 +41,11 @@ class _Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a file's audio is, and what it is."""
+    """The place of a file's audio, and its encoding."""
 
     encoding: _Encoding
     start: int
-    """Its first byte."""
+    """The position of its first byte."""
     num_samples: int
 
     @property
@@ -59,7 +59,7 @@ class Layout:
         return self.encoding.width * self.format.channels
 
     def decode(self, raw: bytes) -> bytes:
-        """The whole samples of it, as interleaved int16."""
+        """Decode the whole samples of it to interleaved int16."""
         whole = raw[: len(raw) - len(raw) % self.sample_bytes]
         array = self.encoding.to_array(whole)
         return pcm_bytes(array.reshape(-1, self.format.channels), self.format.channels)
@@ -97,16 +97,16 @@ def layout_of(file: io.BufferedReader, name: str) -> Layout:
 
 
 def _riff_end(head: bytes, name: str) -> int:
-    """Where the file should end by its header."""
+    """Return the place where the file should end by its header."""
     if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"WAVE":
         return 8 + int.from_bytes(head[4:8], "little")
     if not head:
-        raise AudioFormatError(f"{name} is empty: a WAV file would be right; {_MAKE}")
+        raise AudioFormatError(f"{name} is empty; use a WAV file: {_MAKE}")
     raise AudioFormatError(f"{name} is no WAV file: it begins with {head!r}, not with RIFF....WAVE; {_MAKE}")
 
 
 def _count(encoding: _Encoding, claimed: int, there: int, sizes_agree: bool) -> int:
-    """Whole samples: as many as claimed, where that can be believed, and never more than there are.
+    """Count whole samples: as many as claimed, where that can be believed, and never more than there are.
 
     A size of 0 before more bytes is that of a writer that never came back to its header, unless
     the size of the whole file is right: then the audio is empty, and something else follows.
@@ -117,7 +117,7 @@ def _count(encoding: _Encoding, claimed: int, there: int, sizes_agree: bool) -> 
 
 
 def _encoding(chunk: bytes, name: str) -> _Encoding:
-    """What a `fmt ` chunk says."""
+    """Parse a `fmt ` chunk."""
     if len(chunk) < 16:
         raise AudioFormatError(
             f"{name} is no sound WAV file: its format has {len(chunk)} bytes, not 16; {_MAKE}"
@@ -128,8 +128,8 @@ def _encoding(chunk: bytes, name: str) -> _Encoding:
     to_array = _DECODERS.get((tag, bits))
     if to_array is None:
         raise AudioFormatError(
-            f"{name} holds {_encoding_name(tag)} of {bits} bits: PCM of 8, 16, 24 or 32 bits, or floats of "
-            "32 or 64, would be right; `sox in.wav -e signed -b 16 out.wav` makes one"
+            f"{name} holds {_encoding_name(tag)} of {bits} bits; use PCM of 8, 16, 24 or 32 bits, or "
+            "floats of 32 or 64: `sox in.wav -e signed -b 16 out.wav` makes one"
         )
     try:
         audio = AudioFormat(rate, channels)
@@ -149,7 +149,7 @@ def _encoding_name(tag: int) -> str:
 
 
 def _from_8(raw: bytes) -> npt.NDArray[Any]:
-    """Unsigned, alone among the PCMs."""
+    """Decode 8 bits, which alone among the PCMs are unsigned."""
     return (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8
 
 
@@ -164,7 +164,7 @@ def _from_24(raw: bytes) -> npt.NDArray[Any]:
 
 
 def _from_32(raw: bytes) -> npt.NDArray[Any]:
-    """Rounded: to cut the lower bits off would shift all audio by half a step."""
+    """Round 32 bits: to cut the lower bits off would shift all audio by half a step."""
     array = np.frombuffer(raw, "<i4")
     return np.minimum((array >> 16) + (array >> 15 & 1), 32_767).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""A census of what a process has open: what a run must leave nothing of.
+"""A census of what a process has open; a run must leave nothing of it.
 
     before = take_census()
     await task.run()
@@ -36,7 +36,7 @@ _streams: WeakSet[Any] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What there is, by kind; each a line that names the thing. False where there is nothing."""
+    """The things that are open, by kind; each a line that names the thing. False where there is none."""
 
     tasks: tuple[str, ...] = ()
     """asyncio tasks of the running loop that are not done, without the current one, each with where it
@@ -59,14 +59,14 @@ class Census:
     """Tasks that refused to stop, and were given up by the run that made them. Counted apart."""
 
     def since(self, before: Census) -> Census:
-        """What there is now and was not then."""
+        """Return what there is now and was not then."""
         return Census(*(_more(getattr(self, f.name), getattr(before, f.name)) for f in fields(self)))
 
     def __bool__(self) -> bool:
         return any(getattr(self, f.name) for f in fields(self))
 
     def counts(self) -> dict[str, int]:
-        """How many of each kind."""
+        """Return the number of things of each kind."""
         return {f.name: len(getattr(self, f.name)) for f in fields(self)}
 
     def __str__(self) -> str:
@@ -88,15 +88,15 @@ def take_census() -> Census:
         loop = None
     given_up = [task for task in _members(_abandoned) if not task.done()]
     return Census(
-        tasks=_sorted(_tasks(loop, set(given_up))) if loop else (),
-        timers=_sorted(_timers(loop)) if loop else (),
-        threads=_sorted(_threads()),
-        children=_sorted(_children()),
-        streams=_sorted(_with_origin(str(stream), stream) for stream in _members(_streams)),
-        descriptors=_sorted(_descriptors()),
-        signals=_sorted(_signals()),
-        async_generators=_sorted(_async_generators(loop)) if loop else (),
-        abandoned=_sorted(_describe(task) for task in given_up),
+        tasks=_sort(_tasks(loop, set(given_up))) if loop else (),
+        timers=_sort(_timers(loop)) if loop else (),
+        threads=_sort(_threads()),
+        children=_sort(_children()),
+        streams=_sort(_with_origin(str(stream), stream) for stream in _members(_streams)),
+        descriptors=_sort(_descriptors()),
+        signals=_sort(_signals()),
+        async_generators=_sort(_async_generators(loop)) if loop else (),
+        abandoned=_sort(_describe(task) for task in given_up),
     )
 
 
@@ -112,23 +112,23 @@ def assert_nothing_left(before: Census, now: Census | None = None) -> None:
 
 
 def abandon(task: asyncio.Task[Any]) -> None:
-    """From now on count this task as abandoned."""
+    """Count this task as abandoned from now on."""
     _abandoned.add(task)
 
 
 def register_stream(stream: object) -> None:
-    """A back end has opened a stream; `str(stream)` names it. From any thread."""
+    """Register a stream that a back end has opened; `str(stream)` names it. From any thread."""
     _streams.add(stream)
     note_origin(stream)
 
 
 def unregister_stream(stream: object) -> None:
-    """The stream is closed. From any thread."""
+    """Unregister a stream that is closed. From any thread."""
     _streams.discard(stream)
 
 
 def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
-    """What is not in `before`. A task that has moved on to another line is still the same one."""
+    """Return what is not in `before`. A task that has moved on to another line is still the same one."""
     new, gone = Counter(now) - Counter(before), Counter(before) - Counter(now)
     known = Counter(_name_of(item) for item in gone.elements())
     more = []
@@ -142,20 +142,20 @@ def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _name_of(item: str) -> str:
-    """What it is, without where it stands and who made it."""
+    """Return the name of a thing, without its line and its maker."""
     name, stands, _ = item.partition(", made ")[0].partition(") at ")
     return name + stands
 
 
 def _members(those: WeakSet[T]) -> list[T]:
-    """What is in it, though other threads may change it in the midst."""
+    """List what is in it, though other threads may change it in the midst."""
     # Tried again, as asyncio.all_tasks does: a finalizer that came to a lock would wait for ever.
     while True:
         with contextlib.suppress(RuntimeError):
             return list(those)
 
 
-def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+def _sort(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
@@ -187,7 +187,7 @@ def _threads() -> Iterator[str]:
 
 
 def _innermost(frame: FrameType | None) -> str:
-    """The line that a thread stands at, outside the module `threading`."""
+    """Return the line that a thread stands at, outside the module `threading`."""
     stands = frame
     while stands is not None and stands.f_code.co_filename == threading.__file__:
         stands = stands.f_back

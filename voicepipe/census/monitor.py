@@ -64,5 +64,5 @@ class CensusMonitor:
 
 
 def _fullest(now: Census, before: Census) -> Census:
-    """Kind by kind the longer list; the present one where they are equally long."""
+    """Return kind by kind the longer list; the present one where they are equally long."""
     return Census(*(max(getattr(now, f.name), getattr(before, f.name), key=len) for f in fields(Census)))

@@ -1,4 +1,4 @@
-"""Who made a thing, and where: noted when it is made, and told when it is found left behind."""
+"""The maker of a thing, and the line: noted when it is made, and named when it is left behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 __all__ = ["note_origin", "origin_of"]
 
 _MACHINERY = frozenset({"asyncio", "contextlib", "threading", "voicepipe", "voicepipe_devices"})
-"""Whoever made a thing through these is not to be found in them."""
+"""Packages in which no maker is looked for: others make things through them."""
 _CALLED_BY_THE_LOOP = asyncio.events.Handle._run.__code__
 _notes: dict[int, tuple[weakref.ref[Any], _Origin]] = {}
 """By id, not by hash: two timers of one time are equal."""
@@ -37,7 +37,7 @@ def note_origin(thing: object) -> None:
 
 
 def origin_of(thing: object) -> str:
-    """As "made by TASK at FILE:LINE in FUNCTION"; empty where nobody has noted it.
+    """Return "made by TASK at FILE:LINE in FUNCTION"; empty where nobody has noted it.
 
     In asyncio's debug mode it has noted so itself.
     """

@@ -1,4 +1,4 @@
-"""Where a suspended task stands."""
+"""The line at which a suspended task stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["where"]
 
 
 def where(awaitable: Any) -> str:
-    """Where a suspended task stands: its innermost line outside asyncio, as file:line in function."""
+    """Return the innermost line of a suspended task outside asyncio, as file:line in function."""
     inner = awaitable.get_coro() if isinstance(awaitable, asyncio.Task) else awaitable
     place = "not started"
     while inner is not None:

@@ -1,4 +1,7 @@
-"""The command `voicepipe`. It imports nothing heavy before Ctrl-C is minded: that would be a traceback."""
+"""The command `voicepipe`. Before Ctrl-C has a handler nothing heavy is imported: that could be a traceback.
+
+A package adds a command with an entry point of the group `voicepipe.commands`: see `parts/plugins.py`.
+"""
 
 import sys
 
@@ -9,28 +12,28 @@ if TYPE_CHECKING:  # without importing typing
 
 __all__ = ["COMMANDS", "command", "end_with", "main"]
 
-# Each is the module of that name in voicepipe.programs, whose `run(arguments, program)` returns the status.
+# Each is a module of voicepipe.cli.commands, whose `run(arguments, program)` returns the exit status.
 COMMANDS = {
-    "echo": "speak, pause, and it says it back",
-    "devices": "list the microphones and speakers, and what would be taken",
-    "vad": "find where somebody speaks in a file",
-    "doctor": "find out what is wrong with the sound, and what to do",
-    "latency": "measure how long sound takes through speaker, air and microphone",
+    "echo": "speak, pause, and hear what you said",
+    "devices": "list the microphones and speakers, with their formats",
+    "vad": "find the speech in a file",
+    "doctor": "check everything that sound needs, and name the remedy",
+    "latency": "measure the way of sound through speaker, air and microphone",
     "record": "record the microphone into a WAV file",
     "play": "play a WAV file",
-    "level": "show how loud it is at the microphone, and the speech as it comes",
-    "status": "ask a running service how it is",
-    "config": "show the settings in force, and where each comes from",
+    "level": "show the level at the microphone, and the speech as it comes",
+    "status": "ask a running service for its state",
+    "config": "show the settings in force, and change them",
     "service": "run a voice program as a systemd service",
     "completion": "let a shell complete commands and options",
 }
-_USAGE = """usage: voicepipe COMMAND [--help]
+_USAGE = """\
+usage: voicepipe COMMAND [--help]
 
 Voice programs: microphone, stages, speaker.
 
 commands:
 {commands}
-  --version   the version
 
 exit status: 0 ended, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C
 """
@@ -42,15 +45,15 @@ def command() -> "NoReturn":
 
 
 def end_with(program: "Callable[[], int]") -> "NoReturn":
-    """Run it, and end the process with its status. Ctrl-C before it listens ends it with no traceback."""
+    """Run a program, and end the process with its status. Ctrl-C before its handlers means status 130."""
     try:
         _mind_ctrl_c()
         status = program()
-    except KeyboardInterrupt:
-        status = 130
-    except BrokenPipeError:  # whoever read what it prints has enough, as `head` has
+    except KeyboardInterrupt:  # a second one, while more is imported, would be a traceback
+        sys.modules["os"]._exit(130)
+    except BrokenPipeError:  # the reader of its output has enough, as `head` has
         status = 0
-    except OSError as error:  # what it prints cannot be written
+    except OSError as error:  # its output cannot be written
         status = 1
         print(f"voicepipe: {error.strerror or error}", file=sys.stderr)
     from voicepipe.runner.process_end import end_process
@@ -59,11 +62,13 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
 
 
 def _mind_ctrl_c() -> None:
-    """Until the program has handlers of its own there is nothing to end. Numpy takes an interrupted
-    import for a broken installation, so a KeyboardInterrupt would not do.
+    """Let Ctrl-C end the process until the program has handlers of its own.
+
+    A KeyboardInterrupt is not enough: numpy takes an interrupted import for a broken installation.
     """
+    # The part in C: to import `signal` itself takes a millisecond, in which Ctrl-C may come.
+    import _signal as signal  # type: ignore[import-not-found]
     import os
-    import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
@@ -73,9 +78,9 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
     """Run one command.
 
     Args:
-        arguments: what stands on the command line; by default that of the process.
-        program: how it was called.
-        only: the command, where the arguments do not begin with it.
+        arguments: the words of the command line; by default those of the process.
+        program: the name by which it was called.
+        only: the command, where the arguments do not begin with one.
 
     Returns:
         The exit status.
@@ -88,7 +93,7 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         if given[:1] == ["help"] and len(given) > 1:
             given = [given[1], "--help"]
         if not given or given[0] in ("-h", "--help", "help"):
-            print(_usage(), end="")
+            _print_usage()
             return 0 if given else 2
         if given[0] == "--version":
             from voicepipe.version import __version__
@@ -98,23 +103,39 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
         only = given.pop(0)
         program = f"{program} {only}"
         if only not in COMMANDS:
-            return _unknown(only)
+            return _run_another(only, given, program)
     from importlib import import_module
 
     status: int = import_module(f"voicepipe.cli.commands.{only}").run(given, program)
     return status
 
 
-def _usage() -> str:
-    return _USAGE.format(commands="\n".join(f"  {name:<11} {what}" for name, what in COMMANDS.items()))
+def _print_usage() -> None:
+    from voicepipe.cli.parts.plugins import describe_plugins
+    from voicepipe.cli.parts.wrapping import columns_of, wrap
+
+    commands = {**COMMANDS, **describe_plugins(COMMANDS), "--version": "print the version"}
+    width = max(map(len, commands)) + 2
+    columns = columns_of(sys.stdout)
+    rows = [wrap(f"  {name:<{width}}{what}", columns, width + 2) for name, what in commands.items()]
+    head, tail = _USAGE.split("{commands}")
+    print(wrap(head, columns) + "\n".join(rows) + wrap(tail, columns), end="")
 
 
-def _unknown(name: str) -> int:
+def _run_another(name: str, given: "Sequence[str]", program: str) -> int:
+    """Run a command of another package, or say that there is none of that name."""
+    from voicepipe.cli.parts.plugins import plugin_names, run_plugin
+    from voicepipe.cli.parts.wrapping import complain
+
+    plugins = plugin_names(COMMANDS)
+    if name in plugins:
+        return run_plugin(name, given, program)
     from difflib import get_close_matches
 
     from voicepipe.text import printable
 
-    near = get_close_matches(name, COMMANDS, 1)
-    right = f"did you mean {near[0]}?" if near else f"{', '.join(COMMANDS)} would be right"
-    print(f"voicepipe: there is no command {printable(repr(name))}: {right}", file=sys.stderr)
+    names = [*COMMANDS, *plugins]
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(names)}"
+    complain("voicepipe", f"unknown command {printable(repr(name))}; {hint}")
     return 2

@@ -1,4 +1,4 @@
-"""How a device is doing: its callbacks, counted and timed by our own clock, and the rest of its figures.
+"""The callbacks of a device, counted and timed by our own clock.
 
 A library's flags do not tell of a callback that came late, and a device that works badly still works: so
 somebody who looks for the cause of a stutter finds it here.
@@ -21,16 +21,16 @@ class CallbackCounts(NamedTuple):
     """The callbacks of a stream so far."""
 
     calls: int = 0
-    """How many there were."""
+    """The number of callbacks."""
     late: int = 0
-    """How many came so late that the device's buffer had run dry, or full, meanwhile."""
+    """The number of those so late that the device's buffer had run dry, or full, meanwhile."""
     underflows: int = 0
-    """How often the device itself said that it ran dry."""
+    """The number of times that the device itself said that it ran dry."""
     longest_wait_s: float = 0.0
     """The longest time between two of them, in seconds."""
 
     def and_then(self, later: CallbackCounts) -> CallbackCounts:
-        """Of both streams, one after the other."""
+        """Add the counts of a later stream."""
         return CallbackCounts(
             self.calls + later.calls,
             self.late + later.late,
@@ -50,11 +50,11 @@ class CallbackCounter:
         self._late_s = math.inf
 
     def expect(self, block_s: float, latency_s: float) -> None:
-        """A callback is to come with every block, and what the device buffers lasts so long."""
+        """Expect a callback with every block, from a device that buffers so much."""
         self._late_s = block_s + max(block_s, latency_s)
 
-    def called(self) -> None:
-        """The callback's."""
+    def note_call(self) -> None:
+        """Count a callback. For the callback."""
         now_s = self._clock()
         waited_s = now_s - self._last_s
         self._last_s = now_s
@@ -66,9 +66,9 @@ class CallbackCounter:
 
     @property
     def last_s(self) -> float | None:
-        """When the last one was, by the clock; None: there was none."""
+        """The time of the last callback, by the clock; None: there was none."""
         return None if self._last_s == math.inf else self._last_s
 
     def counts(self, underflows: int = 0) -> CallbackCounts:
-        """As they are now."""
+        """Return the counts as they are now."""
         return CallbackCounts(self._calls, self._late, underflows, self._longest_s)

@@ -39,7 +39,7 @@ class Hardware(Protocol):
     """A clock, and calls at set times in a context that is not the event loop's."""
 
     def now(self) -> float:
-        """Seconds, on the same clock as the event loop's `time()`. From any thread."""
+        """Return the time in seconds, by the same clock as the event loop's `time()`. From any thread."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
@@ -47,7 +47,7 @@ class Hardware(Protocol):
         ...
 
     def rest(self) -> None:
-        """Nothing is wanted any more for now; returns when no call is being made. Not from a call."""
+        """Rest, for nothing more is due; return when no call is being made. Not from a call."""
         ...
 
 
@@ -65,11 +65,11 @@ class ThreadedHardware:
         self._thread: threading.Thread | None = None
         """The last one that was made."""
         self._ticking = False
-        """It will look again at what is due."""
+        """True while it will look again at what is due."""
         self._calling = False
 
     def now(self) -> float:
-        """The monotonic clock, which is asyncio's too."""
+        """Return the time of the monotonic clock, which is asyncio's too."""
         return time.monotonic()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:

@@ -8,14 +8,13 @@ sets the limit. The others never wait.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
-from voicepipe.checks import check_count, check_seconds
+from voicepipe.devices.trial import DeviceTrial
+from voicepipe.devices.values import Block, DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
-from voicepipe.text import printable, shown
 
 if TYPE_CHECKING:
     from voicepipe.devices.callback_counts import CallbackCounts
@@ -29,172 +28,66 @@ __all__ = [
     "InputStream",
     "LibraryInfo",
     "OutputStream",
+    "Stream",
     "StreamInfo",
     "StreamRequest",
 ]
 
 
 IN_A_LIBRARY = "voicepipe: "
-"""So begin the names of threads in which a back end calls a library, which may never come back."""
+"""The beginning of the names of threads in which a back end calls a library, which may never come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRequest:
-    """What a stream should be. Checked here, before any device is touched.
-
-    Raises:
-        TypeError, ValueError: a field is not of its kind, or out of its bounds.
-    """
-
-    format: AudioFormat = field(default_factory=AudioFormat)
-    """What is read from it or written to it; the back end converts."""
-    device: str = ""
-    """A device's name, or a unique part of it; empty: the default one."""
-    block_s: float = 0.02
-    """Seconds of audio in a block."""
-    latency: str | float = "low"
-    """What to ask of the device: "low", "high", or seconds. PipeWire's "low" is 0.04: less crackles."""
-    channel: int | None = None
-    """The one of a microphone's channels that is heard, counted from 1; None: all of them, mixed."""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.format, AudioFormat):
-            raise TypeError(f"format must be an AudioFormat, not {shown(self.format)}")
-        if not isinstance(self.device, str):
-            raise TypeError(f"device must be a device's name, not {shown(self.device)}")
-        check_seconds("block_s", self.block_s, at_most=1.0)
-        check_count("samples in a block", self.block, at_least=1)
-        if self.channel is not None:
-            check_count("channel", self.channel, at_least=1, at_most=MOST_CHANNELS)
-        if isinstance(self.latency, str):
-            if self.latency not in ("low", "high"):
-                raise ValueError(f"latency must be 'low', 'high' or seconds, not {shown(self.latency)}")
-        else:
-            check_seconds("latency", self.latency, at_most=10.0)
-
-    @property
-    def block(self) -> int:
-        """Samples in a block."""
-        return self.format.samples(self.block_s)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
-    """What a stream is."""
-
-    device: str
-    format: AudioFormat
-    """What is read from it or written to it."""
-    block: int
-    """Samples in a block."""
-    latency_s: float
-    """From the callback to the air, or from the air to the callback, in seconds, as the device reports it."""
-    device_rate: int = 0
-    """The rate at which the device itself was opened, where the stream converts; otherwise 0."""
-    device_channels: int = 0
-    """The same of its channels."""
-    why: str = ""
-    """Which formats the device refused before, and why; empty where it took the first."""
-
-    @property
-    def taken(self) -> AudioFormat:
-        """The format in which the device itself is open."""
-        return AudioFormat(self.device_rate or self.format.rate, self.device_channels or self.format.channels)
-
-    @property
-    def how(self) -> str:
-        """How it was opened, and why so, in one line that is safe to print."""
-        converted = f", and converted to {self.format}" if self.taken != self.format else ""
-        why = f"; it refused {self.why}" if self.why else ""
-        latency = f"; it reports {1e3 * self.latency_s:.0f} ms of latency"
-        return f"{printable(self.device)} opened at {self.taken}{converted}{latency}{why}"
-
-    @property
-    def sounded_s(self) -> float:
-        """So long after its callback the last sample of a block has surely sounded, in seconds.
-
-        What is reported is short by up to a period of the device: PortAudio cuts ALSA's buffer into four,
-        and reports three, whatever our block.
-        """
-        return self.latency_s + max(self.format.seconds(self.block), self.latency_s / 3)
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryInfo:
-    """What a back end stands on."""
-
-    version: str = ""
-    """The sound library and its version; empty where there is none, or nobody knows."""
-    priority: str = "ordinary"
-    """What the system granted to the process that moves the samples: real-time, raised, or ordinary."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """One device of a back end."""
-
-    name: str
-    inputs: int
-    """Channels it can capture; 0: it is no microphone."""
-    outputs: int
-    """Channels it can play; 0: it is no speaker."""
-    default_rate: int
-    default_input: bool = False
-    """It is the microphone that is taken where none is named."""
-    default_output: bool = False
-    """It is the speaker that is taken where none is named."""
-    host: str = ""
-    """The host API that it belongs to; empty where there is but one way to it."""
-
-
-class Block(NamedTuple):
-    """Captured audio."""
-
-    data: bytes
-    """Interleaved int16."""
-    position: int
-    """The first sample's place since the stream began; a jump is a loss."""
-    captured_s: float
-    """When the first sample was captured, by the loop's clock."""
-
-
-class InputStream(Protocol):
-    """A microphone's stream, open."""
+class Stream(Protocol):
+    """An open stream of either direction."""
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The stream as it was opened."""
         ...
 
     @property
     def error(self) -> DeviceError | None:
-        """Why nothing more will come; None while the device is well."""
+        """Why nothing more will come or be heard; None while the device is well."""
         ...
 
     @property
     def counts(self) -> CallbackCounts:
-        """The device's callbacks so far; may be asked for at any time, after the close too."""
+        """The device's callbacks so far. Can be read at any time, after the close too."""
         ...
 
     @property
-    def exhausted(self) -> bool:
-        """The input has run out (a file ended), and everything was read."""
-        ...
+    def callbacks(self) -> int | None:
+        """The number of callbacks so far, the device's signs of life; None: it makes none, as a file."""
+        return None
 
     async def start(self) -> None:
-        """Begin to capture.
+        """Begin to capture or to play.
 
         Raises:
             DeviceError: it does not begin.
         """
         ...
 
+    async def close(self) -> None:
+        """Give the device back; what it still holds is not heard. A second call waits for the first."""
+        ...
+
+
+class InputStream(Stream, Protocol):
+    """A microphone's stream, open."""
+
+    @property
+    def exhausted(self) -> bool:
+        """True where the input has run out (a file ended), and everything was read."""
+        ...
+
     def read(self) -> Block | None:
-        """The oldest block that waits, or None."""
+        """Read the oldest block that waits, or None."""
         ...
 
     def stop(self) -> None:
-        """Close the intake, at once. What was captured before can still be read, or is on its way."""
+        """Close the intake, at once. Audio captured before can still be read, or is on its way."""
         ...
 
     async def finish(self) -> None:
@@ -202,31 +95,12 @@ class InputStream(Protocol):
         ...
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """The stream's ledger; `dropped`: what its reader dropped after reading it, by reason."""
-        ...
-
-    async def close(self) -> None:
-        """Give the device back. A second call waits for the first."""
+        """Return the stream's ledger; `dropped`: what its reader dropped after reading it, by reason."""
         ...
 
 
-class OutputStream(Protocol):
+class OutputStream(Stream, Protocol):
     """A speaker's stream, open. It plays zeros where nothing is written."""
-
-    @property
-    def info(self) -> StreamInfo:
-        """What was opened."""
-        ...
-
-    @property
-    def error(self) -> DeviceError | None:
-        """Why nothing more will be heard; None while the device is well."""
-        ...
-
-    @property
-    def counts(self) -> CallbackCounts:
-        """The device's callbacks so far; may be asked for at any time, after the close too."""
-        ...
 
     @property
     def position(self) -> int:
@@ -240,8 +114,9 @@ class OutputStream(Protocol):
 
     @property
     def asked_s(self) -> float | None:
-        """When the device last asked for a block, by the loop's clock, as far as `queued` knows of it; None:
-        it did not yet, or it has no clock of its own.
+        """The time of the device's last request for a block, by the loop's clock, as far as `queued` knows.
+
+        None: there was none yet, or the device has no clock of its own.
         """
         ...
 
@@ -252,15 +127,7 @@ class OutputStream(Protocol):
 
     @property
     def flushing(self) -> bool:
-        """A flush has not taken effect yet; `position` still moves."""
-        ...
-
-    async def start(self) -> None:
-        """Begin to play.
-
-        Raises:
-            DeviceError: it does not begin.
-        """
+        """True while a flush has not taken effect; `position` still moves."""
         ...
 
     def write(self, data: bytes | memoryview) -> None:
@@ -274,7 +141,7 @@ class OutputStream(Protocol):
     def flush(self) -> None:
         """Fade out within the next block, and forget the rest of what was written until now.
 
-        What is written afterwards is heard whole. Takes effect when the device asks for its
+        Later writes are heard whole. Takes effect when the device asks for its
         next block.
         """
         ...
@@ -292,33 +159,31 @@ class OutputStream(Protocol):
         """Return when no flush is waiting to take effect. Raises as `drain`."""
         ...
 
-    async def close(self) -> None:
-        """Give the device back; what it still holds is not heard. A second call waits for the first."""
-        ...
-
 
 class Backend(Protocol):
-    """Opens streams. `wake` is called in the loop's thread when a stream has news; never after its close."""
+    """A way to devices. Derive from it for the defaults: whatever is optional has one.
 
-    @property
-    def name(self) -> str:
-        """As in `open_backend`."""
-        ...
+    Every stream gets a `wake`, which is called in the loop's thread when the stream has news, and never after
+    its close.
+    """
 
-    @property
-    def shares_air(self) -> bool:
-        """Its microphones hear its speakers, as in a room; so they are muted while a speaker sounds."""
-        ...
+    name: str
+    """The name, as in `open_backend`."""
+    shares_air: bool = False
+    """True where its microphones hear its speakers, as in a room: they are muted while a speaker sounds."""
+    lost_for_good: bool = False
+    """True where a lost device does not come back (a file): to open it again would be another one."""
 
-    @property
-    def lost_for_good(self) -> bool:
-        """What is lost does not come back (a file): to open it again would be another one."""
-        ...
-
+    @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:
-        """The devices there are now."""
+        """List the devices that there are now.
+
+        Raises:
+            DeviceError: they cannot be listed.
+        """
         ...
 
+    @abc.abstractmethod
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone; it does not capture yet.
 
@@ -327,6 +192,7 @@ class Backend(Protocol):
         """
         ...
 
+    @abc.abstractmethod
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         """Open a speaker; it does not play yet.
 
@@ -334,3 +200,21 @@ class Backend(Protocol):
             DeviceError: it cannot be opened; the class says why.
         """
         ...
+
+    async def trials(self) -> list[DeviceTrial]:
+        """Try every device, without a sound, for 16 kHz mono. Takes some seconds at most.
+
+        By default nothing is tried: the devices come without trials.
+
+        Raises:
+            DeviceError: the devices cannot be listed.
+        """
+        return [DeviceTrial(device) for device in await self.devices()]
+
+    async def library(self) -> LibraryInfo | None:
+        """Return the sound library under it; None, as by default: there is none.
+
+        Raises:
+            DeviceError: the library cannot be asked.
+        """
+        return None

@@ -1,13 +1,12 @@
-"""What devices were found to open at, when they were tried."""
+"""The formats at which devices open, found by trying."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from voicepipe.devices.port import DeviceInfo
+from voicepipe.devices.values import DeviceInfo
 
-__all__ = ["CHANNELS", "RATES", "DeviceTrial", "SideTrial", "TriesDevices"]
+__all__ = ["CHANNELS", "RATES", "DeviceTrial", "SideTrial"]
 
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
 """The usual rates, which are tried."""
@@ -24,7 +23,7 @@ class SideTrial:
     channels: tuple[int, ...] = ()
     """Those of the usual numbers of channels, and its most, with which it opens."""
     taken_rate: int = 0
-    """What would be taken of it for what was asked for; 0: nothing."""
+    """The rate that would be taken for what was asked for; 0: none."""
     taken_channels: int = 0
     trouble: str = ""
     """Why it does not open, or was not tried; empty where all is well. Safe to print."""
@@ -35,18 +34,5 @@ class DeviceTrial:
     """One device, and what its directions do; None: it has not that direction."""
 
     device: DeviceInfo
-    microphone: SideTrial | None
-    speaker: SideTrial | None
-
-
-@runtime_checkable
-class TriesDevices(Protocol):
-    """A back end that can find out, without a sound, what its devices open at."""
-
-    async def trials(self) -> list[DeviceTrial]:
-        """Every device there is, tried for 16 kHz mono. Takes some seconds at most.
-
-        Raises:
-            DeviceError: the devices cannot be listed.
-        """
-        ...
+    microphone: SideTrial | None = None
+    speaker: SideTrial | None = None

@@ -12,7 +12,7 @@ import math
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number, check_seconds
-from voicepipe.drift.lateness import joined
+from voicepipe.drift.lateness import join
 from voicepipe.drift.stretch import MOST_PPM, Stretcher
 
 __all__ = ["DriftCompensator", "FillController"]
@@ -44,7 +44,7 @@ LEVEL_S = 0.015
 LONGEST_TARGET_S = 0.15
 """A stall that would need more is suffered: the delay would be worse."""
 REMEMBER_S = 900.0
-"""How long a target that a stall has raised stays, if no other stall needs it."""
+"""The time that a raised target stays, if no other stall needs it."""
 
 
 class FillController:
@@ -83,7 +83,7 @@ class FillController:
         self._least_target_s = block_s + 0.025 if target_s is None else check_seconds("target_s", target_s)
         # The fill moves by half a block with the phase between the clocks: that is no drift.
         self.band_s = block_s / 2 + 0.008
-        """It is silent while the fill is so far from the target, or less."""
+        """The distance of the fill from the target up to which it is silent."""
         self._limit_s = check_seconds("limit_s", limit_s)
         self.target_s = self._least_target_s
         """The fill to hold."""
@@ -92,9 +92,9 @@ class FillController:
         self.ppm = 0.0
         """The present correction: positive plays faster. From -500 to 500."""
         self.engaged = False
-        """It corrects."""
+        """True while it corrects."""
         self._learned_ppm = 0.0
-        """What the clocks differ by. Kept over pauses: the clocks stay the same."""
+        """The difference between the clocks. Kept over pauses: the clocks stay the same."""
         self._average_ppm = 0.0
         self.after_pause = False
         """The last piece was the first after a pause."""
@@ -104,10 +104,10 @@ class FillController:
         self._smoothed_since_s = -math.inf
         self._dry_since_s: float | None = None
         self._needed_s = -math.inf
-        """When the raised target was last needed."""
+        """The time at which the raised target was last needed."""
 
     def even_s(self, fill_s: float, since_s: float | None) -> float:
-        """The fill, less what the device would have taken evenly since it last took some. For a device that
+        """Return the fill, less what the device would have taken evenly since it last took some. For one that
         takes single blocks it is the fill, on average. None: it is not known since when.
         """
         return fill_s if since_s is None else fill_s - since_s + self._block_s / 2
@@ -147,7 +147,7 @@ class FillController:
         return self.ppm
 
     def pause(self) -> None:
-        """What comes next is looked at anew."""
+        """Look anew at what comes next."""
         self._last_s = -math.inf
         self._begin(-math.inf)
 
@@ -163,7 +163,7 @@ class FillController:
         self.ppm = 0.0
 
     def _learns(self, now_s: float, fill_s: float, even_s: float) -> bool:
-        """After the queue ran dry, wait for its new level, and make that the target."""
+        """Wait for the new level after the queue ran dry, and make that the target."""
         if self._dry_since_s is not None:
             if now_s - self._dry_since_s < LIVE_S:
                 return True
@@ -242,7 +242,7 @@ class DriftCompensator:
     def process(
         self, data: bytes, now_s: float, fill_s: float, *, since_s: float | None = None, live: bool = False
     ) -> bytes:
-        """What to write in place of `data`, now.
+        """Return what to write in place of `data`, now.
 
         Args:
             data: one frame's audio.
@@ -257,7 +257,7 @@ class DriftCompensator:
         audio_s = len(data) / self._bytes_per_s
         if self._skips:
             self._skips = False
-            data = joined(self._last, data, self._stretcher.format)
+            data = join(self._last, data, self._stretcher.format)
         self._last = data[-self._stretcher.format.sample_bytes :]
         ppm = controller.observe(now_s, fill_s, audio_s, since_s=since_s, captured_now=live)
         if controller.after_pause and fill_s <= 0.0:
@@ -266,26 +266,26 @@ class DriftCompensator:
         return self._stretcher.process(data, ppm)
 
     def excess_s(self, fill_s: float, since_s: float | None) -> float:
-        """How much more waits than should, in seconds; negative: less. Arguments as for `process`."""
+        """Return the surplus in the queue, in seconds; negative: it lacks. Arguments as for `process`."""
         return max(0.0, self.controller.even_s(fill_s, since_s)) - self.controller.target_s
 
     def skip(self) -> None:
-        """A piece is left out: what comes next begins a new stretch, and is joined without a step."""
+        """Skip a piece: what comes next begins a new stretch, and is joined without a step."""
         self.controller.pause()
         self._skips = True
 
     def flush(self) -> bytes:
-        """What is still inside, when nothing more comes: at most 16 samples."""
+        """Return what is still inside, when nothing more comes: at most 16 samples."""
         return self._stretcher.flush()
 
     def reset(self) -> int:
-        """The queue was emptied: forget what is inside. Returns how many samples that were."""
+        """Forget what is inside, for the queue was emptied. Returns the number of samples."""
         self.controller.pause()
         self._last = bytes(self._stretcher.format.sample_bytes)
         return self._stretcher.reset()
 
     def _before(self, silence_s: float) -> bytes:
-        """What goes before the first piece of a stretch."""
+        """Return what goes before the first piece of a stretch."""
         audio = self._stretcher.format
         samples = audio.samples(silence_s)
         self._cushions += samples

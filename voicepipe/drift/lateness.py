@@ -1,4 +1,4 @@
-"""What of live sound comes too late to be heard: after a standstill, what was captured meanwhile.
+"""Live sound that comes too late to be heard: after a standstill, what was captured meanwhile.
 
 A loop that stood still, or a speaker that did, leaves sound waiting that delays all that follows. A little
 of it is led back by playing faster (`voicepipe.drift`), which takes minutes and loses nothing. More is left
@@ -11,7 +11,7 @@ import math
 
 from voicepipe.audio.format import AudioFormat
 
-__all__ = ["LIVE_S", "Lateness", "joined"]
+__all__ = ["LIVE_S", "Lateness", "join"]
 
 LIVE_S = 0.5
 """Audio that was captured so shortly ago is live. Of what is usually older nobody hears that it is late."""
@@ -41,7 +41,7 @@ class Lateness:
         self._skips_since_s: float | None = None
 
     def is_late(self, now_s: float, captured_s: float | None, audio_s: float, excess_s: float) -> bool:
-        """Whether to leave out a piece that comes now.
+        """Return whether to leave out a piece that comes now.
 
         Args:
             now_s: this moment.
@@ -84,8 +84,8 @@ class Lateness:
         self._least_s = min(self._least_s, age_s)
 
 
-def joined(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
-    """A piece to be heard behind a sample that it does not go on from: without the step.
+def join(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
+    """Join a piece to a sample that it does not go on from, without the step.
 
     Args:
         last: that sample, of all channels.

@@ -19,9 +19,9 @@ __all__ = ["MOST_PPM", "Stretcher"]
 MOST_PPM = 500.0
 """The largest correction; in pitch it is 0.87 cents."""
 SLEW_PPM_PER_S = 50.0
-"""How fast the correction moves, so that no step of pitch is heard."""
+"""The speed of the correction: no step of pitch is heard."""
 LANDING_PPM = 20.0
-"""How fast the last fraction of a sample is made up before audio passes as it is again."""
+"""The speed at which the last fraction of a sample is made up before audio passes as it is again."""
 AHEAD = 16
 """Samples behind the present one that a sample is made of: what is held while it stretches."""
 BEFORE = AHEAD - 1
@@ -61,12 +61,12 @@ class Stretcher:
         self._history_bytes = BEFORE * format.sample_bytes
         self._history = bytes(self._history_bytes)
         self._sinc: _Sinc | None = None
-        """There from the first correction on."""
+        """Made at the first correction."""
         self._engaged = False
         self._waiting: _Floats
-        """What came in, from `BEFORE` samples before the next place on."""
+        """The samples that came in, from `BEFORE` samples before the next place on."""
         self._place = 0.0
-        """Where in `_waiting` the next sample out lies."""
+        """The place in `_waiting` of the next sample out."""
 
     @property
     def engaged(self) -> bool:
@@ -84,7 +84,7 @@ class Stretcher:
         return self.taken - self.given - self.held - self.discarded
 
     def process(self, data: bytes | memoryview, ppm: float) -> bytes:
-        """What can be given out after so many whole samples, when the correction moves towards `ppm`.
+        """Take so many whole samples, and return what can be given out; the correction moves towards `ppm`.
 
         Raises:
             TypeError, ValueError: `ppm` is no number, or beyond 500 either way.
@@ -101,7 +101,7 @@ class Stretcher:
         return out
 
     def flush(self) -> bytes:
-        """What is still inside: the sound ends here. What comes next passes as it is."""
+        """End the sound here, and return what is still inside. Audio that follows passes as it is."""
         if not self._engaged:
             return b""
         import numpy as np
@@ -165,7 +165,7 @@ class Stretcher:
         return _pcm(np.concatenate(parts)) if parts else b""
 
     def _glide(self, room: float, parts: list[_Floats]) -> bool:
-        """Go on towards the nearest whole place; there, give out all that waits, and be done."""
+        """Move towards the nearest whole place; there, give out all that waits, and be done."""
         way = round(self._place) - self._place
         count = math.ceil(abs(way) / (LANDING_PPM * 1e-6))
         if count:
@@ -180,7 +180,7 @@ class Stretcher:
         return True
 
     def _make(self, count: int, step: float) -> _Floats:
-        """The next samples out; what is needed no more is let go."""
+        """Make the next samples out; what is needed no more is let go."""
         assert self._sinc is not None
         out = self._sinc.between(self._waiting, self._place, step, count)
         place = self._place + count * step
@@ -209,7 +209,7 @@ class _Sinc:
         self._filters: _Floats = filters.astype(np.float32)
 
     def between(self, audio: _Floats, first: float, step: float, count: int) -> _Floats:
-        """`count` values at `first`, `first + step`, ...; shape (count, channels)."""
+        """Return `count` values at `first`, `first + step`, ...; shape (count, channels)."""
         import numpy as np
 
         places = first + step * np.arange(count)

@@ -1,4 +1,4 @@
-"""The program's speech as a speaker knows it: when it began and ended to sound, and who is told."""
+"""The program's speech, as a speaker knows it: its start, its end, and the frames that tell of them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from voicepipe.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, F
 __all__ = ["BotSpeech"]
 
 PAUSE_S = 0.3
-"""Silence for so long ends the program's speech; less is a gap between two frames."""
+"""The silence in seconds that ends the program's speech. A shorter one is a gap between two frames."""
 ROOM_S = 0.3
-"""So long after its last sample a room is quiet, and a latency that was reported too short has passed."""
+"""The seconds after the last sample until the room is quiet.
+
+They also cover a latency that the device reported too short."""
 
 
 class BotSpeech:
-    """One stretch of speech after the other. One owner; in the loop's thread.
+    """The program's speech, one period after another. One owner; in the loop's thread.
 
     Args:
-        playback: what is played.
-        air: where it is noted that something sounds.
-        tell: sends a fact both ways.
-        wake: has the owner look again when a pause has lasted.
+        playback: the playback of the speaker.
+        air: the record of the times at which speakers sound.
+        tell: sends a frame in both directions.
+        wake: wakes the owner when a pause may be over.
     """
 
     def __init__(
@@ -41,25 +43,25 @@ class BotSpeech:
         self._wake = wake
         self._clock = asyncio.get_running_loop().time
         self.is_on = False
-        """The program speaks."""
+        """True while the program speaks."""
         self.cut = False
-        """What waited was taken away, and nobody has been told yet how much was heard."""
+        """True after an interruption, until a frame has told how much was played."""
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
-        """Tell that it begins, if it has not begun."""
+        """Send `BotStartedSpeakingFrame`, if speech has not begun yet."""
         if self._playback.pending and not self.is_on:
             self.is_on = True
             self._air.begin(self, self._clock())
             await self._tell(BotStartedSpeakingFrame(self._playback.next_position))
 
-    def goes_on(self) -> None:
-        """Note that something was handed to the device: the pause begins anew."""
+    def note_audio(self) -> None:
+        """Note that the device got audio. The pause then begins anew."""
         self._quiet_since = None
 
     async def pause(self) -> bool:
-        """End it if nothing has waited to be heard for the length of a pause; return whether it ended."""
+        """End the speech if no audio has waited for the length of a pause; return True if it ended."""
         now = self._clock()
         if self._quiet_since is None:
             self._quiet_since = now
@@ -76,16 +78,16 @@ class BotSpeech:
         self._wake()
 
     async def end(self, *, interrupted: bool = False) -> None:
-        """Tell that it has ended, if it had begun."""
+        """Send `BotStoppedSpeakingFrame`, if speech has begun."""
         if self.is_on:
             self.is_on = False
             self._leave_air()
             await self._tell(BotStoppedSpeakingFrame(self._playback.position, interrupted))
 
     async def end_if_cut(self) -> None:
-        """Tell how much was heard, after an interruption: when the device has let go of what waited.
+        """End the speech after an interruption, as soon as the device has dropped the waiting audio.
 
-        Nothing is written before that, so the position is exact. Raises: DeviceError.
+        No audio is written before that, so the position in the frame is exact. Raises: DeviceError.
         """
         if self.cut:
             await self._playback.settle()
@@ -93,17 +95,17 @@ class BotSpeech:
             await self.end(interrupted=True)
 
     def lose(self, silent_s: float) -> None:
-        """Take the loss of the device, which has been silent for so long, for a cut."""
+        """Treat the loss of the device as an interruption; it has been silent for `silent_s` seconds."""
         self.cut = self.is_on
         self._leave_air(silent_s)
 
     def _leave_air(self, silent_s: float = 0.0) -> None:
-        """Note that the last sample was handed to the device by now, or so long ago."""
+        """Note the end of sound. The device got its last sample `silent_s` seconds ago at the latest."""
         quiet_s = self._quiet_since
         last_s = self._clock() - silent_s if quiet_s is None else quiet_s
         self._air.end(self, last_s + self._playback.latency_s + ROOM_S)
 
     def close(self) -> None:
-        """Forget the timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""The blocks of several streams as one line of positions, with their ledger."""
+"""The captured blocks of several streams, with continuous positions and one ledger."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ __all__ = ["Captured"]
 
 
 class Captured:
-    """Blocks of one stream after the other as one line of positions, and the books over all of them."""
+    """The captured blocks of one stream after another, with continuous positions and one ledger."""
 
     def __init__(self) -> None:
         self.format = AudioFormat()
         self.dropped: Counter[str] = Counter()
-        """What was dropped after it was read, and what passed by while there was no device."""
+        """Samples dropped after they were read, and samples missed while there was no device."""
         self.any_lost = False
-        """There was a stream, and it was lost."""
+        """True once a stream was lost."""
         self._lost: deque[InputStream] = deque()
-        """Streams that are lost, and may hold something that was captured."""
+        """Lost streams that may still hold captured blocks."""
         self._over = SeamReport("", 0, 0, 0)
-        """Of the streams that are read to their end."""
+        """The counts of the streams that were read to their end."""
         self._stream: InputStream | None = None
-        """The last one that was read."""
+        """The stream that was read last."""
         self._gap = 0
-        """Samples that passed by between the streams so far."""
+        """The samples missed between the streams so far."""
         self._offset = 0
-        """Where the position 0 of the present stream stands."""
+        """The overall position of the present stream's first sample."""
         self._end, self._end_s = 0, 0.0
-        """The end of the last block: its position, and its time."""
+        """The position and the time of the end of the last block."""
 
     def begin(self, stream: InputStream, now_s: float) -> None:
-        """The first stream begins."""
+        """Begin with the first stream."""
         self._stream, self._end_s = stream, now_s
 
     def lose(self, stream: InputStream) -> None:
-        """This stream is lost; what it captured can still be read."""
+        """Stop a stream that is lost. Its captured blocks can still be read."""
         stream.stop()
         self._lost.append(stream)
         self.any_lost = True
 
-    def next_of_the_lost(self) -> Block | None:
-        """The oldest block of the lost streams, or None."""
+    def next_lost_block(self) -> Block | None:
+        """Return the oldest block of the lost streams; None if there is none."""
         while self._lost:
             stream = self._lost[0]
             block = stream.read()
@@ -55,7 +55,7 @@ class Captured:
         return None
 
     def place(self, block: Block, stream: InputStream) -> Block:
-        """The block with its position among those of all streams."""
+        """Return the block with its position among the blocks of all streams."""
         self.format = stream.info.format
         if stream is not self._stream:
             self._stream = stream
@@ -66,7 +66,10 @@ class Captured:
         return block._replace(position=position)
 
     def _begin_behind_a_gap(self, block: Block) -> None:
-        """The first block of a stream behind another. What it lost itself, before that block, is no gap."""
+        """Place the first block of a new stream after the gap.
+
+        Blocks that the new stream itself lost before that block are not part of the gap.
+        """
         passed = round((block.captured_s - self._end_s) * self.format.rate)
         gap = max(0, passed - block.position)
         self._offset = self._end + gap
@@ -74,14 +77,14 @@ class Captured:
         self.dropped[DropReason.DEVICE_LOST] += gap
 
     def drop_rest(self, stream: InputStream | None, reason: str) -> None:
-        """Book what was captured and nobody will read."""
-        while (block := self.next_of_the_lost()) is not None:
+        """Count the captured samples that will not be read as dropped."""
+        while (block := self.next_lost_block()) is not None:
             self.dropped[reason] += len(block.data) // self.format.sample_bytes
         while stream is not None and (block := stream.read()) is not None:
             self.dropped[reason] += len(block.data) // stream.info.format.sample_bytes
 
     def seam(self, name: str, stream: InputStream | None) -> SeamReport:
-        """The ledger over all streams, `stream` the present one."""
+        """Return the ledger over all streams; `stream` is the present one."""
         total = self._over
         for each in (*self._lost, stream):
             if each is not None:

@@ -1,9 +1,9 @@
-"""A device, kept for a stage: its loss is noticed and told, and it is looked for until it is back.
+"""The device of a stage: its stream, the notice of its loss, and the search until it is back.
 
-While it is lost, three things go on side by side, each a task of the stage's own: the dead
-stream is closed, which may take for ever; everybody is told; and the device is opened again
-by the same request, after 0.5, 1 and 2 s, and then every 3 s. None of them holds up the end
-of the run: what does not come back when it is cancelled is named as abandoned.
+While the device is lost, three tasks of the stage run side by side. One closes the dead stream,
+which may take for ever. One tells the run. One opens the device again by the same request,
+after 0.5, 1 and 2 s, and then every 3 s. None of them delays the end of the run: a task that
+does not stop when it is cancelled is reported as abandoned.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ __all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
 
 
 def check_on_loss(value: object, backend: Backend) -> OnLoss:
-    """Return the policy. What a back end does not get back (a file) always fails instead of waiting.
+    """Check the policy, and return it.
+
+    A back end whose devices do not come back, such as a file, gets "fail" instead of "wait".
 
     Raises:
-        ValueError: it is no policy.
+        ValueError: `value` is not a policy.
     """
     for policy in get_args(OnLoss):
         if value == policy:
@@ -42,29 +44,34 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
 
 
 class Stream(Protocol):
-    """What is asked of either kind of stream."""
+    """An input or output stream, as this module sees it."""
 
     @property
     def info(self) -> StreamInfo:
-        """What was opened."""
+        """The description of the opened stream."""
         ...
 
     @property
     def error(self) -> DeviceError | None:
-        """Why it is dead."""
+        """The error that ended the stream; None while it works."""
         ...
 
     @property
     def counts(self) -> CallbackCounts:
-        """Its callbacks so far."""
+        """The counts of its callbacks so far."""
+        ...
+
+    @property
+    def callbacks(self) -> int | None:
+        """The number of callbacks so far; None: it makes none."""
         ...
 
     async def start(self) -> None:
-        """Let it begin."""
+        """Start the stream."""
         ...
 
     async def close(self) -> None:
-        """Give the device back."""
+        """Close the stream and release the device."""
         ...
 
 
@@ -72,17 +79,17 @@ S = TypeVar("S", bound=Stream)
 
 
 class KeptDevice(Generic[S]):
-    """The stream that a stage has now, and the search for the next. In the loop's thread.
+    """The present stream of a stage, and the search for the next one. In the loop's thread.
 
     Args:
-        stage: whose it is: its tasks and its pushes.
+        stage: the owner; it starts the tasks and pushes the frames.
         kind: "microphone" or "speaker".
-        device: what was asked for; empty: the default one.
-        on_loss: what a loss does.
-        opens: opens a stream; takes the stream's wake-up call.
-        news: what the stage does when a stream has news.
-        lost: the stage lets go of this stream, at once.
-        found: the stage makes sure of a stream that was opened and started again. Raises: DeviceError.
+        device: the requested name; empty: the default device.
+        on_loss: the policy for a loss.
+        open_stream: opens a stream; takes the stream's wake-up call.
+        on_news: called when a stream has news.
+        on_lost: called when a stream is lost; the stage lets go of it at once.
+        on_found: called when a stream was opened and started again; checks it. Raises: DeviceError.
     """
 
     def __init__(
@@ -92,45 +99,49 @@ class KeptDevice(Generic[S]):
         device: str,
         on_loss: OnLoss,
         *,
-        opens: Callable[[Callable[[], None]], Awaitable[S]],
-        news: Callable[[], None],
-        lost: Callable[[S], None],
-        found: Callable[[S], Awaitable[None]],
+        open_stream: Callable[[Callable[[], None]], Awaitable[S]],
+        on_news: Callable[[], None],
+        on_lost: Callable[[S], None],
+        on_found: Callable[[S], Awaitable[None]],
     ) -> None:
         self.stream: S | None = None
-        """None while there is none."""
+        """The present stream; None while the device is absent or lost."""
         self._stage = stage
         self._kind: DeviceKind = kind
         self._on_loss: OnLoss = on_loss
-        self._opens, self._tell_stage, self._let_go, self._found = opens, news, lost, found
+        self._open_stream, self._on_news = open_stream, on_news
+        self._on_lost, self._on_found = on_lost, on_found
         self._clock = asyncio.get_running_loop().time
         self._log = DeviceLog(kind, device, on_loss)
         self._search = Search()
         self._lost_streams = LostStreams(stage.create_task, kind)
         self._running = self._ending = self._retired = False
         self._info: StreamInfo | None = None
-        """Of the last stream that was opened and had worked, or of the first."""
+        """The description of the last stream that worked, or of the first one."""
         self._counts = CallbackCounts()
-        """Of the streams that are lost."""
+        """The callback counts of the lost streams."""
         self._reconnections = 0
-        """How often it came back."""
+        """The number of times that the device came back."""
         self._lost_at: float | None = None
-        """Since when it is lost; None while it is not, or nobody knows."""
+        """The time of the loss; None while the device is not lost."""
         self._looking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
 
     # -- opening -------------------------------------------------------------------
 
     async def open(self, *, patient: bool = False) -> S:
-        """Open the first stream. A patient one waits for a device that is absent, if the policy is to wait.
+        """Open the first stream, and return it.
+
+        Args:
+            patient: wait for a device that is absent, if the policy is "wait".
 
         Raises:
-            DeviceError: it does not open; or it is absent, and is not waited for.
+            DeviceError: the device does not open, or it is absent and `patient` does not apply.
         """
         patient = patient and self._on_loss == "wait"
         while self.stream is None:
             try:
-                self.stream = await self._opens(self._take_news)
+                self.stream = await self._open_stream(self._take_news)
             except BackendMissingError:
                 raise
             except ABSENT as error:
@@ -139,7 +150,7 @@ class KeptDevice(Generic[S]):
                 await self._wait_for_the_first(error)
         self._lost_at, self._info = None, self.stream.info
         self._search.succeed()
-        self._log.opened(self._info)
+        self._log.log_opened(self._info)
         return self.stream
 
     async def _wait_for_the_first(self, error: DeviceError) -> None:
@@ -148,24 +159,24 @@ class KeptDevice(Generic[S]):
             self._lost_at = now
             self._search.begin()
         self._search.note(error)
-        self._log.absent(error, now)
+        self._log.log_absent(error, now)
         await self._search.pause()
 
     @property
     def waits_for(self) -> str:
-        """Why the first stream cannot be had, between two attempts to open it; else empty."""
+        """The reason why the first stream is absent, between two attempts to open it; else empty."""
         return self._search.absent if self._info is None and self._search.pauses else ""
 
     @property
     def awaits_the_first(self) -> bool:
-        """There is no first stream yet, for its device is absent."""
+        """True while the first stream does not exist because its device is absent."""
         return self._info is None and self._lost_at is not None
 
     def watch(self) -> None:
-        """Have a loss be what the policy makes of it from now on: the run has begun.
+        """Apply the policy to a loss from now on, because the run has begun.
 
         Raises:
-            DeviceError: it is lost already.
+            DeviceError: the device is lost already.
         """
         self.check()
         self._running = True
@@ -173,10 +184,10 @@ class KeptDevice(Generic[S]):
     # -- while it runs -------------------------------------------------------------
 
     def check(self) -> bool:
-        """Return whether there is a device.
+        """Return True if there is a device.
 
         Raises:
-            DeviceError: it is lost, and that is an error: by the policy, or before the run has begun.
+            DeviceError: the device is lost, and the policy is "fail" or the run has not begun.
         """
         stream = self.stream
         if stream is not None and stream.error is not None:
@@ -186,7 +197,7 @@ class KeptDevice(Generic[S]):
         return self.stream is not None
 
     async def is_there(self) -> bool:
-        """Return whether there is a device; tell everybody that it works again, where it had been lost.
+        """Return True if there is a device; tell the run if a lost device works again.
 
         Raises:
             DeviceError: as `check`.
@@ -196,7 +207,7 @@ class KeptDevice(Generic[S]):
         return there
 
     async def confirm(self) -> None:
-        """Tell everybody that the device works again, where it had been lost."""
+        """Tell the run that the device works again, if it was lost."""
         stream, lost_at = self.stream, self._lost_at
         if stream is None or lost_at is None:
             return
@@ -204,12 +215,12 @@ class KeptDevice(Generic[S]):
         self._lost_at, self._info = None, stream.info
         self._search.succeed()
         self._reconnections += 1
-        self._log.back(stream.info, now - lost_at, now)
+        self._log.log_back(stream.info, now - lost_at, now)
         await self._push(DeviceRestoredFrame(printable(stream.info.device), self._kind, now - lost_at))
 
     @contextlib.contextmanager
-    def bears_loss(self) -> Iterator[None]:
-        """Within, a call to the present stream that fails because the device is lost just ends."""
+    def tolerate_loss(self) -> Iterator[None]:
+        """Suppress the DeviceError of a stream that is lost, if the policy is not to fail."""
         stream = self.stream
         try:
             yield
@@ -219,9 +230,9 @@ class KeptDevice(Generic[S]):
                 raise
 
     def state(self) -> DeviceState:
-        """Return how the device stands."""
+        """Return the present state of the device."""
         stream, lost_at = self.stream, self._lost_at
-        counted: int | None = getattr(stream, "callbacks", None)  # the port does not ask for it
+        counted = None if stream is None else stream.callbacks
         return DeviceState(
             self._kind,
             self._log.device if stream is None else printable(stream.info.device),
@@ -233,7 +244,7 @@ class KeptDevice(Generic[S]):
         )
 
     def statistics(self, seam: SeamReport) -> DeviceStatistics | None:
-        """Return how the device is doing, with what its ledger says; None where it was never opened."""
+        """Return the device's counts, joined with its ledger; None if it was never opened."""
         stream, info = self.stream, self._info
         if info is None:
             return None
@@ -262,47 +273,47 @@ class KeptDevice(Generic[S]):
     # -- the end -------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Look for it no more: the run ends."""
+        """Stop the search for the device, because the run ends."""
         self._ending = True
         if self._looking is not None:
             self._looking.cancel()
 
     async def wait_until_told(self) -> None:
-        """Return when everybody knows of the last loss."""
+        """Wait until the run was told of the last loss."""
         if self._telling is not None:
             await asyncio.wait([self._telling])
 
     def retire(self) -> None:
-        """Take no loss for one from now on: the stage is done with the device."""
+        """Ignore any later loss, because the stage no longer needs the device."""
         self._retired = True
         self.stop()
 
     async def close(self) -> None:
-        """Give back the present stream, and what of the lost ones nobody has begun to close."""
+        """Close the present stream, and the lost streams whose close has not begun."""
         self.retire()
         await self._lost_streams.finish(self.stream)
 
     # -- loss ------------------------------------------------------------------------
 
     def _take_news(self) -> None:
-        """Take a stream's wake-up call."""
+        """Handle a stream's wake-up call."""
         stream = self.stream
         if stream is not None and stream.error is not None:
             self._notice(stream)
-        self._tell_stage()
+        self._on_news()
 
     def _notice(self, stream: S) -> None:
-        """Let go of a stream that has failed, where that is no error."""
-        borne = self._running and not self._retired and self._on_loss != "fail"
+        """Let go of a stream that has failed, unless the failure is an error of the stage."""
+        tolerated = self._running and not self._retired and self._on_loss != "fail"
         error = stream.error
-        if not borne or not isinstance(error, DeviceLostError):
+        if not tolerated or not isinstance(error, DeviceLostError):
             return
         self.stream = None
         self._log.device = printable(stream.info.device)
         self._counts = self._counts.and_then(stream.counts)
-        self._let_go(stream)
+        self._on_lost(stream)
         self._lost_streams.close_later(stream)
-        if self._lost_at is None:  # else it was opened again, and failed before it had worked
+        if self._lost_at is None:  # else it was opened again, but failed before it worked
             self._lost_at = self._clock()
             self._search.begin()
             self._telling = self._lost_streams.do(self._tell(error), "loss")
@@ -321,7 +332,7 @@ class KeptDevice(Generic[S]):
         await self._stage.push_frame(frame)
 
     def _remind(self, error: DeviceError, since_s: float) -> None:
-        self._log.lost(error, since_s, self._clock(), ending=self._ending)
+        self._log.log_lost(error, since_s, self._clock(), ending=self._ending)
 
     # -- return ----------------------------------------------------------------------
 
@@ -336,11 +347,11 @@ class KeptDevice(Generic[S]):
         self._take_news()
 
     async def _attempt(self) -> S:
-        """Return a stream that works. Raises: DeviceError."""
-        stream = await self._opens(self._take_news)
+        """Open and check a stream, and return it. Raises: DeviceError."""
+        stream = await self._open_stream(self._take_news)
         try:
             await stream.start()
-            await self._found(stream)
+            await self._on_found(stream)
         except DeviceError:
             self._lost_streams.close_later(stream)
             raise

@@ -1,4 +1,4 @@
-"""Streams that a stage has let go of: each is closed beside the run, which may take for ever."""
+"""The lost streams of a stage. Each is closed beside the run, because a close may take for ever."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ _log = logging.getLogger("voicepipe")
 
 
 class Closable(Protocol):
-    """What can be given back."""
+    """A stream that can be closed."""
 
     async def close(self) -> None:
-        """Give the device back."""
+        """Close the stream and release its device."""
         ...
 
 
 class MakeTask(Protocol):
-    """Starts a task of the stage's own."""
+    """A function that starts a task of the stage."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """Start it."""
+        """Start the task."""
         ...
 
 
 class LostStreams:
-    """Closes streams in tasks of the stage's, and the rest at the end. In the loop's thread.
+    """The lost streams of a stage, closed in tasks of the stage. In the loop's thread.
 
     Args:
-        make_task: starts a task of the stage's.
-        what: the device, for the log.
+        make_task: starts a task of the stage.
+        what: the kind of device, for the log.
     """
 
     def __init__(self, make_task: MakeTask, what: str) -> None:
         self._make_task = make_task
         self._what = what
         self._unclosed: set[Closable] = set()
-        """Those whose close has not begun."""
+        """The streams whose close has not begun."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Start a task that is waited for at the end."""
+        """Start a task that `finish` waits for."""
         task = self._make_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -60,8 +60,8 @@ class LostStreams:
         self.do(self._close(stream), "close")
 
     async def finish(self, present: Closable | None) -> None:
-        """Close the present stream, and those whose close nobody has begun; wait for the tasks."""
-        # The others the run's closing has cancelled; these were made when it had just looked.
+        """Close the present stream, and the streams whose close has not begun; wait for the tasks."""
+        # The run's close has cancelled the other tasks. These were started just after it had looked.
         unseen = {task for task in self._tasks if not task.cancelling()}
         for task in unseen:
             task.cancel()
@@ -82,7 +82,10 @@ class LostStreams:
 
 
 async def _wait_out(tasks: set[asyncio.Task[None]]) -> None:
-    """Return when they are done, and not before: so whoever cancels this names it, where they hang."""
+    """Wait until all tasks are done, even when cancelled.
+
+    The run's close then names this function in its report if the tasks hang.
+    """
     cancelled: asyncio.CancelledError | None = None
     while left := [task for task in tasks if not task.done()]:
         try:

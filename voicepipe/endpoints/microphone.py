@@ -1,4 +1,4 @@
-"""The processor over a microphone."""
+"""The stage that captures audio from a microphone."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ _log = logging.getLogger("voicepipe")
 
 
 class MicrophoneInput(DeviceStage):
-    """Captures, and pushes an `InputAudioFrame` for every block. Passes other frames on.
+    """A microphone. It pushes an `InputAudioFrame` for every captured block, and passes other frames on.
 
-    Capture begins when StartFrame has reached the Sink. At the End it closes its intake,
-    pushes everything that was captured before, and the End follows. Where the input runs
-    out, it asks for the End. It never blocks the device: while the pipeline is slow, a
-    ring of 2 s absorbs, then the oldest audio goes, is counted as `mic_overflow`, and
-    shows as a jump of `position`.
+    Capture begins when StartFrame has reached the Sink. At an end, the microphone stops its intake,
+    pushes all audio captured before, and lets EndFrame follow. If the input runs out, it requests
+    an end. It never blocks the device. While the pipeline is slow, a ring buffer holds 2 s of audio.
+    After that the oldest audio is dropped and counted as `mic_overflow`, and `position` jumps.
 
-    A microphone that is lost is looked for until it is back, and the run goes on meanwhile:
-    `DeviceLostFrame` and `DeviceRestoredFrame` go both ways, `position` jumps by the time that
-    passed, and the gap is counted as `device_lost`.
+    If the microphone is lost, the run goes on, and the device is opened again as soon as possible.
+    `DeviceLostFrame` and `DeviceRestoredFrame` go in both directions. `position` jumps by the missed
+    time, and the gap is counted as `device_lost`.
 
     Args:
-        backend: a back end, or the name of one.
-        device: a device's name, or a unique part of it; empty: the default one.
-        block_s: seconds of audio in a frame.
-        latency: "low", "high", or seconds. Behind PipeWire 0.04 to 0.06 is right; there "low" is 0.04.
-        channel: the one of the device's channels that is heard, counted from 1; None: all of them, mixed.
-        mute: drop what it hears while a speaker of the run sounds, counted as `muted`. None: where
-            microphone and speaker share the air, as with sound hardware; with headphones, say False.
-        on_loss: "wait" until it is back, "end" the run with what was captured, or "fail". A file
-            that cannot be read any more does not come back: it fails instead of waiting.
+        backend: a back end, or its name.
+        device: the name of a device, or a unique part of it; empty: the default device.
+        block_s: the duration of one frame, in seconds.
+        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        channel: the channel of the device to use, counted from 1; None: a mix of all channels.
+        mute: drop the audio captured while a speaker of the run sounds; counted as `muted`. None: mute
+            if the back end is sound hardware, whose microphone hears its speaker. With headphones,
+            use False.
+        on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
+            A file that can no longer be read does not come back; "wait" then means "fail".
 
     Raises:
-        TypeError, ValueError: an argument is not of its kind, or out of its bounds.
+        TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
     """
 
@@ -68,7 +68,7 @@ class MicrophoneInput(DeviceStage):
     ) -> None:
         super().__init__(name=name)
         if not isinstance(mute, bool | None):
-            raise TypeError(f"mute must be True, False, or None (what the back end wants), not {shown(mute)}")
+            raise TypeError(f"mute must be True, False, or None (the back end's default), not {shown(mute)}")
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
@@ -80,11 +80,11 @@ class MicrophoneInput(DeviceStage):
         self._air: Air | None = None
         self._captured = Captured()
         self._silence = DigitalSilence()
-        self._rest_is = DropReason.SHUTDOWN
+        self._rest_reason = DropReason.SHUTDOWN
         self._last = b""
         """The last block that was pushed."""
         self._taken = 0
-        """Blocks that were read, pushed or not."""
+        """The number of blocks that were read, whether pushed or not."""
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
@@ -96,10 +96,10 @@ class MicrophoneInput(DeviceStage):
             "microphone",
             request.device,
             self._on_loss,
-            opens=lambda wake: self._backend.open_input(request, wake),
-            news=self.wake_up,
-            lost=self._captured.lose,
-            found=self._found,
+            open_stream=lambda wake: self._backend.open_input(request, wake),
+            on_news=self.wake_up,
+            on_lost=self._captured.lose,
+            on_found=self._on_found,
         )
         await self._device.open(patient=params.patient)
 
@@ -111,13 +111,13 @@ class MicrophoneInput(DeviceStage):
             await device.stream.start()
             device.watch()
 
-    async def _found(self, stream: InputStream) -> None:
-        """The first block that it brings says that it works."""
+    async def _on_found(self, stream: InputStream) -> None:
+        """Do nothing: the first block of the stream will show that it works."""
 
     # -- capturing -----------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
-        """Push one captured block. A lost device is one when all it gave has been pushed."""
+        """Push one captured block. A loss is handled after all blocks of the lost device."""
         device = self._device
         if device is None:
             return False
@@ -129,7 +129,7 @@ class MicrophoneInput(DeviceStage):
 
     async def _push_block(self, device: KeptDevice[InputStream]) -> bool:
         captured = self._captured
-        block = captured.next_of_the_lost()
+        block = captured.next_lost_block()
         if block is None and (stream := device.stream) is not None and (raw := stream.read()) is not None:
             block = captured.place(raw, stream)
             await device.confirm()
@@ -139,7 +139,7 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._air is not None and self._air.sounded(block.captured_s, block.captured_s + seconds):
+        if self._air is not None and self._air.has_sound(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
             return True
         if self._silence.has_lasted(block.data, seconds):
@@ -153,9 +153,9 @@ class MicrophoneInput(DeviceStage):
     def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
         name = "it" if device.stream is None else printable(device.stream.info.device)
         _log.warning(
-            "the microphone %s has delivered nothing but zeros for %g s: it may be muted in the mixer or "
-            "by a switch, be a virtual device that nobody feeds, or be held by another program; on macOS, "
-            "allow this program to use the microphone in the privacy settings",
+            "the microphone %s has delivered only zeros for %g s: it may be muted in the mixer or by a "
+            "switch, be a virtual device without input, or be held by another program; on macOS, allow "
+            "this program to use the microphone in the privacy settings",
             name,
             LIMIT_S,
         )
@@ -169,15 +169,15 @@ class MicrophoneInput(DeviceStage):
                 self._device.stream.stop()
 
     def on_ending(self) -> None:
-        """Close the intake: what is captured from now on must not push out what was captured before."""
+        """Close the intake, so that later audio cannot push earlier audio out of the ring buffer."""
         self._close_intake()
 
     async def on_end(self) -> None:
-        """Close the intake, and push what was captured before."""
+        """Close the intake, and push the audio that was captured before."""
         device = self._device
         if device is not None:
             if device.stream is not None:
-                with device.bears_loss():
+                with device.tolerate_loss():
                     await device.stream.finish()
             while await self._push_block(device):
                 pass
@@ -185,14 +185,14 @@ class MicrophoneInput(DeviceStage):
 
     async def on_cancel(self) -> None:
         """Close the intake."""
-        self._rest_is = DropReason.CANCELLED
+        self._rest_reason = DropReason.CANCELLED
         self._close_intake()
         if self._device is not None:
             self._device.retire()
 
     async def cleanup(self) -> None:
-        """Give the device back."""
-        device, captured, reason = self._device, self._captured, self._rest_is
+        """Close the device, and count the unread audio as dropped."""
+        device, captured, reason = self._device, self._captured, self._rest_reason
         if device is not None:
             if device.stream is not None:
                 device.stream.stop()
@@ -203,11 +203,11 @@ class MicrophoneInput(DeviceStage):
                 captured.drop_rest(device.stream, reason)
 
     def waits_for(self) -> str:
-        """Why its device cannot be had, while the start waits for it."""
+        """Return the reason why the start still waits for the device; empty if it does not wait."""
         return "" if self._device is None else self._device.waits_for
 
     def device_state(self) -> DeviceState | None:
-        """How its device stands; None where none was opened. In the loop's thread."""
+        """Return the state of the microphone; None if none was opened. In the loop's thread."""
         device = self._device
         if device is None or not (device.stream or self._captured.any_lost or device.awaits_the_first):
             return None
@@ -215,13 +215,13 @@ class MicrophoneInput(DeviceStage):
         return replace(device.state(), level_db=level_db, taken=self._taken)
 
     def seams(self) -> list[SeamReport]:
-        """The device's own seam, besides the mailbox: over all streams there were."""
+        """Return the ledger of the device over all its streams, in addition to the mailbox's."""
         device = self._device
         if device is None or (device.stream is None and not self._captured.any_lost):
             return []
         return [self._captured.seam(f"{self.name} device", device.stream)]
 
     def device_statistics(self) -> DeviceStatistics | None:
-        """How the microphone is doing; None before it was opened. In the loop's thread."""
+        """Return the counts of the microphone; None before it was opened. In the loop's thread."""
         device = self._device
         return None if device is None else device.statistics(self._captured.seam("", device.stream))

@@ -1,4 +1,4 @@
-"""When to log again that something is still wrong."""
+"""The times at which the log repeats that something is still wrong."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ __all__ = ["Reminder"]
 
 
 class Reminder:
-    """When to log that something is still wrong: at once, after 30 s, and then every 5 minutes.
+    """A reminder that something is still wrong: at once, after 30 s, and then every 5 minutes.
 
-    What works for a moment only has not stopped being wrong. Times are in seconds, by any one clock.
+    A recovery of less than 10 s does not begin the series anew. Times are in seconds, on any one clock.
     """
 
     _again_s = (0.0, 30.0)
@@ -20,10 +20,10 @@ class Reminder:
         self._last_s = 0.0
         self._works_since: float | None = None
         self._said = False
-        """Since it stopped working."""
+        """True if a message was due since it stopped working."""
 
     def is_due(self, now_s: float) -> bool:
-        """It is wrong now: whether to say so."""
+        """Note that it does not work now; return True if a message is due."""
         if self._works_since is not None and now_s - self._works_since >= self._steady_s:
             self._count = 0
         self._works_since = None
@@ -33,8 +33,8 @@ class Reminder:
         self._count, self._last_s, self._said = self._count + 1, now_s, True
         return True
 
-    def works_again(self, now_s: float) -> bool:
-        """It works: whether to say so, because it was said that it did not."""
+    def note_recovery(self, now_s: float) -> bool:
+        """Note that it works now; return True if a message had said that it did not."""
         said, self._said = self._said, False
         self._works_since = now_s
         return said

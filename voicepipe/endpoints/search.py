@@ -1,4 +1,4 @@
-"""The search for a device that cannot be had: when to try again, and what the attempts found out."""
+"""The search for an absent device: the waits between the attempts, and the findings of the attempts."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from voicepipe.text import printable
 __all__ = ["ABSENT", "FIRST_WAITS_S", "WAIT_S", "Search"]
 
 FIRST_WAITS_S = (0.5, 1.0, 2.0)
-"""Before the first attempts to open it again."""
+"""The waits in seconds before the first attempts to open the device again."""
 WAIT_S = 3.0
-"""Before each later one."""
+"""The wait in seconds before each later attempt."""
 ABSENT = (BackendMissingError, DeviceBusyError, DeviceNotFoundError, DevicePermissionError)
-"""Errors that say why it cannot be had: to start the program again would not help."""
+"""Errors that give the reason why the device is absent. A restart of the program would not help."""
 
 
 class Search:
-    """Attempts, one behind the other, and their waits. One owner; in the loop's thread."""
+    """One attempt after another, with the waits between them. One owner; in the loop's thread."""
 
     def __init__(self) -> None:
         self._waits: Iterator[float] = iter(())
         self.absent = ""
-        """Why it cannot be had, where the last attempt found out."""
+        """The reason why the device is absent, from the last attempt; empty if it gave none."""
         self.absences = 0
-        """Attempts that found that out."""
+        """The number of attempts that gave such a reason."""
         self.pauses = False
-        """Between two attempts."""
+        """True during the wait between two attempts."""
 
     def begin(self) -> None:
         """Begin with the shortest wait."""
@@ -50,11 +50,11 @@ class Search:
             self.pauses = False
 
     def note(self, error: DeviceError) -> None:
-        """Note what an attempt found out."""
+        """Note the error of an attempt."""
         is_absent = isinstance(error, ABSENT)
         self.absent = printable(error) if is_absent else ""
         self.absences += is_absent
 
     def succeed(self) -> None:
-        """Note that it is there."""
+        """Note that the device was opened."""
         self.absent = ""

@@ -1,15 +1,15 @@
-"""Notices a microphone that delivers nothing but zeros: it is muted, or not let in."""
+"""The detection of a microphone that delivers only zeros, because it is muted or access is denied."""
 
 from __future__ import annotations
 
 __all__ = ["DigitalSilence"]
 
 LIMIT_S = 5.0
-"""Even a quiet room is noise; zeros for so long are no room."""
+"""The seconds of zeros after which to warn. Even a quiet room has noise, so zeros are not a room."""
 
 
 class DigitalSilence:
-    """Counts zeros. A block with any sound in it begins the count anew."""
+    """A count of zeros. A block with any other sample begins the count anew."""
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
@@ -18,13 +18,13 @@ class DigitalSilence:
         self._zeros = b""
 
     def has_lasted(self, data: bytes, seconds: float) -> bool:
-        """Take the next block; whether this is the moment to say that all is silent.
+        """Take the next block; return True if the zeros have now lasted for the limit.
 
-        True once for each stretch of zeros that lasts for the limit.
+        Returns True once for each period of zeros.
         """
         if len(self._zeros) != len(data):
             self._zeros = bytes(len(data))
-        if data != self._zeros:  # of most blocks this looks at the first bytes only
+        if data != self._zeros:  # for most blocks, only the first bytes are compared
             self._silent_s, self._told = 0.0, False
             return False
         self._silent_s += seconds

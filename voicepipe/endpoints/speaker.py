@@ -1,4 +1,4 @@
-"""The processor over a speaker."""
+"""The stage that plays audio through a speaker."""
 
 from __future__ import annotations
 
@@ -25,41 +25,43 @@ __all__ = ["SpeakerOutput"]
 
 _UP = FrameDirection.UPSTREAM
 FADE_S = 0.3
-"""A cancel waits no longer for its fade to be heard; a device may hold seconds."""
+"""The longest wait of a cancel for its fade, in seconds. A device may hold seconds of audio."""
 
 
 class SpeakerOutput(DeviceStage):
-    """Plays every `OutputAudioFrame`; passes other frames on.
+    """A speaker. It plays every `OutputAudioFrame`, and passes other frames on.
 
-    At most `max_queue_s` of audio waits for the device; a longer frame goes in slices. The
-    End passes on after the last sample has sounded. An interruption or a cancel fades out
-    within the next block that the device asks for. `BotStartedSpeakingFrame` and
-    `BotStoppedSpeakingFrame` go both ways, once for every stretch of speech; their
-    positions count the samples handed to the device since the start.
+    At most `max_queue_s` of audio waits for the device; a longer frame is written in parts.
+    EndFrame passes on after the last sample was played. An interruption or a cancel fades out
+    within the next block of the device. `BotStartedSpeakingFrame` and `BotStoppedSpeakingFrame`
+    go in both directions, once for each period of speech. Their positions count the samples
+    handed to the device since the start.
 
-    A speaker that is lost is looked for until it is back, and the run goes on meanwhile:
-    `DeviceLostFrame` and `DeviceRestoredFrame` go both ways. What waits for it, and what comes
-    while it is away, is dropped at once and counted as `device_lost`.
+    If the speaker is lost, the run goes on, and the device is opened again as soon as possible.
+    `DeviceLostFrame` and `DeviceRestoredFrame` go in both directions. Audio that waits or arrives
+    meanwhile is dropped at once and counted as `device_lost`.
 
     Args:
-        backend: a back end, or the name of one.
-        device: a device's name, or a unique part of it; empty: the default one.
-        block_s: seconds of audio in a block of the device.
-        latency: "low", "high", or seconds. Behind PipeWire 0.04 to 0.06 is right; there "low" is 0.04.
-        max_queue_s: how much audio may wait for the device, in seconds; at least two blocks.
-        steady: for live sound over hours, from a microphone that has another clock: hold the queue
-            steady by playing at most 500 ppm faster or slower, and begin live sound with silence, so
-            that there is something to hold: a block and 25 ms, as it is just before the device takes
-            one, and so that the delay is the same each time. What that takes out or makes is
-            counted as `drift` (negative: made). While the clocks agree samples pass as they are. What
-            a standstill has made late by more than a quarter of a second is left out, so that what
-            follows is in time again, and counted as `late`. A file has no clock: there it does nothing.
-        on_loss: "wait" until it is back, "end" the run, or "fail". A file that cannot be written
-            any more does not come back: it fails instead of waiting.
+        backend: a back end, or its name.
+        device: the name of a device, or a unique part of it; empty: the default device.
+        block_s: the duration of one block of the device, in seconds.
+        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks.
+        steady: keep the delay of live audio constant over hours, although the microphone has another
+            clock. See "Steady playback" below.
+        on_loss: "wait" until the device is back, "end" the run, or "fail". A file that can no longer be
+            written does not come back; "wait" then means "fail".
 
     Raises:
-        TypeError, ValueError: an argument is not of its kind, or out of its bounds.
+        TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
+
+    Steady playback: live audio begins with silence, so that the queue holds one block and 25 ms just
+    before the device takes a block. The speaker then plays at most 500 ppm faster or slower to keep the
+    queue at that length. The samples that this removes are counted as `drift`; added samples count as
+    negative. While the two clocks agree, samples pass unchanged. After a standstill, audio that is more
+    than a quarter of a second late is dropped and counted as `late`. A file has no clock, so `steady`
+    has no effect there.
     """
 
     def __init__(
@@ -78,10 +80,10 @@ class SpeakerOutput(DeviceStage):
         self._backend = backend_of(backend)
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
-        # It is filled again when it is half empty: a block must be left then.
+        # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
             raise ValueError(
-                f"max_queue_s must be a number from {2 * block_s:g} on (two blocks of block_s={block_s:g}), "
+                f"max_queue_s must be at least {2 * block_s:g} (two blocks of block_s={block_s:g}), "
                 f"not {shown(max_queue_s)}"
             )
         if not isinstance(steady, bool):
@@ -96,7 +98,7 @@ class SpeakerOutput(DeviceStage):
         self._speech: BotSpeech | None = None
 
     async def on_start(self, params: StartParams) -> None:
-        """Open the device and let it run on zeros. Raises: DeviceError."""
+        """Open the device and start it; it plays zeros. Raises: DeviceError."""
         self._reset()
         self._news = asyncio.Event()
         request = replace(self._wish, format=params.output)
@@ -105,10 +107,10 @@ class SpeakerOutput(DeviceStage):
             "speaker",
             request.device,
             self._on_loss,
-            opens=lambda wake: self._backend.open_output(request, wake),
-            news=self._wake,
-            lost=self._lost,
-            found=self._found,
+            open_stream=lambda wake: self._backend.open_output(request, wake),
+            on_news=self._wake,
+            on_lost=self._on_lost,
+            on_found=self._on_found,
         )
         stream = await device.open(patient=params.patient)
         self._playback = Playback(device, stream, self._compensator(stream) if self._steady else None)
@@ -121,7 +123,7 @@ class SpeakerOutput(DeviceStage):
         return DriftCompensator(audio, block_s, limit_s=min(0.4, 0.4 * self._max_queue_s))
 
     async def on_running(self) -> None:
-        """From now on a loss does not fail the start any more. Raises: DeviceError."""
+        """Apply `on_loss` to a loss from now on. Raises: DeviceError."""
         if self._playback is not None:
             self._playback.device.watch()
 
@@ -130,13 +132,13 @@ class SpeakerOutput(DeviceStage):
         self.wake_up()
 
     def progress(self) -> object:
-        """What has been played."""
+        """Return the number of samples played so far."""
         return self._playback.position if self._playback is not None else None
 
     # -- playing -----------------------------------------------------------------
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Play output audio; pass everything else on."""
+        """Play output audio; pass other frames on."""
         if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._playback and self._speech:
             await self._play(frame, self._playback, self._speech)
         else:
@@ -145,7 +147,7 @@ class SpeakerOutput(DeviceStage):
     async def _play(self, frame: OutputAudioFrame, playback: Playback, speech: BotSpeech) -> None:
         if frame.format != playback.format:
             raise AudioFormatError(
-                f"{self.name} plays {playback.format}, and got {frame.format}: convert {frame!r} before it"
+                f"{self.name} plays {playback.format}, not {frame.format}: convert {frame!r} before it"
             )
         if not frame.num_samples:
             return
@@ -159,7 +161,7 @@ class SpeakerOutput(DeviceStage):
         await self._feed(playback, speech)
 
     async def _feed(self, playback: Playback, speech: BotSpeech) -> None:
-        """Hand slices to the device as it has room."""
+        """Write the pending audio in parts, as the device has room."""
         most = playback.format.samples(self._max_queue_s)
         while playback.pending and playback.device.check():
             playback.write(most - playback.queued)
@@ -167,11 +169,11 @@ class SpeakerOutput(DeviceStage):
                 self._news.clear()
                 playback.notify_at(most // 2)
                 await self._news.wait()
-        speech.goes_on()
+        speech.note_audio()
         playback.notify_at(0)
 
     async def on_end(self) -> None:
-        """Return when the last sample has sounded, or the device is lost."""
+        """Wait until the last sample was played, or the device is lost."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             if not playback.pending:
@@ -186,14 +188,14 @@ class SpeakerOutput(DeviceStage):
     # -- cutting short -------------------------------------------------------------
 
     def on_interruption(self) -> None:
-        """Fade out in the next block, and forget what waits."""
+        """Fade out in the next block, and drop the waiting audio."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None and (playback.pending or playback.queued):
             playback.interrupt()
             speech.cut = True
 
     async def on_cancel(self) -> None:
-        """Fade out in the next block, and let that be heard; do not wait for a device that asks for none."""
+        """Fade out in the next block, and wait briefly until the fade was played."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.device.retire()
@@ -202,25 +204,25 @@ class SpeakerOutput(DeviceStage):
             with contextlib.suppress(TimeoutError, DeviceError):
                 await asyncio.wait_for(playback.settle(), patience_s)
                 if speech.is_on:
-                    # Closing takes away what the device holds: the fade, and what was counted as heard.
+                    # A close discards the audio in the device: the fade, and audio counted as played.
                     await asyncio.sleep(min(FADE_S, playback.sounded_s))
 
     # -- loss and return -------------------------------------------------------------
 
     def on_ending(self) -> None:
-        """Wait no more for a device that is lost from now on."""
+        """Stop waiting for a lost device."""
         if self._device is not None:
             self._device.stop()
 
-    def _lost(self, stream: OutputStream) -> None:
-        """Let go of what was to be played on it."""
+    def _on_lost(self, stream: OutputStream) -> None:
+        """Drop the audio that waits for the lost stream."""
         if self._playback is not None and self._speech is not None:
             self._playback.lose(stream)
             error = stream.error
             self._speech.lose(error.silent_s if isinstance(error, DeviceLostError) else 0.0)
 
-    async def _found(self, stream: OutputStream) -> None:
-        """Take the stream into use: it works when it has asked for a block."""
+    async def _on_found(self, stream: OutputStream) -> None:
+        """Wait until the stream has asked for a block, and use it from then on."""
         stream.flush()
         await stream.settle()
         if self._playback is not None:
@@ -229,7 +231,7 @@ class SpeakerOutput(DeviceStage):
     # -- facts ---------------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
-        """Notice the loss of the device and its return, and the end of speech."""
+        """Handle the loss and the return of the device, and the end of speech."""
         playback, speech = self._playback, self._speech
         if playback is None or speech is None:
             return False
@@ -250,7 +252,7 @@ class SpeakerOutput(DeviceStage):
     # -- closing -------------------------------------------------------------------
 
     async def cleanup(self) -> None:
-        """Give the device back."""
+        """Close the device."""
         if self._speech is not None:
             self._speech.close()
         if self._playback is not None:
@@ -258,21 +260,21 @@ class SpeakerOutput(DeviceStage):
             await self._playback.device.close()
 
     def waits_for(self) -> str:
-        """Why its device cannot be had, while the start waits for it."""
+        """Return the reason why the start still waits for the device; empty if it does not wait."""
         return "" if self._device is None else self._device.waits_for
 
     def device_state(self) -> DeviceState | None:
-        """How its device stands; None where none was opened. In the loop's thread."""
+        """Return the state of the speaker; None if none was opened. In the loop's thread."""
         device = self._device
         if device is None or not (self._playback or device.awaits_the_first):
             return None
         return device.state()
 
     def seams(self) -> list[SeamReport]:
-        """The device's own seam, besides the mailbox: over all streams there were."""
+        """Return the ledger of the device over all its streams, in addition to the mailbox's."""
         return [] if self._playback is None else [self._playback.seam(f"{self.name} device")]
 
     def device_statistics(self) -> DeviceStatistics | None:
-        """How the speaker is doing; None before it was opened. In the loop's thread."""
+        """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
         return None if playback is None else playback.device.statistics(playback.seam(""))

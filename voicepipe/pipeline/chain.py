@@ -1,4 +1,4 @@
-"""Laying a pipeline out for one run: a flat chain of elements, every one made and kept by the run."""
+"""The chain of one run: a pipeline laid out flat, as elements that the run makes and keeps."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ __all__ = ["Chain"]
 
 
 class Chain:
-    """All elements of one run, nested pipelines laid flat.
+    """All elements of one run. Nested pipelines are laid flat.
 
-    There is one owner for everything: the run opens, ends and cleans up `seats`, whatever
-    depth they stand at.
+    The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
         self._run = run
         self._labels: Counter[str] = Counter()
         self.seats: list[StageSeat] = []
-        """The stages, from the microphone to the speaker; the branches of a parallel pipeline in turn."""
+        """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self._elements: list[Element] = []
         self.source, self.sink = Source(run), Sink(run, down_queue)
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
@@ -45,23 +44,23 @@ class Chain:
         """Give every processor its seat in this run.
 
         Raises:
-            RuntimeError: one of them has a seat in another run. Nothing is attached then.
+            RuntimeError: a processor has a seat in another run. Nothing is attached then.
         """
         for seat in self.seats:
             if seat.processor._seat is not None:
                 raise RuntimeError(
-                    f"{seat.label} is in a running pipeline already: a processor can be in one at a time"
+                    f"{seat.label} is already in a running pipeline; make another processor for this one"
                 )
         for seat in self.seats:
             seat.attach()
 
     def detach(self) -> None:
-        """Take the seats away: the run is over, and its processors may be used again."""
+        """Take the seats away after the run, so that its processors can be used again."""
         for seat in self.seats:
             seat.detach()
 
     def _string(self, *parts: Element | Processor) -> tuple[Element, Element]:
-        """Lay parts out one behind the other; returns the first and the last element."""
+        """Lay parts out in a row; return the first and the last element."""
         laid = [self._lay(part) for part in parts]
         for (_, last), (first, _) in pairwise(laid):
             link(last, first)
@@ -94,4 +93,4 @@ class Chain:
             return InlineSeat(processor, label, self._run)
         if isinstance(processor, FrameProcessor):
             return TaskSeat(processor, label, self._run)
-        raise TypeError(f"{processor!r} is no stage: derive from InlineProcessor or FrameProcessor")
+        raise TypeError(f"{processor!r} must derive from InlineProcessor or FrameProcessor")

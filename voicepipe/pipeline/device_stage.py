@@ -1,4 +1,4 @@
-"""A stage over a device: what a run asks of a microphone, a speaker, and anybody's own."""
+"""The base class of stages that own a device, such as a microphone or a speaker."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ __all__ = ["DeviceStage"]
 
 
 class DeviceStage(FrameProcessor):
-    """A stage that works by itself when no frame waits: it captures, plays, or watches its device.
+    """A stage that also works when no frame waits: it captures, plays, or watches its device.
 
-    A device has a clock of its own. When it has news, the stage calls `wake_up`, and its task calls
-    `work_when_idle`. The other members tell the run, its report and a service how the device stands;
-    each has a default.
+    A device has its own clock. When the device has news, the stage calls `wake_up`. Its task then
+    calls `work_when_idle`. The other methods describe the device to the run, the report and a
+    service. Each has a default.
     """
 
     async def work_when_idle(self) -> bool:
-        """Do a piece of work, when no frame waits; return whether there was any.
+        """Do one piece of work while no frame waits; return True if there was any.
 
-        Called again until it returns False, and then after each `wake_up`. Must not wait where there is
-        nothing to do.
+        Called again until it returns False, and then after each `wake_up`. It must not wait if there
+        is nothing to do.
         """
         return False
 
     def wake_up(self) -> None:
-        """Have `work_when_idle` called again. In the loop's thread."""
+        """Request another call of `work_when_idle`. In the loop's thread."""
         seat = self._mailbox_seat
         if seat is not None:
             seat.box.wake()
 
     def take_charge(self) -> None:
-        """Take the frame in progress into the stage's own books (`seams`).
+        """Move the frame in progress to the stage's own ledger (`seams`).
 
-        An interruption does not cut its handling from then on, and a cancel drops nothing of it here.
+        From then on an interruption does not cut its handling, and a cancel does not drop it here.
         """
         seat = self._mailbox_seat
         if seat is not None:
             seat.hand_over()
 
     def waits_for(self) -> str:
-        """Return why the device cannot be had, while `on_start` of a patient run waits for it.
+        """Return the reason why `on_start` of a patient run still waits for the device.
 
-        The start limit does not count meanwhile. Empty: it does not wait.
+        The start limit does not count meanwhile. An empty string means that it does not wait.
         """
         return ""
 
     def seams(self) -> list[SeamReport]:
-        """Return the seams that the stage keeps itself, besides its mailbox."""
+        """Return the ledgers that the stage keeps itself, in addition to its mailbox."""
         return []
 
     def device_state(self) -> DeviceState | None:
-        """Return how the device stands, or None where none was opened. In the loop's thread."""
+        """Return the present state of the device, or None if none was opened. In the loop's thread."""
         return None
 
     def device_statistics(self) -> DeviceStatistics | None:
-        """Return what the device has done so far, or None where none was opened. In the loop's thread."""
+        """Return the device's counts so far, or None if none was opened. In the loop's thread."""
         return None

@@ -1,4 +1,4 @@
-"""The framework's own elements: the two ends of a pipeline, and the junctions of parallel branches."""
+"""The two ends of a pipeline: Source towards the microphone, Sink towards the speaker."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 class Source(Element):
     """The end of a pipeline towards the microphone.
 
-    The outermost one is where the task's frames come in, and where upstream frames leave.
-    In a nested pipeline frames pass through it.
+    The task's frames enter at the outermost Source; upstream frames leave there.
+    Frames pass through the Source of a nested pipeline.
     """
 
     def __init__(self, run: RunHandle | None = None) -> None:
@@ -26,18 +26,18 @@ class Source(Element):
         self.down: Route
 
     def connect(self) -> None:
-        """Compile the way in."""
+        """Compile the route into the pipeline."""
         if self._run is not None:
             self.down = Route(self, _DOWN)
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Upstream frames leave the outermost Source."""
+        """Return the exit for upstream frames at the outermost Source; else None."""
         run = self._run
         if run is None or direction is _DOWN:
             return None
 
         def leave(frame: Frame) -> Congestion | None:
-            run.surfaced(frame, _UP)
+            run.emit(frame, _UP)
             return None
 
         return leave
@@ -46,9 +46,8 @@ class Source(Element):
 class Sink(Element):
     """The end of a pipeline towards the speaker.
 
-    The outermost one has the task's down queue, by which the task learns that StartFrame
-    and EndFrame have gone all the way. A nested one hands on to whatever stands behind
-    its pipeline.
+    The outermost Sink has the task's down queue. It tells the task that StartFrame or
+    EndFrame has passed the whole pipeline. Frames pass through the Sink of a nested pipeline.
     """
 
     def __init__(
@@ -58,19 +57,19 @@ class Sink(Element):
         self._down_queue = down_queue
 
     def take_flow(self, frame: Flow) -> bool:
-        """Tell the task, and pass it on: terminal frames travel through everything, the Sink included."""
+        """Tell the task that the frame has arrived, and let it pass."""
         if self._down_queue is not None:
             self._down_queue(frame)
         return True
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Downstream frames leave the outermost Sink."""
+        """Return the exit for downstream frames at the outermost Sink; else None."""
         run = self._run
         if run is None or direction is _UP:
             return None
 
         def leave(frame: Frame) -> Congestion | None:
-            run.surfaced(frame, _DOWN)
+            run.emit(frame, _DOWN)
             return None
 
         return leave

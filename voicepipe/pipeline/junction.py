@@ -1,4 +1,4 @@
-"""Where parallel branches part and meet again."""
+"""The points where parallel branches split and merge."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Copies", "Junction", "Port"]
 
 
 class Copies:
-    """One object went into several branches: it leaves once.
+    """The frames that entered several branches as one object, each of which leaves once.
 
-    Known by identity, and only while the frame exists: nothing accumulates. The n-th
-    return by any branch leaves if n-1 have left, so that an object that went in twice
-    leaves twice. A frame that a branch made itself is not known here, and leaves as it comes.
+    Frames are known by identity, and only while they exist, so nothing accumulates. The n-th
+    return by any branch leaves if n-1 have left. An object that entered twice therefore
+    leaves twice. A frame that a branch made itself is not known here, and always leaves.
     """
 
     def __init__(self, branches: int) -> None:
@@ -29,15 +29,15 @@ class Copies:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def went_in(self, frame: Frame) -> None:
-        """The frame is handed to every branch."""
+    def enter(self, frame: Frame) -> None:
+        """Note that the frame is handed to every branch."""
         key = id(frame)
         if key not in self._counts:
             forget = weakref.ref(frame, lambda _: self._counts.pop(key, None))
             self._counts[key] = (forget, [0] * (self._branches + 1))
 
     def may_leave(self, frame: Frame, branch: int) -> bool:
-        """The frame came out of a branch."""
+        """Note that the frame came out of a branch; return True if it leaves the junction."""
         known = self._counts.get(id(frame))
         if known is None:
             return True
@@ -50,7 +50,7 @@ class Copies:
 
 
 class Port(Element):
-    """Where one branch meets a junction: between the branch and everything outside."""
+    """The connection of one branch to a junction."""
 
     def __init__(self, junction: Junction, branch: int) -> None:
         self._junction = junction
@@ -59,27 +59,26 @@ class Port(Element):
         self.route: Route
 
     def connect(self) -> None:
-        """Compile the way into the branch."""
+        """Compile the route into the branch."""
         self.route = Route(self, self._inward)
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """What comes out of the branch meets the others in the junction."""
+        """Return the way into the junction for frames that come out of the branch."""
         if direction is self._inward:
             return None
         return lambda frame: self._junction.merge(frame, self._branch)
 
     def take_flow(self, frame: Flow) -> bool:
-        """Counted where it comes out of the branch; the last branch lets it out."""
-        self._junction.flow_returned(frame)
+        """Count the frame as returned by the branch. The junction passes it on after the last branch."""
+        self._junction.count_returned(frame)
         return False
 
 
 class Junction(Element):
-    """One end of a parallel pipeline. Frames split on one way through it, and merge on the other.
+    """One end of a parallel pipeline. Frames split in one direction and merge in the other.
 
     Every branch gets the same object. StartFrame and EndFrame leave when every branch has
-    returned them; a branch whose stage is stuck returns them when the framework passes
-    them by that stage.
+    returned them. If a stage of a branch is stuck, the framework passes them by that stage.
     """
 
     def __init__(self, branches: int, *, is_head: bool) -> None:
@@ -90,12 +89,12 @@ class Junction(Element):
         self._leaving: Copies
         self._returned: dict[type[Flow], int] = {StartFrame: 0, EndFrame: 0}
         self._waits_for_start: list[Frame] | None = None if is_head else []
-        """What a branch lets out before the others have returned StartFrame; None once it has left."""
+        """Frames that came out before all branches had returned StartFrame. None after it has left."""
         self._out: Route
 
     @classmethod
     def pair(cls, branches: int) -> tuple[Junction, Junction]:
-        """The head and the tail of one parallel pipeline."""
+        """Make the head and the tail of one parallel pipeline."""
         head, tail = cls(branches, is_head=True), cls(branches, is_head=False)
         down, up = Copies(branches), Copies(branches)
         head._entering, head._leaving = down, up
@@ -103,22 +102,22 @@ class Junction(Element):
         return head, tail
 
     def connect(self) -> None:
-        """Compile the way out of the parallel pipeline."""
+        """Compile the route out of the parallel pipeline."""
         self._out = Route(self, _UP if self.is_head else _DOWN)
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Frames that come from outside split here."""
+        """Return the entry at which frames from outside split."""
         return self._split if direction is self._inward else None
 
     def _split(self, frame: Frame) -> Congestion | None:
-        self._entering.went_in(frame)
+        self._entering.enter(frame)
         full: Congestion | None = None
         for port in self.ports:
             full = both(full, port.route.send(frame))
         return full
 
     def merge(self, frame: Frame, branch: int) -> Congestion | None:
-        """A frame came out of a branch."""
+        """Pass on a frame that came out of a branch, unless it has already left."""
         if not self._leaving.may_leave(frame, branch):
             return None
         if self._waits_for_start is not None:
@@ -127,13 +126,13 @@ class Junction(Element):
         return self._out.send(frame)
 
     def take_flow(self, frame: Flow) -> bool:
-        """Into every branch."""
+        """Hand the frame to every branch."""
         for port in self.ports:
             port.pass_flow(frame)
         return False
 
-    def flow_returned(self, frame: Flow) -> None:
-        """One branch has returned it; the last one lets it out."""
+    def count_returned(self, frame: Flow) -> None:
+        """Count a branch that has returned the frame; pass the frame on after the last one."""
         self._returned[type(frame)] += 1
         if self._returned[type(frame)] == len(self.ports):
             self.pass_flow(frame)

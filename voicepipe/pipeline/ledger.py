@@ -1,4 +1,4 @@
-"""The ledger of a seam: every sample that went in came out, is held, or was dropped for a reason."""
+"""The ledger of a seam: each sample taken was given, is held, or was dropped for a reason."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Ledger"]
 
 
 _NONE: Mapping[str, int] = MappingProxyType({})
-"""One for all ledgers: in nearly every run nearly every stage drops nothing."""
+"""An empty mapping that all ledgers share. Most stages never drop anything."""
 
 
 class Ledger:
-    """Counts one seam. One owner; not thread-safe."""
+    """The counts of one seam. One owner; not thread-safe."""
 
     __slots__ = ("dropped", "dropped_frames", "given", "taken")
 
@@ -27,19 +27,19 @@ class Ledger:
         self.dropped_frames = _NONE
 
     def drop(self, frame: Frame, reason: str) -> None:
-        """A frame that had been taken is dropped."""
+        """Count a dropped frame that was counted as taken before."""
         self.dropped_frames = _more(self.dropped_frames, reason, 1)
         if isinstance(frame, AudioFrame):
             self.dropped = _more(self.dropped, reason, frame.num_samples)
 
     def refuse(self, frame: Frame, reason: str) -> None:
-        """A frame is dropped where it would have come in."""
+        """Count a frame that is dropped at the entry: as taken and as dropped."""
         if isinstance(frame, AudioFrame):
             self.taken += frame.num_samples
         self.drop(frame, reason)
 
     def report(self, name: str, held: int = 0) -> SeamReport:
-        """The seam as it stands."""
+        """Return the present counts of the seam; `held` is in samples."""
         return SeamReport(name, self.taken, self.given, held, dict(self.dropped), dict(self.dropped_frames))
 
 

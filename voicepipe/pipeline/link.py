@@ -1,8 +1,8 @@
-"""What a run's chain is made of, and what its elements may ask of the run.
+"""The elements of a run's chain, and the protocols between them and the run.
 
-For one run a pipeline is laid out as a chain of elements: a seat for every stage, and
-the framework's own ends and junctions between them. Data takes the routes that are
-compiled from the chain; StartFrame and EndFrame go through it element by element.
+For one run, a pipeline is laid out as a chain of elements: a seat for every stage, and
+the framework's own ends and junctions. Data takes the routes that are compiled from the
+chain. StartFrame and EndFrame go through it element by element.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ Receive = Callable[[Frame], Congestion | None]
 
 
 class RunHandle(Protocol):
-    """What the mechanism asks of the run it belongs to. All for the loop's thread."""
+    """The run, as the chain sees it. All methods are for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
 
-    def asked(self, frame: Frame, stage: str) -> None:
-        """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame of its own."""
+    def take_request(self, frame: Frame, stage: str) -> None:
+        """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""
 
     def is_passing(self, frame: Frame) -> bool:
-        """Tell whether the task itself sent this frame on its way (an InterruptionFrame)."""
+        """Return True for an InterruptionFrame that the task itself sent."""
         ...
 
     def stage_failed(self, stage: str, error: BaseException) -> None:
-        """Take an exception that escaped a stage whose policy is to fail."""
+        """Handle an exception that escaped a stage with `on_error="fail"`."""
 
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
-        """Take an exception that escaped a stage whose policy is to report.
+        """Handle an exception that escaped a stage with `on_error="report"`.
 
-        An ErrorFrame goes `upstream`, the way from that stage.
+        `upstream` is the route from that stage; it takes the ErrorFrame.
         """
 
-    def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
+    def emit(self, frame: Frame, direction: FrameDirection) -> None:
         """Take a frame that left the pipeline at one of its outer ends."""
 
     def task_name(self, label: str, what: str) -> str:
-        """Return a name for a task that says whose it is."""
+        """Return a task name that shows the run, the stage and the purpose."""
         ...
 
 
 class SynchronousStage(Protocol):
-    """What a route asks of a stage that it runs itself."""
+    """An inline stage, as a route sees it."""
 
     def join(self, calls: list[Call]) -> None:
-        """Append the stage's call, and keep it up to date there."""
+        """Append the stage's call to the list, and keep it up to date there."""
 
     def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
-        """Return the frames that the stage made, checked, without its requests."""
+        """Check the frames that the stage made; return them without its requests."""
         ...
 
-    def failed(self, frame: Frame, error: BaseException) -> None:
-        """Take what the stage raised on a frame."""
+    def fail(self, frame: Frame, error: BaseException) -> None:
+        """Handle the exception that the stage raised for a frame."""
 
 
 class Element:
@@ -74,28 +74,28 @@ class Element:
     """The element towards the microphone."""
 
     def take_flow(self, frame: Flow) -> bool:
-        """Take StartFrame or EndFrame, in its turn behind the data; return whether it goes on at once."""
+        """Take StartFrame or EndFrame, in its turn behind the data; return True if it goes on at once."""
         return True
 
     def pass_flow(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame to the elements behind this one, as far as it goes at once."""
+        """Hand StartFrame or EndFrame to the elements behind this one, until one of them keeps it."""
         element = self.after
         while element is not None and element.take_flow(frame):
             element = element.after
 
     def inline(self) -> SynchronousStage | None:
-        """Return the synchronous stage that a route runs here, if this is one."""
+        """Return the synchronous stage that a route runs here; None if there is none."""
         return None
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Return where a route in this direction ends; None where data passes through."""
+        """Return the receiver of a route in this direction; None if data passes through."""
         return None
 
     def connect(self) -> None:
-        """Compile the routes that begin here: the chain is complete."""
+        """Compile the routes that begin here. Called when the chain is complete."""
 
 
 def link(*elements: Element) -> None:
-    """Make the elements neighbours, in this order."""
+    """Connect the elements as neighbours, in this order."""
     for first, second in pairwise(elements):
         first.after, second.before = second, first

@@ -1,9 +1,9 @@
-"""The bounded mailbox of a stage: what waits there, in which order, and who waits for room.
+"""The bounded mailbox of a stage: the waiting frames, their order, and the pushers that wait for room.
 
-`put` never waits and never refuses: a frame belongs to the mailbox the moment it is put,
-and a pusher that finds the mailbox over its limit waits *afterwards*. So no frame is ever
-in limbo with a pusher that may be cancelled, synchronous stages can deliver, and the
-overshoot is at most what each pusher puts at once.
+Putting a frame never waits and is never refused. The frame belongs to the mailbox at once.
+If the mailbox is then over its limit, the pusher waits *afterwards*. Therefore a cancelled
+pusher never loses a frame, and synchronous stages can deliver. The mailbox exceeds its
+limit by at most one batch from each pusher.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from voicepipe.report import DropReason
 __all__ = ["CAPACITY", "UPSTREAM_CAPACITY", "Congestion", "Mailbox", "Waiter", "wake"]
 
 CAPACITY = 32
-"""Downstream frames that wait before a pusher does."""
+"""The number of waiting downstream frames above which a pusher waits."""
 UPSTREAM_CAPACITY = 256
-"""Upstream data beyond this: the oldest is dropped, and counted."""
+"""The limit for upstream data frames. Beyond it the oldest is dropped and counted."""
 SYSTEM_CAPACITY = 64
-"""System frames of one kind beyond this coalesce: the oldest of the kind goes."""
+"""The limit for system frames of one kind. Beyond it the oldest of the kind is dropped."""
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 Waiter = asyncio.Future[None]
 
-# What most mailboxes never need is one for all, and stays empty: a thousand sessions have thousands.
+# Most mailboxes never need these, so all share one that stays empty: a thousand sessions have thousands.
 _NO_SYSTEM: deque[tuple[Frame, FrameDirection]] = deque()
 _NO_UPSTREAM: deque[Frame] = deque()
 _NOBODY: list[Waiter] = []
 
 
 class Congestion(Protocol):
-    """Somewhere downstream that is over its limit."""
+    """A place downstream that may be over its limit."""
 
     @property
     def congested(self) -> bool:
-        """Still no room."""
+        """True while there is no room."""
         ...
 
     def add_waiter(self, waiter: Waiter) -> None:
@@ -48,18 +48,21 @@ class Congestion(Protocol):
         ...
 
     def remove_waiter(self, waiter: Waiter) -> None:
-        """The future is not waited for any more."""
+        """Forget a future that is no longer waited for."""
         ...
 
 
 def wake(waiter: Waiter | None) -> None:
-    """Complete a future that somebody may wait for."""
+    """Complete a future, unless it is None or done already."""
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
 
 
 class Mailbox:
-    """System frames first, then upstream and downstream by turns. For the loop's thread only."""
+    """The queue of one stage: system frames first, then upstream and downstream in turn.
+
+    For the loop's thread only.
+    """
 
     __slots__ = (
         "_system",
@@ -80,22 +83,22 @@ class Mailbox:
         self.capacity = capacity
         self.ledger = ledger
         self.bypass: Callable[[Frame, FrameDirection], Congestion | None] | None = None
-        """Set when the stage takes no more: where frames go instead."""
+        """The function that gets the frames instead, once the stage takes no more."""
         self._system = _NO_SYSTEM
         self._upstream = _NO_UPSTREAM
         self._upstream_turn = False
         self.reader: Waiter | None = None
-        """The stage waits for this, and nothing waits for the stage."""
+        """The future that the stage waits for while its mailbox is empty."""
         self.others = False
-        """Something besides downstream data may wait: `take` knows whose turn it is."""
+        """True if other frames than downstream data may wait. Then use `take`, which knows the order."""
         self._system_reader: Waiter | None = None
         self.pushers = _NOBODY
-        """Those who wait for room."""
+        """The futures of pushers that wait for room."""
 
     # -- in ------------------------------------------------------------------
 
     def put_down(self, frame: Frame) -> Congestion | None:
-        """A downstream frame; returns this mailbox where the pusher should wait."""
+        """Put a downstream frame; return this mailbox if the pusher should wait."""
         if self.bypass is not None:
             return self.bypass(frame, _DOWN)
         if frame.is_system:
@@ -113,7 +116,7 @@ class Mailbox:
         return self if len(data) > self.capacity else None
 
     def put_up(self, frame: Frame) -> Congestion | None:
-        """An upstream frame; its pusher never waits."""
+        """Put an upstream frame. Its pusher never waits."""
         if self.bypass is not None:
             return self.bypass(frame, _UP)
         if frame.is_system:
@@ -138,7 +141,7 @@ class Mailbox:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
                 system.remove(same[0])
-                self.ledger.drop(same[0][0], "coalesced")
+                self.ledger.drop(same[0][0], DropReason.COALESCED)
         system.append((frame, direction))
         self.others = True
         self.wake()
@@ -147,10 +150,10 @@ class Mailbox:
     # -- out -----------------------------------------------------------------
 
     def take(self) -> tuple[Frame, FrameDirection] | None:
-        """The next frame, or None where nothing waits.
+        """Take the next frame; return None if no frame waits.
 
-        Whoever finds `others` false may take from the left of `data` itself, and then calls
-        `make_room` where there are `pushers`.
+        While `others` is False, a caller may take from the left of `data` itself. It then calls
+        `make_room` if there are `pushers`.
         """
         if self._system:
             return self._system.popleft()
@@ -168,11 +171,11 @@ class Mailbox:
         return None
 
     def take_system(self) -> tuple[Frame, FrameDirection] | None:
-        """The next system frame, or None."""
+        """Take the next system frame; return None if there is none."""
         return self._system.popleft() if self._system else None
 
     def wait(self, loop: asyncio.AbstractEventLoop) -> Waiter:
-        """A future that is done when something was put, or `wake()` was called."""
+        """Return a future that is done after the next put, or after `wake()`."""
         self.reader = reader = loop.create_future()
         return reader
 
@@ -182,11 +185,11 @@ class Mailbox:
         wake(reader)
 
     def expect_system(self, waiter: Waiter | None) -> None:
-        """Complete this future too when a system frame is put (the stage waits for room)."""
+        """Complete this future as well when a system frame is put, while the stage waits for room."""
         self._system_reader = waiter
 
     def purge(self, drop: Callable[[Frame], bool]) -> list[Frame]:
-        """Take out, in order, the waiting data for which `drop` says so."""
+        """Take out the waiting data frames for which `drop` returns True; keep their order."""
         gone: list[Frame] = []
         for queue in (self.data, self._upstream):
             kept: list[Frame] = []
@@ -198,7 +201,7 @@ class Mailbox:
         return gone
 
     def empty(self) -> list[tuple[Frame, FrameDirection]]:
-        """Take out everything: system frames, then upstream, then downstream."""
+        """Take out all frames: system, then upstream, then downstream."""
         everything = [*self._system, *((f, _UP) for f in self._upstream), *((f, _DOWN) for f in self.data)]
         for queue in (self._system, self._upstream, self.data):
             queue.clear()
@@ -207,19 +210,19 @@ class Mailbox:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing waits."""
+        """True if no frame waits."""
         return not (self.data or self._system or self._upstream)
 
     @property
     def held(self) -> int:
-        """Samples that wait here."""
+        """The number of audio samples that wait here."""
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
     # -- room ----------------------------------------------------------------
 
     @property
     def congested(self) -> bool:
-        """Over the limit."""
+        """True while the mailbox is over its limit."""
         return len(self.data) > self.capacity
 
     def add_waiter(self, waiter: Waiter) -> None:
@@ -229,12 +232,12 @@ class Mailbox:
         self.pushers.append(waiter)
 
     def remove_waiter(self, waiter: Waiter) -> None:
-        """The future is not waited for any more."""
+        """Forget a future that is no longer waited for."""
         if waiter in self.pushers:
             self.pushers.remove(waiter)
 
     def make_room(self) -> None:
-        """A frame was taken: wake the pushers where half of the room is free."""
+        """Wake the pushers if half of the room is free. Called after a frame was taken."""
         if len(self.data) <= self.capacity // 2:
             self._wake_pushers()
 

@@ -1,4 +1,4 @@
-"""Pipelines: processors in a row, branches side by side, and both inside each other."""
+"""Pipelines: processors in a row, parallel branches, and nested pipelines."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ __all__ = ["ParallelPipeline", "Pipeline"]
 
 
 class Pipeline(Processor):
-    """An ordered list of processors, itself a processor: pipelines nest.
+    """An ordered list of processors. A pipeline is itself a processor, so pipelines can be nested.
 
-    An empty one passes everything through.
+    An empty pipeline passes every frame on.
 
     Raises:
-        TypeError: an element is no processor.
-        ValueError: the same processor stands in it twice, at whatever depth.
+        TypeError: an element is not a processor.
+        ValueError: the pipeline contains the same processor twice, at any depth.
     """
 
     def __init__(self, processors: Iterable[Processor], *, name: str = "") -> None:
         super().__init__(name=name)
-        self.processors: tuple[Processor, ...] = _checked(processors, self)
+        self.processors: tuple[Processor, ...] = _check_processors(processors, self)
         _refuse_twice(self)
 
 
 class ParallelPipeline(Processor):
-    """Branches side by side: each gets every frame, and what comes out of any of them goes on.
+    """Parallel branches: each gets every frame, and the output of all branches goes on.
 
-    Every branch is handed the same object. A frame that several branches pass on leaves
-    once; frames that a branch made leave as they come. The End leaves when every branch
-    has returned it.
+    Every branch gets the same object. A frame that several branches pass on leaves once.
+    Frames that a branch makes leave as they come. EndFrame leaves when every branch has
+    returned it.
 
     Raises:
-        TypeError: an element is no processor, or a branch is no list of them.
-        ValueError: there is no branch, or the same processor stands in it twice.
+        TypeError: an element is not a processor, or a branch is not a list of processors.
+        ValueError: there is no branch, or the branches contain the same processor twice.
     """
 
     def __init__(self, *branches: Pipeline | Iterable[Processor], name: str = "") -> None:
@@ -42,13 +42,14 @@ class ParallelPipeline(Processor):
         if not branches:
             raise ValueError("a ParallelPipeline needs at least one branch: ParallelPipeline([a, b], [c])")
         self.branches: tuple[Pipeline, ...] = tuple(
-            branch if isinstance(branch, Pipeline) else Pipeline(_listed(branch)) for branch in branches
+            branch if isinstance(branch, Pipeline) else Pipeline(_check_iterable(branch))
+            for branch in branches
         )
         _refuse_twice(self)
 
 
 def stages_of(processor: Processor) -> Iterator[Processor]:
-    """The processors inside, at whatever depth, in order; composites before what they hold."""
+    """Yield the processors inside, at any depth, in order; a pipeline comes before its contents."""
     yield processor
     inside = {Pipeline: "processors", ParallelPipeline: "branches"}
     for kind, attribute in inside.items():
@@ -57,20 +58,20 @@ def stages_of(processor: Processor) -> Iterator[Processor]:
                 yield from stages_of(child)
 
 
-def _checked(processors: Iterable[Processor], owner: Processor) -> tuple[Processor, ...]:
-    listed = tuple(_listed(processors))
+def _check_processors(processors: Iterable[Processor], owner: Processor) -> tuple[Processor, ...]:
+    listed = tuple(_check_iterable(processors))
     for processor in listed:
         if isinstance(processor, type) and issubclass(processor, Processor):
             raise TypeError(f"{processor.__name__} is a class: put {processor.__name__}() in the pipeline")
         if not isinstance(processor, (FrameProcessor, InlineProcessor, Pipeline, ParallelPipeline)):
             raise TypeError(
-                f"{owner.name} cannot hold {processor!r}: "
-                "a stage derives from InlineProcessor or FrameProcessor, or is a pipeline"
+                f"{owner.name} cannot hold {processor!r}: a stage must derive from "
+                "InlineProcessor or FrameProcessor, or be a pipeline"
             )
     return listed
 
 
-def _listed(processors: Iterable[Processor]) -> Iterable[Processor]:
+def _check_iterable(processors: Iterable[Processor]) -> Iterable[Processor]:
     if not isinstance(processors, Iterable):
         raise TypeError(f"a pipeline takes a list of processors, not {processors!r}")
     return processors
@@ -80,5 +81,5 @@ def _refuse_twice(pipeline: Processor) -> None:
     seen: set[int] = set()
     for stage in stages_of(pipeline):
         if id(stage) in seen:
-            raise ValueError(f"{stage.name} stands twice in {pipeline.name}: make a second one")
+            raise ValueError(f"{pipeline.name} contains {stage.name} twice: make a second processor")
         seen.add(id(stage))

@@ -1,4 +1,4 @@
-"""A compiled way through a chain: from one element, through synchronous stages, to the next receiver."""
+"""A compiled route through a chain: from an element, through inline stages, to the next receiver."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ __all__ = ["Route", "Several"]
 
 
 _NO_CALLS: list[Call] = []
-"""One for all routes without a stage; never changed."""
+"""An empty list that all routes without a stage share. It is never changed."""
 
 
 class Several:
-    """More than one place that is over its limit."""
+    """Several congested places, waited for as one."""
 
     def __init__(self, places: list[Congestion]) -> None:
         self._places = places
 
     @property
     def congested(self) -> bool:
-        """One of them still is."""
+        """True while at least one place is over its limit."""
         return any(place.congested for place in self._places)
 
     def add_waiter(self, waiter: Waiter) -> None:
-        """Complete the future when one of them has room."""
+        """Complete the future when one of the places has room."""
         for place in self._places:
             if place.congested:
                 place.add_waiter(waiter)
 
     def remove_waiter(self, waiter: Waiter) -> None:
-        """The future is not waited for any more."""
+        """Forget a future that is no longer waited for."""
         for place in self._places:
             place.remove_waiter(waiter)
 
 
 def both(first: Congestion | None, second: Congestion | None) -> Congestion | None:
-    """The congestion of two deliveries."""
+    """Join the congestion of two deliveries; return None if neither is congested."""
     if first is None or first is second:
         return second
     return first if second is None else Several([first, second])
 
 
 class Route:
-    """Carries frames in one direction from one element to the next receiver.
+    """The way of frames in one direction, from one element to the next receiver.
 
-    The synchronous stages between them run here, one after the other. A stage has always
-    returned before its results go on, so none is entered twice at a time.
+    The inline stages in between run here, one after another. Each stage returns before its
+    results go on, so a stage is never entered twice at the same time.
     """
 
     __slots__ = ("calls", "direction", "receive", "send", "stages")
@@ -73,12 +73,12 @@ class Route:
         self.stages = stages
         self.calls: list[Call] = [] if stages else _NO_CALLS
         self.send: Receive = self._through if stages else receive
-        """Delivers one frame; returns where the pusher should wait for room. Never raises."""
+        """The function that delivers one frame. It returns the congested place, if any. Never raises."""
         for stage in stages:
             stage.join(self.calls)
 
     def _through(self, frame: Frame) -> Congestion | None:
-        """Deliver one frame through the stages on the way."""
+        """Deliver one frame through the stages of the route."""
         direction = self.direction
         calls = self.calls
         call = None
@@ -95,45 +95,45 @@ class Route:
                     return self._spread(calls.index(call), frame, out)
         except BaseException as error:  # a stage's failure becomes a PipelineError
             assert call is not None
-            self.stages[calls.index(call)].failed(frame, error)
+            self.stages[calls.index(call)].fail(frame, error)
             return None
         return self.receive(frame)
 
     def _from(self, place: int, frame: Frame) -> Congestion | None:
-        """Deliver from the stage at `place` on."""
+        """Deliver a frame, beginning with the stage at `place`."""
         if place == len(self.calls):
             return self.receive(frame)
         try:
             out = self.calls[place](frame, self.direction)
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self.stages[place].failed(frame, error)
+            self.stages[place].fail(frame, error)
             return None
         return self._spread(place, frame, out)
 
     def _spread(self, place: int, frame: Frame, out: Iterable[Frame]) -> Congestion | None:
-        """Deliver what the stage at `place` made of a frame, if it is not the plain case."""
+        """Deliver the results of the stage at `place`, if they are not exactly one frame."""
         stage = self.stages[place]
         full: Congestion | None = None
         try:
             made = stage.frames_of(out)
         except BaseException as error:  # a generator's failure is its stage's
-            stage.failed(frame, error)
+            stage.fail(frame, error)
             return None
         for result in made:
             full = both(full, self._from(place + 1, result))
         return full
 
     def send_all(self, frames: Iterable[Frame]) -> None:
-        """Deliver several, for a caller that cannot wait."""
+        """Deliver several frames, for a caller that cannot wait."""
         for frame in frames:
             self.send(frame)
 
 
 def describe_no_frames(out: object) -> str:
-    """Why a stage's result is no iterable of frames."""
+    """Return an error message for a stage's result that is not an iterable of frames."""
     if inspect.iscoroutine(out):
         out.close()
-        return "process() is async: derive from FrameProcessor to wait, or make it a plain def"
+        return "process() must not be async: derive from FrameProcessor to wait, or make it a plain def"
     if out is None:
-        return "process() returned None: return (frame,) to pass on, () to drop"
-    return f"process() returned {out!r}: return an iterable of frames"
+        return "process() must not return None: return (frame,) to pass on, () to drop"
+    return f"process() must return an iterable of frames, not {out!r}"

@@ -1,4 +1,4 @@
-"""One stage's seat in one run: its labels, ledger, child tasks, and, for an inline stage, its calls."""
+"""The seat of a stage in one run: its label, ledger and child tasks; and the seat of an inline stage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
 
 class StageSeat(Element):
-    """What a run keeps for one stage. The run makes it, and takes it away."""
+    """The place of one stage in one run. The run makes it and takes it away."""
 
     def __init__(self, processor: Processor, label: str, run: RunHandle) -> None:
         self.processor = processor
@@ -32,24 +32,24 @@ class StageSeat(Element):
         self.run = run
         self.ledger = Ledger()
         self.opened = False
-        """`on_start` has begun, so `cleanup` is owed."""
+        """True once `on_start` has begun, so that `cleanup` must be called."""
         self.ended = False
-        """EndFrame has passed."""
+        """True once EndFrame has passed."""
         self._children: set[asyncio.Task[Any]] | None = None
 
     @cached_property
     def past_down(self) -> Route:
-        """The way downstream from here."""
+        """The route downstream from here."""
         return Route(self, _DOWN)
 
     @cached_property
     def past_up(self) -> Route:
-        """The way upstream from here."""
+        """The route upstream from here."""
         return Route(self, _UP)
 
     @property
     def children(self) -> Collection[asyncio.Task[Any]]:
-        """The tasks of its own that are not done."""
+        """The stage's own tasks that are not done."""
         return self._children or ()
 
     def attach(self) -> None:
@@ -57,7 +57,7 @@ class StageSeat(Element):
         self.processor._seat = self
 
     def detach(self) -> None:
-        """Take the seat away: the stage may be used again."""
+        """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
     def open(self) -> None:
@@ -65,7 +65,7 @@ class StageSeat(Element):
         self.opened = True
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """A task of the stage's own; its failure is the stage's."""
+        """Start a task of the stage. Its failure counts as a failure of the stage."""
         task = start_task(self.run.loop, coroutine, self.run.task_name(self.label, name or "task"))
         if self._children is None:
             self._children = set()
@@ -77,10 +77,10 @@ class StageSeat(Element):
         if self._children is not None:
             self._children.discard(task)
         if not task.cancelled() and (error := error_of(task)) is not None:
-            self.raised(error)
+            self.handle_error(error)
 
-    def raised(self, error: BaseException) -> None:
-        """An exception escaped the stage: what becomes of it is the stage's policy."""
+    def handle_error(self, error: BaseException) -> None:
+        """Handle an exception that escaped the stage, by the stage's error policy."""
         if self.processor.on_error == "report":
             self.run.stage_reported(self.label, error, self.past_up.send)
         else:
@@ -88,33 +88,35 @@ class StageSeat(Element):
             self.run.stage_failed(self.label, error)
 
     def interrupt(self) -> None:
-        """An interruption: drop what may be dropped, at once."""
+        """Drop the interruptible frames at once, for an interruption."""
         self._call_at_once(self.processor.on_interruption)
 
-    def ending(self) -> None:
-        """The End was asked for."""
+    def announce_end(self) -> None:
+        """Tell the stage that an end was requested."""
         self._call_at_once(self.processor.on_ending)
 
     def _call_at_once(self, hook: Callable[[], None]) -> None:
         try:
             hook()
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self.raised(error)
+            self.handle_error(error)
 
     def disable(self, reason: str, *, forward: bool = True) -> None:
-        """The stage gets nothing any more: data is dropped and counted, End passes by it.
+        """Cut the stage off: its data is dropped and counted, and EndFrame passes by it.
 
-        `forward`: life-cycle frames that wait here go on (not when the run is cancelled).
+        Args:
+            reason: the drop reason, for the ledger.
+            forward: pass on the life-cycle frames that wait here. False when the run is cancelled.
         """
         raise NotImplementedError
 
     def seams(self) -> list[SeamReport]:
-        """The stage's ledgers as they stand."""
+        """Return the present counts of the stage's ledgers."""
         return [self.ledger.report(self.label)]
 
 
 class InlineSeat(StageSeat):
-    """The seat of a synchronous stage: a call in every route that leads through it."""
+    """The seat of an inline stage: one call in every route that leads through it."""
 
     processor: InlineProcessor
 
@@ -124,21 +126,21 @@ class InlineSeat(StageSeat):
         self._routes: tuple[list[Call], ...] = ()
         """The calls of the routes that lead through here."""
         self._places: tuple[int, ...] = ()
-        """Where this one's call stands in each."""
+        """The position of this stage's call in each route."""
         self.disabled = False
 
     def inline(self) -> InlineSeat:
-        """Return this one."""
+        """Return this seat."""
         return self
 
     def join(self, calls: list[Call]) -> None:
-        """Append the stage's call to those of a route, and keep it up to date there."""
+        """Append the stage's call to the calls of a route, and keep it up to date there."""
         self._routes += (calls,)
         self._places += (len(calls),)
         calls.append(self.call)
 
     def take_flow(self, frame: Flow) -> bool:
-        """At the End, give out what the stage holds, and then the End."""
+        """Let the frame pass. At EndFrame, send the frames that the stage still holds first."""
         if self.ended:
             return False
         if isinstance(frame, EndFrame):
@@ -152,33 +154,33 @@ class InlineSeat(StageSeat):
         try:
             held = self.frames_of(self.processor.on_end())
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self.raised(error)
+            self.handle_error(error)
         else:
             if held:
                 self.past_down.send_all(held)
 
     def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
-        """What the stage made, checked; its requests are taken out and passed to the task.
+        """Check the frames that the stage made; pass its requests to the task, and return the others.
 
         Raises:
-            TypeError: it is no iterable of frames.
-            ValueError: a StartFrame.
+            TypeError: `out` is not an iterable of frames.
+            ValueError: it contains a StartFrame.
         """
         if not isinstance(out, Iterable):
             raise TypeError(describe_no_frames(out))
         return [frame for frame in list(out) if not self.is_request(frame)]
 
     def is_request(self, frame: Frame) -> bool:
-        """Whether a frame of the stage's was meant for the task, which now has it."""
-        return ask(self.run, frame, self.label)
+        """Pass a request of the stage to the task; return True if the frame was one."""
+        return pass_request(self.run, frame, self.label)
 
-    def failed(self, frame: Frame, error: BaseException) -> None:
-        """The stage raised on a frame."""
+    def fail(self, frame: Frame, error: BaseException) -> None:
+        """Drop the frame for which the stage raised an exception, and handle the exception."""
         self.ledger.refuse(frame, DropReason.PROCESSOR_ERROR)
-        self.raised(error)
+        self.handle_error(error)
 
     def disable(self, reason: str, *, forward: bool = True) -> None:
-        """Replace the stage by a call that drops and counts data."""
+        """Replace the stage's call by one that drops and counts data."""
         if self.disabled or self.ended:
             return
         self.disabled = True
@@ -201,40 +203,38 @@ def _pass_by(frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
     return (frame,)
 
 
-def ask(run: RunHandle, frame: Frame, label: str) -> bool:
-    """Whether a frame that a stage pushed is a request of its own; then the task has it now.
+def pass_request(run: RunHandle, frame: Frame, label: str) -> bool:
+    """Pass a stage's own request to the task; return True if the frame was one.
 
     Raises:
-        TypeError: it is no frame.
-        ValueError: a StartFrame; only the task starts.
+        TypeError: `frame` is not a frame.
+        ValueError: `frame` is a StartFrame; only the task sends it.
     """
     if not isinstance(frame, Frame):
-        raise TypeError(
-            f"{label} pushed {frame!r}, which is no frame: push objects of a class derived from Frame"
-        )
+        raise TypeError(f"{label} must push or return frames, not {frame!r}: use a class derived from Frame")
     if not frame.is_request or run.is_passing(frame):
         return False
     if isinstance(frame, StartFrame):
-        raise ValueError(f"{label} pushed a StartFrame: only the task starts a run")
-    run.asked(frame, label)
+        raise ValueError(f"{label} must not push a StartFrame: only the task sends it")
+    run.take_request(frame, label)
     return True
 
 
 class Sealed:
-    """In place of the route of a stage that has ended: what it still pushes is dropped and counted."""
+    """The outlet of a stage that has ended. Later pushes are dropped and counted."""
 
     def __init__(self, seat: StageSeat, reason: str) -> None:
         self._seat = seat
         self._reason = reason
 
     def send(self, frame: Frame) -> Congestion | None:
-        """Drop it."""
+        """Drop the frame and count it."""
         self._seat.ledger.refuse(frame, self._reason)
         return None
 
 
 class Held:
-    """In place of the route of a stage that StartFrame has not passed: what it pushes waits for that."""
+    """The outlet of a stage that StartFrame has not passed. Pushed frames wait for it."""
 
     limit = 256
 
@@ -243,25 +243,25 @@ class Held:
         self.frames: list[Frame] = []
 
     def send(self, frame: Frame) -> Congestion | None:
-        """Keep it until StartFrame has passed.
+        """Keep the frame until StartFrame has passed.
 
         Raises:
-            RuntimeError: more than 256 frames before the start.
+            RuntimeError: the stage pushed more than 256 frames before the start.
         """
         if len(self.frames) >= self.limit:
             raise RuntimeError(
-                f"{self._label} pushed over {self.limit} frames before the start: use on_running()"
+                f"{self._label} pushed over {self.limit} frames before the start: push them in on_running()"
             )
         self.frames.append(frame)
         return None
 
 
 def reason_of(error: BaseException) -> str:
-    """Why data is dropped that a stage cannot handle because of this error."""
+    """Return the drop reason for data that a stage cannot handle because of this error."""
     lost = isinstance(error, DeviceLostError)
     return DropReason.DEVICE_LOST if lost else DropReason.PROCESSOR_ERROR
 
 
 def audio_samples(frame: Frame) -> int:
-    """The samples of an audio frame; 0 for any other."""
+    """Return the number of samples of an audio frame; 0 for any other frame."""
     return frame.num_samples if isinstance(frame, AudioFrame) else 0

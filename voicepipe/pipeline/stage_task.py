@@ -1,4 +1,4 @@
-"""Tasks that run a stage's code: whatever it raises stays in its task."""
+"""Tasks that run a stage's code and contain whatever it raises."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-__all__ = ["error_of", "finished", "start_task"]
+__all__ = ["error_of", "future_of", "start_task"]
 
 T = TypeVar("T")
 
 
 class StageExitError(Exception):
-    """A stage's task raised KeyboardInterrupt or SystemExit, which is the cause of this."""
+    """The error of a stage's task that raised KeyboardInterrupt or SystemExit, which is its cause."""
 
 
 def start_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], name: str, *, always: bool = False
 ) -> asyncio.Task[T]:
-    """A task whose KeyboardInterrupt or SystemExit is an error like any other.
+    """Start a task in which KeyboardInterrupt and SystemExit are errors like any other.
 
-    asyncio would throw either out of the event loop, past everything that closes the run.
+    asyncio would raise them out of the event loop, and the run would not be closed.
 
     Args:
-        always: the coroutine is begun though the task is cancelled before its first step, as by an
-            `asyncio.run` that ends. That cancellation is forgotten.
+        always: begin the coroutine even if the task is cancelled before its first step, for example
+            when `asyncio.run` ends. That cancellation is forgotten.
     """
     return loop.create_task(_Contained(coroutine, always), name=name)
 
 
 def error_of(task: asyncio.Task[Any]) -> BaseException | None:
-    """What a task that is done has raised; a CancelledError where it was cancelled."""
+    """Return the exception of a task that is done; a CancelledError if it was cancelled."""
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
     return error.__cause__ if isinstance(error, StageExitError) else error
 
 
-def finished(task: asyncio.Task[Any]) -> asyncio.Future[None]:
-    """A future that is done when the task is. To cancel it does nothing to the task.
+def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:
+    """Return a future that is done when the task is done. Cancelling it does not affect the task.
 
-    `asyncio.wait` of the one task would be a dozen objects that stay for as long as the task runs.
+    `asyncio.wait` would create a dozen objects that stay for as long as the task runs.
     """
     told: asyncio.Future[None] = task.get_loop().create_future()
 
@@ -53,13 +53,16 @@ def finished(task: asyncio.Task[Any]) -> asyncio.Future[None]:
 
 
 class _Contained(Coroutine[Any, Any, T]):
-    """A coroutine, step by step. No coroutine around it: one that is cancelled before its first step
-    would leave the inner one never awaited, and tell the census its own name."""
+    """A coroutine that is run step by step, with its exits contained.
+
+    A wrapper coroutine would not do. If it were cancelled before its first step, the inner one
+    would never be awaited, and the census would show the wrapper's name.
+    """
 
     def __init__(self, inner: Coroutine[Any, Any, T], always: bool) -> None:
         self._inner = inner
         self._is_due = always
-        """It is to be begun, whatever comes."""
+        """True until the first step, if the coroutine must begin in any case."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)  # its name, and where it stands
@@ -68,7 +71,7 @@ class _Contained(Coroutine[Any, Any, T]):
         return self._inner.__await__()
 
     def send(self, value: Any) -> Any:
-        """The next step."""
+        """Run the next step."""
         self._is_due = False
         try:
             return self._inner.send(value)
@@ -76,7 +79,7 @@ class _Contained(Coroutine[Any, Any, T]):
             raise StageExitError(repr(error)) from error
 
     def throw(self, *raised: Any) -> Any:
-        """The next step begins with an exception."""
+        """Run the next step, beginning with an exception."""
         if self._is_due:
             return self.send(None)
         try:
@@ -85,5 +88,5 @@ class _Contained(Coroutine[Any, Any, T]):
             raise StageExitError(repr(error)) from error
 
     def close(self) -> None:
-        """There is no next step."""
+        """Close the inner coroutine."""
         self._inner.close()

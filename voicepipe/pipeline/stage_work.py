@@ -1,4 +1,4 @@
-"""The one task of a stage that may wait: frame by frame, and how the framework cuts it short."""
+"""The work of a stage's task: frame by frame, until the framework cuts it short."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DOWN = FrameDirection.DOWNSTREAM
 
 
 class _Cut(enum.Enum):
-    """Why the framework cancelled the stage's task."""
+    """The reasons for which the framework cancels the stage's task."""
 
     FRAME = "an interruption: only the frame in progress"
     STOP = "the stage is to stop"
 
 
 class WorkSeat(Protocol):
-    """What the work asks of the seat that it belongs to."""
+    """The seat, as its work sees it."""
 
     label: str
     run: RunHandle
@@ -36,18 +36,18 @@ class WorkSeat(Protocol):
     box: Mailbox
     processor: FrameProcessor
 
-    def raised(self, error: BaseException) -> None:
-        """Take an exception that escaped the stage: its policy says what becomes of it."""
+    def handle_error(self, error: BaseException) -> None:
+        """Handle an exception that escaped the stage, by the stage's error policy."""
 
     def pass_on(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame on: the stage has done with it."""
+        """Hand StartFrame or EndFrame on, after the stage has handled it."""
 
     def task_ended(self, error: BaseException | None) -> None:
-        """Take note that the task has ended, whatever ended it."""
+        """Note that the task has ended, for any reason."""
 
 
 class StageWork:
-    """Takes one frame after the other out of the mailbox, and has the stage handle it."""
+    """The loop that takes one frame after another from the mailbox and lets the stage handle it."""
 
     __slots__ = ("_cut", "_cut_outer", "_outer", "_seat", "blocked", "current", "handled", "task")
 
@@ -57,9 +57,9 @@ class StageWork:
         self.current: Frame | None = None
         """The frame in progress."""
         self.handled = 0
-        """Counts the frames that were handled: a stage whose counts stand still is stuck."""
+        """The number of handled frames. A stage whose counts stand still is stuck."""
         self.blocked = 0
-        """Pushes that wait for room downstream."""
+        """The number of pushes that wait for room downstream."""
         self._cut: _Cut | None = None
         self._outer: Frame | None = None
         """The frame whose push waits while a system frame is handled."""
@@ -107,17 +107,17 @@ class StageWork:
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if isinstance(error, GeneratorExit) and not self._has_the_loop():
                     raise  # the loop is gone, and the task with it
-                self._escaped(error)
+                self._handle_exception(error)
                 continue
             self.handled += 1
             done, self.current = self.current, None
             if isinstance(done, AudioFrame):
                 ledger.given += done.num_samples
-            if self._cut is not None and self._cut is _Cut.FRAME:  # the stage kept the cancellation to itself
+            if self._cut is not None and self._cut is _Cut.FRAME:  # the stage swallowed the cancellation
                 self._forget_cut()
 
     def _has_the_loop(self) -> bool:
-        """Tell whether this code runs because the loop runs the stage's task."""
+        """Return True if the event loop is running the stage's task now."""
         try:
             return asyncio.current_task() is self.task
         except RuntimeError:
@@ -132,8 +132,8 @@ class StageWork:
                 self.current = None
                 self._seat.pass_on(frame)
 
-    def _escaped(self, error: BaseException) -> None:
-        """Take what was raised where the stage's code runs."""
+    def _handle_exception(self, error: BaseException) -> None:
+        """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
         interrupted = isinstance(error, asyncio.CancelledError)
         if isinstance(error, _FrameCutError):
@@ -143,7 +143,7 @@ class StageWork:
             self._drop(frame, DropReason.INTERRUPTED)
         elif not (interrupted and self._cut is _Cut.STOP):
             self._drop(frame, reason_of(error))
-            self._seat.raised(error)
+            self._seat.handle_error(error)
 
     def _drop(self, frame: Frame | None, reason: str) -> None:
         if frame is not None and frame is not _HANDED_OVER:
@@ -156,29 +156,29 @@ class StageWork:
 
     @property
     def is_current(self) -> bool:
-        """It is the stage's task that runs now."""
+        """True while the stage's own task is the running one."""
         return self.task is not None and asyncio.current_task() is self.task
 
     # -- the frame in progress -----------------------------------------------
 
     @property
     def is_passing(self) -> bool:
-        """StartFrame or EndFrame is in its hands: the task passes it on."""
+        """True while the frame in progress is StartFrame or EndFrame, which the task passes on."""
         return isinstance(self.current, (StartFrame, EndFrame))
 
     @property
     def held(self) -> int:
-        """Samples of the frames in progress."""
+        """The number of audio samples in the frames in progress."""
         return sum(audio_samples(frame) for frame in (self.current, self._outer) if frame is not None)
 
     def hand_over(self) -> None:
-        """Count the frame in progress as given: it is in the stage's own books now."""
+        """Count the frame in progress as given, because the stage's own seam counts it now."""
         if self.current is not None:
             self._seat.ledger.given += audio_samples(self.current)
             self.current = _HANDED_OVER
 
     def drop_current(self, reason: str) -> None:
-        """Drop the frame in progress, and count it; not a StartFrame or EndFrame."""
+        """Drop the frame in progress and count it, unless it is StartFrame or EndFrame."""
         if not self.is_passing:
             self._drop(self.current, reason)
             self.current = None
@@ -186,7 +186,7 @@ class StageWork:
     # -- waiting for room ----------------------------------------------------
 
     async def wait_for_room(self, full: Congestion) -> None:
-        """Wait until there is room, handling the system frames that arrive meanwhile."""
+        """Wait until there is room; handle the system frames that arrive meanwhile."""
         box, loop = self._seat.box, self._seat.run.loop
         own = asyncio.current_task() is self.task and self._outer is None
         self.blocked += 1
@@ -222,7 +222,7 @@ class StageWork:
     # -- cutting short -------------------------------------------------------
 
     def cut_current(self) -> None:
-        """Cancel the handling of the frame in progress, where an interruption may."""
+        """Cancel the handling of the frame in progress, if an interruption may do so."""
         task = self.task
         if task is None or self._cut is not None or self.is_current:
             return  # a stage that asks for the interruption itself goes on
@@ -238,18 +238,18 @@ class StageWork:
 
     @property
     def stopping(self) -> bool:
-        """The task was told to stop."""
+        """True once the task was told to stop."""
         return self._cut is _Cut.STOP
 
     def stop(self) -> None:
-        """Cancel the stage's task; again, if it did not listen."""
+        """Cancel the stage's task. A second call cancels it again, if it swallowed the first."""
         self._cut = _Cut.STOP
         if self.task is not None:
             self.task.cancel()
 
 
 class _FrameCutError(asyncio.CancelledError):
-    """An interruption came while a system frame was handled within the frame it cuts."""
+    """The error that cuts a frame whose push waited while a system frame was handled."""
 
 
 _HANDED_OVER = Frame()

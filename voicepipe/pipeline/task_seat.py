@@ -1,4 +1,4 @@
-"""The seat of a stage that may wait: its mailbox, its task, and the ways from it."""
+"""The seat of a stage that may wait: its mailbox, its task, and its routes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.route import Route
-from voicepipe.pipeline.seat import Held, Sealed, StageSeat, ask, audio_samples, reason_of
+from voicepipe.pipeline.seat import Held, Sealed, StageSeat, audio_samples, pass_request, reason_of
 from voicepipe.pipeline.stage_work import StageWork
 from voicepipe.report import DropReason, SeamReport
 
@@ -18,7 +18,7 @@ _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
 
 class TaskSeat(StageSeat):
-    """One mailbox and one task. The run starts the task when it opens the stage."""
+    """A seat with one mailbox and one task. The run starts the task when it opens the stage."""
 
     processor: FrameProcessor
 
@@ -27,10 +27,10 @@ class TaskSeat(StageSeat):
         self.box = Mailbox(self.ledger, processor.mailbox_size)
         self.work = StageWork(self)
         self.down: Route | Sealed | Held = Held(label)
-        """Where the stage's own frames go downstream; held back until StartFrame has passed."""
+        """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
         self.up: Route | Sealed | Held = Held(label)
         self.pushed = 0
-        """Counts the stage's pushes: a stage whose counts stand still is stuck."""
+        """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
@@ -38,25 +38,25 @@ class TaskSeat(StageSeat):
         self.processor._mailbox_seat = self
 
     def detach(self) -> None:
-        """Take the seat away: the stage may be used again."""
+        """Take the seat away, so that the stage can be used again."""
         super().detach()
         self.processor._mailbox_seat = None
 
     # -- the chain -----------------------------------------------------------
 
     def receiver(self, direction: FrameDirection) -> Receive:
-        """Routes end in the mailbox."""
+        """Return the mailbox's entry for this direction."""
         return self.box.put_down if direction is _DOWN else self.box.put_up
 
     def take_flow(self, frame: Flow) -> bool:
-        """Put it into the mailbox, behind the data; past it where the stage takes no more."""
+        """Put the frame into the mailbox, behind the data; let it pass if the stage takes no more."""
         if self.box.bypass is None:
             self.box.put_down(frame)
             return False
         return self._may_pass(frame)
 
     def _may_pass(self, frame: Flow) -> bool:
-        """Tell whether it goes on: EndFrame does so once."""
+        """Return True if the frame goes on. EndFrame does so only once."""
         if isinstance(frame, EndFrame):
             if self.ended:
                 return False
@@ -68,7 +68,7 @@ class TaskSeat(StageSeat):
             self.pass_flow(frame)
 
     def pass_on(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame on: the stage has done with it."""
+        """Hand StartFrame or EndFrame on, after the stage has handled it."""
         if isinstance(frame, EndFrame):
             self._close(DropReason.SHUTDOWN)
         self._pass(frame)
@@ -76,7 +76,7 @@ class TaskSeat(StageSeat):
             self._release()
 
     def _release(self) -> None:
-        """Send what was pushed before StartFrame passed: it follows."""
+        """Send the frames that were pushed before StartFrame passed."""
         held = [(self.past_down, self.down), (self.past_up, self.up)]
         self.down, self.up = self.past_down, self.past_up
         for route, pushed in held:
@@ -84,51 +84,51 @@ class TaskSeat(StageSeat):
                 route.send_all(pushed.frames)
 
     def _seal(self, reason: str) -> None:
-        """Drop what the stage pushes from now on, or pushed before StartFrame passed."""
+        """Drop all later pushes of the stage, and those that still wait for StartFrame."""
         early = [f for route in (self.down, self.up) if isinstance(route, Held) for f in route.frames]
         for frame in early:
             self.ledger.refuse(frame, reason)
         self.down, self.up = Sealed(self, reason), Sealed(self, reason)
 
-    # -- what the stage asks -------------------------------------------------
+    # -- requests of the stage -----------------------------------------------
 
     def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
-        """Push something that is a request, or no frame at all. Raises as `push_frame`."""
-        if not ask(self.run, frame, self.label):
+        """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
+        if not pass_request(self.run, frame, self.label):
             (self.down if direction is _DOWN else self.up).send(frame)
 
     async def wait_for_room(self, full: Congestion) -> None:
-        """Wait until there is room, handling the system frames that arrive meanwhile."""
+        """Wait until there is room; handle the system frames that arrive meanwhile."""
         await self.work.wait_for_room(full)
 
     def hand_over(self) -> None:
-        """Count the frame in progress as given: it is in the stage's own books now."""
+        """Count the frame in progress as given, because the stage's own seam counts it now."""
         self.work.hand_over()
 
     # -- the task ------------------------------------------------------------
 
     def open(self) -> None:
-        """Make the stage's task."""
+        """Start the stage's task."""
         super().open()
         self.work.begin()
 
     def task_ended(self, error: BaseException | None) -> None:
-        """Make a failure of it: no stage dies in silence, whatever ended its task."""
+        """Treat the end of the task as a failure, unless the stage takes no more frames."""
         if self.box.bypass is None:
             error = error or RuntimeError(f"the task of {self.label} ended before its time")
-            self.disable(reason_of(error))  # whatever its policy: without a task it cannot go on
+            self.disable(reason_of(error))  # under either policy: without a task it cannot go on
             self.run.stage_failed(self.label, error)
 
-    def raised(self, error: BaseException) -> None:
-        """Do the same as for any stage; and where it fails outside its own task, stop that task."""
+    def handle_error(self, error: BaseException) -> None:
+        """Apply the stage's error policy; stop its task if the stage failed outside that task."""
         passing = self.work.is_passing  # then the task passes it on, and ends
-        super().raised(error)
+        super().handle_error(error)
         failed = self.box.bypass is not None
         if failed and not passing and not self.work.is_current:
             self.work.stop()
 
     def interrupt(self) -> None:
-        """Drop what may be dropped, and cancel the frame in progress where it may be."""
+        """Drop the interruptible frames; cancel the frame in progress if it is interruptible."""
         for frame in self.box.purge(lambda frame: frame.interruptible):
             self.ledger.drop(frame, DropReason.INTERRUPTED)
         super().interrupt()
@@ -137,7 +137,7 @@ class TaskSeat(StageSeat):
     # -- taking no more ------------------------------------------------------
 
     def disable(self, reason: str, *, forward: bool = True) -> None:
-        """Take nothing more; what waits is dropped and counted, End passes by."""
+        """Take no more frames; drop and count the waiting ones. EndFrame passes by the stage."""
         if self.box.bypass is not None:
             return
         waiting = self._close(reason)
@@ -146,7 +146,7 @@ class TaskSeat(StageSeat):
                 self._pass(frame)
 
     def pass_by(self) -> None:
-        """Take a stuck stage out: stop its task, and let the End past it, even out of its hands."""
+        """Take a stuck stage out: stop its task, and pass EndFrame on, even if the stage holds it."""
         held = self.work.current
         self.disable(DropReason.SHUTDOWN)
         self.work.stop()
@@ -154,7 +154,7 @@ class TaskSeat(StageSeat):
             self._pass(held)
 
     def _close(self, reason: str) -> list[Flow]:
-        """Take nothing more. Returns the life-cycle frames that waited."""
+        """Take no more frames; return the life-cycle frames that waited."""
 
         def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
             if direction is _UP:
@@ -183,8 +183,8 @@ class TaskSeat(StageSeat):
         (self.past_down if direction is _DOWN else self.past_up).send(frame)
 
     def seams(self) -> list[SeamReport]:
-        """Return the mailbox's, and those that the stage itself keeps."""
+        """Return the ledger of the mailbox, and those that the stage keeps itself."""
         mailbox = self.ledger.report(self.label, self.box.held + self.work.held)
-        if self.opened and isinstance(self.processor, DeviceStage):  # else they are of the run before
+        if self.opened and isinstance(self.processor, DeviceStage):  # else they belong to the run before
             return [mailbox, *self.processor.seams()]
         return [mailbox]

@@ -1,4 +1,7 @@
-"""How a run closes: its tasks stop, its stages clean up, each with a limit; what refuses is named."""
+"""The close of a run: tasks stop and stages clean up, each within a limit.
+
+A task that does not stop within its limit is abandoned, and the report names it.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,16 @@ from voicepipe.run.course import Course
 __all__ = ["Closing"]
 
 _LAST_WORD_S = 0.1
-"""Of the time for clean-up: for what is cancelled because it takes too long."""
+"""The part of the clean-up time that is left for hooks that are cancelled because they take too long."""
 _LOOK_S = 0.05
-"""The clock is looked at so often: what passes beyond that, the loop stood still."""
+"""The interval between two looks at the clock. A longer interval means that the event loop was blocked."""
 _STEPS_S = 0.01
+"""The least time to wait: enough for a few steps of the loop."""
 _Tasks = dict[asyncio.Task[Any], StageSeat | None]
 
 
 class Closing:
-    """Cleans up what the run made, whatever happened to any frame."""
+    """The clean-up of everything that the run made, on every way out."""
 
     def __init__(self, course: Course, chain: Chain) -> None:
         self._course = course
@@ -36,21 +40,25 @@ class Closing:
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
         self._for_cancel = False
-        """A cancel began it, not an end or a failure."""
+        """True if a cancel began the close, not an end or a failure."""
         self.forced: list[str] = []
-        """What was still running after a clean end. A bug of ours, if there is any."""
+        """The names of tasks that still ran after a clean end. An entry means a bug in voicepipe."""
         self.abandoned: list[Abandoned] = []
-        """What did not stop within its limit."""
+        """The tasks that did not stop within their limit."""
 
     def adopt(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """A task of the run's own, which closing will see to the end of."""
+        """Start a task of the run, which `close` cancels and awaits."""
         task = start_task(self._course.loop, coroutine, name)
         self._adopted.add(task)
         task.add_done_callback(self._adopted.discard)
         return task
 
     async def close(self, reason: str) -> None:
-        """Stop every task, then clean up every stage that was opened. Bounded by the run's limits."""
+        """Stop every task, then clean up every opened stage, within the run's limits.
+
+        Args:
+            reason: the drop reason for data that still waits.
+        """
         course, limits = self._course, self._course.limits
         cancelled = self._for_cancel = course.request is Request.CANCEL
         if course.drained:
@@ -66,7 +74,7 @@ class Closing:
                 self.forced.append(work.task.get_name())
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
-        """Returns how much of the time was not needed."""
+        """Stop the tasks; return the part of the time that was not needed."""
         seats = self._chain.seats
         tasks: _Tasks = dict.fromkeys(self._adopted)
         for seat in seats:
@@ -96,7 +104,7 @@ class Closing:
         self._take_errors(hooks)
 
     def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> _Tasks:
-        """A task for each opened stage that has the hook."""
+        """Start a task for each opened stage that has the hook."""
         hooks: _Tasks = {}
         for seat in seats:
             if seat.opened and overrides(seat.processor, hook):
@@ -106,16 +114,16 @@ class Closing:
         return hooks
 
     async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
-        """Until all are done, or for so long; returns those that are not, and the time left.
+        """Wait until all tasks are done, or the time is up; return the unfinished tasks and the time left.
 
-        Cannot be cancelled. What the loop stands still meanwhile does not count: nobody could have done
-        anything. And what needs no more than some steps of the loop gets them, however little time there is.
+        Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
+        run. A task that needs only a few steps of the loop always gets them.
         """
         loop = self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = {task: seat for task, seat in tasks.items() if not task.done()}
-        while left and seconds > 1e-6:  # what is less is a rounding error
-            if not hurried and self._course.request is Request.CANCEL:  # it came while an end was closing
+        while left and seconds > 1e-6:  # a smaller rest is a rounding error
+            if not hurried and self._course.request is Request.CANCEL:  # it came during an end
                 seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
@@ -149,5 +157,5 @@ class Closing:
 
 
 async def _call(hook: Callable[[], Awaitable[None]]) -> None:
-    """A hook that is no coroutine function fails in its task, and not where the run closes."""
+    """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
     await hook()

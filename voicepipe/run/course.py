@@ -1,4 +1,4 @@
-"""The course of one run: its state, what is asked of it, and who waits for it to change."""
+"""The course of one run: its state, its requests, and the wait for changes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Course"]
 
 
 class Course:
-    """What opening, running and closing have in common. In the loop's thread.
+    """The state that opening, running and closing share. In the loop's thread.
 
     Args:
-        interrupt: acts on an interruption; called from `until`, when one was asked for.
+        interrupt: carries out an interruption; called from `until` after one was requested.
     """
 
     __slots__ = (
@@ -47,36 +47,36 @@ class Course:
         self.errors = ErrorBook(params.run_id, self.loop.time)
         self.began = self.loop.time()
         self.started = False
-        """StartFrame has gone all the way."""
+        """True once StartFrame has passed the whole pipeline."""
         self.drained = False
-        """EndFrame has gone all the way."""
+        """True once EndFrame has passed the whole pipeline."""
         self.interrupting = False
-        """An interruption was asked for, and is about to be acted on."""
+        """True while an interruption was requested but not yet carried out."""
         self._interrupt = interrupt
         self._waiter: asyncio.Future[None] | None = None
 
     # -- requests ------------------------------------------------------------
 
     def ask(self, request: Request, reason: str) -> None:
-        """End or cancel; the harsher wins, and the first of each kind gives the reason."""
+        """Request an end or a cancel. A cancel overrides an end; the first of each kind sets the reason."""
         if request > self.request and not self.state.is_final:
             self.request, self.reason = request, reason
             self.wake()
 
     def ask_interruption(self) -> None:
-        """Have what is queued to be said dropped."""
+        """Request an interruption, which drops the queued output."""
         self.interrupting = True
         self.wake()
 
     # -- failures ------------------------------------------------------------
 
     def fail(self, stage: str, error: BaseException) -> None:
-        """End the run for an exception that escaped, unless it is cancelled already."""
+        """End the run because of an exception that escaped a stage, unless it was cancelled already."""
         if self.errors.fail(stage, error, may_fail=self.request < Request.CANCEL):
             self.ask(Request.END, f"{stage} failed")
 
     def fail_to_start(self, stage: str, error: BaseException, failure: PipelineStartError) -> None:
-        """Note that the run cannot start; `failure` is what `run()` will raise."""
+        """Note that the run cannot start; `run()` will raise `failure`."""
         if self.errors.fail(stage, error, may_fail=self.request < Request.CANCEL):
             self.errors.failure = (stage, failure)
             self.reason = f"{stage} did not start"
@@ -88,25 +88,25 @@ class Course:
         self.state = next_state(self.state, event)
 
     def outcome(self) -> Event:
-        """Return how the run ends."""
+        """Return the event that closes the run: ended, cancelled or failed."""
         if self.errors.failure is not None:
             return Event.FAILED
         return Event.CANCELLED if self.request is Request.CANCEL and not self.drained else Event.ENDED
 
     def task_name(self, label: str, what: str) -> str:
-        """Return a name for a task of the run's: it begins with the run's id."""
+        """Return a name for a task of the run. It begins with the run's id."""
         return f"{self.params.run_id}:{label}:{what}"
 
     # -- waiting -------------------------------------------------------------
 
     def wake(self) -> None:
-        """Make whoever waits look again."""
+        """Make `until` check its condition again."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     async def until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
-        """Wait for a condition, or for a time; interruptions are acted on meanwhile."""
+        """Wait until the condition holds or the deadline passes; carry out interruptions meanwhile."""
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self.interrupting:
                 self.interrupting = False
@@ -116,7 +116,7 @@ class Course:
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
             try:
                 await waiter
-            except asyncio.CancelledError:  # somebody cancels every task of the loop, the driver too
+            except asyncio.CancelledError:  # all tasks of the loop were cancelled, the driver too
                 self.ask(Request.CANCEL, "the run's own task was cancelled")
             finally:
                 if timer is not None:

@@ -1,4 +1,4 @@
-"""A log that repeats itself at most once a second, and says how often it held its tongue."""
+"""The errors of a run: kept for its report, and logged at most once a second for each stage."""
 
 from __future__ import annotations
 
@@ -9,58 +9,58 @@ from voicepipe.errors import VoicepipeError
 from voicepipe.report import StageError
 from voicepipe.text import printable
 
-__all__ = ["ErrorBook", "LimitedLog", "brief", "named"]
+__all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly"]
 
 
 _MOST = 100
 
 
 class ErrorBook:
-    """Keeps the first hundred errors. The first failure is what `run()` raises; the others are logged."""
+    """The first hundred errors of a run. `run()` raises the first failure; the others are logged."""
 
     def __init__(self, run_id: str, clock: Callable[[], float]) -> None:
         self._run_id = run_id
         self._log = LimitedLog(logging.getLogger("voicepipe"), clock)
         self.errors: list[StageError] = []
         self.failure: tuple[str, BaseException] | None = None
-        """The stage and the exception that make the run a failure."""
+        """The label of the stage and the exception that made the run fail. None if it did not fail."""
 
     def fail(self, stage: str, error: BaseException, *, may_fail: bool) -> bool:
-        """An exception escaped. Whether it is the one that makes the run a failure."""
-        self.note(stage, named(error), error)
+        """Keep an exception that escaped a stage; return True if it is the one that makes the run fail."""
+        self.note(stage, describe(error), error)
         if self.failure is None and may_fail:
             self.failure = (stage, error)
             return True
-        self.log(stage, named(error))
+        self.log(stage, describe(error))
         return False
 
     def report(self, stage: str, error: BaseException) -> None:
-        """An exception that the run goes on after."""
-        self.note(stage, named(error), error)
-        self.log(stage, named(error))
+        """Keep and log an exception after which the run goes on."""
+        self.note(stage, describe(error), error)
+        self.log(stage, describe(error))
 
     def note(self, stage: str, message: str, error: BaseException | None = None) -> None:
-        """Keep it for the report."""
+        """Keep an error for the report."""
         if len(self.errors) < _MOST:
             self.errors.append(StageError(stage, printable(message), error))
 
     def log(self, stage: str, message: str) -> None:
-        """A warning, at most one a second for each stage."""
+        """Log a warning, at most one a second for each stage."""
         self._log.warning(stage, "%s: %s: %s", self._run_id, stage, message)
 
 
-def named(error: BaseException) -> str:
-    """An error in one line, with its class."""
+def describe(error: BaseException) -> str:
+    """Return an error in one line, with its class."""
     return printable(f"{type(error).__name__}: {error}")
 
 
-def brief(error: BaseException) -> str:
-    """An error in one line; the class only where the text does not speak for itself."""
-    return printable(error) if isinstance(error, (VoicepipeError, TimeoutError)) else named(error)
+def describe_briefly(error: BaseException) -> str:
+    """Return an error in one line, without the class of a VoicepipeError or a TimeoutError."""
+    return printable(error) if isinstance(error, (VoicepipeError, TimeoutError)) else describe(error)
 
 
 class LimitedLog:
-    """At most one line a second for each key; the next line counts what was left out."""
+    """A log with at most one line a second for each key. The next line counts the omitted ones."""
 
     _most_keys = 256
 
@@ -71,7 +71,7 @@ class LimitedLog:
         self._last: dict[str, tuple[float, int]] = {}
 
     def warning(self, key: str, message: str, *args: object) -> None:
-        """Log a warning, unless this key had one within the last second."""
+        """Log a warning, unless the key had one within the last second."""
         now = self._clock()
         when, held_back = self._last.get(key, (now - self._every_s, 0))
         if now - when < self._every_s:

@@ -1,4 +1,4 @@
-"""The way of a program's own frames into its pipeline: kept before the start, and sent."""
+"""The entry of a program's own frames: kept before the start of the run, then sent."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ __all__ = ["MOST_AT_ONCE", "FrameEntry"]
 
 _MOST_EARLY = 256
 MOST_AT_ONCE = 64
-"""Frames sent in a row before others have the loop: a pipeline of inline stages never waits."""
+"""The number of frames sent in a row before other tasks get the loop.
+
+A pipeline of inline stages never waits by itself."""
 
 
 class FrameEntry:
-    """Frames before the start, and the waiting of whoever sends. In the loop's thread."""
+    """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
     __slots__ = ("early", "since_break")
 
     def __init__(self) -> None:
         self.early: deque[Frame] = deque()
-        """Frames that wait for the start."""
+        """The frames that wait for the start."""
         self.since_break = 0
-        """Frames that were sent since others had the loop."""
+        """The number of frames sent since other tasks had the loop."""
 
     def keep(self, frame: Frame) -> None:
         """Keep a frame for the start.
 
         Raises:
-            RuntimeError: too many wait.
+            RuntimeError: 256 frames wait already.
         """
         if len(self.early) >= _MOST_EARLY:
             raise RuntimeError(
-                f"{_MOST_EARLY} frames wait for the start: queue more when run() has been called"
+                f"{_MOST_EARLY} frames wait for the start already; call run() before you queue more"
             )
         self.early.append(frame)
 
     async def wait(self, loop: asyncio.AbstractEventLoop, full: Congestion | None) -> None:
-        """Wait for room, and let others have the loop."""
+        """Wait for room, and let other tasks run."""
         while full is not None and full.congested:
             waiter = loop.create_future()
             full.add_waiter(waiter)

@@ -1,4 +1,4 @@
-"""How a run opens: its stages from the last to the first, then StartFrame, then capture; under one limit."""
+"""The opening of a run: stages from last to first, then StartFrame, then capture; under one limit."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from voicepipe.pipeline.processor import overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
 from voicepipe.run.course import Course
-from voicepipe.run.failures import brief
+from voicepipe.run.failures import describe_briefly
 
 __all__ = ["Opening"]
 
 _LOOK_S = 1.0
-"""So often it is looked whether what is being opened waits for a device that is absent."""
+"""The interval at which a patient run checks whether a stage still waits for an absent device."""
 
 
 class Adopt(Protocol):
-    """Starts a task that closing will see to the end of."""
+    """A function that starts a task which the close of the run cancels and awaits."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Start it."""
+        """Start the task."""
         ...
 
 
 class Opening:
-    """Opens a run. What it leaves half done, closing sees to."""
+    """The opening of one run. `Closing` cleans up an opening that was cut short."""
 
     def __init__(self, course: Course, chain: Chain, adopt: Adopt) -> None:
         self._course = course
@@ -41,10 +41,10 @@ class Opening:
         self._deadline = course.began + course.limits.start_s
         self._limit = f"the start limit of {course.limits.start_s:g} s"
         self._seat: StageSeat | None = None
-        """What is being opened, or what was last."""
+        """The stage that is being opened, or that was opened last."""
 
     async def open(self) -> bool:
-        """Whether the run has started; False where a cancel, a failure or the limit cut it short."""
+        """Open the run; return False if a cancel, a failure or the limit cut it short."""
         seats = self._chain.seats
         if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
             return False
@@ -58,23 +58,23 @@ class Opening:
         course = self._course
         if course.request is Request.CANCEL or course.errors.failure is not None:
             return True
-        return course.params.patient and course.request is Request.END and self._waits  # else it is for later
+        return course.params.patient and course.request is Request.END and self._waits  # else after the start
 
     @property
     def _waits(self) -> bool:
-        """What is being opened waits for a device that is absent."""
+        """True while the stage that is being opened waits for an absent device."""
         seat = self._seat
         if seat is None or not isinstance(seat.processor, DeviceStage):
             return False
         try:
             return bool(seat.processor.waits_for())
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            self._failed(seat.label, error)
+            self._fail(seat.label, error)
             return False
 
     @property
     def _is_over(self) -> bool:
-        """The run has given this opening up: a stage that refused to be cancelled has come back."""
+        """True if the run has given up this opening, and a stage that resisted its cancel has returned."""
         return self._course.state is not RunState.OPENING
 
     async def _open_stages(self, seats: Iterable[StageSeat]) -> None:
@@ -91,7 +91,7 @@ class Opening:
         await course.until(lambda: course.started or self._cut_short, self._deadline)
         if not course.started and not self._cut_short:
             holders = (seat.label for seat in self._chain.task_seats if seat.work.current or seat.box.data)
-            self._failed(
+            self._fail(
                 next(holders, "the pipeline"), TimeoutError(f"it held StartFrame beyond {self._limit}")
             )
         return not self._cut_short
@@ -104,7 +104,7 @@ class Opening:
             await seat.processor.on_running()
 
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
-        """Run a part of the opening in a task of its own, which can be left behind."""
+        """Run a part of the opening in its own task, which can be left behind; return True on success."""
         task = self._adopt(coroutine, f"{self._course.params.run_id}:{what}")
         task.add_done_callback(lambda _: self._course.wake())
 
@@ -117,13 +117,13 @@ class Opening:
             await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
-                self._failed(self._at, TimeoutError(f"it took longer than {self._limit}"))
+                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))
         elif (error := error_of(task)) is not None:
-            self._failed(self._at, error)
+            self._fail(self._at, error)
         return task.done() and not self._cut_short
 
     async def _wait_patiently(self, over: Callable[[], bool]) -> None:
-        """The limit counts from when nothing is absent any more."""
+        """Wait until the part is over. The limit counts only while no device is absent."""
         course = self._course
         while not over() and (now := course.loop.time()) < self._deadline:
             await course.until(over, min(self._deadline, now + _LOOK_S))
@@ -134,7 +134,7 @@ class Opening:
     def _at(self) -> str:
         return "the pipeline" if self._seat is None else self._seat.label
 
-    def _failed(self, stage: str, error: BaseException) -> None:
-        failure = PipelineStartError(f"{stage} did not start: {brief(error)}", stage=stage)
+    def _fail(self, stage: str, error: BaseException) -> None:
+        failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)

@@ -1,4 +1,4 @@
-"""What is asked of a run, from any thread: before it runs it is kept, and then handed to its loop."""
+"""The requests to a run, from any thread: kept before the run starts, then passed to its event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_KEPT = 8
 
 
 class Requests:
-    """The way from the program to the course of its run. From any thread; never raises."""
+    """The way of requests from the program to its run. From any thread; never raises."""
 
     __slots__ = ("_course", "_kept", "_lock")
 
@@ -26,18 +26,18 @@ class Requests:
 
     @property
     def are_kept(self) -> bool:
-        """An end or a cancel was asked for before the run."""
+        """True if an end or a cancel was requested before the run."""
         return bool(self._kept)
 
     def go_to(self, course: Course) -> None:
-        """Hand over what was asked before, and whatever is asked from now on."""
+        """Pass the kept requests, and all later ones, to this course."""
         with self._lock:
             self._course = course
             for request, reason in self._kept:
                 course.ask(request, reason)
 
     def ask(self, request: Request, reason: str) -> None:
-        """Ask for an end or a cancel."""
+        """Request an end or a cancel."""
         with self._lock:
             course = self._course
             if course is None:
@@ -47,7 +47,7 @@ class Requests:
         _in_loop(course, lambda: course.ask(request, reason))
 
     def ask_interruption(self) -> None:
-        """Ask for an interruption; without effect before the run."""
+        """Request an interruption. Without effect before the run."""
         course = self._course
         if course is not None:
             _in_loop(course, course.ask_interruption)
@@ -60,7 +60,7 @@ def _in_loop(course: Course, call: Callable[[], None]) -> None:
         try:
             course.loop.call_soon_threadsafe(call)
         except RuntimeError:
-            pass  # the loop closed meanwhile: there is nothing left to ask
+            pass  # the loop was closed meanwhile: there is no run left to act on
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -1,4 +1,4 @@
-"""One run of one pipeline, driven from its opening to its close by one task of its own."""
+"""One run of one pipeline, driven from its opening to its close by its own asyncio task."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _MOST_TO_TELL = 100
 
 
 class Run:
-    """The engine behind `PipelineTask`. Everything here happens in the loop's thread.
+    """The driver behind `PipelineTask`. All methods are for the loop's thread.
 
-    The driver is a task of its own, so that an outer cancellation of `run()` is one more
-    request, and closing cannot be cut short by a second one.
+    The driver runs in its own task. An outer cancellation of `run()` is therefore only a
+    request, and a second one cannot cut the close short.
     """
 
     __slots__ = (
@@ -73,17 +73,17 @@ class Run:
         self._early = early
         self._never_started = 0
         self._to_tell: list[tuple[Receive, ErrorFrame]] = []
-        """What stages reported before StartFrame had gone all the way; the first of them."""
+        """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
         self._interruptions: WeakSet[Frame] | None = None
-        """Those on their way. One may be asked for while another is."""
+        """The InterruptionFrames on their way. One may be requested while another travels."""
         self.chain = Chain(pipeline, self, self._reached_sink)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
-        """Takes a frame from the program; returns where it should wait for room."""
+        """The function that sends a frame of the program. It returns the congested place, if any."""
 
-    # -- what the mechanism tells (RunHandle) ----------------------------------
+    # -- calls from the chain (RunHandle) --------------------------------------
 
-    def asked(self, frame: Frame, stage: str) -> None:
+    def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed."""
         if isinstance(frame, InterruptionFrame):
             self.course.ask_interruption()
@@ -92,25 +92,25 @@ class Run:
             self.course.ask(request, frame.reason or f"asked by {stage}")
 
     def is_passing(self, frame: Frame) -> bool:
-        """Tell whether it is an InterruptionFrame that the task sent, passed on like any other frame."""
+        """Return True for an InterruptionFrame that the task itself sent."""
         return type(frame) is InterruptionFrame and frame in (self._interruptions or ())
 
     def stage_failed(self, stage: str, error: BaseException) -> None:
-        """Fail the run: End goes to the other stages, and `run()` will raise."""
+        """Fail the run: the other stages get EndFrame, and `run()` will raise."""
         self.course.fail(stage, error)
         self.course.wake()
 
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
-        """Send an ErrorFrame up, and go on. Nobody is told before StartFrame has gone all the way."""
+        """Send an ErrorFrame upstream, but not before StartFrame has passed the whole pipeline."""
         self.course.errors.report(stage, error)
-        told = ErrorFrame(f"{stage}: {error!r}", stage, error)
+        news = ErrorFrame(f"{stage}: {error!r}", stage, error)
         if self.course.started:
-            upstream(told)
+            upstream(news)
         elif len(self._to_tell) < _MOST_TO_TELL:
-            self._to_tell.append((upstream, told))
+            self._to_tell.append((upstream, news))
 
-    def surfaced(self, frame: Frame, direction: FrameDirection) -> None:
-        """Show a frame that left the pipeline to the subscribers, or count and discard it."""
+    def emit(self, frame: Frame, direction: FrameDirection) -> None:
+        """Show a frame that left the pipeline to the subscribers; without any, count and discard it."""
         if isinstance(frame, ErrorFrame) and frame.exception is None:
             self.course.errors.note(frame.stage, frame.message)
         if self._observers:
@@ -128,7 +128,7 @@ class Run:
                 self.course.fail(f"subscriber {name}", error)
 
     def _reached_sink(self, frame: Flow) -> None:
-        """Take StartFrame or EndFrame from the task's down queue: it has gone all the way."""
+        """Note that StartFrame or EndFrame has passed the whole pipeline."""
         course = self.course
         if isinstance(frame, EndFrame):
             course.drained = True
@@ -137,18 +137,18 @@ class Run:
         self._observe(frame, _DOWN)
         if course.started:
             to_tell, self._to_tell = self._to_tell, []
-            for upstream, told in to_tell:
-                upstream(told)
+            for upstream, news in to_tell:
+                upstream(news)
         course.wake()
 
     def task_name(self, label: str, what: str) -> str:
-        """Return a name for a task of the run's."""
+        """Return a name for a task of the run. It begins with the run's id."""
         return self.course.task_name(label, what)
 
     # -- the drive -------------------------------------------------------------
 
     async def drive(self) -> None:
-        """Open, run and close. Never raises for what a stage does."""
+        """Open, run and close. An error of a stage never escapes from here."""
         course = self.course
         course.move(Event.RUN)
         if await Opening(course, self.chain, self._closing.adopt).open():
@@ -173,10 +173,10 @@ class Run:
         return DropReason.SHUTDOWN if self.course.started else DropReason.NEVER_STARTED
 
     async def _drain(self) -> None:
-        """Send the End, and see it through: whoever stands still is passed by."""
+        """Send EndFrame and wait until it has arrived. It passes by stages that are stuck."""
         course = self.course
         for seat in self.chain.seats:
-            seat.ending()
+            seat.announce_end()
         self.chain.source.pass_flow(EndFrame(course.reason))
         watch = StallWatch(self.chain.task_seats, course.limits.stall_s, self.loop.time())
 
@@ -208,7 +208,7 @@ class Run:
     # -- the end ---------------------------------------------------------------
 
     def report(self) -> RunReport:
-        """Return the run as it stands."""
+        """Return the present report of the run."""
         course = self.course
         return RunReport(
             run_id=course.params.run_id,
@@ -226,9 +226,9 @@ class Run:
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:
-        told = [
+        statistics = [
             seat.processor.device_statistics()
             for seat in self.chain.seats
             if isinstance(seat.processor, DeviceStage) and seat.opened
         ]
-        return tuple([device for device in told if device is not None])
+        return tuple([device for device in statistics if device is not None])

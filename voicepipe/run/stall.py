@@ -1,4 +1,4 @@
-"""Who holds a draining run up: lack of progress, never total time."""
+"""The search for stages that hold up a draining run, by lack of progress, never by total time."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from voicepipe.report import SlowStage
 __all__ = ["Holder", "StallWatch", "holders"]
 
 _LEAST_S = 0.001
-"""However little is missing: a time that has come already, by rounding, would be looked at for ever."""
+"""The shortest wait until the next look. A rounding error could otherwise make it zero for ever."""
 
 
 class Holder(NamedTuple):
-    """A stage with a frame in hand, which waits for nobody downstream."""
+    """A stage that holds a frame and does not wait for room downstream."""
 
     stage: str
     mark: object
-    """Another one as soon as the stage has got on."""
+    """A value that changes as soon as the stage makes progress."""
     where: str
-    """Where its task stands."""
+    """The line of code at which its task stands."""
 
 
 def holders(seats: Sequence[TaskSeat]) -> list[Holder]:
-    """Who may be holding others up at this moment."""
+    """Return the stages that may be holding up others at this moment."""
     return [Holder(seat.label, _mark(seat), where(seat.work.task)) for seat in seats if _holds(seat)]
 
 
 class StallWatch:
-    """Looks at the stages now and then, and names those that stand still with a frame in hand.
+    """A regular look at the stages, which finds those that hold a frame without progress.
 
-    A stage that waits for room downstream is not at fault, and its time does not count. Neither does the
-    time in which the event loop itself stood still: nobody could have got on with anything.
+    Time in which a stage waits for room downstream does not count, because another stage is at
+    fault. Time in which the event loop was blocked does not count either.
     """
 
     def __init__(self, seats: Sequence[TaskSeat], limit_s: float, now: float) -> None:
@@ -44,17 +44,17 @@ class StallWatch:
         self._seen: dict[TaskSeat, tuple[object, float]] = {}
         self._looked_s = now
         self._lived_s = 0.0
-        """How long the loop has lived since the beginning. What follows is in this time."""
+        """The seconds in which the loop was not blocked. The times in this class are on this clock."""
         self._all_idle_since = 0.0
 
     def look(self, now: float) -> tuple[list[tuple[TaskSeat, SlowStage]], float]:
-        """Those stuck for the limit, and when to look again."""
+        """Return the stages that are stuck for the limit, and the time of the next look."""
         self._lived_s += min(now - self._looked_s, 2 * self._every_s)
         self._looked_s = now
         stuck: list[tuple[TaskSeat, SlowStage]] = []
         wait_s = self._every_s
         for seat in self._seats:
-            still_s = self._stood_still(seat)
+            still_s = self._idle_s(seat)
             if still_s is None:
                 continue
             self._all_idle_since = self._lived_s
@@ -66,11 +66,11 @@ class StallWatch:
 
     @property
     def lost(self) -> bool:
-        """Nobody has held anything for the limit, and yet the End is not here."""
+        """True if no stage has held a frame for the limit, although EndFrame has not arrived."""
         return self._lived_s - self._all_idle_since >= self._limit_s
 
-    def _stood_still(self, seat: TaskSeat) -> float | None:
-        """How long a stage has made no progress; None where it holds nothing."""
+    def _idle_s(self, seat: TaskSeat) -> float | None:
+        """Return the seconds without progress of a stage; None if it holds no frame."""
         now = self._lived_s
         if seat.work.blocked or not seat.box.is_empty:
             self._all_idle_since = now
@@ -98,7 +98,7 @@ def _progress_of(seat: TaskSeat) -> object:
     try:
         return seat.processor.progress()
     except BaseException as error:  # a stage's failure becomes a PipelineError
-        seat.raised(error)
+        seat.handle_error(error)
         return None
 
 

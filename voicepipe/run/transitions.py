@@ -1,4 +1,4 @@
-"""The next state of a run, by the table of its life cycle."""
+"""The state transitions of a run, by the table of its life cycle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["next_state"]
 
 
 def next_state(state: RunState, event: Event) -> RunState:
-    """The state that follows.
+    """Return the state that follows `state` after `event`.
 
     Raises:
         LifecycleError: the table has no such transition.
@@ -17,7 +17,7 @@ def next_state(state: RunState, event: Event) -> RunState:
     try:
         return TRANSITIONS[state, event]
     except KeyError:
-        legal = ", ".join(e.value for s, e in TRANSITIONS if s is state) or "nothing more"
+        legal = ", ".join(e.value for s, e in TRANSITIONS if s is state) or "none"
         raise LifecycleError(
-            f"a run that is {state.value} cannot take {event.value!r}: legal is {legal}"
+            f"a run that is {state.value} cannot take the event {event.value!r}; allowed: {legal}"
         ) from None

@@ -1,3 +1,3 @@
-"""runner."""
+"""Tasks as a program: signals, exit status, watchdog."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""What the first, the second and the third signal do to a program's tasks."""
+"""The escalation of signals: the first ends a program's tasks, the second cancels them, the third kills."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logging.getLogger("voicepipe")
 
 
 class Escalation:
-    """What the first, the second and the third signal do."""
+    """Ends the tasks at the first signal, cancels them at the second, ends the process at the third."""
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
@@ -29,18 +29,18 @@ class Escalation:
         """The signal that made the end a cancel."""
 
     def begin(self, loop: asyncio.AbstractEventLoop, tasks: tuple[PipelineTask, ...]) -> None:
-        """The tasks are about to run; signals that came before count."""
+        """Take the tasks that are about to run; earlier signals count."""
         self._loop, self._tasks = loop, tasks
         self._act()
 
     def end(self) -> None:
-        """The tasks are closed: only a third signal does anything yet."""
+        """Let go of the tasks, which are closed: only a third signal does anything now."""
         if self._grace is not None:
             self._grace.cancel()
         self._tasks = ()
 
     def hear(self, number: signal.Signals) -> None:
-        """From the hearing thread."""
+        """Count a signal. Called in the hearing thread."""
         self._heard.append(number)
         if len(self._heard) >= 3:
             end_at_once(number)
@@ -49,7 +49,7 @@ class Escalation:
                 self._loop.call_soon_threadsafe(self._act)
 
     def _act(self) -> None:
-        """In the loop: do what the signals so far ask for."""
+        """Act on the signals so far. Called in the loop."""
         while self._tasks and self._done < len(self._heard[:2]):
             number = self._heard[self._done]
             self._done += 1

@@ -61,7 +61,7 @@ class LoopWatchdog:
         self._thread.join(1.0)
 
     def _answer(self) -> None:
-        """In the loop."""
+        """Note that the loop answers. Called in the loop."""
         self._asked_at = None
 
     # -- the watchdog's thread ---------------------------------------------------
@@ -81,7 +81,7 @@ class LoopWatchdog:
                 self._ask()
 
     def _held_up_s(self) -> float:
-        """How long C code has kept the interpreter lock since the last look.
+        """Return for how long C code has kept the interpreter lock since the last look.
 
         A process that was stopped (Ctrl-Z) is late as well, and has used no processor time.
         """
@@ -102,7 +102,7 @@ class LoopWatchdog:
 
 
 def _lines(frame: FrameType | None) -> str:
-    """The innermost lines of a stack."""
+    """Return the innermost lines of a stack."""
     lines: list[str] = []
     while frame is not None and len(lines) < _MOST_FRAMES:
         code = frame.f_code
@@ -112,7 +112,7 @@ def _lines(frame: FrameType | None) -> str:
 
 
 def _stage_in(frame: FrameType | None) -> str:
-    """The innermost stage whose method is on a stack."""
+    """Return the innermost stage whose method is on a stack."""
     while frame is not None:
         for owner in frame.f_code.co_varnames[: min(frame.f_code.co_argcount, 1)]:
             stage = frame.f_locals.get(owner)

@@ -1,4 +1,4 @@
-"""How the process ends: in order, or at once."""
+"""The end of the process: in order, or at once."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def end_process(status: int) -> NoReturn:
 
 
 def _leave_ctrl_c_to_the_system() -> None:
-    """While the interpreter ends, a KeyboardInterrupt is a traceback that helps nobody."""
+    """Let Ctrl-C end the process as the system does: a traceback at the interpreter's end helps nobody."""
     with contextlib.suppress(ValueError):  # not the main thread
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _flush_output() -> None:
-    """A reader that has gone away is no reason for a traceback, or another status, at exit."""
+    """Flush both streams. A reader that has gone away causes no traceback and no other status."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Runs tasks as a program: signals, grace times, exit status, and a census at the end.
+"""The runner of tasks as a program: signals, grace times, exit status, and a census at the end.
 
     PipelineRunner().main(task)
 
@@ -35,7 +35,7 @@ from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
 from voicepipe.checks import check_callable, check_seconds
 from voicepipe.lifecycle import RunState
-from voicepipe.run.failures import brief
+from voicepipe.run.failures import describe_briefly
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
@@ -94,7 +94,7 @@ class PipelineRunner:
         """What the last `run()` left behind. Empty, unless a stage or a driver is broken."""
 
     def run(self, *tasks: PipelineTask) -> int:
-        """Run the tasks in an event loop of their own; returns the exit status.
+        """Run the tasks in an event loop of their own; return the exit status.
 
         What stages left running in the loop is cancelled, and named in the log.
 
@@ -116,7 +116,7 @@ class PipelineRunner:
                 _log.warning("left behind: %s", str(self.left).replace("\n", "; "))
 
     def main(self, *tasks: PipelineTask) -> NoReturn:
-        """As `run()`, and then end the process with its status, even if a thread refuses to end.
+        """Run the tasks, and end the process with the status, even if a thread refuses to end.
 
         The process then ends without its `atexit` functions. Ctrl-C is status 130 where
         signals are not handled here.
@@ -128,7 +128,7 @@ class PipelineRunner:
         end_process(status)
 
     async def serve(self, *tasks: PipelineTask) -> int:
-        """Run the tasks in the running event loop; returns the exit status.
+        """Run the tasks in the running event loop; return the exit status.
 
         An outer cancellation cancels the tasks and is raised again when they are closed.
 
@@ -166,7 +166,7 @@ class PipelineRunner:
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[Escalation]:
-        """Hear signals, those too that come before the tasks run."""
+        """Listen to signals, also before the tasks run."""
         if self._in_use:
             raise RuntimeError("this runner is running already: make another PipelineRunner")
         self._in_use = True
@@ -224,7 +224,7 @@ def _check_no_loop() -> None:
 
 
 async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
-    """Run them side by side; returns what they raised."""
+    """Run the tasks side by side; return the errors that they raised."""
     loop = asyncio.get_running_loop()
     running = {loop.create_task(task.run(), name=f"{task.name}:run"): task for task in tasks}
     cancelled: asyncio.CancelledError | None = None
@@ -243,7 +243,7 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
             if error_of_run is not None:
                 errors.append(error_of_run)
                 debugged = _log.isEnabledFor(logging.DEBUG)
-                _log.error("%s", brief(error_of_run), exc_info=error_of_run if debugged else None)
+                _log.error("%s", describe_briefly(error_of_run), exc_info=error_of_run if debugged else None)
                 for task in tasks:
                     task.end(f"{running[run].name} failed")
     if cancelled is not None:
@@ -253,7 +253,7 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
 
 @contextlib.contextmanager
 def _loop_of_its_own() -> Iterator[asyncio.Runner]:
-    """A new event loop, with threads of its own for `asyncio.to_thread`."""
+    """Make an event loop with threads of its own for `asyncio.to_thread`."""
     threads = set(threading.enumerate())
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
     loop = runner.get_loop()
@@ -269,7 +269,7 @@ def _loop_of_its_own() -> Iterator[asyncio.Runner]:
 
 
 async def _tidy_up() -> None:
-    """Name what stages left in the loop, cancel it, and do not wait for what refuses."""
+    """Name and cancel the tasks that stages left in the loop; do not wait for one that refuses."""
     loop = asyncio.get_running_loop()
     left = take_census()
     for name in (*left.tasks, *left.async_generators):
@@ -293,7 +293,7 @@ async def _cancel(tasks: Iterable[asyncio.Task[None] | None], seconds: float) ->
 
 
 def _join(threads: Iterable[threading.Thread]) -> None:
-    """Give threads that are ending the time to do so."""
+    """Wait a moment for threads that are ending."""
     until = time.monotonic() + _TIDY_S
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP, with one owner for however many runs want to hear of them.
+"""SIGINT, SIGTERM and SIGHUP, with one owner for any number of runs.
 
 Handlers are plain `signal.signal` ones, the same on every system: `add_signal_handler`
 does not exist on Windows, and its removal destroys the handlers that were there before.
@@ -41,7 +41,7 @@ _ear: _Ear | None = None
 
 
 def listen(listener: Listener) -> Callable[[], None] | None:
-    """Hear of every SIGINT, SIGTERM and SIGHUP until the returned function is called.
+    """Call the listener for every SIGINT, SIGTERM and SIGHUP, until the returned function is called.
 
     A signal that the process ignores (nohup, a background job) stays ignored.
 
@@ -83,7 +83,7 @@ class _Ear:
         self._thread = threading.Thread(target=self._hear, name="voicepipe:signals", daemon=True)
 
     def open(self) -> None:
-        """Begin to hear."""
+        """Install the handlers and start the thread."""
         self._thread.start()
         for number in SIGNALS:
             before = signal.getsignal(number)
@@ -94,7 +94,7 @@ class _Ear:
             self._wakeup_before = signal.set_wakeup_fd(self._outer.fileno(), warn_on_full_buffer=False)
 
     def close(self) -> None:
-        """Tell of what has come, and put everything back as it was. What comes meanwhile comes again then."""
+        """Pass on the last signals and restore everything. A signal that comes meanwhile is raised again."""
         self._put_back_wakeup()
         self._closing = True
         self._outer.shutdown(socket.SHUT_WR)
@@ -107,7 +107,7 @@ class _Ear:
             signal.raise_signal(late)
 
     def close_in_child(self) -> None:
-        """The same after a fork, where there is no thread, and the parent reads the other end."""
+        """Close after a fork, where there is no thread, and the parent reads the other end."""
         self._put_back_wakeup()
         for number in self._before:
             self._put_back(number)
@@ -115,7 +115,7 @@ class _Ear:
         self._outer.close()
 
     def handle(self, number: int) -> None:
-        """Python's handler was called."""
+        """Note a signal from Python's handler."""
         if self._closing:
             self._late.append(number)
             return
@@ -139,7 +139,7 @@ class _Ear:
     # -- the thread --------------------------------------------------------------
 
     def _hear(self) -> None:
-        """Tell of every signal once, whichever way it is heard first."""
+        """Call the listeners once for every signal, by the faster of the two ways."""
         by_c, by_python, told = Counter[int](), Counter[int](), Counter[int]()
         while block := self._inner.recv(64):
             for byte in block:
@@ -155,20 +155,20 @@ class _Ear:
                         listener(signal.Signals(number))
 
     def _pass_on(self, byte: int) -> None:
-        """A signal that is not ours: an event loop with handlers of its own may wait for it."""
+        """Pass on a signal of others: an event loop with handlers of its own may wait for it."""
         if self._wakeup_before >= 0:
             with contextlib.suppress(OSError):
                 os.write(self._wakeup_before, bytes((byte,)))
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    """Python's handler: in the main thread, between any two bytecodes."""
+    """Act as Python's handler: in the main thread, between any two bytecodes."""
     if _ear is not None:
         _ear.handle(number)
 
 
 def _after_fork() -> None:
-    """A forked child is not the program that runs: it hears its signals as if no one had listened.
+    """Undo the listening in a forked child, which is another program.
 
     Its handlers would write to the parent's thread, and one Ctrl-C would count for every process.
     """

@@ -1,4 +1,4 @@
-"""What runs beside a runner's tasks when a service manager has started the program."""
+"""The companions of a runner's tasks in a program that a service manager has started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Companion = Callable[[Sequence[PipelineTask]], AbstractAsyncContextManager[objec
 def companions_of_a_service(
     given: Sequence[Companion], environment: Mapping[str, str] = os.environ
 ) -> list[Companion]:
-    """Return what a systemd service has besides those given.
+    """Return the companions of a systemd service besides those given.
 
     The manager is told how the program is, and `voicepipe status` is answered, unless there is a
     `StatusSocket` among those given.

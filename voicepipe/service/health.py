@@ -1,4 +1,4 @@
-"""Whether sound flows as it should: what the service manager is to be told, and when.
+"""The health of a program: the messages for the service manager, and their times.
 
 ================  ============================================================================
 READY             every microphone has brought a block, and every speaker has asked for one
@@ -42,7 +42,7 @@ _log = logging.getLogger("voicepipe")
 
 
 class Phase(enum.Enum):
-    """Where the program stands."""
+    """The phase of the program."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -74,7 +74,7 @@ class Health:
         *,
         speech: bool = False,
     ) -> dict[str, str]:
-        """What is to be sent now; often nothing.
+        """Return the message to send now; often an empty one.
 
         Args:
             holding: the stages with a frame in hand.
@@ -97,7 +97,7 @@ class Health:
         if phase is Phase.RUNNING:
             held_up, waits = self._intake.held_up(STATUS_S), self._intake.waits()
         said = _status(phase, devices, held_up, waits, ready=self._ready, speech=speech)
-        if status := self._status.renewed(now_s, *said):
+        if status := self._status.renew(now_s, *said):
             message["STATUS"] = status
         return message
 
@@ -126,14 +126,14 @@ class Health:
 
 
 class _Flow:
-    """For how long each device has given no sign: no callback, and no news of its absence."""
+    """The time for which each device has given no sign: no callback, and no news of its absence."""
 
     def __init__(self) -> None:
         self._signs: dict[int, tuple[int | None, int]] = {}
         self._silent_s: dict[int, float] = {}
 
     def look(self, passed_s: float, devices: Sequence[DeviceState]) -> None:
-        """So much time has passed since the last look."""
+        """Look at the devices; so much time has passed since the last look."""
         for place, device in enumerate(devices):
             sign = (device.callbacks, device.absences)
             counts = device.callbacks is not None or device.lost_s is not None
@@ -142,7 +142,7 @@ class _Flow:
             self._signs[place] = sign
 
     def complaints(self, devices: Sequence[DeviceState]) -> Iterator[str]:
-        """What is wrong, if anything."""
+        """Yield a sentence about anything that is wrong."""
         deaf = [d for place, d in enumerate(devices) if self._silent_s[place] >= LIMIT_S]
         if deaf:
             names = " and ".join(f"the {device.kind} {device.device}" for device in deaf)
@@ -150,7 +150,7 @@ class _Flow:
 
 
 class _Intake:
-    """For how long the pipeline has taken nothing of a microphone that delivers, and who holds it up."""
+    """The time for which the pipeline has taken nothing of a microphone that delivers; and its cause."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int | None, int | None]] = {}
@@ -159,7 +159,7 @@ class _Intake:
         """Of each stage with a frame in hand: for how long it has got on with nothing."""
 
     def look(self, passed_s: float, devices: Sequence[DeviceState], holding: Sequence[Holder]) -> None:
-        """So much time has passed since the last look."""
+        """Look at the devices; so much time has passed since the last look."""
         for place, device in enumerate(devices):
             callbacks, taken = self._seen.get(place, (None, None))
             if device.taken is None or device.taken != taken or device.lost_s is not None:
@@ -183,14 +183,16 @@ class _Intake:
         return still_s + passed_s if before is not None and before.mark == holder.mark else 0.0
 
     def held_up(self, limit_s: float) -> str:
-        """Who has held the microphone up for so long; empty: nobody. Where there is nobody and yet nothing
-        moves, everybody waits for everybody."""
+        """Return the stage that has held the microphone up for so long, or "".
+
+        Where there is none and yet nothing moves, all stages wait for each other.
+        """
         if max(self._untaken_s.values(), default=0.0) < limit_s:
             return ""
         return self._standing(limit_s) or ("" if self._still else "nobody in particular")
 
     def waits(self) -> str:
-        """Who has got on with nothing for a minute, whether it is in somebody's way or not; empty: nobody."""
+        """Return the stage that made no progress for a minute, in the way of others or not; or ""."""
         return self._standing(LONG_S)
 
     def _standing(self, limit_s: float) -> str:
@@ -198,7 +200,7 @@ class _Intake:
         return " and ".join(f"{holder.stage} at {holder.where}" for holder in stuck)
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong, if anything."""
+        """Yield a sentence about anything that is wrong."""
         if who := self.held_up(LIMIT_S):
             yield f"the pipeline took nothing of the microphone for {LIMIT_S:g} s, held up by {who}"
 
@@ -210,8 +212,8 @@ class _Status:
         self._doing = self._line = ""
         self._said_s = 0.0
 
-    def renewed(self, now_s: float, doing: str, numbers: str) -> str:
-        """The line, where it is to be sent; else nothing."""
+    def renew(self, now_s: float, doing: str, numbers: str) -> str:
+        """Return the line where it is time to send it, or ""."""
         line = doing + numbers
         if line == self._line or (doing == self._doing and now_s - self._said_s < STATUS_S):
             return ""
@@ -222,7 +224,7 @@ class _Status:
 def _status(
     phase: Phase, devices: Sequence[DeviceState], held_up: str, waits: str, *, ready: bool, speech: bool
 ) -> tuple[str, str]:
-    """What is done, and the numbers to it."""
+    """Return the state for a person, and the numbers behind it."""
     if phase is Phase.STOPPING:
         return "ending: what was accepted is heard to its end", ""
     for device in devices:

@@ -1,4 +1,4 @@
-"""Tells the service manager how a runner's tasks are, as long as they run."""
+"""The heartbeat of a runner's tasks for the service manager, as long as they run."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Heartbeat:
             self._unsent = {}
 
     def _holding(self, task: PipelineTask) -> list[Holder]:
-        """Two tasks may have stages of the same name."""
+        """Return the stages with a frame in hand; two tasks may have stages of the same name."""
         several = len(self._tasks) > 1
         return [h._replace(stage=f"{task.name}:{h.stage}") if several else h for h in task.holding()]
 
 
 def devices_of(task: PipelineTask) -> list[DeviceState]:
-    """Return how the devices of a task's stages stand, as far as they are open."""
+    """Return the states of a task's devices, as far as they are open."""
     stages = [stage for stage in task.processors if isinstance(stage, DeviceStage)]
     return [state for stage in stages if (state := stage.device_state()) is not None]
 

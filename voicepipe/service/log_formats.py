@@ -1,4 +1,4 @@
-"""Log lines for machines: with their priority for systemd's journal (`man sd-daemon`), and as JSON."""
+"""Formats of the log for machines: with the priority for systemd's journal (`man sd-daemon`), and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["JournalFormatter", "JsonFormatter", "is_journal"]
 
 
 def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether what is written there goes to the journal: JOURNAL_STREAM names its device and inode."""
+    """Return True where a descriptor leads to the journal: JOURNAL_STREAM names its device and inode."""
     try:
         found = os.fstat(descriptor)
     except OSError:
@@ -32,7 +32,7 @@ class JournalFormatter(logging.Formatter):
         self._lines = lines or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines of one record, a traceback's too."""
+        """Return the lines of one record, with those of a traceback."""
         prefix = f"<{_priority(record.levelno)}>"
         return "\n".join(prefix + line for line in self._lines.format(record).splitlines() or [""])
 
@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: `time` (UTC), `level`, `logger`, `message`, and `exception` with its traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of one record. What is not ASCII is escaped, line breaks too."""
+        """Return the line of one record. Line breaks and all that is not ASCII are escaped."""
         time = datetime.fromtimestamp(record.created, UTC)
         said = {
             "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -55,7 +55,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _priority(level: int) -> int:
-    """As in syslog: 2 critical, 3 error, 4 warning, 6 information, 7 debugging."""
+    """Return the priority of syslog: 2 critical, 3 error, 4 warning, 6 information, 7 debugging."""
     for least, priority in ((50, 2), (40, 3), (30, 4), (20, 6)):
         if level >= least:
             return priority

@@ -1,4 +1,4 @@
-"""How a running program is, for Prometheus: the numbers of `voicepipe status`, on this computer only.
+"""Metrics for Prometheus: the numbers of `voicepipe status`, on this computer only.
 
     curl http://127.0.0.1:9464/metrics
 
@@ -52,11 +52,11 @@ _log = logging.getLogger("voicepipe")
 
 
 class MissingExtraError(VoicepipeError):
-    """What an extra would install is not there; says which."""
+    """The package of an extra is missing; the message names it."""
 
 
 def check_port(port: object) -> int:
-    """The port, where it is one; 0: any that is free.
+    """Return the port if it is valid; 0 takes any that is free.
 
     Raises:
         TypeError, ValueError: it is none.
@@ -91,12 +91,12 @@ class Metrics:
         self._clients = Clients(self._answer, "voicepipe:metrics")
 
     def __call__(self, tasks: Sequence[PipelineTask]) -> Self:
-        """Set which tasks it tells of; called by the runner."""
+        """Set the tasks to report; called by the runner."""
         self._tasks = tasks
         return self
 
     async def __aenter__(self) -> Self:
-        connected = self._clients.connected
+        connected = self._clients.accept
         try:
             self._server = await asyncio.start_server(connected, HOST, self._port, limit=_MOST_BYTES)
         except OSError as error:
@@ -113,7 +113,7 @@ class Metrics:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         return self._port
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,15 +133,15 @@ class Metrics:
         if fields.get("host", HOST).rsplit(":", 1)[0] not in _HOSTS:
             return _response("403 Forbidden", f"this is {HOST}\n")
         if method != "GET":
-            return _response("405 Method Not Allowed", "GET /metrics would be right\n")
+            return _response("405 Method Not Allowed", "use GET /metrics\n")
         if path != "/metrics":
-            return _response("404 Not Found", "GET /metrics would be right\n")
+            return _response("404 Not Found", "use GET /metrics\n")
         text, kind = metrics_of(status_of(self._tasks), fields.get("accept", ""))
         return _response("200 OK", text, kind)
 
 
 def metrics_of(status: dict[str, Any], accept: str = "") -> tuple[str, str]:
-    """What `status_of` says, as text for Prometheus; and the text's kind.
+    """Return the result of `status_of` as text for Prometheus, and the kind of that text.
 
     Args:
         status: how the tasks are.
@@ -152,7 +152,7 @@ def metrics_of(status: dict[str, Any], accept: str = "") -> tuple[str, str]:
 
 
 class _Collected:
-    """What Prometheus's encoders want: something to collect from."""
+    """A collector, as the encoders of Prometheus want it."""
 
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
@@ -205,7 +205,7 @@ def _families(status: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _seams(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> Iterator[Metric]:
-    """The ledger: in = out + held + dropped + drift."""
+    """Yield the ledger: in = out + held + dropped + drift."""
     seams = [((task["name"], seam["name"]), seam) for task in tasks for seam in task.get("seams", ())]
     where = ("run", "seam")
     for name, field, what in (("in", "taken", "taken in"), ("out", "given", "given on")):
@@ -253,12 +253,12 @@ def _response(status: str, text: str, kind: str = "text/plain; charset=utf-8") -
 
 
 def _why(error: OSError) -> str:
-    """The reason alone: asyncio tells a story."""
+    """Return the reason alone: asyncio's own text is long."""
     return os.strerror(error.errno) if error.errno else printable(error)
 
 
 def _library() -> Any:
-    """The package. It takes 0.1 s and 5 MB: only who asks for metrics loads it. Raises: MissingExtraError."""
+    """Import the package, which takes 0.1 s and 5 MB. Raises: MissingExtraError."""
     try:
         importlib.import_module("prometheus_client.exposition")
         importlib.import_module("prometheus_client.core")

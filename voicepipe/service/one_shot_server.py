@@ -1,4 +1,4 @@
-"""Those who connect to a running program: each is answered once, and none can hold it up."""
+"""A server that answers each client once, and that no client can hold up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLIENT_S = 2.0
 
 
 class Clients:
-    """Whoever is connected. In the loop's thread.
+    """The clients that are connected. In the loop's thread.
 
     Args:
         answer: reads what the client asks, where it asks anything, and writes the whole answer.
@@ -27,8 +27,8 @@ class Clients:
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """For asyncio's servers. Of too many at once the last are turned away."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Accept a client of asyncio's server. Of too many at once the last are turned away."""
         if len(self._tasks) >= MOST_CLIENTS:
             writer.transport.abort()
             return
@@ -37,14 +37,14 @@ class Clients:
         serving.add_done_callback(lambda _: self._let_go(serving, writer))
 
     async def close(self) -> None:
-        """Let go of everybody."""
+        """Let go of all clients."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
     def _let_go(self, serving: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
-        """It is answered, or will not be; also where its task was cancelled before its first step."""
+        """Close a client, answered or not; also where its task was cancelled before its first step."""
         self._tasks.discard(serving)
         if writer.transport.get_write_buffer_size():
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""A local socket that tells whoever may open it how the tasks of a program are."""
+"""A local socket that reports the tasks of a program."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StatusSocket:
         self._inode = 0
 
     def __call__(self, tasks: Sequence[PipelineTask]) -> Self:
-        """Set which tasks it tells of; called by the runner."""
+        """Set the tasks to report; called by the runner."""
         self._tasks = tasks
         return self
 
@@ -60,7 +60,7 @@ class StatusSocket:
             _log.warning("no status at %s: %s", printable(self._path), printable(error))
             return self
         self._inode = os.stat(self._path).st_ino
-        self._server = await asyncio.start_unix_server(self._clients.connected, sock=listening)
+        self._server = await asyncio.start_unix_server(self._clients.accept, sock=listening)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,7 +77,7 @@ class StatusSocket:
 
 
 def status_of(tasks: Sequence[PipelineTask]) -> dict[str, Any]:
-    """How the tasks are: counters, devices, errors, where they stand; and a census. For JSON."""
+    """Return the state of the tasks for JSON: counters, devices, errors, positions; and a census."""
     from voicepipe.version import __version__
 
     return {
@@ -106,13 +106,13 @@ def _task(task: PipelineTask) -> dict[str, Any]:
 
 
 def service_socket(environment: Mapping[str, str] = os.environ) -> str:
-    """Where the socket of a systemd service is: in its runtime directory; empty: this is none."""
+    """Return the path of a systemd service's socket, in its runtime directory; or ""."""
     folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     return os.path.join(folder, NAME) if folder and environment.get("NOTIFY_SOCKET") else ""
 
 
 def _bound(path: str) -> socket.socket:
-    """A socket there, for this user only. Raises: OSError."""
+    """Bind a socket for this user only. Raises: OSError."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no local sockets")
     _remove_stale(path)
@@ -129,10 +129,10 @@ def _bound(path: str) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
-    """Take away what a killed program left. Raises: OSError, where somebody answers, or it is no socket."""
+    """Remove the socket of a killed program. Raises: OSError: somebody answers, or it is not a socket."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(f"{path} is there, and is no socket")
+            raise FileExistsError(f"{path} exists, and is not a socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:

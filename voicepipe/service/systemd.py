@@ -1,4 +1,4 @@
-"""Telling the service manager how the program is: systemd's notification protocol (`man sd_notify`)."""
+"""Notifications for the service manager: systemd's protocol (`man sd_notify`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Notifier:
             self._socket.setblocking(False)
 
     def send(self, message: Mapping[str, str]) -> bool:
-        """Send these assignments in one datagram; whether it was taken. Where it was not, send them again."""
+        """Send these assignments in one datagram; return False where they are to be sent again."""
         if self._socket is None:
             return False
         text = "\n".join(f"{key}={' '.join(value.splitlines())}" for key, value in message.items())
@@ -42,7 +42,7 @@ class Notifier:
 
 
 def watchdog_s(environment: Mapping[str, str]) -> float:
-    """After how many seconds without a ping the service manager acts; 0: it does not.
+    """Return the seconds without a ping after which the service manager acts; 0: never.
 
     WATCHDOG_PID may name our parent as well: `uv run` and shells stand between, as a program does not.
     """

@@ -1,4 +1,4 @@
-"""Scores in, segments out: where speech begins and ends, counted in windows. Knows no clock and no audio.
+"""Scores in, segments out: the begin and end of speech, counted in windows, without clock or audio.
 
 What an engine says of single windows is rough. A segment begins when enough of the last windows vote for
 it, reaches back over what belongs to it, is held by few votes, and ends after a silence.
@@ -45,7 +45,7 @@ LOWEST_DB = -96.0
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
-    """When a segment begins and ends.
+    """The conditions for the begin and the end of a segment.
 
     Raises:
         TypeError, ValueError: a value is out of its bounds.
@@ -76,25 +76,25 @@ PRESETS: dict[Preset, SegmenterSettings] = {
     "balanced": SegmenterSettings(),
     "patient": SegmenterSettings(start_s=0.3, stop_s=1.5),
 }
-"""How soon a beginning and an end are believed: `responsive` answers a quarter of a second sooner than
+"""Presets by how quickly a pause ends a turn: `responsive` answers a quarter of a second sooner than
 `balanced`, and now and then in the middle of a sentence; `patient` lets people think."""
 
 
 def preset(name: Preset | str, **changes: float | None) -> SegmenterSettings:
-    """The settings of that name, with what is not None in `changes` instead of theirs.
+    """Return the settings of that name, with the values in `changes` that are not None in place of theirs.
 
     Raises:
         ValueError: there is no preset of that name.
     """
     found = {str(key): value for key, value in PRESETS.items()}.get(name)
     if found is None:
-        raise ValueError(f"there is no preset {name!r}: {', '.join(PRESETS)} would be right")
+        raise ValueError(f"unknown preset {name!r}; choose {', '.join(PRESETS)}")
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Where a segment begins or ends: before window `at`, counted from 0."""
+    """The begin or the end of a segment: before window `at`, counted from 0."""
 
     begins: bool
     at: int
@@ -123,7 +123,7 @@ class NoiseFloor:
         return self._lowest[0][1] if self._lowest else LOWEST_DB
 
     def add(self, level_db: float) -> None:
-        """The level of the next window; what is no number counts as silence."""
+        """Add the level of the next window; NaN counts as silence."""
         level_db = min(0.0, max(LOWEST_DB, level_db))
         first = self._count == 0
         self._smooth_db = level_db if first else self._smooth_db + self._keep * (level_db - self._smooth_db)
@@ -164,7 +164,7 @@ class Segmenter:
         self.reset()
 
     def reset(self) -> None:
-        """What comes next does not continue what was heard."""
+        """Forget all scores: the next one does not continue them."""
         self.windows = 0
         """Windows judged."""
         self.speaking = False
@@ -175,7 +175,7 @@ class Segmenter:
         self._levels: deque[float] = deque(maxlen=self._most)
 
     def add(self, score: float, level_db: float = 0.0) -> tuple[Edge, ...]:
-        """The next window. Which edges are certain now: none nearly always.
+        """Add the next window; return the edges that are certain now, which is nearly always none.
 
         Args:
             score: how surely it is speech, 0 to 1; what is no number is 0.
@@ -193,7 +193,7 @@ class Segmenter:
         return self._go_on(score) if self.speaking else self._wait(score)
 
     def finish(self) -> tuple[Edge, ...]:
-        """Nothing follows: the end of a segment in progress."""
+        """Return the end of a segment in progress: nothing follows."""
         return self._end(self.windows) if self.speaking else ()
 
     def _wait(self, score: float) -> tuple[Edge, ...]:
@@ -222,7 +222,7 @@ class Segmenter:
         return sum(votes[n] for n in range(max(0, last - self._hold), last)) >= self._to_hold
 
     def _beginning(self) -> int:
-        """The first window of what now is certain to be speech."""
+        """Return the first window of the speech that is certain now."""
         scores = self._scores
         count = len(scores)
         floor = max(0, count - (self.windows - self._free_from))
@@ -242,7 +242,7 @@ class Segmenter:
         return self.windows - count + begin
 
     def _is_burst(self, n: int, floor: int) -> bool:
-        """Whether the windows around it are more than a click."""
+        """Return True where the windows around it are more than a click."""
         scores = self._scores
         for first in range(max(floor, n - self._hold + 1), n + 1):
             mean = sum(scores[m] for m in range(first, min(first + self._hold, len(scores)))) / self._hold
@@ -268,7 +268,7 @@ class Segmenter:
 
 
 def quietest(levels_db: Sequence[float], around: int = 3) -> int:
-    """The middle of the `around` neighbouring levels with the lowest sum; of several, the last."""
+    """Return the middle of the `around` neighbouring levels with the lowest sum; of several, the last."""
     around = min(around, len(levels_db))
     sums = [sum(levels_db[n : n + around]) for n in range(len(levels_db) - around + 1)]
     lowest = min(sums)

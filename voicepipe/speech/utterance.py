@@ -32,13 +32,13 @@ _STEP_S = 0.02
 
 
 class EndOfTurn(Protocol):
-    """What may know that somebody who pauses is not finished yet: by the words, or by the tone.
+    """A judge of pauses: by the words or the tone it may know that a turn is not finished yet.
 
     It is called in the loop's thread, once for every pause, and must be done within milliseconds.
     """
 
     def is_finished(self, utterance: UtteranceFrame) -> bool:
-        """Whether the turn is over. What was said in it so far, its pauses included."""
+        """Return True where the turn is over, given its audio so far with all pauses."""
         ...
 
 
@@ -51,22 +51,22 @@ class UtteranceCollector(InlineProcessor):
     a gap: where audio is missing (a jump of `position`), where its format changes, and at
     the End, it ends with what there is.
 
-    Somebody who pauses may not be finished: where `end_of_turn` says so, the utterance stays
-    open for `patience_s`, and speech that begins until then belongs to it. (The facts are
-    passed all the same: they tell of speech, the utterance of a turn.)
+    If `end_of_turn` reports an unfinished turn, the utterance stays open for `patience_s`. Speech
+    that begins until then belongs to it. (The facts are passed all the same: they tell of
+    speech, the utterance of a turn.)
 
     While nobody speaks, only the last `preroll_s` and 3.6 s more are kept (for a start
     becomes certain later), and the newest frame.
 
     Args:
-        preroll_s: how much comes before the speech, so that its first sound is whole, 0 to 10 s.
-        tail_s: how much comes behind it, so that a soft ending is whole, 0 to 10 s; of that,
+        preroll_s: audio before the speech, so that its first sound is whole, 0 to 10 s.
+        tail_s: audio behind it, so that a soft ending is whole, 0 to 10 s; of that,
             only what has been heard when the end is certain.
         max_s: longer speech comes in parts, as soon as each is there, nothing lost and nothing
             twice: none is longer than this, 1 to 60 s, and it is cut at the quietest place of
             the last third.
-        end_of_turn: what may say that a turn is not finished yet. None: every pause ends one.
-        patience_s: how long after a pause began the utterance is given out all the same, 0 to 60 s.
+        end_of_turn: a judge that may report an unfinished turn. None: every pause ends a turn.
+        patience_s: the longest wait after the begin of a pause, 0 to 60 s.
 
     Raises:
         TypeError, ValueError: a time is out of its bounds, or `end_of_turn` is none.
@@ -97,16 +97,16 @@ class UtteranceCollector(InlineProcessor):
 
     @property
     def collecting(self) -> bool:
-        """An utterance is in progress."""
+        """True while an utterance is in progress."""
         return self._begin is not None
 
     @property
     def held(self) -> int:
-        """Samples that are kept."""
+        """The number of samples that are kept."""
         return 0 if self._heard is None else self._heard.end - self._heard.begin
 
     async def on_start(self, params: StartParams) -> None:
-        """Nothing of an earlier run counts."""
+        """Forget an earlier run."""
         self._forget()
 
     async def cleanup(self) -> None:
@@ -114,7 +114,7 @@ class UtteranceCollector(InlineProcessor):
         self._forget()
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """The frame, and behind it the utterance that it ended; before a jump, what ends there."""
+        """Return the frame with the utterance that it ended behind it, or before it at a jump."""
         if direction is not FrameDirection.DOWNSTREAM:
             return (frame,)
         match frame:
@@ -128,7 +128,7 @@ class UtteranceCollector(InlineProcessor):
                 return (frame,)
 
     def on_end(self) -> Iterable[Frame]:
-        """An utterance in progress ends here."""
+        """Return the utterance in progress, which ends here."""
         return self._finish()
 
     def _listen(self, frame: InputAudioFrame) -> Iterable[Frame]:
@@ -166,7 +166,7 @@ class UtteranceCollector(InlineProcessor):
         return self._give(end)
 
     def _run_out(self) -> Iterator[Frame]:
-        """What was not finished, when the time for it is over."""
+        """Yield the unfinished utterance when the time for it is over."""
         heard, paused = self._heard, self._paused
         if heard is None or paused is None:
             return
@@ -175,7 +175,7 @@ class UtteranceCollector(InlineProcessor):
             yield from self._give(min(paused + heard.format.samples(self._tail_s), limit))
 
     def _finish(self) -> list[Frame]:
-        """Nothing continues what was heard."""
+        """Yield the utterance in progress: nothing continues it."""
         heard, paused = self._heard, self._paused
         if heard is None or self._begin is None:
             given: list[Frame] = []
@@ -187,7 +187,7 @@ class UtteranceCollector(InlineProcessor):
         return given
 
     def _parts(self) -> Iterator[Frame]:
-        """What of an utterance in progress is longer than one frame should be."""
+        """Yield the parts of an utterance in progress that is longer than one frame should be."""
         heard = self._heard
         if heard is None or self._begin is None:
             return
@@ -199,7 +199,7 @@ class UtteranceCollector(InlineProcessor):
             yield part
 
     def _give(self, end: int) -> Iterator[Frame]:
-        """The utterance, up to `end` if so much was heard; nothing where its parts went further."""
+        """Yield the utterance, up to `end` if so much was heard; nothing where its parts went further."""
         heard, begin = self._heard, self._begin
         self._begin = self._paused = None
         if heard is not None and begin is not None and begin < min(end, heard.end):
@@ -220,24 +220,24 @@ class _Heard:
         self._pieces: deque[bytes] = deque()
 
     def goes_on_with(self, frame: InputAudioFrame) -> bool:
-        """Whether the frame begins where this ends, in the same format."""
+        """Return True where the frame begins where this ends, in the same format."""
         mine = self.format
         return frame.position == self.end and frame.rate == mine.rate and frame.channels == mine.channels
 
     def add(self, frame: InputAudioFrame) -> None:
-        """The next frame."""
+        """Add the next frame."""
         self._pieces.append(frame.data)
         self.end += frame.num_samples
         self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
 
     def drop_before(self, position: int) -> None:
-        """Let go of pieces that end before it."""
+        """Drop the pieces that end before a position."""
         pieces, sample = self._pieces, self.format.sample_bytes
         while pieces and self.begin + len(pieces[0]) // sample <= position:
             self.begin += len(pieces.popleft()) // sample
 
     def quietest(self, begin: int, end: int) -> int:
-        """The middle of the quietest 60 ms between."""
+        """Return the middle of the quietest 60 ms between two positions."""
         step = max(1, self.format.samples(_STEP_S))
         audio = np.frombuffer(self.copy(begin, end).data, np.int16).astype(np.float64)
         blocks = len(audio) // (step * self.format.channels)
@@ -245,11 +245,11 @@ class _Heard:
         return begin + quietest(squares.sum(1).tolist()) * step + step // 2
 
     def copy(self, begin: int, end: int) -> UtteranceFrame:
-        """The samples between, all of them kept until now."""
+        """Return the samples between two positions, all of them kept until now."""
         return self._frame(memoryview(b"".join(self._pieces)), begin, end)
 
     def cut(self, begin: int, end: int) -> UtteranceFrame:
-        """The samples between, all of them kept until now; what comes before `end` is let go of."""
+        """Return the samples between two positions, and drop all before `end`."""
         data = memoryview(b"".join(self._pieces))
         frame = self._frame(data, begin, end)
         self._pieces = deque([bytes(data[(end - self.begin) * self.format.sample_bytes :])])

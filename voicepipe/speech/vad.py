@@ -26,7 +26,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.pipeline.processor import InlineProcessor
-from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, checked
+from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
 from voicepipe.speech.detectors.registry import open_engine
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
@@ -52,18 +52,18 @@ LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of one window, for a meter or a picture."""
+    """The result for one window, for a meter or a picture."""
 
     position: int
-    """Of the sample behind the window, in the microphone's stream."""
+    """Position of the sample behind the window, in the microphone's stream."""
     score: float
-    """As the engine gave it."""
+    """The score of the engine."""
     level_db: float
     """The root mean square of the window, in dB below full scale."""
     noise_db: float
     """The noise floor."""
     speaking: bool
-    """The user is speaking, as far as is certain now."""
+    """True while the user is speaking, as far as is certain now."""
 
 
 class VADProcessor(InlineProcessor):
@@ -76,10 +76,10 @@ class VADProcessor(InlineProcessor):
     its format changes, and at the End, a turn ends with the last sample heard.
 
     Args:
-        engine: what judges: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
+        engine: the voice detector: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
             engine that belongs to this stage alone. None: `"webrtc"`.
-        preset: `"responsive"`, `"balanced"` or `"patient"`: how soon a beginning and an end are
-            believed. The numbers below, where they are given, take the place of its own.
+        preset: `"responsive"`, `"balanced"` or `"patient"`: how quickly a pause
+            ends a turn. The numbers below, where they are given, take the place of its own.
         start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
             the sooner it is noticed, and the more noises are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
@@ -116,34 +116,34 @@ class VADProcessor(InlineProcessor):
             check_callable("observe", observe)
         self._observe = observe
         engine = "webrtc" if engine is None else engine
-        self._engine = open_engine(engine) if isinstance(engine, str) else checked(engine)
+        self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
         self._stretch: _Stretch | None = None
 
     @property
     def engine(self) -> SpeechEngine:
-        """What judges; its `name`, if it has one, says what `"auto"` took."""
+        """The voice detector; its `name`, if it has one, says what `"auto"` took."""
         return self._engine
 
     @property
     def settings(self) -> SegmenterSettings:
-        """When a turn begins and ends."""
+        """The conditions for the begin and the end of a turn."""
         return self._settings
 
     @property
     def speaking(self) -> bool:
-        """The user is speaking, as far as is certain."""
+        """True while the user is speaking, as far as is certain."""
         return self._stretch is not None and self._stretch.segmenter.speaking
 
     async def on_start(self, params: StartParams) -> None:
-        """Nothing of an earlier run counts."""
+        """Forget an earlier run."""
         self._stretch = None
 
     async def cleanup(self) -> None:
-        """Nobody speaks any more."""
+        """Forget the audio."""
         self._stretch = None
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """The frame, and what became certain with it; before a jump, what ends there."""
+        """Return the frame, and the facts that it made certain; before a jump, the end of a turn."""
         if direction is not FrameDirection.DOWNSTREAM or not isinstance(frame, InputAudioFrame):
             return (frame,)
         if not frame.num_samples:
@@ -158,7 +158,7 @@ class VADProcessor(InlineProcessor):
         return (*ended, frame, *stretch.take(frame))
 
     def on_end(self) -> Iterable[Frame]:
-        """A turn in progress ends here."""
+        """Return the end of a turn in progress."""
         return self._finish()
 
     def _finish(self) -> list[Frame]:
@@ -200,7 +200,7 @@ class _Stretch:
         engine.reset()
 
     def goes_on_with(self, frame: InputAudioFrame) -> bool:
-        """Whether the frame begins where this ends, in the same format."""
+        """Return True where the frame begins where this ends, in the same format."""
         heard = self._heard
         return (
             frame.position == self._end
@@ -210,7 +210,7 @@ class _Stretch:
         )
 
     def take(self, frame: InputAudioFrame) -> list[Frame]:
-        """The next frame. What became certain with it."""
+        """Take the next frame; return the facts that it made certain."""
         self._end += frame.num_samples
         self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
         raw = self._raw + frame.data if self._raw else frame.data
@@ -219,14 +219,14 @@ class _Stretch:
         return self._judge(self._converter.convert(raw[:whole])) if whole else []
 
     def finish(self) -> list[Frame]:
-        """Nothing follows: what is certain now, and the end of a turn in progress."""
+        """Return the last facts, and the end of a turn in progress: nothing follows."""
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
         return [*facts, *(self._fact(edge, self._end) for edge in self.segmenter.finish())]
 
     def _judge(self, mono: bytes) -> list[Frame]:
-        """Every whole window; the rest waits."""
+        """Judge every whole window; the rest waits."""
         if self._mono:
             mono = self._mono + mono
         facts: list[Frame] = []
@@ -255,7 +255,7 @@ class _Stretch:
         return min(self._end, self._begin + self._heard_samples(windows))
 
     def _heard_samples(self, windows: int) -> int:
-        """How many samples of what was heard so many windows are, rounded."""
+        """Return the microphone's samples in so many windows, rounded."""
         wanted = self._wanted.rate
         return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
 
@@ -272,7 +272,7 @@ def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:
 
 
 def _level_db(window: bytes) -> float:
-    """The root mean square; cheaper than `Level`, for it is asked of every window."""
+    """Return the root mean square of a window; cheaper than `Level`."""
     audio = np.frombuffer(window, np.int16).astype(np.float64)
     power = float(audio @ audio) / max(1, len(audio)) / 2**30
     return 10 * math.log10(power) if power > _SILENCE else LOWEST_DB

@@ -1,4 +1,4 @@
-"""Letting only some frames pass."""
+"""A stage that lets only some frames pass."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["FrameFilter"]
 
 
 class FrameFilter(InlineProcessor):
-    """Passes frames of some classes, and drops the others. System frames always pass.
+    """A filter that passes frames of some classes and drops the others. System frames always pass.
 
         FrameFilter(OutputAudioFrame)          only this class and its subclasses
         FrameFilter(drop=TextFrame)            everything but this one
 
     Args:
         keep: the classes that pass.
-        drop: the classes that do not, even if `keep` has them.
-        direction: filter only what travels this way; None: both ways.
+        drop: the classes that do not pass, even if `keep` contains them.
+        direction: filter only frames that travel in this direction; None: both directions.
 
     Raises:
-        TypeError: an argument is no class of frames, or `direction` is none.
+        TypeError: an argument is not a class of frames, or `direction` is not a FrameDirection.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class FrameFilter(InlineProcessor):
         dropped = drop if isinstance(drop, tuple) else (drop,)
         for kind in (*keep, *dropped):
             if not (isinstance(kind, type) and issubclass(kind, Frame)):
-                raise TypeError(f"a FrameFilter takes classes of frames, not {shown(kind)}")
+                raise TypeError(f"keep and drop must be classes of frames, not {shown(kind)}")
         if direction is not None and not isinstance(direction, FrameDirection):
             raise TypeError(f"direction must be a FrameDirection or None, not {shown(direction)}")
         self._keep = keep or (Frame,)
@@ -45,7 +45,7 @@ class FrameFilter(InlineProcessor):
         self._direction = direction
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Pass it on, or not."""
+        """Pass the frame on or drop it."""
         if isinstance(frame, SystemFrame) or self._direction not in (None, direction):
             return (frame,)
         passes = isinstance(frame, self._keep) and not isinstance(frame, self._drop)

@@ -1,4 +1,4 @@
-"""Louder or softer."""
+"""A stage that makes audio louder or softer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Gain"]
 
 
 class Gain(InlineProcessor):
-    """Multiplies all audio by a gain; what goes beyond full scale is clipped, never wrapped.
+    """A gain for all audio. Samples beyond full scale are clipped, never wrapped.
 
     Args:
-        db: the gain in decibels, -120 to 60. May be changed while it runs.
+        db: the gain in decibels, -120 to 60. It may be changed during a run.
 
     Raises:
-        TypeError, ValueError: the gain is out of its bounds.
+        TypeError, ValueError: the gain is not a number from -120 to 60.
     """
 
     def __init__(self, db: float, *, name: str = "") -> None:
@@ -38,7 +38,7 @@ class Gain(InlineProcessor):
         self._factor = np.float32(10 ** (self._db / 20))
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Audio comes out changed; everything else, and audio at 0 dB, as it is."""
+        """Apply the gain to audio; pass other frames, and audio at 0 dB, on unchanged."""
         if not isinstance(frame, AudioFrame) or self._db == 0:
             return (frame,)
         louder = np.frombuffer(frame.data, np.int16) * self._factor

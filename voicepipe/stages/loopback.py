@@ -1,4 +1,4 @@
-"""Straight from the microphone to the speaker."""
+"""A stage that sends microphone audio straight to the speaker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Loopback"]
 
 
 class Loopback(InlineProcessor):
-    """What the microphone captured is to be heard: input audio goes on as output audio."""
+    """A loopback from the microphone to the speaker: input audio goes on as output audio."""
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """The same audio, for the speaker."""
+        """Return the same audio as an output frame; pass other frames on."""
         return (OutputAudioFrame.of(frame),) if isinstance(frame, InputAudioFrame) else (frame,)

@@ -1,4 +1,4 @@
-"""How loud it is."""
+"""A stage that measures the level of audio."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ __all__ = ["LevelMeter"]
 
 
 class LevelMeter(InlineProcessor):
-    """Measures the audio that passes downstream, and passes everything on unchanged.
+    """A level meter for audio that passes downstream. All frames go on unchanged.
 
     Args:
         kind: measure only audio of this class.
 
     Raises:
-        TypeError: `kind` is no class of audio frames.
+        TypeError: `kind` is not a class of audio frames.
     """
 
     def __init__(self, kind: type[AudioFrame] = AudioFrame, *, name: str = "") -> None:
         super().__init__(name=name)
         if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
-            raise TypeError(f"a LevelMeter measures a class of audio frames, not {shown(kind)}")
+            raise TypeError(f"kind must be a class of audio frames, not {shown(kind)}")
         self._kind = kind
         self.level = Level()
         """The level of the last frame that was measured."""
         self.loudest_db = FLOOR_DB
-        """The highest peak since `reset()`."""
+        """The highest peak since `reset()`, in dB below full scale (0 or less)."""
         self.num_samples = 0
-        """Samples measured since `reset()`."""
+        """The number of samples measured since `reset()`."""
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset all measurements."""
         self.level, self.loudest_db, self.num_samples = Level(), FLOOR_DB, 0
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Measure, and pass on."""
+        """Measure the audio, and pass the frame on."""
         if isinstance(frame, self._kind) and direction is FrameDirection.DOWNSTREAM and frame.num_samples:
             self.level = Level.of(frame.data)
             self.loudest_db = max(self.loudest_db, self.level.peak_db)

@@ -1,4 +1,4 @@
-"""Looking at what passes."""
+"""A stage that shows passing frames to a function."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["Tap"]
 
 
 class Tap(InlineProcessor):
-    """Shows every frame that passes to a function, and passes it on unchanged.
+    """A tap: a function sees every frame that passes. All frames go on unchanged.
 
     Args:
-        look: called as `look(frame, direction)`; must not wait. An exception in it is an
-            error of this stage.
-        kind: only frames of this class, or of these classes.
+        look: called as `look(frame, direction)`; must not wait. An exception in it counts as
+            an error of this stage.
+        kind: the class of frames to show, or a tuple of classes.
 
     Raises:
-        TypeError: `look` cannot be called, or `kind` is no class of frames.
+        TypeError: `look` is not callable, or `kind` is not a class of frames.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Tap(InlineProcessor):
         check_callable("look", look)
         for one in kind if isinstance(kind, tuple) else (kind,):
             if not (isinstance(one, type) and issubclass(one, Frame)):
-                raise TypeError(f"a Tap looks at classes of frames, not {one!r}")
+                raise TypeError(f"kind must be a class of frames or a tuple of them, not {one!r}")
         self._look = look
         self._kind = kind
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Look, and pass on."""
+        """Show the frame to the function, and pass it on."""
         if isinstance(frame, self._kind):
             self._look(frame, direction)
         return (frame,)

@@ -1,18 +1,18 @@
-"""What a test of a voice program needs: no hardware, and no waiting.
+"""Tools for testing voice programs without hardware and without waiting.
 
-**A stage by itself.** Frames go in, and what comes out in both directions is there to look at, in
-virtual time, where sleeping takes none; the rules of a run are checked on the way:
+**One stage.** Frames go in; the result holds the frames that came out in both directions. The run is
+in virtual time, in which sleeping takes no real time, and the rules of a run are checked:
 
     out = run_processor(Assistant(), [TranscriptionFrame("hello"), 60.0, InterruptionFrame()])
     assert [frame.text for frame in out.down.of(TextFrame)] == ["you", "said", "hello"]
 
-`check_processor` puts it through everything that can happen to a stage: the end, a cancel and an
-interruption at every step, a slow neighbour, one that raises, a second run.
+`check_processor` tests a stage in every situation: an end, a cancel and an interruption at every
+step, a slow neighbour, a failing neighbour, a second run.
 
     check_processor(Assistant, [TranscriptionFrame("hello"), 1.0])
 
-**A whole program.** `SimulatedCard` has a microphone to script and a speaker to listen to, and faults
-to order: `card.mic.unplug()`, `card.speaker.stall()`. In virtual time it ticks by the same clock:
+**A whole program.** `SimulatedCard` has a scripted microphone, a recorded speaker, and faults on
+demand: `card.mic.unplug()`, `card.speaker.stall()`. In virtual time it uses the same clock:
 
     card = SimulatedCard()
     card.mic.hear(speech())
@@ -20,20 +20,20 @@ to order: `card.mic.unplug()`, `card.speaker.stall()`. In virtual time it ticks 
     report = run_virtual(PipelineTask(pipeline(card.backend())).run())
     assert card.speaker.played()
 
-**Sound to feed it**: `tone`, `silence`, `noise`, `speech`, and `frames_of` to cut them into frames.
+**Test sounds**: `tone`, `silence`, `noise`, `speech`, and `frames_of` to cut them into frames.
 The same arguments give the same bytes.
 
-**Nothing left**: `nothing_left()` is a block that must leave nothing behind; `take_census` and
-`assert_nothing_left` are its parts. What is left is named, with who made it.
+**Leaks**: `nothing_left()` is a block that must leave nothing behind. `take_census` and
+`assert_nothing_left` are its parts. The error names each leftover and its creator.
 
-**A back end of one's own**: `check_backend` holds it to what the port promises.
+**Your own back end**: `check_backend` checks the promises of the device port.
 
-**pytest** finds a plugin: `@pytest.mark.virtual_time` for async tests, with or without
+**pytest** finds a plugin. It has `@pytest.mark.virtual_time` for async tests, with or without
 pytest-asyncio, and the fixtures `simulated_card` and `nothing_left` (see `voicepipe.testing.plugin`).
 
-What virtual time cannot see: real threads (a simulated card has none in it), real devices and what
-their libraries do in C, how long Python code itself takes, and what the operating system does:
-signals, scheduling, a process that is killed.
+Virtual time does not cover real threads (a simulated card uses none), real devices and their C
+libraries, or the run time of Python code. It also does not cover the operating system: signals,
+scheduling, killed processes.
 """
 
 from voicepipe.lazy import homes_of, lazy_names

@@ -1,7 +1,7 @@
-"""What the port promises, as functions that run over any back end, in virtual time or in real time.
+"""Checks of the promises of the device port, for any back end, in virtual or real time.
 
-They ask nothing of a back end but the port: no script, no verbs. `check_backend` runs them all;
-BACKEND_CHECKS are the single ones, for a test that is parametrized.
+They use only the port. `check_backend` runs all of them. BACKEND_CHECKS holds the single checks,
+for a parametrized test.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ __all__ = ["BACKEND_CHECKS", "BackendCheck", "Bell", "check_backend"]
 
 REQUEST = StreamRequest(AudioFormat(16_000, 2), block_s=0.01)
 LIMIT_S = 5.0
-"""For anything that a well device does."""
+"""The time limit for each action of a working device, in seconds."""
 _SOON_S = 0.03
-"""Some blocks' time: what was going to happen has happened."""
+"""The duration of a few blocks, in seconds. Pending events have happened after it."""
 
 
 async def check_backend(make_backend: Callable[[], Backend], request: StreamRequest = REQUEST) -> None:
-    """Hold a back end to everything that the port promises.
+    """Check that a back end keeps every promise of the port.
 
     Args:
-        make_backend: makes one, well, with both directions, whose input lasts at least 2 s; it is
-            called for each check.
-        request: the streams to open.
+        make_backend: makes a working back end with both directions, whose input lasts at least 2 s.
+            It is called once for each check.
+        request: the request for the streams to open.
 
     Raises:
-        RuleError: a promise was not kept; names which.
-        AssertionError: something is left behind.
+        RuleError: the back end broke a promise; the message names it.
+        AssertionError: something is left open.
     """
     for check in BACKEND_CHECKS:
         try:
@@ -46,21 +46,21 @@ async def check_backend(make_backend: Callable[[], Backend], request: StreamRequ
 
 
 class BackendCheck(Protocol):
-    """One of the checks. Raises: RuleError."""
+    """A single check. Raises: RuleError."""
 
     __name__: str
 
     def __call__(self, backend: Backend, request: StreamRequest = REQUEST) -> Awaitable[None]:
-        """Check a back end that has just been made."""
+        """Check a newly made back end."""
         ...
 
 
 class Bell:
-    """The wake-up call of a stream, to be waited for."""
+    """A wake-up call of a stream that a check can wait for."""
 
     def __init__(self) -> None:
         self.rings = 0
-        """How often it came."""
+        """The number of calls so far."""
         self._rung = asyncio.Event()
 
     def __call__(self) -> None:
@@ -68,7 +68,7 @@ class Bell:
         self._rung.set()
 
     async def until(self, condition: Callable[[], bool], what: str = "the wake-up call") -> None:
-        """Wait for rings until the condition holds; a device that is well rings often enough."""
+        """Wait for calls until the condition holds. A working device calls often enough."""
         await _within_limit(self._until(condition), what)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
@@ -77,14 +77,14 @@ class Bell:
             await self._rung.wait()
 
     async def expect_silence(self, message: str) -> None:
-        """No ring comes in some blocks' time."""
+        """Check that no call comes for the duration of a few blocks."""
         rings = self.rings
         await asyncio.sleep(_SOON_S)
         expect(self.rings == rings, message)
 
 
 async def check_input(backend: Backend, request: StreamRequest = REQUEST) -> None:
-    """An input stream, from its opening to after its close."""
+    """Check an input stream from its opening until after its close."""
     bell = Bell()
     stream = await backend.open_input(request, bell)
     _check_info(stream, request)
@@ -105,7 +105,7 @@ async def check_input(backend: Backend, request: StreamRequest = REQUEST) -> Non
     waiting: list[Block] = []
     while _read(stream, waiting):
         pass
-    expect(waiting, "what was captured before stop() cannot be read after it")
+    expect(waiting, "audio captured before stop() cannot be read after it")
     await asyncio.sleep(_SOON_S)
     expect(stream.read() is None, "it captured after stop()")
     _check_blocks(blocks + waiting, request)
@@ -118,7 +118,7 @@ async def check_input(backend: Backend, request: StreamRequest = REQUEST) -> Non
 
 
 async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> None:
-    """An output stream, from its opening to after its close."""
+    """Check an output stream from its opening until after its close."""
     bell = Bell()
     stream = await backend.open_output(request, bell)
     _check_info(stream, request)
@@ -130,7 +130,7 @@ async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> No
     written = _total(stream)
     stream.write(_audio(123, request))  # no whole block
     await _within_limit(stream.drain(), "drain()")
-    expect(_total(stream) == written + 123, "less than a block was lost, or not counted")
+    expect(_total(stream) == written + 123, "the samples after the last whole block were lost or not counted")
     expect(stream.queued == 0, f"{stream.queued} samples are queued after drain()")
     expect(stream.error is None, f"it has an error: {stream.error}")
 
@@ -139,11 +139,11 @@ async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> No
     heard = stream.position
     await asyncio.sleep(_SOON_S)
     expect(stream.position == heard, "it played on after its close")
-    expect(_total(stream) == written + 123 + 16_000, "what its close took is not in its books")
+    expect(_total(stream) == written + 123 + 16_000, "it did not count the samples that its close dropped")
 
 
 async def check_close_without_start(backend: Backend, request: StreamRequest = REQUEST) -> None:
-    """A stream that never began closes like any other."""
+    """Check that a stream that was never started closes like any other."""
     for opening in (backend.open_input, backend.open_output):
         bell = Bell()
         stream = await opening(request, bell)
@@ -151,7 +151,7 @@ async def check_close_without_start(backend: Backend, request: StreamRequest = R
 
 
 async def check_open_again(backend: Backend, request: StreamRequest = REQUEST) -> None:
-    """A device can be opened again as soon as close() has returned."""
+    """Check that a device can be opened again as soon as close() has returned."""
     for _ in range(3):
         ear = await backend.open_input(request, Bell())
         mouth = await backend.open_output(request, Bell())
@@ -162,7 +162,7 @@ async def check_open_again(backend: Backend, request: StreamRequest = REQUEST) -
 
 
 async def check_nothing_after_close(backend: Backend, request: StreamRequest = REQUEST) -> None:
-    """A wake-up that was on its way when the stream was closed does not arrive."""
+    """Check that a pending wake-up call does not arrive after the close."""
     bell = Bell()
     stream = await backend.open_output(request, bell)
     await stream.start()
@@ -178,16 +178,16 @@ BACKEND_CHECKS: tuple[BackendCheck, ...] = (
     check_open_again,
     check_nothing_after_close,
 )
-"""The single checks."""
+"""All checks, for a parametrized test."""
 
 
 async def _check_writing(stream: OutputStream, bell: Bell, request: StreamRequest) -> None:
-    """What is written is queued, then handed over, and the wake-up comes when it was asked for."""
+    """Check that written audio is queued, then handed over, and that a requested wake-up call comes."""
     stream.write(b"")
-    expect(_total(stream) == 0, "an empty write counts as something")
+    expect(_total(stream) == 0, "an empty write was counted")
     stream.write(_audio(400, request))
     stream.write(memoryview(_audio(400, request)))
-    expect(_total(stream) == 800, f"of 800 samples written its books have {_total(stream)}")
+    expect(_total(stream) == 800, f"it counts {_total(stream)} of 800 written samples")
     rings = bell.rings
     stream.notify_at(0)
     await bell.until(lambda: bell.rings > rings and stream.queued == 0, "notify_at(0)")
@@ -195,11 +195,11 @@ async def _check_writing(stream: OutputStream, bell: Bell, request: StreamReques
     rings = bell.rings
     stream.notify_at(0)  # it is so already
     await bell.until(lambda: bell.rings > rings, "notify_at(0), with nothing queued,")
-    await bell.expect_silence("it rang twice for one notify_at()")
+    await bell.expect_silence("the wake-up call came twice for one notify_at()")
 
 
 async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
-    """A flush plays at most a fade, forgets the rest, and touches nothing that is written after it."""
+    """Check that a flush plays at most a fade, drops the rest, and keeps audio written after it."""
     before = stream.position
     stream.write(_audio(16_000, request))
     expect(not stream.flushing, "it is flushing before flush()")
@@ -217,7 +217,7 @@ async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
 
 
 async def _check_close(stream: InputStream | OutputStream, bell: Bell) -> None:
-    """Closed at once by several, one of whom gives up, and then once more: it is closed once."""
+    """Check that several concurrent close() calls, one of them cancelled, close the stream once."""
     first, given_up, third = (asyncio.create_task(stream.close()) for _ in range(3))
     await asyncio.sleep(0)
     given_up.cancel()
@@ -231,7 +231,7 @@ async def _check_close(stream: InputStream | OutputStream, bell: Bell) -> None:
 
 
 async def _check_close_while_draining(stream: OutputStream, bell: Bell) -> None:
-    """Nobody waits for sound that will never come."""
+    """Check that drain() ends with an error when the stream is closed meanwhile."""
     rest = asyncio.create_task(stream.drain())
     await asyncio.sleep(0)
     await _check_close(stream, bell)
@@ -246,17 +246,18 @@ def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> N
     info = stream.info
     expect(stream.error is None, f"it has an error: {stream.error}")
     expect(info.device, "its info names no device")
-    expect(info.format == request.format, f"its format is {info.format}: {request.format} was asked for")
-    expect(info.block >= 1, f"its block is {info.block}")
-    expect(info.latency_s >= 0, f"its latency is {info.latency_s}")
+    expect(info.format == request.format, f"its format must be {request.format}, not {info.format}")
+    expect(info.block >= 1, f"its block must be at least 1, not {info.block}")
+    expect(info.latency_s >= 0, f"its latency must be at least 0, not {info.latency_s}")
+    expect(hasattr(stream, "callbacks"), "it has no member callbacks: derive its class from the port's")
 
 
 def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:
-    """Whole samples, one behind the other, each captured after the one before."""
+    """Check that blocks hold whole samples, without gaps, and in the order of their capture."""
     size = request.format.sample_bytes
     position, captured_s = 0, -1.0
     for block in blocks:
-        expect(block.position == position, f"a block is at {block.position}: {position} was due")
+        expect(block.position == position, f"a block must be at {position}, not {block.position}")
         expect(block.captured_s > captured_s, "a block was captured no later than the one before")
         expect(len(block.data) % size == 0, "a block ends within a sample")
         position, captured_s = position + len(block.data) // size, block.captured_s
@@ -267,13 +268,13 @@ def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:
 
 
 def _check_ledger(stream: InputStream, blocks: list[Block], request: StreamRequest) -> None:
-    """What came in was read; of what was read, what a reader dropped was not given."""
+    """Check that the ledger counts all samples as taken, and the reader's drops as not given."""
     count = sum(len(block.data) for block in blocks) // request.format.sample_bytes
     for dropped in ({}, {"muted": 7}):
         seam = stream.seam("mic", dict(dropped))
         books = (seam.taken, seam.given, seam.held, seam.dropped)
         due = (count, count - sum(dropped.values()), 0, dropped)
-        expect(seam.balanced and books == due, f"its ledger is {books}: {due} is right")
+        expect(seam.balanced and books == due, f"its ledger must be {due}, not {books}")
 
 
 def _expect_books(
@@ -285,11 +286,11 @@ def _expect_books(
 ) -> None:
     for name, due in (("position", position), ("queued", queued), ("dropped", dropped)):
         known = getattr(stream, name)
-        expect(due is None or known == due, f"{name} is {known}: {due} is right")
+        expect(due is None or known == due, f"{name} must be {due}, not {known}")
 
 
 def _total(stream: OutputStream) -> int:
-    """Samples written so far, by the stream's own books; a callback may come while they are read."""
+    """Return the samples written so far, by the stream's counts, although callbacks may change them."""
     while True:
         before = (stream.position, stream.dropped)
         queued = stream.queued

@@ -1,4 +1,4 @@
-"""A block of a test that must leave nothing behind."""
+"""A block in a test that must leave nothing behind."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["nothing_left"]
 
 
 class nothing_left:  # noqa: N801  # reads as a statement, like contextlib's
-    """What is open at the end of the block was open before it.
+    """A block that must leave nothing open that was not open before.
 
         with nothing_left():
             run_virtual(task.run())
 
-    `async with` also lets the callbacks of tasks that are done run first, and sees the tasks,
-    timers and async generators of its loop. Where the block raises, that is all there is to say.
+    `async with` first lets the callbacks of finished tasks run. It also sees the tasks, timers and
+    async generators of its loop. If the block raises, nothing is checked.
 
     Raises (at the end of the block):
-        AssertionError: something is left; names each thing, and who made it where that is known.
+        AssertionError: something is left; names each leftover, and its creator if known.
     """
 
     _before: Census

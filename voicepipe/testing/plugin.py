@@ -1,17 +1,16 @@
-"""The pytest plugin. It is found where voicepipe is installed, and does nothing that a test does not ask for.
+"""The pytest plugin. pytest finds it by itself; it acts only on tests that use it.
 
     @pytest.mark.virtual_time      # an async test in virtual time
     simulated_card                 # a fixture: a new SimulatedCard
-    nothing_left                   # a fixture: whatever the test leaves behind fails it
+    nothing_left                   # a fixture: the test fails if it leaves anything behind
 
-With pytest-asyncio the marker gives the test, and its async fixtures, a loop in virtual time. Where
-nobody else runs async tests, it runs the test itself.
+With pytest-asyncio, the marker gives the test and its async fixtures a loop in virtual time. Without
+a plugin for async tests, the marker runs the test itself.
 
-`nothing_left` looks twice. What belongs to the test's event loop (tasks, timers, async generators)
-is looked for at the end of the test, in the loop, before its async fixtures are torn down: later it
-is too late, for whoever closes the loop cancels what is left in it, in silence. What belongs to the
-process (threads, children, streams, descriptors, signal handlers) is looked for behind the test's
-other fixtures, where it comes first in their list.
+`nothing_left` checks twice. At the end of the test, in its event loop, it checks the tasks, timers and
+async generators of that loop. Later would be too late, because the close of a loop silently cancels
+them. After the teardown of the other fixtures, it checks the process: threads, children, streams,
+descriptors, signal handlers. For this, put it first in the test's list of fixtures.
 """
 
 # Imported in every project of a user who has voicepipe installed: nothing but pytest here.
@@ -36,21 +35,22 @@ _OF_THE_LOOP = ("tasks", "timers", "async_generators", "abandoned")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker `virtual_time`."""
     config.addinivalue_line(
-        "markers", f"{MARKER}: run this async test in virtual time, where sleeping takes none (voicepipe)"
+        "markers",
+        f"{MARKER}: run this async test in virtual time, where sleeping takes no real time (voicepipe)",
     )
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Generator[None, Any, Any]:
-    """pytest-asyncio asks for each async test what loop it wants: only a marked one gets another."""
+    """Give pytest-asyncio a virtual loop for a marked test, and change nothing for other tests."""
     factories = yield
     if item.get_closest_marker(MARKER) is not None:
         from voicepipe.testing.virtual import VirtualLoop
 
         return {"virtual": VirtualLoop}
-    if factories is None:  # nobody else has an answer, and pytest-asyncio wants one where it has asked
+    if factories is None:  # no other plugin has answered, and pytest-asyncio requires an answer
         import asyncio
 
         return {"asyncio": asyncio.new_event_loop}
@@ -59,15 +59,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Generator[None, Any, Any
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """What an async test asks for is seen to in its loop, whoever runs that."""
+    """Wrap an async test so that its marker and fixture take effect in its own loop."""
     test = getattr(item, "obj", None)
     if not inspect.iscoroutinefunction(test):
         return (yield)
     asked: AsyncTest = test
     if "nothing_left" in getattr(item, "fixturenames", ()):
-        asked = _leaves_nothing(asked)
+        asked = _with_leftover_check(asked)
     if item.get_closest_marker(MARKER) is not None:
-        asked = _in_virtual_time(asked)
+        asked = _with_virtual_time(asked)
     item.obj = asked  # type: ignore[attr-defined]
     try:
         return (yield)
@@ -77,7 +77,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a marked async test that is nobody else's; pytest-asyncio's are plain functions by now."""
+    """Run a marked async test that no other plugin runs. pytest-asyncio has made its own tests plain."""
     test = pyfuncitem.obj
     if pyfuncitem.get_closest_marker(MARKER) is None or not inspect.iscoroutinefunction(test):
         return None
@@ -90,7 +90,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture
 def simulated_card() -> SimulatedCard:
-    """A simulated sound card, with faults to order: `voicepipe.testing.SimulatedCard`."""
+    """Return a simulated sound card, with faults on demand: `voicepipe.testing.SimulatedCard`."""
     from voicepipe.testing import SimulatedCard
 
     return SimulatedCard()
@@ -98,18 +98,18 @@ def simulated_card() -> SimulatedCard:
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """Fails a test that leaves anything behind; names each thing."""
+    """Fail a test that leaves anything behind, and name each leftover."""
     from voicepipe.census.census import assert_nothing_left, take_census
 
     before = take_census()
     yield
-    # Outside the loop: nothing of a loop is counted.
+    # This runs outside the loop, so nothing of a loop is counted.
     assert_nothing_left(before)
 
 
-def _leaves_nothing(test: AsyncTest) -> AsyncTest:
+def _with_leftover_check(test: AsyncTest) -> AsyncTest:
     @functools.wraps(test)
-    async def checked(*arguments: Any, **named: Any) -> object:
+    async def run_test(*arguments: Any, **named: Any) -> object:
         import asyncio
 
         from voicepipe.census.census import assert_nothing_left, take_census
@@ -120,12 +120,12 @@ def _leaves_nothing(test: AsyncTest) -> AsyncTest:
         assert_nothing_left(before, _of_the_loop(take_census()))
         return result
 
-    return checked
+    return run_test
 
 
-def _in_virtual_time(test: AsyncTest) -> AsyncTest:
+def _with_virtual_time(test: AsyncTest) -> AsyncTest:
     @functools.wraps(test)
-    async def checked(*arguments: Any, **named: Any) -> object:
+    async def run_test(*arguments: Any, **named: Any) -> object:
         import asyncio
 
         from voicepipe.testing.virtual import VirtualLoop
@@ -133,15 +133,15 @@ def _in_virtual_time(test: AsyncTest) -> AsyncTest:
         loop = asyncio.get_running_loop()
         if not isinstance(loop, VirtualLoop):
             pytest.fail(
-                f"the marker {MARKER} has no say in this loop, {loop!r}: "
-                "it takes pytest-asyncio 1.4 or later, or no plugin at all that runs async tests",
+                f"the marker {MARKER} cannot replace this loop, {loop!r}; "
+                "use pytest-asyncio 1.4 or later, or no plugin for async tests",
                 pytrace=False,
             )
         return await test(*arguments, **named)
 
-    return checked
+    return run_test
 
 
 def _of_the_loop(census: Census) -> Census:
-    """What of a census belongs to the event loop."""
+    """Return the part of a census that belongs to the event loop."""
     return type(census)(**{kind: getattr(census, kind) for kind in _OF_THE_LOOP})

@@ -1,4 +1,4 @@
-"""A processor by itself: frames in, frames out in both directions, and the rules of a run checked.
+"""A test run of one processor: frames in, frames out in both directions, and the rules of a run.
 
 out = run_processor(Assistant(), [TranscriptionFrame("hello"), 60.0, InterruptionFrame()])
 assert [frame.text for frame in out.down.of(TextFrame)] == ["you", "said", "hello"]
@@ -24,7 +24,7 @@ from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
 from voicepipe.stages.tap import Tap
 from voicepipe.testing.leftovers import nothing_left
-from voicepipe.testing.rules import Hooks, RuleError, broken_in_order, broken_in_report
+from voicepipe.testing.rules import Hooks, RuleError, find_order_faults, find_report_faults
 from voicepipe.testing.virtual import run_virtual
 
 __all__ = [
@@ -44,12 +44,12 @@ _USUAL_STEPS = 10
 _OF_THE_FRAMEWORK = (StartFrame, EndFrame, CancelFrame)
 
 Script = Iterable[Frame | float | tuple[Frame, FrameDirection]]
-"""What happens to a processor, in order: a frame arrives (downstream, or where its direction says so),
-or a number of seconds passes. An EndFrame, a CancelFrame and an InterruptionFrame ask the task for it."""
+"""The events of a test run, in order. A frame arrives, downstream unless a direction is given with it;
+a number is a pause in seconds. An EndFrame, CancelFrame or InterruptionFrame is a request to the task."""
 
 
 class Frames(Sequence[Frame]):
-    """Frames in the order in which they came."""
+    """A sequence of frames, in the order in which they came."""
 
     def __init__(self, frames: Iterable[Frame] = (), times: Iterable[float] = ()) -> None:
         self._frames = tuple(frames)
@@ -69,19 +69,19 @@ class Frames(Sequence[Frame]):
         return f"Frames({list(self._frames)!r})"
 
     def of(self, kind: type[F]) -> list[F]:
-        """Those of a class."""
+        """Return the frames of a class."""
         return [frame for frame in self._frames if isinstance(frame, kind)]
 
     @property
     def audio(self) -> bytes:
-        """The audio of all that have some, joined."""
+        """The joined audio of all audio frames."""
         return b"".join(frame.data for frame in self.of(AudioFrame))
 
     def when(self, frame: Frame) -> float:
-        """When that frame came, in seconds since the run began.
+        """Return the time at which the frame came, in seconds since the run began.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: `frame` is not one of these frames.
         """
         for known, time in zip(self._frames, self._times, strict=True):
             if known is frame:
@@ -91,12 +91,12 @@ class Frames(Sequence[Frame]):
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """What a processor did. Life-cycle frames are the framework's, and are not among the frames."""
+    """The result of a test run. It does not contain the life-cycle frames of the framework."""
 
     down: Frames
-    """What left it downstream."""
+    """The frames that left the processor downstream."""
     up: Frames
-    """What left it upstream."""
+    """The frames that left the processor upstream."""
     report: RunReport
 
 
@@ -108,17 +108,21 @@ def run_processor(
     output: AudioFormat | None = None,
     limits: Limits | None = None,
 ) -> Processed:
-    """Run a processor (or a pipeline) over some frames in virtual time, to its end.
+    """Run a processor (or a pipeline) with a script of frames in virtual time, until it ends.
 
-    When the script is done, the run is ended, unless the script or the processor did it.
-    `input`, `output`, `limits`: as `PipelineTask`.
+    The run is ended after the script, unless the script or the processor ended it before.
+
+    Args:
+        processor: the processor or pipeline to test.
+        frames: the script: frames, pauses in seconds, and `(frame, direction)` pairs.
+        input, output, limits: as for `PipelineTask`.
 
     Raises:
         PipelineError: an exception escaped the processor, as from `PipelineTask.run()`.
-        RuleError: a rule of the run was broken, or something is left of it; names which, and what.
+        RuleError: a rule of the run was broken, or something is left open; the message names it.
         VirtualClockError: the run would hang.
-        TypeError, ValueError: the script holds something else.
-        RuntimeError: in a running event loop: use `arun_processor` there.
+        TypeError, ValueError: the script contains something else.
+        RuntimeError: an event loop is running; use `arun_processor` there.
     """
     refuse_running_loop("await arun_processor(...) instead")
     stand = Stand(processor, frames, input=input, output=output, limits=limits)
@@ -134,12 +138,12 @@ async def arun_processor(
     output: AudioFormat | None = None,
     limits: Limits | None = None,
 ) -> Processed:
-    """The same in the running event loop, by its time. Raises the same."""
+    """Do the same as `run_processor` in the running event loop, on its clock. Raises the same errors."""
     return await Stand(processor, frames, input=input, output=output, limits=limits).run()
 
 
 class Stand:
-    """A test stand: a processor in a task of its own, between neighbours, fed by a script. For one run."""
+    """A test stand for one run: a processor between neighbours, fed by a script."""
 
     def __init__(
         self,
@@ -152,12 +156,12 @@ class Stand:
         output: AudioFormat | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._script = _checked(script)
+        self._script = _check_script(script)
         if behind is None and any(isinstance(item, tuple) and item[1] is _UP for item in self._script):
             behind = Neighbour()
         self._behind = behind
         self._processor = processor
-        # A neighbour has a mailbox, where an interruption drops: what left the processor is seen before it.
+        # An interruption drops frames in the neighbour's mailbox, so frames are recorded in front of it.
         tail = [Tap(self._see_down), behind] if behind is not None else []
         self.task = PipelineTask(
             Pipeline([*before, processor, *tail]), input=input, output=output, limits=limits
@@ -181,25 +185,25 @@ class Stand:
             self._see(frame, direction)
 
     async def run(self) -> Processed:
-        """Run it to its end, and look whether every rule was kept. Raises as `arun_processor`."""
+        """Run the processor until it ends, and check every rule. Raises as `arun_processor`."""
         self._started = asyncio.Event()
         self._began_s = asyncio.get_running_loop().time()
         before = take_census()
         self.task.subscribe(self._leave)
         with Hooks(self._processor) as hooks:
-            failure = await self._run_fed()
+            failure = await self._run_with_script()
             await asyncio.sleep(0)  # the callbacks of tasks that are done
             self._check(hooks, [f"left behind: {line}" for line in _lines(take_census().since(before))])
         if failure is not None:
             raise failure
         return self._result()
 
-    async def _run_fed(self) -> PipelineError | asyncio.CancelledError | None:
+    async def _run_with_script(self) -> PipelineError | asyncio.CancelledError | None:
         feeding = asyncio.get_running_loop().create_task(self._feed(), name="run_processor:feeder")
         try:
             await self.task.run()
         except (PipelineError, asyncio.CancelledError) as error:
-            return error  # is raised when everything was looked at
+            return error  # raised after all checks
         finally:
             feeding.cancel()
             await asyncio.wait([feeding])
@@ -208,7 +212,7 @@ class Stand:
         return None
 
     async def _feed(self) -> None:
-        await self._is_running()
+        await self._wait_until_running()
         try:
             for item in self._script:
                 if isinstance(item, Frame):
@@ -220,8 +224,8 @@ class Stand:
         finally:
             self.task.end("the script is done")
 
-    async def _is_running(self) -> None:
-        """Return when it runs; as a rule some steps after StartFrame has gone all the way, and no later."""
+    async def _wait_until_running(self) -> None:
+        """Wait until the run is running, usually a few steps after StartFrame has reached the Sink."""
         await self._started.wait()
         steps = 0
         while self.task.state is RunState.OPENING:
@@ -238,14 +242,14 @@ class Stand:
         report = self.task.report
         assert report is not None
         broken = [
-            *hooks.broken(),
-            *broken_in_order(self._left, report.state),
-            *broken_in_report(report),
+            *hooks.find_faults(),
+            *find_order_faults(self._left, report.state),
+            *find_report_faults(report),
             *left,
         ]
         if broken:
             lines = "\n".join(f"  {line}" for line in broken)
-            raise RuleError(f"{self._processor.name}, in a run that {_ended(report)}:\n{lines}")
+            raise RuleError(f"{self._processor.name}, in a run that {_describe_end(report)}:\n{lines}")
 
     def _result(self) -> Processed:
         down, up = (
@@ -261,11 +265,11 @@ class Stand:
 
 
 class Neighbour(FrameProcessor):
-    """What stands behind a processor: it may take its time over every frame.
+    """A stage behind the processor, which may be slow.
 
     Args:
-        takes_s: how long it holds each data and control frame, in seconds.
-        mailbox: how many frames wait before a pusher does.
+        takes_s: the time for which it holds each data and control frame, in seconds.
+        mailbox: the number of waiting frames above which a pusher waits.
     """
 
     def __init__(self, takes_s: float = 0.0, *, mailbox: int = 32) -> None:
@@ -273,22 +277,26 @@ class Neighbour(FrameProcessor):
         self._takes_s = check_seconds("takes_s", takes_s)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Wait, and pass on."""
+        """Wait, and pass the frame on."""
         if self._takes_s and not frame.is_system:
             await asyncio.sleep(self._takes_s)
         await self.push_frame(frame, direction)
 
 
 def refuse_running_loop(instead: str) -> None:
-    """Raise RuntimeError where an event loop runs already."""
+    """Raise RuntimeError if an event loop is running.
+
+    Args:
+        instead: the advice for the message.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError(f"an event loop runs here already: {instead}")
+    raise RuntimeError(f"an event loop is already running here: {instead}")
 
 
-def _checked(script: Script) -> list[Frame | float | tuple[Frame, FrameDirection]]:
+def _check_script(script: Script) -> list[Frame | float | tuple[Frame, FrameDirection]]:
     items = list(script)
     for item in items:
         match item:
@@ -297,14 +305,16 @@ def _checked(script: Script) -> list[Frame | float | tuple[Frame, FrameDirection
             case int() | float():
                 check_seconds("a pause", item)
             case _:
-                raise TypeError(f"a script holds frames, seconds, and (frame, direction), not {item!r}")
+                raise TypeError(
+                    f"a script must consist of frames, seconds and (frame, direction) pairs, not {item!r}"
+                )
         frame = item[0] if isinstance(item, tuple) else item
         if isinstance(frame, StartFrame):
             raise ValueError("only the task sends a StartFrame: leave it out of the script")
     return items
 
 
-def _ended(report: RunReport) -> str:
+def _describe_end(report: RunReport) -> str:
     state = "failed" if report.state is RunState.FAILED else f"was {report.state.value}"
     return f"{state} after {report.seconds:.3f} s"
 

@@ -1,4 +1,4 @@
-"""What is asked of every stage, as a function that puts any of them through all that can happen to one."""
+"""The requirements on every stage, as a function that tests a stage in every situation."""
 
 from __future__ import annotations
 
@@ -40,28 +40,35 @@ def check_processor(
     output: AudioFormat | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Put a processor (or a pipeline) through what can happen to one, each time in a run of its own.
+    """Test a processor (or a pipeline) in every situation, each in its own run in virtual time.
 
-    The plain run over `frames`; a run without any; two runs of the same object; a slow stage behind
-    it; system frames that arrive while it waits; frames that it does not know; neighbours that raise;
-    and an end, a cancel, an interruption and a cancellation from outside at the steps of the plain run.
-    Every time the rules of a run must hold, and nothing may be left behind. In virtual time.
+    The cases are:
+
+    - a plain run with `frames`, a run without frames, and two runs of the same object;
+    - a slow stage behind it, and system frames that arrive while it waits;
+    - frames of unknown classes, and neighbours that raise an exception;
+    - an end, a cancel, an interruption and an outer cancellation, at the steps of the plain run.
+
+    In every case the rules of a run must hold, and nothing may be left open.
 
     Args:
-        make_processor: makes a new one for each run.
-        frames: what it has to deal with, and pauses, as for `run_processor`; every kind it handles.
-        passes_on: it passes on frames that it does not know, as a stage should.
-        steps: how many moments of the plain run to stop at, for each kind of stop; spread evenly.
-        only: the name of the one case to run, as an error names it.
+        make_processor: makes a new processor for each run.
+        frames: a script as for `run_processor`. It should contain every kind of frame that the
+            processor handles, and pauses.
+        passes_on: True if the processor passes on frames of unknown classes, as a stage should.
+        steps: the number of moments of the plain run at which to stop it, for each kind of stop.
+            They are spread evenly.
+        only: the name of a single case to run, as in an error message.
+        input, output, limits: as for `PipelineTask`.
 
     Raises:
-        RuleError: something was not right; names the case, the moment, what was wrong, and the
-            argument that runs this case alone.
-        ValueError: `only` names no case.
-        RuntimeError: in a running event loop.
+        RuleError: a check failed; names the case, the moment, the fault, and the argument that runs
+            this case alone.
+        ValueError: `only` is not the name of a case.
+        RuntimeError: an event loop is running.
     """
     check_count("steps", steps, at_least=1)
-    refuse_running_loop("check_processor makes loops of its own: call it from a plain function")
+    refuse_running_loop("check_processor makes its own loops; call it from a plain function")
     checks = _Checks(make_processor, list(frames), input, output, limits)
     cases = checks.cases(passes_on)
     if only:
@@ -73,7 +80,7 @@ def check_processor(
     moments = sorted({1 + plain_steps * n // steps for n in range(steps)})
     for stop in STOPS:
         for step in moments:
-            checks.attempt(f"{stop}{_AT}{step}", partial(checks.stopped, stop), step)
+            checks.attempt(f"{stop}{_AT}{step}", partial(checks.stop_at_step, stop), step)
 
 
 Case = Callable[[], Coroutine[Any, Any, None]]
@@ -82,21 +89,21 @@ _AT = " at step "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnknownDataFrame(DataFrame):
-    """Data of a kind that no stage knows."""
+    """A data frame of a class that no stage knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnknownControlFrame(ControlFrame):
-    """A fact of a kind that no stage knows."""
+    """A control frame of a class that no stage knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnknownSystemFrame(SystemFrame):
-    """News of a kind that no stage knows."""
+    """A system frame of a class that no stage knows."""
 
 
 class _Raises(FrameProcessor):
-    """A neighbour that fails on the first frame that comes downstream."""
+    """A neighbour that fails on the first downstream frame."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is _DOWN:
@@ -105,7 +112,7 @@ class _Raises(FrameProcessor):
 
 
 class _Checks:
-    """The cases of one `check_processor`."""
+    """The cases of one call of `check_processor`."""
 
     def __init__(
         self,
@@ -119,38 +126,40 @@ class _Checks:
         self._script = script
         self._input, self._output, self._limits = input, output, limits
         self._act: Callable[[], object] = lambda: None
-        """What is done at the step that a case is about."""
+        """The action at the step at which a case stops the run."""
 
     def cases(self, passes_on: bool) -> dict[str, Case]:
-        """Those that are no matter of steps, by name; the plain one first."""
+        """Return the cases that do not depend on steps, by name; the plain one first."""
         cases: dict[str, Case] = {
             "plain": self._plain,
             "no frames": self._no_frames,
             "twice": self._twice,
             "slow neighbour": self._slow_neighbour,
             "system frames while it waits": partial(self._system_frames, passes_on),
-            "failure in front": partial(self._failing, "in front"),
-            "failure behind": partial(self._failing, "behind"),
+            "failure in front": partial(self._neighbour_fails, "in front"),
+            "failure behind": partial(self._neighbour_fails, "behind"),
         }
         if passes_on:
             cases["unknown frames"] = self._unknown_frames
         return cases
 
     def case_of(self, name: str, cases: dict[str, Case]) -> tuple[Case, int]:
-        """A case by its name, and the step it is about.
+        """Return a case by its name, and its step.
 
         Raises:
-            ValueError: there is none of that name.
+            ValueError: no case has that name.
         """
         stop, _, step = name.partition(_AT)
         if name in cases:
             return cases[name], 0
         if stop in STOPS and step.isdigit():
-            return partial(self.stopped, stop), int(step)
-        raise ValueError(f"there is no case {name!r}: {', '.join(cases)}, or as '{STOPS[0]}{_AT}7'")
+            return partial(self.stop_at_step, stop), int(step)
+        raise ValueError(
+            f"unknown case {name!r}; choose one of: {', '.join(cases)}, or a step such as '{STOPS[0]}{_AT}7'"
+        )
 
     def attempt(self, name: str, case: Case, step: int = 0) -> int:
-        """Run one case in a loop of its own; returns how many steps it took."""
+        """Run one case in its own loop; return the number of its steps."""
         loop = SteppingLoop()
         self._act = lambda: None
         loop.count_from_here(step, lambda: self._act())
@@ -159,7 +168,7 @@ class _Checks:
                 runner.run(case())
         except (AssertionError, PipelineError, VirtualClockError) as error:
             raise RuleError(self._describe(name, error, loop)) from error
-        except Exception as error:  # whatever it is, the case should be known
+        except Exception as error:  # under any exception, the case should be known
             error.add_note(self._replay(name))
             raise
         return loop.steps
@@ -172,7 +181,7 @@ class _Checks:
 
     @staticmethod
     def _replay(name: str) -> str:
-        return f"this case alone: check_processor(..., only={name!r})"
+        return f"to run this case alone: check_processor(..., only={name!r})"
 
     # -- the cases -------------------------------------------------------------------
 
@@ -226,8 +235,8 @@ class _Checks:
         _expect_ended(done)
         _expect_passed(done, unknown)
 
-    async def _failing(self, place: Literal["in front", "behind"]) -> None:
-        """The failure of a neighbour is the neighbour's: this one is ended and cleaned up as ever."""
+    async def _neighbour_fails(self, place: Literal["in front", "behind"]) -> None:
+        """Check that the processor is ended and cleaned up as usual when a neighbour fails."""
         failing, script = _Raises(name="failing neighbour"), [*self._script, UnknownDataFrame()]
         if place == "behind":
             stand = self._stand(script, behind=failing)
@@ -239,8 +248,8 @@ class _Checks:
             if error.stage != failing.name:
                 raise
 
-    async def stopped(self, how: Stop) -> None:
-        """The plain run, stopped at the step that the loop was told."""
+    async def stop_at_step(self, how: Stop) -> None:
+        """Do the plain run, and stop it at the step that was given to the loop."""
         stand = self._stand()
         running = asyncio.get_running_loop().create_task(stand.run(), name="check_processor:run")
         task = stand.task
@@ -253,14 +262,14 @@ class _Checks:
         self._act = acts[how]
         await asyncio.wait([running])
         if running.cancelled():
-            expect(how == "outer cancel", "the run was cancelled by itself")
+            expect(how == "outer cancel", "the run was cancelled without a request")
         else:
             report = running.result().report
             expect(report.state is not RunState.FAILED, f"the run failed: {report}")
 
 
 def _expect_ended(done: Processed) -> None:
-    expect(done.report.state is RunState.ENDED, f"the run was to end: {done.report}")
+    expect(done.report.state is RunState.ENDED, f"the run must end normally: {done.report}")
 
 
 def _expect_passed(done: Processed, frames: Sequence[Frame]) -> None:
@@ -269,6 +278,6 @@ def _expect_passed(done: Processed, frames: Sequence[Frame]) -> None:
             times = sum(one is frame for one in out)
             expect(
                 times == 1,
-                f"{type(frame).__name__}, which it does not know, left {times} times {way}: pass such "
-                "frames on in their direction (or say passes_on=False, where it is right)",
+                f"{type(frame).__name__}, an unknown frame, must leave {way} once, not {times} times: "
+                "pass unknown frames on in their direction, or use passes_on=False",
             )

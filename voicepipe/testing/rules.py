@@ -1,4 +1,4 @@
-"""The rules of a run, as checks of what left the pipeline, of the report, and of the hooks."""
+"""The rules of a run, as checks of the frames that left the pipeline, of the report, and of the hooks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from voicepipe.pipeline.pipeline import stages_of
 from voicepipe.pipeline.processor import Processor
 from voicepipe.report import DropReason, RunReport
 
-__all__ = ["Hooks", "RuleError", "broken_in_order", "broken_in_report", "expect"]
+__all__ = ["Hooks", "RuleError", "expect", "find_order_faults", "find_report_faults"]
 
 _DOWN = FrameDirection.DOWNSTREAM
 
 
 class RuleError(AssertionError):
-    """Something that voicepipe promises, or asks of a stage or of a back end, did not hold."""
+    """A broken rule: a promise of voicepipe, or a requirement on a stage or a back end."""
 
 
 def expect(condition: object, message: str) -> None:
@@ -27,34 +27,34 @@ def expect(condition: object, message: str) -> None:
         raise RuleError(message)
 
 
-def broken_in_order(left: Sequence[tuple[Frame, FrameDirection]], state: RunState) -> Iterator[str]:
-    """What is wrong with the order in which frames left the pipeline at its ends."""
+def find_order_faults(left: Sequence[tuple[Frame, FrameDirection]], state: RunState) -> Iterator[str]:
+    """Yield the faults in the order of the frames that left the pipeline."""
     down = [frame for frame, direction in left if direction is _DOWN and not isinstance(frame, CancelFrame)]
     if down and not isinstance(down[0], StartFrame):
         yield f"{down[0]!r} left before StartFrame"
     starts = sum(isinstance(frame, StartFrame) for frame in down)
     ends = [at for at, frame in enumerate(down) if isinstance(frame, EndFrame)]
     if starts > 1:
-        yield f"StartFrame left {starts} times"
+        yield f"StartFrame must leave once, not {starts} times"
     if len(ends) > 1 or (not ends and state is RunState.ENDED):
-        yield f"EndFrame left {len(ends)} times: once would be right"
+        yield f"EndFrame must leave once, not {len(ends)} times"
     if ends and ends[0] < len(down) - 1:
         yield f"{down[ends[0] + 1]!r} left after EndFrame"
 
 
-def broken_in_report(report: RunReport) -> Iterator[str]:
-    """What a report tells that no run of well-behaved stages has."""
+def find_report_faults(report: RunReport) -> Iterator[str]:
+    """Yield the facts of a report that a run of well-behaved stages never has."""
     for seam in report.seams:
         if not seam.balanced or seam.held:
-            yield f"the books of a seam are not closed: {seam}"
-    yield from (f"{name} was still running after the End" for name in report.forced)
+            yield f"the counts of a seam do not balance: {seam}"
+    yield from (f"{name} was still running after the end" for name in report.forced)
     yield from (str(slow) for slow in report.slow)
     yield from (f"{task.name} refused to stop at {task.where}" for task in report.abandoned)
     if report.state is RunState.ENDED and not report.slow:
         for seam in report.seams:
             late = seam.dropped_frames.get(DropReason.SHUTDOWN, 0)
             if late:
-                yield f"{seam.name} pushed {late} frames after its End: give out what it holds in on_end()"
+                yield f"{seam.name} pushed {late} frames after EndFrame: push held frames in on_end()"
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class _Counts:
 
 
 class Hooks:
-    """Counts, while the block lasts, how often each stage is opened and cleaned up."""
+    """A block that counts how often each stage is opened and cleaned up."""
 
     def __init__(self, processor: Processor) -> None:
         self._stages = list(stages_of(processor))
@@ -80,8 +80,8 @@ class Hooks:
                 {name: hook for name, hook in vars(stage).items() if name in ("on_start", "cleanup")}
             )
             vars(stage).update(
-                on_start=_counted(stage.on_start, counts, "opened"),
-                cleanup=_counted(stage.cleanup, counts, "cleaned"),
+                on_start=_count_calls(stage.on_start, counts, "opened"),
+                cleanup=_count_calls(stage.cleanup, counts, "cleaned"),
             )
         return self
 
@@ -90,8 +90,8 @@ class Hooks:
             del stage.on_start, stage.cleanup
             vars(stage).update(own)
 
-    def broken(self) -> Iterator[str]:
-        """Where they do not match."""
+    def find_faults(self) -> Iterator[str]:
+        """Yield the stages whose counts of openings and clean-ups differ."""
         for counts in self._counts:
             if counts.has_cleanup and counts.opened != counts.cleaned:
                 yield (
@@ -100,11 +100,11 @@ class Hooks:
                 )
 
 
-def _counted(
+def _count_calls(
     hook: Callable[..., Coroutine[Any, Any, None]], counts: _Counts, what: str
 ) -> Callable[..., Coroutine[Any, Any, None]]:
-    async def counted(*arguments: Any) -> None:
+    async def count_and_call(*arguments: Any) -> None:
         setattr(counts, what, getattr(counts, what) + 1)
         await hook(*arguments)
 
-    return counted
+    return count_and_call

@@ -1,7 +1,7 @@
-"""Sound to feed a pipeline: a tone, silence, noise, speech. The same arguments give the same bytes.
+"""Test sounds: a tone, silence, noise, speech. The same arguments give the same bytes.
 
-Each is an array of int16, one channel: for `card.mic.hear(...)`, or cut into frames by `frames_of`.
-Levels are as a `Level` measures them: RMS, in dB below full scale.
+Each sound is a one-channel array of int16, for `card.mic.hear(...)` or for `frames_of`.
+Levels are RMS values in dB relative to full scale, as in `Level`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ _LONGEST_S = 3_600.0
 
 
 def silence(seconds: float, *, rate: int = 16_000) -> Samples:
-    """Zeros."""
+    """Return silence: zeros of int16, shape (samples,)."""
     return np.zeros(_count(seconds, rate), np.int16)
 
 
 def tone(seconds: float, hz: float = 440.0, *, level_db: float = -20.0, rate: int = 16_000) -> Samples:
-    """A sine that begins at zero, of a frequency up to half the rate.
+    """Return a sine that begins at zero, as int16, shape (samples,).
+
+    Args:
+        seconds: the duration, up to one hour.
+        hz: the frequency, up to half the rate.
+        level_db: the RMS level in dB relative to full scale, -96 to 0.
+        rate: samples per second.
 
     Raises:
         TypeError, ValueError: a number is out of its bounds.
@@ -48,15 +54,23 @@ def noise(
     rate: int = 16_000,
     seed: int = 0,
 ) -> Samples:
-    """Noise: white has the same power at every frequency, pink 3 dB less for each octave, as rooms have.
+    """Return noise, as int16, shape (samples,).
+
+    Args:
+        seconds: the duration, up to one hour.
+        color: "white" has the same power at every frequency. "pink" has 3 dB less for each octave,
+            like a room.
+        level_db: the RMS level in dB relative to full scale, -96 to 0.
+        rate: samples per second.
+        seed: the seed of the random numbers. The same seed gives the same bytes.
 
     Raises:
-        TypeError, ValueError: a number is out of its bounds, or there is no such colour.
+        TypeError, ValueError: a number is out of its bounds, or the colour is unknown.
     """
     if color not in ("white", "pink"):
         raise ValueError(f"color must be 'white' or 'pink', not {shown(color)}")
     count = _count(seconds, rate)
-    # The raw bits of a generator are the same in every version of numpy; its distributions need not be.
+    # The raw bits of a generator are the same in every version of numpy; its distributions may change.
     bits = np.random.PCG64(check_count("seed", seed)).random_raw(count)
     sound = bits.astype(np.float64) / 2**63 - 1
     if color == "pink" and count:
@@ -69,7 +83,7 @@ def noise(
 
 
 def speech(*, rate: int = 16_000) -> Samples:
-    """The bundled voice: two sentences with a pause between."""
+    """Return the bundled voice: two sentences with a pause between them, as int16, shape (samples,)."""
     return np.frombuffer(bundled_speech(AudioFormat(rate)), np.int16)
 
 
@@ -88,13 +102,19 @@ def frames_of(
     rate: int = 16_000,
     block_s: float = 0.02,
 ) -> Any:
-    """The sound as frames of so many seconds each, as a microphone would deliver it; the last may be shorter.
+    """Cut a sound into frames, as a microphone delivers it. The last frame may be shorter.
 
-    `sound` is int16 or float, of the shape (samples,) or (samples, channels). Positions begin at 0.
+    Positions begin at 0.
+
+    Args:
+        sound: int16 or float, shape (samples,) or (samples, channels).
+        kind: the class of the frames.
+        rate: samples per second.
+        block_s: the duration of each frame, in seconds.
 
     Raises:
         TypeError, ValueError: an argument is out of its bounds.
-        AudioFormatError: it is no audio.
+        AudioFormatError: `sound` is not audio.
     """
     channels = sound.shape[1] if sound.ndim == 2 else 1
     audio = AudioFormat(rate, channels)
@@ -111,6 +131,6 @@ def _count(seconds: float, rate: int) -> int:
 
 
 def _at_level(sound: npt.NDArray[np.float64], level_db: float) -> Samples:
-    """Sound whose RMS is 1, at that level; what goes beyond full scale is clipped."""
+    """Scale a sound with an RMS of 1 to the level; clip samples beyond full scale."""
     gain = FULL_SCALE * 10 ** (check_number("level_db", level_db, at_least=-96.0, at_most=0.0) / 20)
     return np.rint(np.clip(sound * gain, -FULL_SCALE, FULL_SCALE)).astype(np.int16)

@@ -1,8 +1,8 @@
-"""An event loop in virtual time: when every task waits, the clock jumps to the next thing that will happen.
+"""An event loop in virtual time: when every task waits, the clock jumps to the next event.
 
-Two kinds of things happen: the loop's own timers, and the ticks of the hardware's world,
-which go on while the loop is frozen, as a sound card's do. Sleeping takes no time, an hour
-of audio takes seconds, and the same test does the same every time.
+There are two kinds of events: the loop's own timers, and the ticks of simulated hardware.
+The ticks go on while the loop is blocked, as with a real sound card. Sleeping takes no real
+time, an hour of audio takes seconds, and each run of a test gives the same result.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ __all__ = ["VirtualClockError", "VirtualLoop", "run_virtual"]
 
 T = TypeVar("T")
 MOST_STEPS = 100_000
-"""Loop steps without the clock moving, after which a test counts as going in circles."""
+"""The number of loop steps without progress of the clock after which a test counts as an endless loop."""
 _JOB_POLL_S = 0.05
 
 
 class VirtualClockError(RuntimeError):
-    """Nothing can ever happen again, or the loop goes in circles: a test that would hang."""
+    """The error of a test that would hang: no event is left, or the loop runs endlessly."""
 
 
 class VirtualHardware:
-    """The world outside the loop, in virtual time. Its calls run between the loop's steps."""
+    """The simulated hardware's clock and timers, in virtual time. Its calls run between loop steps."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._due: list[tuple[float, int, Tick]] = []
         self._numbers = itertools.count()
         self.ticking = False
-        """A call is being made: this is foreign context, as a sound card's thread is."""
+        """True during a call. It is then a foreign context, like a sound card's thread."""
 
     def now(self) -> float:
-        """The loop's time."""
+        """Return the loop's time in seconds."""
         return self._loop.time()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
-        """Make a call at that time."""
+        """Schedule a call at the time `when`."""
         tick = Tick(when, callback)
         heapq.heappush(self._due, (when, next(self._numbers), tick))
         return tick
 
     def rest(self) -> None:
-        """Nothing to wait for: no call is ever being made while the loop runs."""
+        """Return at once, because no call is ever in progress while the loop runs."""
 
     def next_time(self) -> float | None:
-        """When the next call is due."""
+        """Return the time of the next call; None if no call is scheduled."""
         while self._due and self._due[0][2].cancelled:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
     def run_until(self, now: float) -> None:
-        """Make the calls that are due, each at its time."""
+        """Make the calls that are due until `now`, each at its time."""
         while (when := self.next_time()) is not None and when <= now:
             tick = heapq.heappop(self._due)[2]
             self._loop.set_time(max(when, self._loop.time()))
@@ -77,13 +77,13 @@ class VirtualHardware:
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio event loop whose clock begins at 0 and jumps.
+    """An asyncio event loop with a clock that begins at 0 and jumps.
 
-    While a job runs in an executor, the clock stands still. Where real file descriptors are
-    watched and nothing is due, it waits for them in real time.
+    While a job runs in an executor, the clock stands still. If real file descriptors are watched
+    and no event is due, the loop waits for them in real time.
 
-    Raises (from whatever runs the loop):
-        VirtualClockError: nothing can ever happen again, or 100,000 steps took no time.
+    Raises (from the function that runs the loop):
+        VirtualClockError: no event is left, or 100,000 steps took no time.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jobs = 0
         self._steps = 0
         self.hardware = VirtualHardware(self)
-        """The world that a simulated card ticks in."""
+        """The clock and timers of a simulated card."""
         super().__init__(_VirtualSelector(self))
         self.set_time(0.0)
         self._own_descriptors = len(self._virtual_selector.get_map())
@@ -102,27 +102,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return selector
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was made."""
         return self._now
 
     def set_time(self, now: float) -> None:
-        """Move the clock; never back. For the hardware's world."""
+        """Move the clock, never back. For `VirtualHardware`."""
         self._now = now
         self._steps = 0
-        # asyncio calls timers so much early. Where the clock does not move by itself, whoever is called
-        # early and waits for the rest would go in circles: no timer is, not by the least of a float.
+        # asyncio may call a timer early by its clock resolution. This clock does not move by itself, so
+        # code that waits for the rest would loop endlessly. The resolution is the least step of a float.
         self._clock_resolution = math.ulp(now)
 
     def freeze(self, seconds: float) -> None:
-        """Block the loop, as a stage that never yields does; the hardware ticks on meanwhile."""
+        """Block the loop, like a stage that never yields. The hardware goes on meanwhile."""
         until = self._now + check_seconds("seconds", seconds)
         self.hardware.run_until(until)
         self.set_time(until)
 
-    # Whoever leaves a task or a timer behind is to be named: the census tells.
+    # The census names the creator of a leftover task or timer.
 
     def create_task(self, coro: Coroutine[Any, Any, T], **options: Any) -> asyncio.Task[T]:  # type: ignore[override]
-        """As always; notes who made it."""
+        """Create a task as usual, and note its creator."""
         task: asyncio.Task[T] = super().create_task(coro, **options)
         note_origin(task)
         return task
@@ -134,7 +134,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As always; notes who made it."""
+        """Schedule a timer as usual, and note its creator."""
         timer = super().call_at(when, callback, *args, context=context)
         note_origin(timer)
         return timer
@@ -142,7 +142,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
-        """As always; the clock stands still until the job is done."""
+        """Run a job as usual. The clock stands still until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._jobs += 1
         future.add_done_callback(self._job_done)
@@ -152,7 +152,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jobs -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """As always, in real time."""
+        """Shut the executor down as usual, in real time."""
         self._jobs += 1
         try:
             await super().shutdown_default_executor()
@@ -160,17 +160,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._jobs -= 1
 
     def _write_to_self(self) -> None:
-        # Hardware ticks run inside select(), whose return looks at what is ready anyway.
+        # Hardware ticks run inside select(), after which asyncio runs all ready callbacks anyway.
         if threading.get_ident() != getattr(self, "_thread_id", None):
             super()._write_to_self()  # type: ignore[misc]  # asyncio's own
 
     def advance(self, timeout: float | None) -> float | None:
-        """Nothing is ready: jump to what happens next. Returns the real time to wait, None for ever."""
+        """Jump to the next event, because nothing is ready.
+
+        Returns:
+            The seconds of real time to wait; None: without limit.
+        """
         self._steps += 1
         if self._steps > MOST_STEPS:
-            self._steps = 0  # whoever cleans up now has steps of its own
+            self._steps = 0  # the clean-up that follows gets its own steps
             raise VirtualClockError(
-                f"the loop goes in circles: {MOST_STEPS} steps took no time\n{self._standing()}"
+                f"the loop runs endlessly: {MOST_STEPS} steps took no time\n{self._describe_tasks()}"
             )
         if timeout is not None and timeout <= 0:
             self.hardware.run_until(self._now)
@@ -191,10 +195,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if len(self._virtual_selector.get_map()) > self._own_descriptors:
             return None
         raise VirtualClockError(
-            f"nothing can ever happen again: no timer, no tick, no job\n{self._standing()}"
+            f"the test would hang: no timer, no hardware tick and no job is left\n{self._describe_tasks()}"
         )
 
-    def _standing(self) -> str:
+    def _describe_tasks(self) -> str:
         return (
             "\n".join(f"{task.get_name()} waits at {where(task)}" for task in asyncio.all_tasks(self))
             or "no task"
@@ -202,7 +206,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _VirtualSelector(selectors.BaseSelector):
-    """A real selector that is asked only what is ready now."""
+    """A real selector that is polled without waiting."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -229,10 +233,10 @@ class _VirtualSelector(selectors.BaseSelector):
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, in virtual time.
+    """Run a coroutine like `asyncio.run`, in virtual time, and return its result.
 
     Raises:
-        VirtualClockError: the coroutine waits for something that can never happen.
+        VirtualClockError: the coroutine would hang or loop endlessly.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

@@ -8,12 +8,17 @@
 
 In an event loop with a virtual clock the card ticks in virtual time; in any other it has a
 thread, as a real one has. Faults are verbs: `card.mic.unplug()`, `card.speaker.stall()`.
+
+sides         the microphone and the speaker, with their verbs
+handle        an open stream, and the clock that ticks for it
+sound_server  the sound server behind a side, which can stop
 """
 
 from __future__ import annotations
 
 from voicepipe.devices.port import DeviceInfo, StreamRequest
 from voicepipe.devices.trial import DeviceTrial
+from voicepipe.text import shown
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake.sides import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
@@ -48,7 +53,7 @@ class SimulatedCard:
         self.speaker = SimulatedSpeaker(f"{name} speaker", drift_ppm, jitter_s, seed + 1, keep_s)
 
     def backend(self) -> FakeBackend:
-        """A back end that opens this card."""
+        """Return a back end that opens this card."""
         return FakeBackend(self)
 
 
@@ -56,14 +61,13 @@ class FakeBackend(DriverBackend):
     """The back end "fake": streams over a simulated card. It is its own driver."""
 
     name = "fake"
-    shares_air = False
 
     def __init__(self, card: SimulatedCard | None = None) -> None:
         self.card = card or SimulatedCard()
         """The card, to script and to listen to."""
 
     async def devices(self) -> list[DeviceInfo]:
-        """The card's two devices, where they are plugged in."""
+        """List the card's two devices, where they are plugged in."""
         mic, speaker = self.card.mic, self.card.speaker
         there = [DeviceInfo(mic.name, mic.channels, 0, 16_000, default_input=True)] if mic.is_present else []
         if speaker.is_present:
@@ -71,32 +75,34 @@ class FakeBackend(DriverBackend):
         return there
 
     async def trials(self) -> list[DeviceTrial]:
-        """What the card's two devices open at."""
+        """Try the card's two devices."""
         mic, speaker = self.card.mic, self.card.speaker
         return [
-            DeviceTrial(device, mic.tried(16_000, capture=True), None)
+            DeviceTrial(device, mic.trial(16_000, capture=True), None)
             if device.inputs
-            else DeviceTrial(device, None, speaker.tried(16_000, capture=False))
+            else DeviceTrial(device, None, speaker.trial(16_000, capture=False))
             for device in await self.devices()
         ]
 
     async def open_capture(
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> Handle:
-        """The microphone's handle."""
+        """Open the microphone."""
         mic = self.card.mic
         return await mic.open(request, lambda handle, missed: mic.tick(handle, missed, callback), finished)
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        """The speaker's handle."""
+        """Open the speaker."""
         speaker = self.card.speaker
         return await speaker.open(
             request, lambda handle, missed: speaker.tick(handle, missed, callback), finished
         )
 
 
-def open_backend() -> FakeBackend:
-    """A new simulated card."""
+def open_backend(argument: str = "") -> FakeBackend:
+    """Return a back end over a new simulated card. Raises: ValueError: there is an argument."""
+    if argument:
+        raise ValueError(f"the back end 'fake' takes nothing behind its name, not {shown(argument)}")
     return FakeBackend()

@@ -3,6 +3,14 @@
 `Stream.stop()` is never called: it can hang for seconds and loses the last 60 ms; a stream is
 aborted and closed once what was written has been heard. Any other call may hang too, so none is
 made where that would matter: they are made in a process of their own, or in threads.
+
+library            the one module that imports sounddevice; its errors in our words
+device             a device in PortAudio's list: found, tried, opened
+choosing           the choice of a device by its name
+handle             an open stream, and its callbacks
+capture_clock      from PortAudio's clock to ours
+suggested_latency  the latency to ask for
+alsa               why a device is missing or busy, on Linux
 """
 
 from __future__ import annotations
@@ -13,9 +21,10 @@ from typing import TYPE_CHECKING
 from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
 from voicepipe.errors import DeviceLostError
 from voicepipe.text import printable
-from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, found
+from voicepipe_devices.driver import BlockingDriver
+from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, find
 from voicepipe_devices.portaudio.handle import CaptureHandle, PortAudioHandle, RenderHandle
-from voicepipe_devices.portaudio.library import load, translated
+from voicepipe_devices.portaudio.library import load, translate_errors
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
@@ -23,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["PortAudio", "driver", "open_backend"]
 
 OUTSIDE_BY_DEFAULT = sys.platform == "linux"
-"""There a sound server that dies takes PortAudio with it, and nothing but a kill helps (measured). On
+"""True on Linux: a sound server that dies takes PortAudio with it, and only a kill helps (measured). On
 other systems nothing has been measured."""
 
 
-class PortAudio:
+class PortAudio(BlockingDriver):
     """The library, as a `BlockingDriver`.
 
     A device that refuses the wanted rate is opened at its own one, or at 48 or 44.1 kHz, and
@@ -35,13 +44,13 @@ class PortAudio:
     """
 
     def devices(self) -> list[DeviceInfo]:
-        """The devices there were when PortAudio was initialized.
+        """List the devices that there were when PortAudio was initialized.
 
         Raises:
             BackendMissingError: there is no PortAudio library.
         """
         sd = load()
-        with translated("PortAudio"):
+        with translate_errors("PortAudio"):
             mic, speaker = sd.default.device
             hosts = sd.query_hostapis()
             return [
@@ -58,19 +67,19 @@ class PortAudio:
             ]
 
     def try_device(self, number: int, name: str) -> Sides:
-        """What the device of that number opens at; it is asked, and nothing starts. Raises: DeviceError."""
+        """Try the device of that number; it is asked, and nothing starts. Raises: DeviceError."""
         sd = load()
-        with translated(name):
+        with translate_errors(name):
             devices = list(sd.query_devices())
         if number >= len(devices) or printable(devices[number]["name"]) != name:
             raise DeviceLostError(f"{name} is not there any more: list the devices again")
         microphone, speaker = (
-            Device(direction, number, devices[number]).tried() for direction in (INPUT, OUTPUT)
+            Device(direction, number, devices[number]).trial() for direction in (INPUT, OUTPUT)
         )
         return microphone, speaker
 
     def version(self) -> str:
-        """As the library names itself. Raises: BackendMissingError."""
+        """Return the library's name and version. Raises: BackendMissingError."""
         sd = load()
         return f"{printable(sd.get_portaudio_version()[1])}, sounddevice {sd.__version__}"
 
@@ -78,32 +87,32 @@ class PortAudio:
         self, request: StreamRequest, callback: CaptureCallback, finished: Finished
     ) -> PortAudioHandle:
         """Open a microphone. Raises: DeviceError."""
-        microphone = found(INPUT, request.device)
+        microphone = find(INPUT, request.device)
         return microphone.open(request, lambda info: CaptureHandle(info, callback, finished))
 
     def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> PortAudioHandle:
         """Open a speaker. Raises: DeviceError."""
-        speaker = found(OUTPUT, request.device)
+        speaker = find(OUTPUT, request.device)
         return speaker.open(request, lambda info: RenderHandle(info, callback, finished))
 
 
 def driver() -> PortAudio:
-    """The library; it is loaded when it is first used."""
+    """Return the library; it is loaded when it is first used."""
     return PortAudio()
 
 
 def open_backend(argument: str = "") -> Backend:
-    """The back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
+    """Return the back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
 
     Raises:
         ValueError: another argument.
     """
     if argument not in ("", "inside", "outside"):
         raise ValueError(
-            "'portaudio:inside' keeps PortAudio in this process, and 'portaudio:outside' in one of its own; "
-            f"there is no 'portaudio:{printable(argument)}'"
+            f"unknown back end 'portaudio:{printable(argument)}'; choose portaudio:outside, which keeps "
+            "PortAudio in a process of its own, or portaudio:inside"
         )
     if argument == "inside" or (not argument and not OUTSIDE_BY_DEFAULT):
         from voicepipe_devices.in_process import InsideBackend

@@ -19,7 +19,7 @@ from pathlib import Path
 from voicepipe.errors import DeviceBusyError, DeviceError, DeviceNotFoundError, DevicePermissionError
 from voicepipe.text import printable
 
-__all__ = ["ADD_TO_AUDIO", "KernelDevice", "busy", "configuration_fault", "explained", "kernel_devices"]
+__all__ = ["ADD_TO_AUDIO", "KernelDevice", "configuration_fault", "explain", "explain_busy", "kernel_devices"]
 
 ADD_TO_AUDIO = "sudo usermod -aG audio $USER, and log in again"
 _SHARE = "end it, or start a sound server (PipeWire, PulseAudio), which shares devices"
@@ -37,13 +37,13 @@ class KernelDevice:
     name: str
     """As PortAudio would call it: "USB Audio: Mono (hw:1,0)"."""
     node: str
-    """Its file's name in /dev/snd."""
+    """The name of its file in /dev/snd."""
     holder: str
-    """Who has it open, as "NAME (pid N)"; empty: nobody."""
+    """The process that has it open, as "NAME (pid N)"; empty: none."""
 
 
 def kernel_devices(*, capture: bool, proc: Path = Path("/proc")) -> Iterator[KernelDevice]:
-    """Those of one direction, in the kernel's order."""
+    """Yield the devices of one direction, in the kernel's order."""
     cards = dict(_cards(proc))
     side, letter = ("capture", "c") if capture else ("playback", "p")
     for line in _lines(proc / "asound" / "pcm"):
@@ -60,7 +60,7 @@ def kernel_devices(*, capture: bool, proc: Path = Path("/proc")) -> Iterator[Ker
         yield KernelDevice(card, device, name, f"pcmC{card}D{device}{letter}", _holder(folder, proc))
 
 
-def explained(
+def explain(
     error: DeviceNotFoundError,
     name: str,
     *,
@@ -68,13 +68,13 @@ def explained(
     proc: Path = Path("/proc"),
     dev: Path = Path("/dev"),
 ) -> DeviceError:
-    """Why there is no such device, as far as can be found out; or the error as it is."""
+    """Return the reason why there is no such device, as far as it is known; or the error as it is."""
     if error.is_ambiguous or not sys.platform.startswith("linux"):
         return error
     meant = [d for d in kernel_devices(capture=capture, proc=proc) if name.casefold() in d.name.casefold()]
     for device in meant:
         if device.holder:
-            return _held(device.name, device.holder)
+            return _busy_error(device.name, device.holder)
     closed = [d.node for d in meant if not os.access(dev / "snd" / d.node, os.R_OK | os.W_OK)]
     if closed:
         return DevicePermissionError(f"no right to {dev / 'snd' / closed[0]}: {ADD_TO_AUDIO}")
@@ -87,16 +87,18 @@ def explained(
     return error
 
 
-def busy(error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")) -> DeviceBusyError:
-    """Who holds it, where that can be found out; or the error as it is."""
+def explain_busy(
+    error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")
+) -> DeviceBusyError:
+    """Return an error that names who holds the device, where that is known; or the error as it is."""
     for device in kernel_devices(capture=capture, proc=proc):
         if device.holder and f"(hw:{device.card},{device.device})" in name:
-            return _held(name, device.holder)
+            return _busy_error(name, device.holder)
     return error
 
 
 def configuration_fault() -> str:
-    """What is wrong with ALSA's configuration, in a line; empty: nothing, or it cannot be asked."""
+    """Return the fault in ALSA's configuration, in a line; empty: none, or it cannot be asked."""
     alsa = _library()
     status = 0 if alsa is None else int(alsa.snd_config_update())
     if status >= 0:
@@ -107,7 +109,7 @@ def configuration_fault() -> str:
     )
 
 
-def _held(name: str, holder: str) -> DeviceBusyError:
+def _busy_error(name: str, holder: str) -> DeviceBusyError:
     if holder.startswith(_SERVERS):
         cure = "which shares it: install its plugin for ALSA (pipewire-alsa, or libasound2-plugins)"
         return DeviceBusyError(f"{printable(name)} is in use by {holder}, {cure}")
@@ -115,7 +117,7 @@ def _held(name: str, holder: str) -> DeviceBusyError:
 
 
 def _cards(proc: Path) -> Iterator[tuple[int, str]]:
-    """Number and name of each, out of lines as " 1 [Device         ]: USB-Audio - USB Audio"."""
+    """Yield number and name of each card, out of lines as " 1 [Device         ]: USB-Audio - USB Audio"."""
     for line in _lines(proc / "asound" / "cards"):
         if match := re.match(r"\s*(\d+) \[.*?\]: \S+ - (.*)", line):
             yield int(match[1]), match[2].strip()
@@ -125,12 +127,12 @@ def _holder(folder: Path, proc: Path) -> str:
     for status in sorted(folder.glob("sub*/status")):
         for line in _lines(status):
             if match := re.match(r"owner_pid\s*:\s*(\d+)", line):
-                return _named(proc, int(match[1]))
+                return _process_name(proc, int(match[1]))
     return ""
 
 
-def _named(proc: Path, pid: int) -> str:
-    """What to call a process: a Python program is better known by its arguments."""
+def _process_name(proc: Path, pid: int) -> str:
+    """Return the name of a process: a Python program is better known by its arguments."""
     name = " ".join(_lines(proc / str(pid) / "comm")) or "a program"
     if name.startswith("python"):
         with contextlib.suppress(OSError):
@@ -140,7 +142,7 @@ def _named(proc: Path, pid: int) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    """Of a file that may not be there."""
+    """Return the lines of a file; none where it is not there."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -155,7 +157,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _refusal(name: str, *, capture: bool) -> int:
-    """Why ALSA does not open it, as an error number; 0 where it does, or cannot be asked."""
+    """Return the error number with which ALSA refuses to open it; 0: it opens it, or cannot be asked."""
     alsa = _library()
     if alsa is None or not re.fullmatch(r"[\w.-]+", name):  # a longer one may have a plugin run a command
         return 0

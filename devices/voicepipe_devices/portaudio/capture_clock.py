@@ -29,10 +29,10 @@ class CaptureClock:
         self._difference_s: float | None = None
         self._looked_s = self._last_s = 0.0
 
-    def captured_s(
+    def capture_time_s(
         self, now_s: float, library_s: float, began_s: float, block_s: float
     ) -> tuple[float, float]:
-        """When the first sample of a block was captured, by our clock and by the library's.
+        """Return the time at which a block's first sample was captured, by our clock and by the library's.
 
         Args:
             now_s: this moment, by our clock.

@@ -1,4 +1,4 @@
-"""Which device a name means: exactly that name, or else the only one that contains it.
+"""The choice of a device by its name: the one of exactly that name, or else the only one that contains it.
 
 The same device may be there in several host APIs, with the same name in each. Then the one whose host API
 comes first in `HOST_APIS` is meant, unless another is named behind a comma: "USB Mic, JACK".
@@ -46,7 +46,7 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate:
-    """The one that `wanted` names, in any case of letters: exactly, or else by a unique part.
+    """Choose the one that `wanted` names, in any case of letters: exactly, or else by a unique part.
 
     Args:
         candidates: the devices there are.
@@ -56,13 +56,13 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
     Raises:
         DeviceNotFoundError: none, or several; the near ones are named.
     """
-    name = _folded(wanted)
-    matches = _named(candidates, name) or _named_with_host(candidates, name)
+    name = _fold(wanted)
+    matches = _match(candidates, name) or _match_with_host(candidates, name)
     if len({c.name for c in matches}) == 1:
         return min(matches, key=lambda candidate: candidate.rank)
     if matches:
         error = DeviceNotFoundError(
-            f"{printable(repr(wanted))} could be any {kind} of {_listed(matches)}: give more of its name"
+            f"{printable(repr(wanted))} could be any {kind} of {_list(matches)}: give more of its name"
         )
         error.is_ambiguous = True
         raise error
@@ -71,25 +71,25 @@ def choose(candidates: Sequence[Candidate], wanted: str, kind: str) -> Candidate
             f"there is no {kind} at all: plug one in, start the sound server, or end what uses it"
         )
     raise DeviceNotFoundError(
-        f"there is no {kind} {printable(repr(wanted))}: there is {_listed(_nearest_first(candidates, name))}"
+        f"there is no {kind} {printable(repr(wanted))}: there is {_list(_nearest_first(candidates, name))}"
     )
 
 
-def _named(candidates: Sequence[Candidate], name: str) -> list[Candidate]:
-    """Exactly, or else by a part."""
-    exact = [c for c in candidates if _folded(c.name) == name]
-    return exact or [c for c in candidates if name in _folded(c.name)]
+def _match(candidates: Sequence[Candidate], name: str) -> list[Candidate]:
+    """Return those with exactly that name, or else those with a name that contains it."""
+    exact = [c for c in candidates if _fold(c.name) == name]
+    return exact or [c for c in candidates if name in _fold(c.name)]
 
 
-def _named_with_host(candidates: Sequence[Candidate], wanted: str) -> list[Candidate]:
-    """The same by "name, host API"."""
+def _match_with_host(candidates: Sequence[Candidate], wanted: str) -> list[Candidate]:
+    """Return those that "name, host API" names."""
     name, comma, host = wanted.rpartition(",")
     if not comma or not host.strip():
         return []
-    return _named([c for c in candidates if host.strip() in _folded(c.host)], name.strip())
+    return _match([c for c in candidates if host.strip() in _fold(c.host)], name.strip())
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.casefold().strip()
 
 
@@ -97,12 +97,12 @@ def _nearest_first(candidates: Sequence[Candidate], name: str) -> list[Candidate
     import difflib  # for an error only: a sound process must start soon
 
     def likeness(candidate: Candidate) -> float:
-        return difflib.SequenceMatcher(None, name, _folded(candidate.name)).ratio()
+        return difflib.SequenceMatcher(None, name, _fold(candidate.name)).ratio()
 
     return sorted(candidates, key=likeness, reverse=True)
 
 
-def _listed(candidates: Sequence[Candidate]) -> str:
+def _list(candidates: Sequence[Candidate]) -> str:
     names = list(dict.fromkeys(printable(repr(c.name)) for c in candidates))
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more

@@ -16,18 +16,18 @@ from voicepipe_devices.formats import Refusal, formats, raise_if_missing, reason
 from voicepipe_devices.portaudio import alsa
 from voicepipe_devices.portaudio.choosing import Candidate, choose
 from voicepipe_devices.portaudio.handle import PortAudioHandle
-from voicepipe_devices.portaudio.library import load, translated
-from voicepipe_devices.portaudio.suggested_latency import suggested
+from voicepipe_devices.portaudio.library import load, translate_errors
+from voicepipe_devices.portaudio.suggested_latency import suggest_latency
 
 if TYPE_CHECKING:
     from voicepipe.devices.trial import SideTrial
 
-__all__ = ["INPUT", "OUTPUT", "Device", "Direction", "found"]
+__all__ = ["INPUT", "OUTPUT", "Device", "Direction", "find"]
 
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """How sounddevice names things for it."""
+    """A direction, with sounddevice's names for it."""
 
     kind: str
     channels: str
@@ -67,23 +67,23 @@ class Device:
             why = printable(reasons(refused))
             handle = make(StreamInfo(self.name, audio, audio.samples(request.block_s), 0.0, why=why))
             try:
-                self._open(handle, suggested(request.latency, self._raw_name))
+                self._open(handle, suggest_latency(request.latency, self._raw_name))
             except DeviceFormatError as error:
                 refused.append(Refusal(audio, str(error).removeprefix(f"{self.name}: ")))
             else:
                 return handle
         raise refusal_of_all(self.name, refused, self._what_opens())
 
-    def tried(self) -> SideTrial | None:
-        """What it opens at, found out without opening it; None: it has no channels."""
+    def trial(self) -> SideTrial | None:
+        """Try it, without opening it; None: it has no channels."""
         # Seldom wanted, and a sound process must start soon.
         from voicepipe.devices.trial import SideTrial
-        from voicepipe_devices.probing import tried
+        from voicepipe_devices.probing import try_side
 
         capture = self._direction.is_input
         if self.channels:
-            return tried(self._check, StreamRequest(), self.channels, self._default_rate, capture=capture)
-        why = alsa.explained(DeviceNotFoundError(), self._raw_name, capture=capture)
+            return try_side(self._check, StreamRequest(), self.channels, self._default_rate, capture=capture)
+        why = alsa.explain(DeviceNotFoundError(), self._raw_name, capture=capture)
         if isinstance(why, DeviceNotFoundError):
             return None
         named = f"the {self._direction.kind} {self._raw_name!r} is "
@@ -92,26 +92,26 @@ class Device:
     def _open(self, handle: PortAudioHandle, latency: str | float) -> None:
         kind = getattr(load(), self._direction.stream)
         try:
-            with translated(self.name), _one_at_a_time():
+            with translate_errors(self.name), _one_at_a_time():
                 handle.open(kind, self._index, latency)
         except DeviceBusyError as error:
-            raise alsa.busy(error, self._raw_name, capture=self._direction.is_input) from None
+            raise alsa.explain_busy(error, self._raw_name, capture=self._direction.is_input) from None
 
     def _check(self, audio: AudioFormat) -> None:
-        """Raises: DeviceError: it would not open."""
+        """Raise DeviceError where it would not open."""
         check = getattr(load(), self._direction.check)
         try:
-            with translated(self.name):
+            with translate_errors(self.name):
                 check(self._index, audio.channels, "int16", samplerate=audio.rate)
         except DeviceBusyError as error:
-            raise alsa.busy(error, self._raw_name, capture=self._direction.is_input) from None
+            raise alsa.explain_busy(error, self._raw_name, capture=self._direction.is_input) from None
 
     def _formats(self, request: StreamRequest) -> list[AudioFormat]:
         return formats(request, self.channels, self._default_rate, capture=self._direction.is_input)
 
     def _what_opens(self) -> str:
-        """For the error of a device that refuses what was tried."""
-        trial = self.tried()
+        """Describe what opens, for the error of a device that refuses what was tried."""
+        trial = self.trial()
         if trial is not None and trial.rates:
             rates, most = ", ".join(str(rate) for rate in trial.rates), max(trial.channels, default=1)
             return f"it opens at {rates} Hz with up to {most} channels: ask for one of these"
@@ -121,17 +121,17 @@ class Device:
         )
 
 
-def found(direction: Direction, name: str) -> Device:
-    """The one that a name means; empty: the default one. Raises: DeviceError."""
+def find(direction: Direction, name: str) -> Device:
+    """Find the device that a name means; empty: the default one. Raises: DeviceError."""
     sd = load()
     try:
-        with translated(f"the {direction.kind}"):
-            return _found(sd, direction, name)
+        with translate_errors(f"the {direction.kind}"):
+            return _find(sd, direction, name)
     except DeviceNotFoundError as error:
-        raise alsa.explained(error, name, capture=direction.is_input) from None
+        raise alsa.explain(error, name, capture=direction.is_input) from None
 
 
-def _found(sd: Any, direction: Direction, name: str) -> Device:
+def _find(sd: Any, direction: Direction, name: str) -> Device:
     devices: list[dict[str, Any]] = list(sd.query_devices())
     if not name:
         index: int = sd.default.device[direction.default]
@@ -155,7 +155,7 @@ _opening = threading.Lock()
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """PortAudio's list of open streams has no lock of its own. A call that hangs has passed it: go on."""
+    """Open one stream at a time, for PortAudio's list of them has no lock. A call that hangs is past it."""
     got = _opening.acquire(timeout=1.0)
     try:
         yield

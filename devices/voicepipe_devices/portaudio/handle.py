@@ -13,7 +13,7 @@ from voicepipe.devices.port import StreamInfo
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 from voicepipe_devices.portaudio.capture_clock import CaptureClock
-from voicepipe_devices.portaudio.library import translated
+from voicepipe_devices.portaudio.library import translate_errors
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
@@ -49,7 +49,7 @@ class PortAudioHandle(abc.ABC):
 
     def start(self) -> None:
         """Let the callbacks begin. Raises: DeviceError."""
-        with translated(self.info.device):
+        with translate_errors(self.info.device):
             self._stream.start()
 
     def end(self) -> None:
@@ -74,7 +74,7 @@ class PortAudioHandle(abc.ABC):
 
     @abc.abstractmethod
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
-        """One callback."""
+        """Serve one callback."""
 
     def _stopped(self) -> None:
         if not self._ending:
@@ -91,12 +91,12 @@ class CaptureHandle(PortAudioHandle):
         self._callback = callback
         self._clock = CaptureClock(info.latency_s)
         self._next_s: float | None = None
-        """When the next block begins if nothing is lost, by PortAudio's clock."""
+        """The time at which the next block begins if nothing is lost, by PortAudio's clock."""
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         rate = self.info.format.rate
         now_s, block_s = time.monotonic(), frames / rate
-        captured_s, began_s = self._clock.captured_s(
+        captured_s, began_s = self._clock.capture_time_s(
             now_s, clock.currentTime, clock.inputBufferAdcTime, block_s
         )
         missed = 0
@@ -113,7 +113,7 @@ class RenderHandle(PortAudioHandle):
         super().__init__(info, finished)
         self._callback = callback
         self.underflows = 0
-        """How often PortAudio said that the device ran dry."""
+        """The number of times that PortAudio said that the device ran dry."""
 
     def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         super()._called(data, frames, clock, status)

@@ -21,7 +21,7 @@ from voicepipe.errors import (
 from voicepipe.text import printable
 from voicepipe_devices.portaudio import alsa
 
-__all__ = ["INSTALL_LINES", "install_line", "load", "translated"]
+__all__ = ["INSTALL_LINES", "install_line", "load", "translate_errors"]
 
 INSTALL_LINES = {
     "debian": "sudo apt-get install -y libportaudio2",
@@ -30,7 +30,7 @@ INSTALL_LINES = {
     "arch": "sudo pacman -S --needed portaudio",
     "alpine": "sudo apk add portaudio",
 }
-"""How PortAudio is installed, by family of systems as `ID` and `ID_LIKE` of os-release have them."""
+"""The commands that install PortAudio, by family of systems, as `ID` and `ID_LIKE` of os-release say."""
 
 _INVALID_RATE, _INVALID_CHANNELS = -9997, -9998
 _BUSY = -9985
@@ -41,17 +41,17 @@ _GONE = (
 _NOT_INITIALIZED = -10_000
 _HOST_ERROR = -9999
 _OPENING = re.compile(r"^Error opening Raw\w+: ")
-"""What we were doing, in sounddevice's words."""
+"""The beginning of sounddevice's messages: what was being done."""
 
 
 def load() -> Any:
-    """The module sounddevice, which initializes PortAudio when it is first imported. May take its time.
+    """Load the module sounddevice, which initializes PortAudio at its first import. May take its time.
 
     Raises:
         BackendMissingError: there is no PortAudio library, or it does not come up.
         DevicePermissionError: this process may not make callbacks.
     """
-    with translated("PortAudio"):
+    with translate_errors("PortAudio"):
         try:
             import sounddevice
         except OSError as error:  # from ctypes: no library, or one that cannot be loaded
@@ -66,7 +66,7 @@ def load() -> Any:
 
 
 def install_line() -> str:
-    """The command that installs PortAudio on this system."""
+    """Return the command that installs PortAudio on this system."""
     if sys.platform in ("win32", "darwin"):  # its wheel brings the library
         return "python -m pip install --force-reinstall sounddevice"
     with contextlib.suppress(OSError):
@@ -79,8 +79,8 @@ def install_line() -> str:
 
 
 @contextlib.contextmanager
-def translated(device: str) -> Iterator[None]:
-    """What sounddevice raises inside is raised as a DeviceError that names the device.
+def translate_errors(device: str) -> Iterator[None]:
+    """Translate what sounddevice raises inside to a DeviceError that names the device.
 
     Raises:
         DeviceError: the class says what is wrong.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["PIPEWIRE_LOW_S", "suggested"]
+__all__ = ["PIPEWIRE_LOW_S", "suggest_latency"]
 
 PIPEWIRE_LOW_S = 0.04
 """Behind PipeWire PortAudio's own "low" crackles: 40 to 60 ms do not."""
@@ -13,8 +13,8 @@ _BY_ITS_PLUGIN = ("default", "pulse", "sysdefault")
 """ALSA's names for whatever sound server there is."""
 
 
-def suggested(latency: str | float, device: str) -> str | float:
-    """For a device of that name, in seconds, or in PortAudio's word."""
+def suggest_latency(latency: str | float, device: str) -> str | float:
+    """Return the latency for a device of that name, in seconds, or in PortAudio's word."""
     return PIPEWIRE_LOW_S if latency == "low" and _is_pipewires(device) else latency
 
 

@@ -1,3 +1,19 @@
-"""sound_process."""
+"""A library whose calls block, in a process for each stream: it can hang, crash and be killed.
+
+In the program:
+backend   `OutsideBackend`: lists and tries devices, and opens streams
+streams   the port's streams; their rings and devices are in the process
+parent    one process: its start, requests and answers, its end
+pipes     the ends of its pipes in the event loop, and the noise on its stderr
+
+In the process, which loads neither asyncio nor numpy:
+child     its main function, and the requests that it serves
+sides     the microphone or the speaker that it holds
+answers   the way out, on which no callback waits
+priority  real-time priority, and a limit for a library that spins
+
+In both:
+messages  the messages between them
+"""
 
 __all__: list[str] = []

@@ -1,7 +1,6 @@
-"""What a program and its sound process say to each other: a kind, a length, and so many bytes.
+"""The messages between a program and its sound process: a kind, a length, and so many bytes.
 
-What is to be heard goes to it by a pipe of its own, as bare samples: so nothing that is said here is
-behind sound.
+Sound to be heard goes to it by a pipe of its own, as bare samples: so no message waits behind sound.
 
 to the sound process                     from it
 ---------------------------------------  -------------------------------------------------
@@ -36,15 +35,15 @@ __all__ = [
     "FLUSH_BODY",
     "PROGRESS_BODY",
     "Kind",
-    "NonsenseError",
+    "InvalidMessageError",
     "Parser",
-    "decoded",
+    "decode_json",
     "error_message",
     "error_of",
     "message",
-    "told",
-    "understood",
-    "unpacked",
+    "to_fields",
+    "from_fields",
+    "unpack",
 ]
 
 _HEAD = struct.Struct("<BI")
@@ -72,12 +71,12 @@ class Kind:
 _KINDS = frozenset({*range(7), *range(10, 18)})
 
 
-class NonsenseError(Exception):
-    """What came is no message. A library may have written into the pipe, or over the process's memory."""
+class InvalidMessageError(Exception):
+    """Bytes that are no message: a library may have written into the pipe, or over the process's memory."""
 
 
 def message(kind: int, body: bytes = b"") -> bytes:
-    """One message."""
+    """Return one message."""
     return _HEAD.pack(kind, len(body)) + body
 
 
@@ -88,12 +87,12 @@ class Parser:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Every message that is whole now: its kind and its body. Raises: NonsenseError."""
+        """Yield every message that is whole now: its kind and its body. Raises: InvalidMessageError."""
         data, at = self._rest + data, 0
         while len(data) - at >= _HEAD.size:
             kind, length = _HEAD.unpack_from(data, at)
             if kind not in _KINDS or length > _MOST_BYTES:
-                raise NonsenseError(f"a message of kind {kind} and {length} bytes")
+                raise InvalidMessageError(f"a message of kind {kind} and {length} bytes")
             end = at + _HEAD.size + length
             if end > len(data):
                 break
@@ -102,53 +101,53 @@ class Parser:
         self._rest = data[at:]
 
 
-def unpacked(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
-    """The numbers at the beginning of a body, or from there on. Raises: NonsenseError."""
+def unpack(struct_of: struct.Struct, body: bytes, at: int = 0) -> tuple[Any, ...]:
+    """Unpack the numbers at the beginning of a body, or from `at` on. Raises: InvalidMessageError."""
     try:
         return struct_of.unpack_from(body, at)
     except struct.error as error:
-        raise NonsenseError(f"a body of {len(body)} bytes") from error
+        raise InvalidMessageError(f"a body of {len(body)} bytes") from error
 
 
-def told(value: StreamRequest | StreamInfo) -> dict[str, Any]:
-    """Its fields, for JSON."""
+def to_fields(value: StreamRequest | StreamInfo) -> dict[str, Any]:
+    """Return the fields of a value, for JSON."""
     fields = {name: getattr(value, name) for name in value.__slots__}
     audio: AudioFormat = fields.pop("format")
     return {**fields, "rate": audio.rate, "channels": audio.channels}
 
 
-def understood(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
-    """What `told` told. Raises: NonsenseError."""
+def from_fields(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) -> Any:
+    """Return the value whose fields `to_fields` has made. Raises: InvalidMessageError."""
     try:
         audio = AudioFormat(fields.pop("rate"), fields.pop("channels"))
         return kind(format=audio, **fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
 
 
-def decoded(body: bytes) -> Any:
-    """What was told as JSON. Raises: NonsenseError."""
+def decode_json(body: bytes) -> Any:
+    """Decode a body that is JSON. Raises: InvalidMessageError."""
     try:
         return json.loads(body)
     except ValueError as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
 
 
 def error_message(kind: int, error: BaseException | None) -> bytes:
-    """An error, or none, as a message."""
+    """Return a message that carries an error, or none."""
     text = None if error is None else {"error": type(error).__name__, "text": str(error) or repr(error)}
     return message(kind, json.dumps(text).encode())
 
 
 def error_of(body: bytes) -> DeviceError | None:
-    """The error in such a message. Raises: NonsenseError."""
-    told_error = decoded(body)
-    if told_error is None:
+    """Return the error in such a message. Raises: InvalidMessageError."""
+    fields = decode_json(body)
+    if fields is None:
         return None
     try:
-        name, text = str(told_error["error"]), str(told_error["text"])
+        name, text = str(fields["error"]), str(fields["text"])
     except (TypeError, KeyError) as error:
-        raise NonsenseError(repr(error)) from error
+        raise InvalidMessageError(repr(error)) from error
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, DeviceError):
         return kind(text)

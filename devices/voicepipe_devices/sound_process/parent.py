@@ -16,7 +16,7 @@ from voicepipe import errors
 from voicepipe.errors import DeviceError, DeviceLostError, DeviceTimeoutError
 from voicepipe.text import printable
 from voicepipe_devices.calls import call
-from voicepipe_devices.sound_process.messages import Kind, NonsenseError, Parser, error_of, message
+from voicepipe_devices.sound_process.messages import InvalidMessageError, Kind, Parser, error_of, message
 from voicepipe_devices.sound_process.pipes import Noise, Pipe
 
 __all__ = ["SoundProcess"]
@@ -25,7 +25,7 @@ SPAWN_S = 5.0
 REAP_S = 2.0
 """For a process that was killed to be gone: it may be stuck in the kernel."""
 PEACE_S = 0.4
-"""How long its own end may take before it is killed."""
+"""The time for its own end before it is killed."""
 
 
 class SoundProcess:
@@ -74,7 +74,7 @@ class SoundProcess:
             assert process.stdin is not None
             self._sound = await self._write_to(self._sound_file)
             self._requests = await self._write_to(process.stdin)
-            self._noise.reads(self._pipes[1])
+            self._noise.read_from(self._pipes[1])
         except BaseException:  # cancelled too: the process must not stay
             await self.close()
             raise
@@ -88,17 +88,17 @@ class SoundProcess:
         return transport
 
     def send(self, kind: int, body: bytes = b"") -> None:
-        """One request that nobody answers. Lost where it has ended: `over` tells of that."""
+        """Send a request that nobody answers. It is lost where the process has ended; `over` tells that."""
         if not self._ended and not self._closed:
             self._requests.write(message(kind, body))
 
     def play(self, data: bytes) -> None:
-        """Sound to be heard. No request waits behind it."""
+        """Send sound to be heard. No request waits behind it."""
         if not self._ended and not self._closed:
             self._sound.write(data)
 
     async def ask(self, kind: int, body: bytes, what: str, limit_s: float) -> bytes:
-        """One request, and its answer.
+        """Send a request, and return its answer.
 
         Raises:
             DeviceError: the driver's own, or that the process has ended.
@@ -121,8 +121,8 @@ class SoundProcess:
             return result
         try:
             error = error_of(result)
-        except NonsenseError as nonsense:
-            error = DeviceError(f"the sound process talks nonsense: {printable(nonsense)}")
+        except InvalidMessageError as invalid:
+            error = DeviceError(f"the sound process sent an invalid message: {printable(invalid)}")
         raise error or DeviceError(what)
 
     async def close(self) -> None:
@@ -138,7 +138,7 @@ class SoundProcess:
         _close_files(self._process, self._sound_file)
 
     def _end(self) -> None:
-        """In a thread."""
+        """End the process. In a thread."""
         process = self._process
         self._loop.call_soon_threadsafe(self._hang_up)
         try:
@@ -160,9 +160,9 @@ class SoundProcess:
             return
         try:
             self._understand(data)
-        except NonsenseError as error:
+        except InvalidMessageError as error:
             self._ended = True  # nothing that it says counts any more
-            self._fail(DeviceLostError(f"the sound process talks nonsense: {printable(error)}"))
+            self._fail(DeviceLostError(f"the sound process sent an invalid message: {printable(error)}"))
 
     def _understand(self, data: bytes) -> None:
         for kind, body in self._parser.feed(data):
@@ -195,7 +195,7 @@ class SoundProcess:
         return DeviceLostError(f"the sound process has ended (status {status}){last}")
 
     def _likely_cause(self, status: int | None) -> str:
-        """Where it has said nothing: sounddevice closes its mouth while it loads the library."""
+        """Return the likely cause of a silent end: sounddevice closes stderr while it loads the library."""
         if status == -signal.SIGXCPU:
             return _SPUN
         return _GIVEN_UP if status == -signal.SIGABRT and not self._has_answered else ""
@@ -221,7 +221,7 @@ class _Made(NamedTuple):
 
 
 def _spawn(driver: str) -> _Made:
-    """In a session of its own: Ctrl-C is for the program. In a thread."""
+    """Spawn it in a session of its own, for Ctrl-C is the program's. In a thread."""
     # Our own path is its path, so that it need not look for packages again (-S): that saves 10 ms.
     here = [str(Path(errors.__file__).parents[1]), str(Path(__file__).parents[2])]
     path = os.pathsep.join(dict.fromkeys([*here, *filter(None, sys.path)]))

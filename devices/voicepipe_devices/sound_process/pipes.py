@@ -37,13 +37,13 @@ class Pipe(asyncio.Protocol):
         self._take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The other end is closed."""
+        """Note that the other end is closed."""
         self.gone.set()
         self._ended()
 
 
 class Noise:
-    """What the process and its libraries say on stderr: escaped, and a few lines of it in the log."""
+    """The output of the process and its libraries on stderr; a few lines of it are logged, escaped."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.last = ""
@@ -54,12 +54,12 @@ class Noise:
         self._timer: asyncio.TimerHandle | None = None
         self._read = 0
 
-    def reads(self, pipe: Pipe) -> None:
-        """It comes from here."""
+    def read_from(self, pipe: Pipe) -> None:
+        """Read from this pipe."""
         self._pipe = pipe
 
     def take(self, data: bytes) -> None:
-        """Some of it. What is too much waits in the pipe, and so does whoever writes it."""
+        """Take some of it. Too much of it waits in the pipe, and so does its writer."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_MOST_NOISE:]
         said = [printable(line.decode(errors="replace")) for line in lines if line.strip()]

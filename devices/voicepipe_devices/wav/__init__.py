@@ -3,6 +3,9 @@
 As fast as the pipeline takes it, or paced like hardware. The files are read and written in the
 event loop's thread: a block is a few hundred bytes, which the system has read ahead or keeps in
 memory; to hand it to a thread and back would take longer, and the loop would wait no less.
+
+streams  the port's streams over files
+pace     at once, or by a clock as hardware has
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 from collections.abc import Callable
 
 from voicepipe.audio.wav_file import WavReader, WavWriter
-from voicepipe.devices.port import DeviceInfo, InputStream, OutputStream, StreamRequest
+from voicepipe.devices.port import Backend, DeviceInfo, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import (
     AudioFormatError,
     DeviceBusyError,
@@ -25,11 +28,11 @@ from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
 
-_FORM = "'wav:IN.wav,OUT.wav' would be right, or 'wav:IN.wav', or 'wav:,OUT.wav'"
+_FORM = "use wav:IN.wav,OUT.wav, wav:IN.wav or wav:,OUT.wav"
 _Path = str | os.PathLike[str]
 
 
-class WavBackend:
+class WavBackend(Backend):
     """The back end "wav": the microphone is one file, the speaker another.
 
     An input begins at the file's beginning each time it is opened, and an output overwrites
@@ -47,7 +50,6 @@ class WavBackend:
     """
 
     name = "wav"
-    shares_air = False
     lost_for_good = True
     """A file that was lost would begin anew, or be emptied: no run waits for it."""
 
@@ -58,14 +60,14 @@ class WavBackend:
             raise ValueError(f"the back end 'wav' needs a file: {_FORM}")
         if not isinstance(paced, bool):
             raise TypeError(f"paced must be True or False, not {shown(paced)}")
-        self._input = None if input_path is None else _checked("input_path", input_path)
-        self._output = None if output_path is None else _checked("output_path", output_path)
+        self._input = None if input_path is None else _check_path("input_path", input_path)
+        self._output = None if output_path is None else _check_path("output_path", output_path)
         self._paced = paced
         self._writing: FileOutput | None = None
         self._check_not_the_same()
 
     async def devices(self) -> list[DeviceInfo]:
-        """The two files, by their names. An input that cannot be read is not there."""
+        """List the two files, by their names. An input that cannot be read is not there."""
         found: list[DeviceInfo] = []
         if self._input is not None:
             try:
@@ -86,7 +88,7 @@ class WavBackend:
             DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
                 the disk fails; the class says which.
         """
-        path = _wanted(self._input, request, "no input: 'wav:IN.wav' has one")
+        path = _path_for(self._input, request, "no input: 'wav:IN.wav' has one")
         reader = _reader(path)
         if request.channel is not None and request.channel > reader.format.channels:
             reader.close()
@@ -101,7 +103,7 @@ class WavBackend:
             DeviceError: it is open already, it may not be written, or the disk fails; the class says which.
             ValueError: it is the input file.
         """
-        path = _wanted(self._output, request, "no output: 'wav:,OUT.wav' has one")
+        path = _path_for(self._output, request, "no output: 'wav:,OUT.wav' has one")
         self._check_not_the_same()
         if self._writing is not None and not self._writing.is_closed:
             raise DeviceBusyError(f"{printable(path)} is being written by another stream: close that first")
@@ -115,7 +117,7 @@ class WavBackend:
         return self._writing
 
     def _check_not_the_same(self) -> None:
-        """To write what is being read would destroy it first."""
+        """Raise ValueError where both are one file: to write what is being read would destroy it first."""
         if self._input is None or self._output is None:
             return
         try:
@@ -127,7 +129,7 @@ class WavBackend:
 
 
 def open_backend(argument: str) -> WavBackend:
-    """The back end for what stands behind "wav:": IN.wav, IN.wav,OUT.wav or ,OUT.wav.
+    """Return the back end for what stands behind "wav:": IN.wav, IN.wav,OUT.wav or ,OUT.wav.
 
     Raises:
         ValueError: it is none of these, or as `WavBackend`.
@@ -140,8 +142,8 @@ def open_backend(argument: str) -> WavBackend:
     return WavBackend(heard or None, written or None)
 
 
-def _checked(name: str, path: object) -> str:
-    """A path as text. Raises: TypeError, ValueError."""
+def _check_path(name: str, path: object) -> str:
+    """Return a path as text. Raises: TypeError, ValueError."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise TypeError(f"{name} must be the path of a file, not {shown(path)}")
@@ -158,8 +160,8 @@ def _can_be_named(text: str) -> bool:
     return True
 
 
-def _wanted(path: str | None, request: StreamRequest, nothing: str) -> str:
-    """The file for a request. Raises: DeviceNotFoundError."""
+def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
+    """Return the file for a request. Raises: DeviceNotFoundError."""
     if path is None:
         raise DeviceNotFoundError(f"this back end 'wav' has {nothing}")
     if request.device not in file_name(path):
@@ -170,7 +172,7 @@ def _wanted(path: str | None, request: StreamRequest, nothing: str) -> str:
 
 
 def _reader(path: str) -> WavReader:
-    """The file, open. Raises: AudioFormatError, DeviceError."""
+    """Open a file to be read. Raises: AudioFormatError, DeviceError."""
     try:
         return WavReader(path)
     except OSError as error:
@@ -178,7 +180,7 @@ def _reader(path: str) -> WavReader:
 
 
 def _device_error(error: OSError, path: str, done: str) -> DeviceError:
-    """Why a file cannot be opened, in the words of devices."""
+    """Return a device's error for a file that cannot be opened."""
     name = printable(path)
     if isinstance(error, FileNotFoundError):
         missing = "there is no such file" if done == "read" else "its folder is not there: make it first"

@@ -1,4 +1,4 @@
-"""How fast a stream without hardware goes: at once, or by a clock as hardware has."""
+"""The pace of a stream without hardware: at once, or by a clock as hardware has."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Pace(Protocol):
     """Says how many blocks a device would have come to by now."""
 
     def start(self) -> None:
-        """From now on. Once."""
+        """Begin. Called once."""
 
     def stop(self) -> None:
-        """No more from now on."""
+        """Stop: no more blocks from now on."""
 
     def more(self) -> bool:
         """Take one more block, if its time has come."""
@@ -46,11 +46,11 @@ class AtOnce:
     waiting = 0
 
     def start(self) -> None:
-        """From now on."""
+        """Begin."""
         self._running = True
 
     def stop(self) -> None:
-        """No more from now on."""
+        """Stop: no more blocks from now on."""
         self._running = False
 
     def more(self) -> bool:
@@ -83,14 +83,14 @@ class Clock:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """From now on. A second call does nothing."""
+        """Begin. A second call does nothing."""
         if not self._running:
             self._began_s = self._loop.time()
             self._running = True
             self.tick_later()
 
     def stop(self) -> None:
-        """No more blocks, and no more calls; those that are over can still be taken."""
+        """Stop the blocks and the calls; blocks that are over can still be taken."""
         self._look()
         self._running = False
         if self._timer is not None:
@@ -104,7 +104,7 @@ class Clock:
         return True
 
     def skip(self) -> None:
-        """Nobody wanted the blocks that are over."""
+        """Skip the blocks that are over."""
         self._taken += self.waiting
 
     @property

@@ -21,7 +21,7 @@ __all__ = ["FileInput", "FileOutput", "file_name"]
 
 
 def file_name(path: str) -> str:
-    """What a file is called as a device."""
+    """Return the name of a file as a device."""
     return printable(os.path.basename(path))
 
 
@@ -42,7 +42,7 @@ class _Blocks:
 
     @property
     def is_over(self) -> bool:
-        """There is no further block."""
+        """True where there is no further block."""
         self._fill()
         return not self._ready
 
@@ -54,7 +54,7 @@ class _Blocks:
         return unread + self._converter.held + len(self._ready) // target.sample_bytes
 
     def take(self) -> bytes:
-        """The next block; the last one may be shorter."""
+        """Take the next block; the last one may be shorter."""
         self._fill()
         block, self._ready = self._ready[: self._size], self._ready[self._size :]
         return block
@@ -77,14 +77,14 @@ class _Blocks:
         try:
             data = self._reader.read(self._piece)
         except OSError as error:
-            self.error = _lost(error, self._path, "read")
+            self.error = _loss_error(error, self._path, "read")
             data = b""
         self._left = self._left - len(data) // self._reader.format.sample_bytes if data else 0
         return data
 
 
 class _Stream:
-    """What both directions share. All of it is for the loop's thread."""
+    """A stream of either direction. All of it is for the loop's thread."""
 
     def __init__(self, path: str, request: StreamRequest, wake: Callable[[], None]) -> None:
         self.info = StreamInfo(file_name(path), request.format, request.block, 0.0)
@@ -99,6 +99,9 @@ class _Stream:
     def __str__(self) -> str:
         return f"{type(self).__name__} of {self.info.device}"
 
+    callbacks = None
+    """A file gives no signs of life."""
+
     @property
     def counts(self) -> CallbackCounts:
         """A file makes no callbacks, and none is late: the pieces that were read or written."""
@@ -110,7 +113,7 @@ class _Stream:
 
 
 class FileInput(_Stream):
-    """A microphone that hears a file. What the pipeline is slow to take waits in the file: none is lost."""
+    """A microphone that hears a file. A slow pipeline loses nothing: the rest waits in the file."""
 
     def __init__(
         self, reader: WavReader, path: str, request: StreamRequest, wake: Callable[[], None], *, paced: bool
@@ -136,7 +139,7 @@ class FileInput(_Stream):
             self._bell.ring()
 
     def read(self) -> Block | None:
-        """The next block. At once: the next there is, and after some of them none, with a wake-up call."""
+        """Read the next block. Unpaced: the next there is, and now and then none, with a wake-up call."""
         if self._began_s is None or self.is_closed or self._is_over() or not self._pace.more():
             return None
         data, position = self._blocks.take(), self._position
@@ -163,7 +166,7 @@ class FileInput(_Stream):
         self.stop()
 
     def seam(self, name: str, dropped: dict[str, int]) -> SeamReport:
-        """Its ledger. Nothing is ever lost here; the file waits."""
+        """Return the ledger. Nothing is ever lost here; the file waits."""
         held = min(self._pace.waiting * self.info.block, self._blocks.rest)
         given = self._position - sum(dropped.values())
         return SeamReport(name, self._position + held, given, held, dict(dropped))
@@ -225,7 +228,7 @@ class FileOutput(_Stream):
         self._offer()
 
     def flush(self) -> None:
-        """Paced: fade out within the next block, and forget the rest. Otherwise there is no rest."""
+        """Fade out within the next block, and forget the rest. Unpaced, there is no rest."""
         self._ring.flush()
         self._offer()
 
@@ -259,7 +262,7 @@ class FileOutput(_Stream):
             self._writer.close()
         except OSError as error:
             if self.error is None:
-                self.error = _lost(error, self._path, "finished")
+                self.error = _loss_error(error, self._path, "finished")
                 raise self.error from error
 
     def _answer(self) -> None:
@@ -275,7 +278,7 @@ class FileOutput(_Stream):
         await self._news.wait()
 
     def _offer(self) -> None:
-        """There is something for the device: it takes it at once, or block by block."""
+        """Offer what is queued to the device, which takes it at once, or block by block."""
         if self._clock is None:
             self._play(self._ring.queued)
         elif not self._clock.is_ticking:
@@ -298,7 +301,7 @@ class FileOutput(_Stream):
         try:
             self._writer.write(memoryview(data)[:heard])
         except OSError as error:
-            self.error = _lost(error, self._path, "written")
+            self.error = _loss_error(error, self._path, "written")
             self._bell.ring()
 
 
@@ -306,7 +309,7 @@ def _block_s(info: StreamInfo) -> float:
     return info.format.seconds(info.block)
 
 
-def _lost(error: OSError, path: str, done: str) -> DeviceLostError:
+def _loss_error(error: OSError, path: str, done: str) -> DeviceLostError:
     return DeviceLostError(
         f"{printable(path)} cannot be {done} any more: {error.strerror}: "
         "make room or see to the disk, and begin again"

@@ -166,7 +166,7 @@ def _second(
         "lost": [device["kind"] for device in task["statistics"] if device["lost"]],
         "dropped": task["dropped"],
         "drift": drift,
-        "taken": next(seam["taken"] for seam in task["seams"] if seam["name"] == "MicrophoneInput device"),
+        "taken": next(seam["taken"] for seam in task["seams"] if seam["name"] == "the microphone device"),
         "unbalanced": [seam["name"] for seam in task["seams"] if not _is_balanced(seam)],
         "mic": {name: mic[name] for name in ("blocks", "overflow", "late", "reconnections")},
         "speaker": {name: speaker[name] for name in ("blocks", "underflow", "late", "reconnections")},

@@ -17,7 +17,18 @@ from soundcard.rooms import ProgramOnCard
 __all__ = ["WATCHDOG_S", "Footprint", "Service"]
 
 WATCHDOG_S = 30.0
-ECHO = ("-m", "voicepipe.echo", "--live", "--vad", "webrtc", "--mic", "vcard", "--speaker", "vcard")
+ECHO = (
+    "-m",
+    "voicepipe.echo",
+    "--live",
+    "--report",
+    "--vad",
+    "webrtc",
+    "--mic",
+    "vcard",
+    "--speaker",
+    "vcard",
+)
 LATENCY_S = 0.2
 """Of the device: a virtual machine stands still for longer than "low" lasts."""
 _ASKING_S = 5.0

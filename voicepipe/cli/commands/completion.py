@@ -1,27 +1,28 @@
-"""`voicepipe completion`: what a shell needs to complete the commands and their options."""
+"""`voicepipe completion`: let a shell complete the commands and their options."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from voicepipe.cli.parts.options import Parser
+from voicepipe.cli.parts.plugins import describe_plugins, plugin_parser
+from voicepipe.cli.parts.wrapping import complain
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]
 
 _SHELLS = ("bash", "zsh", "fish")
 _FILES = ("FILE.wav", "FILE.png", "PATH")
-"""What stands for a file's name."""
+"""Placeholders for a file's name."""
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Prints a script by which a shell completes voicepipe's commands and options. bash: "
+        "Prints the script with which a shell completes the commands and options of voicepipe. bash: "
         f'eval "$({program} bash)" in ~/.bashrc; zsh: {program} zsh > "${{fpath[1]}}/_voicepipe"; '
         f"fish: {program} fish > ~/.config/fish/completions/voicepipe.fish.",
         "0 printed, 1 failed, 2 wrong usage",
@@ -31,7 +32,7 @@ def command_line(program: str) -> Parser:
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -40,10 +41,10 @@ def run(arguments: Sequence[str], program: str) -> int:
     try:
         import shtab
     except ImportError as error:
-        print(
-            f"{program}: the package shtab is not installed ({printable(error)}): "
+        complain(
+            program,
+            f"the package shtab is not installed ({printable(error)}): "
             "python -m pip install shtab, or this project with its extra [completion]",
-            file=sys.stderr,
         )
         return 1
     parser = _all_commands()
@@ -60,19 +61,24 @@ def _all_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("voicepipe")
     parser.add_argument("--version", action="store_true", help="the version")
     commands = parser.add_subparsers(parser_class=_parser_of)  # type: ignore[call-overload]  # it calls it
-    for name, what in COMMANDS.items():
+    for name, what in {**COMMANDS, **describe_plugins(COMMANDS)}.items():
         commands.add_parser(name, help=what)
     return parser
 
 
-def _parser_of(*, prog: str, **_: object) -> Parser:
-    """That of "voicepipe NAME"."""
-    parser: Parser = import_module(f"voicepipe.cli.commands.{prog.split()[-1]}").command_line(prog)
+def _parser_of(*, prog: str, **_: object) -> argparse.ArgumentParser:
+    """Return the parser of "voicepipe NAME"."""
+    from voicepipe.cli import COMMANDS
+
+    name = prog.split()[-1]
+    if name not in COMMANDS:
+        return plugin_parser(name, prog) or argparse.ArgumentParser(prog)
+    parser: Parser = import_module(f"voicepipe.cli.commands.{name}").command_line(prog)
     return parser
 
 
 def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Of all commands."""
+    """Return the actions of all commands."""
     actions = parser._actions
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

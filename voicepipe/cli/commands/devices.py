@@ -1,4 +1,4 @@
-"""`voicepipe devices`: the microphones and speakers there are, what they open at, and what would be taken."""
+"""`voicepipe devices`: list the microphones and speakers, with the formats at which they open."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from voicepipe.cli.parts.options import Parser
+from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, DeviceInfo
-from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial, TriesDevices
+from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial
 from voicepipe.errors import VoicepipeError
 
-__all__ = ["DevicesOptions", "command_line", "read_options", "run", "shown"]
+__all__ = [
+    "DevicesOptions",
+    "command_line",
+    "read_options",
+    "run",
+    "describe_side",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class DevicesOptions:
-    """What is to be listed."""
+    """The options of the list."""
 
     backend: str
     json: bool
@@ -27,11 +34,11 @@ class DevicesOptions:
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Lists the microphones and speakers there are, the rates and channels at which each opens, "
-        "and what would be taken of it for 16 kHz mono. Nothing is recorded or played.",
+        "Lists the microphones and speakers, the rates and channels at which each opens, and the format "
+        "that is taken for 16 kHz mono. Nothing is recorded or played.",
         "0 listed, 1 failed, 2 wrong usage",
     )
     parser.take("--backend", default="portaudio")
@@ -41,13 +48,16 @@ def command_line(program: str) -> Parser:
 
 
 def read_options(arguments: Sequence[str], program: str) -> DevicesOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
-    given = command_line(program).parse_args(arguments)
-    return DevicesOptions("portaudio" if given.backend == "auto" else given.backend, given.json, given.debug)
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.parse_args(arguments)
+    return parser.options(
+        DevicesOptions, given, backend="portaudio" if given.backend == "auto" else given.backend
+    )
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -58,24 +68,23 @@ def run(arguments: Sequence[str], program: str) -> int:
     except VoicepipeError as error:
         if options.debug:
             raise
-        print(f"{program}: {error}", file=sys.stderr)
+        complain(program, error)
         return 1
     if options.json:
         print(json.dumps([_fields(trial) for trial in trials], indent=1))
     else:
-        print("\n".join(_lines(trials)))
+        for line in _lines(trials):
+            print(wrap(line, columns_of(sys.stdout), 16 if line.startswith(" ") else 4))
     return 0
 
 
 async def _trials(backend: Backend) -> list[DeviceTrial]:
-    if isinstance(backend, TriesDevices):
-        trials = await backend.trials()
-        return [*trials, *_held(trials)] if backend.name == "portaudio" else trials
-    return [DeviceTrial(device, None, None) for device in await backend.devices()]
+    trials = await backend.trials()
+    return [*trials, *_in_use(trials)] if backend.name == "portaudio" else trials
 
 
-def _held(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
-    """The kernel's devices that another program has, for which they are not in the library's list."""
+def _in_use(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
+    """Yield the kernel's devices that another program has: the library does not list those."""
     from voicepipe_devices.portaudio.alsa import kernel_devices
 
     listed = [trial.device.name for trial in trials]
@@ -97,13 +106,13 @@ def _fields(trial: DeviceTrial) -> dict[str, object]:
 
 def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
     if not trials:
-        yield "there is no sound device: plug one in, start the sound server, or end what uses it"
+        yield "no sound device found: plug one in, start the sound server, or end the program that uses it"
     for trial in trials:
         device = trial.device
-        yield ", ".join(filter(None, (device.name, device.host))) + _role(device)
+        yield ", ".join(filter(None, (f'"{device.name}"', device.host))) + _role(device)
         for kind, side in (("microphone", trial.microphone), ("speaker", trial.speaker)):
             if side is not None:
-                yield f"    {kind:<12}{shown(side)}"
+                yield f"    {kind:<12}{describe_side(side)}"
         if trial.microphone is None and trial.speaker is None:
             kind = "microphone" if device.inputs else "speaker"
             most = _channels(device.inputs or device.outputs)
@@ -112,24 +121,24 @@ def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
 
 def _role(device: DeviceInfo) -> str:
     roles = ["microphone"] * device.default_input + ["speaker"] * device.default_output
-    return f" (the default {' and '.join(roles)})" if roles else ""
+    return f" (default {' and '.join(roles)})" if roles else ""
 
 
-def shown(side: SideTrial) -> str:
-    """What it opens at, and what would be taken."""
+def describe_side(side: SideTrial) -> str:
+    """Return the formats at which a device opens, and the one that is taken."""
     if side.trouble:
         return side.trouble
     opens = f"{_some(side.rates, RATES, 1000)} kHz, {_some(side.channels, CHANNELS)} channel"
     opens += "" if side.channels == (1,) else "s"
     taken = side.taken_rate, side.taken_channels
     if taken == (0, 0):
-        return f"{opens}; 16 kHz mono cannot be had"
+        return f"{opens}; not usable for 16 kHz mono"
     how = "as it is" if taken == (16_000, 1) else f"from {taken[0] / 1000:g} kHz, {_channels(taken[1])}"
     return f"{opens}; 16 kHz mono {how}"
 
 
 def _some(found: Sequence[int], usual: Sequence[int], unit: int = 1) -> str:
-    """As "1 to 8", where all the usual ones between are there; else each of them."""
+    """Return "1 to 8" where all the usual values between are there; else each of them."""
     between = [value for value in usual if found[0] <= value <= found[-1]]
     if len(found) > 2 and set(between) <= set(found):
         return f"{found[0] / unit:g} to {found[-1] / unit:g}"

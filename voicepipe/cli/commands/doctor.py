@@ -1,4 +1,4 @@
-"""`voicepipe doctor`: looks at all that sound needs, one thing after the other, and says what to do."""
+"""`voicepipe doctor`: check everything that sound needs, one thing after the other, and name the remedy."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.cli.commands.devices import shown
+from voicepipe.cli.commands.devices import describe_side
 from voicepipe.cli.parts.chirp import Chirp, collect, open_microphone, open_speaker, round_trip
-from voicepipe.cli.parts.doctor_finding import Finding, Verdict
+from voicepipe.cli.parts.doctor_finding import INDENT, Finding, Verdict
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.screen import Screen
@@ -23,33 +22,35 @@ from voicepipe.devices.port import (
     Block,
     DeviceInfo,
     InputStream,
-    LibraryInfo,
     OutputStream,
     StreamInfo,
     StreamRequest,
 )
-from voicepipe.devices.trial import SideTrial, TriesDevices
+from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 
 __all__ = ["DoctorOptions", "examine", "command_line", "read_options", "run"]
 
 LISTEN_S = 1.0
-"""How long the microphone is listened to."""
+"""The seconds for which the microphone is heard."""
 FIRST_S = 2.5
-"""How long its first block is waited for: a virtual one may take two seconds, as its stream knows."""
+"""The longest wait for its first block: a virtual microphone may take two seconds."""
 _LOOK_S = 0.01
 CHIRPS = 3
 ECHO_S = 0.6
-"""The longest way of a chirp that is waited for."""
+"""The longest wait for a chirp, in seconds."""
 QUIET_DB = -75.0
-"""A microphone that is on hears more than that in the quietest room."""
+"""A microphone that is on hears more than this in the quietest room."""
 _STANDS_STILL = "it is suspended, or its sound server hangs: restart the sound server, or replug the device"
+
+
+_COLOURS: dict[Verdict, str] = {"good": "green", "bad": "red", "note": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What is to be examined."""
+    """The options of the examination."""
 
     backend: str = "portaudio"
     mic: str = ""
@@ -60,12 +61,12 @@ class DoctorOptions:
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Looks at all that sound needs, and says of each thing whether it is good, and what to "
-        "do where it is not. It listens for a second, and plays three short chirps.",
-        "0 all is well, 1 something is bad, 2 wrong usage, 130 stopped by Ctrl-C",
+        "Checks everything that sound needs, and names the remedy where a check fails. "
+        "It listens for a second, and plays three short chirps.",
+        "0 all checks passed, 1 a check failed, 2 wrong usage, 130 stopped by Ctrl-C",
     )
     parser.take("--backend", default="auto")
     parser.take("--mic", "--mic-channel", "--speaker", "--rate", "--json")
@@ -73,21 +74,15 @@ def command_line(program: str) -> Parser:
 
 
 def read_options(arguments: Sequence[str], program: str) -> DoctorOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
     parser = command_line(program)
     given = parser.read(arguments)
     backend = parser.hardware(given, "there is nothing to examine in a file")
-    audio = AudioFormat(given.rate)
-    return DoctorOptions(backend, given.mic, given.mic_channel, given.speaker, audio, given.json)
-
-
-@runtime_checkable
-class _TellsItsLibrary(Protocol):
-    async def library(self) -> LibraryInfo: ...
+    return parser.options(DoctorOptions, given, backend=backend, format=AudioFormat(given.rate))
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -100,19 +95,27 @@ def run(arguments: Sequence[str], program: str) -> int:
         async for finding in examine(open_backend(options.backend), options):
             findings.append(finding)
             if not options.json:
-                screen.say(str(finding))
+                screen.say(_paint(screen, finding), INDENT)
 
     asyncio.run(look())
     bad = sum(finding.verdict == "bad" for finding in findings)
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        screen.say("all is well" if not bad else f"{bad} of {len(findings)} things are bad")
+        checks = f"{len(findings)} checks"
+        said = f"{bad} of {checks} failed" if bad else f"all {checks} passed"
+        screen.say(screen.paint(said, "red" if bad else "green"))
     return 1 if bad else 0
 
 
+def _paint(screen: Screen, finding: Finding) -> str:
+    """Return the line of a finding, with its verdict in colour."""
+    text = str(finding)
+    return screen.paint(finding.verdict, _COLOURS[finding.verdict]) + text.removeprefix(finding.verdict)
+
+
 async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
-    """Everything, in the order in which sound depends on it. What depends on what is bad is left out."""
+    """Yield every finding, in the order in which sound depends on it. A failed check ends those behind it."""
     yield software()
     if backend.name == "portaudio":
         for finding in (*servers(), *permissions()):
@@ -124,7 +127,7 @@ async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Fin
     except DeviceError as error:
         yield _bad("library", error)
         return
-    yield _listed(devices)
+    yield _device_finding(devices)
     async for finding in _rates(backend, options):
         yield finding
     async for finding in _sound(backend, options):
@@ -139,9 +142,9 @@ def _bad(check: str, why: object) -> Finding:
 
 
 async def _library(backend: Backend) -> AsyncIterator[Finding]:
-    if not isinstance(backend, _TellsItsLibrary):
-        return
     library = await backend.library()
+    if library is None:
+        return
     if library.version:
         yield Finding("library", "good", library.version)
     if library.priority != "ordinary":
@@ -155,19 +158,17 @@ async def _library(backend: Backend) -> AsyncIterator[Finding]:
         )
 
 
-def _listed(devices: list[DeviceInfo]) -> Finding:
+def _device_finding(devices: list[DeviceInfo]) -> Finding:
     microphones = [device.name for device in devices if device.inputs]
     speakers = [device.name for device in devices if device.outputs]
     if not devices:
-        return _bad("devices", "none can be used; of the microphone and the speaker it is said why")
+        return _bad("devices", "none usable (see microphone and speaker below)")
     text = f"{len(microphones)} with a microphone, {len(speakers)} with a speaker (voicepipe devices)"
     return Finding("devices", "good" if microphones and speakers else "note", text)
 
 
 async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Finding]:
-    """At which rates the microphone and the speaker open: the default ones, or those that are named."""
-    if not isinstance(backend, TriesDevices):
-        return
+    """Yield the rates of the microphone and the speaker: the default devices, or those that are named."""
     try:
         trials = await backend.trials()
     except DeviceError as error:
@@ -176,15 +177,15 @@ async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
     for trial in trials:
         name, device = trial.device.name.casefold(), trial.device
         if options.mic.casefold() in name if options.mic else device.default_input:
-            yield _tried("hears at", device, trial.microphone)
+            yield _trial_finding("hears at", device, trial.microphone)
         if options.speaker.casefold() in name if options.speaker else device.default_output:
-            yield _tried("plays at", device, trial.speaker)
+            yield _trial_finding("plays at", device, trial.speaker)
 
 
-def _tried(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:
-    """What was found of one direction of a device."""
+def _trial_finding(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:
+    """Return the finding about one direction of a device."""
     verdict: Verdict = "note" if side is None or side.trouble else "good"
-    return Finding(check, verdict, f"{device.name}: {'nothing' if side is None else shown(side)}")
+    return Finding(check, verdict, f'"{device.name}": {"nothing" if side is None else describe_side(side)}')
 
 
 # -- what it does ----------------------------------------------------------------------
@@ -198,17 +199,17 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         wish = StreamRequest(options.format, latency="high")
         try:
             heard = replace(wish, channel=options.mic_channel)
-            microphone, blocks = await _listened(backend, heard, options.mic, opened)
-            yield _opened("microphone", microphone.info)
-            for finding in _heard(microphone, blocks):
+            microphone, blocks = await _open_and_listen(backend, heard, options.mic, opened)
+            yield _stream_finding("microphone", microphone.info)
+            for finding in _microphone_findings(microphone, blocks):
                 yield finding
         except DeviceError as error:
             yield _bad("microphone", error)
             microphone = None
         try:
             speaker = await opened.enter_async_context(open_speaker(backend, wish, options.speaker))
-            yield _opened("speaker", speaker.info)
-            played = await _played(speaker)
+            yield _stream_finding("speaker", speaker.info)
+            played = await _speaker_finding(speaker)
             yield played
             plays = played.verdict == "good"
         except DeviceError as error:
@@ -216,15 +217,15 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
             speaker = None
         if microphone is not None and speaker is not None and microphone.counts.calls and plays:
             try:
-                yield await _echo(microphone, speaker, options.format)
+                yield await _echo_finding(microphone, speaker, options.format)
             except DeviceError as error:
                 yield _bad("round trip", error)
 
 
-async def _listened(
+async def _open_and_listen(
     backend: Backend, wish: StreamRequest, name: str, opened: AsyncExitStack
 ) -> tuple[InputStream, list[Block]]:
-    """The stream of a microphone, and what came in the second after its first block. Raises: DeviceError."""
+    """Open a microphone; return it with the second after its first block. Raises: DeviceError."""
     microphone = await opened.enter_async_context(open_microphone(backend, wish, name))
     until_s = asyncio.get_running_loop().time() + FIRST_S
     blocks: list[Block] = []
@@ -239,17 +240,17 @@ async def _listened(
     return microphone, blocks
 
 
-def _opened(kind: str, info: StreamInfo) -> Finding:
+def _stream_finding(kind: str, info: StreamInfo) -> Finding:
     return Finding(kind, "good", info.how)
 
 
-def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
-    """What came in a second."""
+def _microphone_findings(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
+    """Yield the findings about one second of a microphone."""
     info, counts = microphone.info, microphone.counts
     if not blocks:
         yield _bad(
             "blocks",
-            f"{printable(info.device)} gave nothing for {FIRST_S:g} s: {_STANDS_STILL}",
+            f'"{printable(info.device)}" gave nothing for {FIRST_S:g} s: {_STANDS_STILL}',
         )
         return
     block_ms = 1e3 * info.format.seconds(info.block)
@@ -267,7 +268,7 @@ def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
     if not data.strip(b"\0"):
         yield _bad(
             "level",
-            "nothing but zeros: it is muted in the mixer or by a switch, or nobody feeds it: unmute it, or "
+            "nothing but zeros: it is muted in the mixer or by a switch, or nothing feeds it: unmute it, or "
             "choose another with --mic; on macOS, allow this program to use the microphone",
         )
     elif level.clipped:
@@ -278,8 +279,8 @@ def _heard(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
         yield Finding("level", "good", text)
 
 
-async def _played(speaker: OutputStream) -> Finding:
-    """Whether it asks for blocks."""
+async def _speaker_finding(speaker: OutputStream) -> Finding:
+    """Return the finding about a speaker: does it ask for blocks?"""
     info = speaker.info
     speaker.write(bytes(info.format.samples(0.1) * info.format.sample_bytes))
     try:
@@ -287,12 +288,12 @@ async def _played(speaker: OutputStream) -> Finding:
             await speaker.drain()
     except (TimeoutError, DeviceLostError):
         how = "does not play on" if speaker.counts.calls else f"took nothing for {LISTEN_S:g} s"
-        return _bad("plays", f"{printable(info.device)} {how}: {_STANDS_STILL}")
+        return _bad("plays", f'"{printable(info.device)}" {how}: {_STANDS_STILL}')
     return Finding("plays", "good", f"{speaker.counts.calls} blocks so far")
 
 
-async def _echo(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
-    """How long a chirp takes through the air, and how strong it comes back."""
+async def _echo_finding(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
+    """Return the finding about the way of a chirp through the air, and its strength."""
     chirp = Chirp(audio)
     trips = [await round_trip(microphone, speaker, chirp, ECHO_S) for _ in range(CHIRPS)]
     heard = sorted(trip.seconds for trip in trips if trip is not None)
@@ -300,12 +301,12 @@ async def _echo(microphone: InputStream, speaker: OutputStream, audio: AudioForm
         return Finding(
             "round trip",
             "note",
-            "the microphone does not hear the speaker: with headphones that is right; else turn both up",
+            "the microphone does not hear the speaker: right with headphones; otherwise turn both up",
         )
     gain_db = max(trip.gain_db for trip in trips if trip is not None)
     return Finding(
         "round trip",
         "good",
         f"{1e3 * heard[len(heard) // 2]:.0f} ms ({len(heard)} of {CHIRPS} chirps heard), "
-        f"and the echo has {gain_db:.0f} dB of what is played",
+        f"and the echo has {gain_db:.0f} dB of the played sound",
     )

@@ -1,4 +1,4 @@
-"""The echo program: it listens, and when the person pauses it says what it heard."""
+"""`voicepipe echo`: listen, and when the person pauses play back what was heard."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat
+from voicepipe.cli.parts.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.cli.parts.display import Countdown
 from voicepipe.cli.parts.echo_display import Dashboard
 from voicepipe.cli.parts.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.parts.options import SETTINGS, Parser
 from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import Sound, choose_sound
-from voicepipe.cli.parts.vad_options import EarOptions, ear_options
+from voicepipe.cli.parts.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
+from voicepipe.cli.parts.vad_options import VadSettings, vad_settings
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import PipelineStartError
@@ -32,19 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["EchoOptions", "SayBack", "command_line", "read_options", "run"]
 
 PREROLL_S = 0.5
-"""Less than by default: it is played too, and the answer is as much later."""
+"""Less than by default: it is played too, and delays the answer by as much."""
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
 START_S = 15.0
-"""A slow computer takes seconds for each device. One that hangs has a limit of its own, and is named."""
+"""A slow computer takes seconds for each device. A device that hangs has a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class EchoOptions:
-    """How the echo program is to run."""
+    """The options of the echo program."""
 
     backend: str
-    """As `open_backend` takes it, or "auto"."""
+    """A name for `open_backend`, or "auto"."""
     live: bool
     mic: str
     mic_channel: int | None
@@ -55,21 +57,23 @@ class EchoOptions:
     seconds: float | None
     mute: bool | None
     steady: bool
-    ear: EarOptions | None
-    """None: live sound, in which nobody looks for speech."""
+    voice: VadSettings | None
+    """None: live sound without voice detection."""
     status_socket: str | None
-    """Where it answers `voicepipe status`; None: as a service does, where it is one."""
+    """The socket that answers `voicepipe status`; None: that of the service, where this is one."""
     metrics: int | None
-    """The port where it answers Prometheus; None: none."""
+    """The port that answers Prometheus; None: none."""
     log_format: str
     debug: bool
+    report: bool
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Listens, and when you pause it says what you said. Ctrl-C ends it, when all is said.",
+        "Listens, and when you pause it plays back what you said. Ctrl-C to finish; press it again to "
+        "stop immediately. It does not listen while it speaks, unless --no-mute is given.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take(
@@ -78,53 +82,45 @@ def command_line(program: str) -> Parser:
         "default: VOICEPIPE_BACKEND, or auto",
     )
     parser.take("--live", "--mic", "--mic-channel", "--speaker", "--rate")
-    parser.take("--block", help="samples in a block; by default 20 ms, --live 10 ms")
-    parser.take("--latency", help="what to ask of the device; by default high, and with --live low")
-    parser.take("--seconds", "--mute", "--steady")
+    parser.take("--block", help="samples in a block; default: 20 ms, with --live 10 ms")
     parser.take(
-        "--vad",
-        help=f"{SETTINGS['--vad']['help']} (with --live: nothing, unless this is given)",
+        "--latency", help="latency of the devices: low, high, or seconds; default: high, with --live low"
     )
-    parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug")
+    parser.take("--seconds", "--mute", "--steady")
+    parser.take("--vad", help=f"{SETTINGS['--vad']['help']} (with --live: only if this is given)")
+    parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")
     return parser
 
 
 def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
     parser = command_line(program)
     given = parser.read(arguments)
     backend = given.backend or "auto"
     is_file = backend.startswith("wav")
-    block_s = parser.block_s(given, LIVE_BLOCK_S if given.live else BLOCK_S)
     if is_file and any(getattr(given, which) != parser.get_default(which) for which in ("mic", "speaker")):
-        parser.error("--mic and --speaker name sound devices: with wav, the files are named behind --backend")
+        parser.error("--mic and --speaker name sound devices; with wav, name the files behind --backend")
     if backend.startswith("wav:,"):
-        parser.error(f"{backend!r} has nothing to hear: wav:IN.wav or wav:IN.wav,OUT.wav would be right")
-    return EchoOptions(
-        backend,
-        given.live,
-        "" if is_file else given.mic,  # a setting is for when there is hardware
-        given.mic_channel,
-        "" if is_file else given.speaker,
-        AudioFormat(given.rate),
-        block_s,
-        given.latency or ("low" if given.live else "high"),
-        given.seconds,
-        False if given.live and given.mute is None else given.mute,
-        given.steady,
-        None if given.live and given.vad is None else ear_options(parser, given),
-        given.status_socket,
-        given.metrics,
-        given.log_format,
-        given.debug,
+        parser.error(f"{backend!r} names no input; give wav:IN.wav or wav:IN.wav,OUT.wav")
+    return parser.options(
+        EchoOptions,
+        given,
+        backend=backend,
+        mic="" if is_file else given.mic,  # a setting is for when there is hardware
+        speaker="" if is_file else given.speaker,
+        format=AudioFormat(given.rate),
+        block_s=parser.block_s(given, LIVE_BLOCK_S if given.live else BLOCK_S),
+        latency=given.latency or ("low" if given.live else "high"),
+        mute=False if given.live and given.mute is None else given.mute,
+        voice=None if given.live and given.vad is None else vad_settings(parser, given),
     )
 
 
 class SayBack(InlineProcessor):
-    """Every utterance is to be heard. The microphone's audio, which the utterances hold, goes no further."""
+    """Makes every utterance audible. The microphone's audio, which the utterances hold, goes no further."""
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """An utterance is followed by output audio."""
+        """Return an utterance with output audio behind it."""
         if isinstance(frame, InputAudioFrame):
             return ()
         if isinstance(frame, UtteranceFrame):
@@ -133,7 +129,7 @@ class SayBack(InlineProcessor):
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -152,11 +148,14 @@ def _run(options: EchoOptions, screen: Screen) -> int:
     status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):
-        return status  # it has been said why
+        return status  # the log has the reason
     if task.report is not None:
-        _summarize(task.report, dashboard, options.format.rate, screen.say)
+        _summarize(task.report, dashboard, options, screen.say)
         sound.finish(screen.say)
-    screen.say("nothing is left running" if not runner.left else f"left running: {runner.left}")
+    if runner.left:
+        screen.say(f"left running: {runner.left}")
+    elif options.report:
+        screen.say("nothing is left running")
     return status
 
 
@@ -175,40 +174,37 @@ def _companions(options: EchoOptions) -> list[Companion]:
 
 
 def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineTask, Dashboard]:
-    greeting, ear = _greeting(options, sound), []
-    dashboard = Dashboard(screen, live=options.live, hears=options.ear is not None)
-    if options.ear is not None:
-        from voicepipe.speech.utterance import (
-            UtteranceCollector,  # they bring numpy, which --live can do without
-        )
+    dashboard = Dashboard(screen, live=options.live, hears=options.voice is not None)
+    greeting = [_greeting(options, sound)]
+    voice: list[Processor] = []
+    if options.voice is not None:
+        # They bring numpy, which --live can do without.
+        from voicepipe.speech.utterance import UtteranceCollector
         from voicepipe.speech.vad import VADProcessor
 
-        vad = VADProcessor(options.ear.vad, preset=options.ear.preset, observe=dashboard.judge)
-        greeting = f"{greeting} (the ear is {engine_name(vad.engine)})"
-        ear = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
-    dashboard.greeting = f"{greeting}\nCtrl-C ends it when all has been said; twice, at once"
+        name, chosen = "voice detection", options.voice
+        vad = VADProcessor(chosen.engine, preset=chosen.preset, observe=dashboard.judge, name=name)
+        greeting.append(f"voice detection: {engine_name(vad.engine)}")
+        voice = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
+    if sound.has_speaker and (sound.backend.shares_air if options.mute is None else options.mute):
+        greeting.append("not listening while it speaks; --no-mute to listen all the time")
+    dashboard.greeting = "\n".join([*greeting, "Ctrl-C to finish; press it again to stop immediately"])
+    microphone = MicrophoneInput(
+        sound.backend,
+        device=options.mic,
+        block_s=options.block_s,
+        latency=options.latency,
+        channel=options.mic_channel,
+        mute=options.mute,
+        name=MICROPHONE,
+    )
     stages: list[Processor] = [
-        MicrophoneInput(
-            sound.backend,
-            device=options.mic,
-            block_s=options.block_s,
-            latency=options.latency,
-            channel=options.mic_channel,
-            mute=options.mute,
-        ),
-        *ear,
+        microphone,
+        *voice,
         dashboard,
         Loopback() if options.live else SayBack(),
+        *_speaker(options, sound, screen, dashboard),
     ]
-    if sound.has_speaker:
-        speaker = SpeakerOutput(
-            sound.backend,
-            device=options.speaker,
-            block_s=options.block_s,
-            latency=options.latency,
-            steady=options.steady,
-        )
-        stages.append(speaker)
     if options.seconds is not None and sound.backend.name == "wav":
         stages.insert(1, EndAfterAudio(options.seconds))  # a file is read faster than any clock goes
     elif options.seconds is not None:
@@ -220,25 +216,42 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
     return task, dashboard
 
 
+def _speaker(options: EchoOptions, sound: Sound, screen: Screen, dashboard: Dashboard) -> list[Processor]:
+    """Return the speaker, where there is one, and before it the count of what it is still to play."""
+    if not sound.has_speaker:
+        return []
+    speaker = SpeakerOutput(
+        sound.backend,
+        device=options.speaker,
+        block_s=options.block_s,
+        latency=options.latency,
+        steady=options.steady,
+        name=SPEAKER,
+    )
+    dashboard.countdown = Countdown(speaker, screen)
+    return [dashboard.countdown, speaker]
+
+
 def _greeting(options: EchoOptions, sound: Sound) -> str:
     if sound.backend.name == "wav":
-        return "the file is heard as fast as it goes"
-    return "sound passes straight through" if options.live else "speak, and pause: it says it back"
-
-
-def _summarize(report: RunReport, dashboard: Dashboard, rate: int, say: Callable[[str], None]) -> None:
-    said = sum(seam.given for seam in report.seams if seam.name == "SpeakerOutput device")
-    lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items() if count > 0)
-    made = -sum(count for count in report.dropped.values() if count < 0)
-    say(f"{report.state.value}: {report.reason}")
-    heard = f"heard {dashboard.heard_s:.2f} s"
-    if dashboard.hears:
-        heard += f", {dashboard.utterances} {'utterance' if dashboard.utterances == 1 else 'utterances'}"
-    say(
-        f"{heard}, said {said / rate:.2f} s; "
-        f"dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")
+        return "the file is read as fast as it goes"
+    return (
+        "sound passes straight through" if options.live else "speak, and pause: it plays back what you said"
     )
-    for device in report.devices:
-        say(f"  {device}")
-    for slow in (*report.slow, *report.abandoned):
-        say(f"  {slow}")
+
+
+def _summarize(
+    report: RunReport, dashboard: Dashboard, options: EchoOptions, say: Callable[..., None]
+) -> None:
+    rate = options.format.rate
+    played_s = sum(device.samples for device in report.devices if device.kind == "speaker") / rate
+    say(describe_end(report))
+    count = dashboard.utterances
+    heard = f", {count} {'utterance' if count == 1 else 'utterances'}" if dashboard.hears else ""
+    say(f"listened {seconds(dashboard.heard_s)}{heard}, played {seconds(played_s)}")
+    for line in (*losses(report, rate), *troubles(report)):
+        say(line)
+    if options.report:
+        say(f"heard {dashboard.heard_s:.3f} s, played {played_s:.3f} s")
+        for line in engineers_report(report):
+            say(line, 4)

@@ -1,10 +1,11 @@
-"""`voicepipe latency`: how long sound takes out of the program, through the air, and back, by chirps."""
+"""`voicepipe latency`: measure by chirps the way of sound out of the program, through the air, and back."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,19 +14,20 @@ from voicepipe.cli.parts.chirp import Chirp, Trip, open_microphone, open_speaker
 from voicepipe.cli.parts.measurement import Measurement
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.screen import Screen, run_on_screen
+from voicepipe.cli.parts.wrapping import columns_of, wrap
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, StreamRequest
 
 __all__ = ["LatencyOptions", "measure", "command_line", "read_options", "run"]
 
 SETTLE_S = 0.5
-"""For both streams to run as they will."""
+"""The time for both streams to become steady."""
 BLOCK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyOptions:
-    """What is to be measured."""
+    """The options of the measurement."""
 
     backend: str = "portaudio"
     mic: str = ""
@@ -34,18 +36,19 @@ class LatencyOptions:
     block_s: float = BLOCK_S
     latency: str | float = "low"
     count: int = 20
-    listen_s: float = 0.6
+    listen: float = 0.6
+    """Seconds."""
     json: bool = False
     plot: str | None = None
     debug: bool = False
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Plays short chirps, listens for them, and says how long each was on its way: from the "
-        "program to the microphone, and until the program has it in hand again.",
+        "Plays short chirps, listens for them, and measures the time of each: from the program to the "
+        "microphone, and back into the program.",
         "0 measured, 1 failed or nothing was heard, 2 wrong usage, 130 stopped by Ctrl-C",
     )
     parser.take("--backend", default="auto")
@@ -53,34 +56,33 @@ def command_line(program: str) -> Parser:
     # What is set for other programs would make it another measurement.
     parser.take("--rate", default=48_000, from_settings=False)
     parser.take("--block", from_settings=False)
-    parser.take("--latency", default="low", from_settings=False)
+    parser.take(
+        "--latency",
+        default="low",
+        help="latency of the devices: low, high, or seconds; default: low",
+        from_settings=False,
+    )
     parser.take("--count", "--listen", "--json")
-    parser.take("--plot", help="draw every chirp's way (needs matplotlib)")
+    parser.take("--plot", help="draw the time of every chirp (needs matplotlib)")
     parser.take("--debug", help="show tracebacks")
     return parser
 
 
 def read_options(arguments: Sequence[str], program: str) -> LatencyOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
     parser = command_line(program)
     given = parser.read(arguments)
-    return LatencyOptions(
-        parser.hardware(given, "a file has no latency"),
-        given.mic,
-        given.speaker,
-        AudioFormat(given.rate),
-        parser.block_s(given, BLOCK_S),
-        given.latency,
-        given.count,
-        given.listen,
-        given.json,
-        given.plot,
-        given.debug,
+    return parser.options(
+        LatencyOptions,
+        given,
+        backend=parser.hardware(given, "a file has no latency"),
+        format=AudioFormat(given.rate),
+        block_s=parser.block_s(given, BLOCK_S),
     )
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -102,7 +104,8 @@ def _run(options: LatencyOptions, screen: Screen) -> int:
 
     found = asyncio.run(measure(open_backend(options.backend), options, progress))
     screen.clear()
-    print(json.dumps(found.as_dict(), indent=1) if options.json else "\n".join(found.lines()))
+    for line in [json.dumps(found.as_dict(), indent=1)] if options.json else found.lines():
+        print(line if options.json else wrap(line, columns_of(sys.stdout)))
     if draw is not None and options.plot is not None:
         draw(found, options.plot)
     return 0 if found.heard else 1
@@ -126,6 +129,6 @@ async def measure(
         await asyncio.sleep(SETTLE_S)
         for _ in range(options.count):
             await asyncio.sleep(random.uniform(0.0, options.block_s))
-            trips.append(await round_trip(microphone, speaker, chirp, options.listen_s))
+            trips.append(await round_trip(microphone, speaker, chirp, options.listen))
             progress(trips)
         return Measurement(microphone.info, speaker.info, tuple(trips))

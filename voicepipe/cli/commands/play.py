@@ -1,21 +1,22 @@
-"""`voicepipe play`: a WAV file to a speaker. The file is the microphone of a pipeline, which waits for it."""
+"""`voicepipe play`: play a WAV file. The file is the microphone of a pipeline, which waits for it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voicepipe.audio.wav_file import WavReader
+from voicepipe.cli.parts.closing_report import describe_end, losses, seconds, troubles
+from voicepipe.cli.parts.display import Countdown, Display
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import CALM_LATENCY_S
+from voicepipe.cli.parts.sound_source import CALM_LATENCY_S, SPEAKER
 from voicepipe.devices.backends import open_backend
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import PipelineStartError
+from voicepipe.lifecycle import RunState
 from voicepipe.pipeline.pipeline import Pipeline
-from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.stages.loopback import Loopback
@@ -23,14 +24,13 @@ from voicepipe.text import printable
 
 __all__ = ["PlayOptions", "Progress", "command_line", "read_options", "run"]
 
-_REFRESH_S = 0.1
-_PLAIN_REFRESH_S = 1.0
-_WIDTH = 30
+_WIDEST, _BESIDE_BAR = 30, 30
+"""Cells of the bar, and of the rest of the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayOptions:
-    """What is to be played."""
+    """The options of the play program."""
 
     file: str
     backend: str
@@ -39,27 +39,30 @@ class PlayOptions:
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Plays a WAV file. Ctrl-C ends it, when the second that waits for the speaker is heard; "
-        "twice, at once.",
+        "Plays a WAV file. Ctrl-C to finish with the second that waits for the speaker; "
+        "press it again to stop immediately.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
-    parser.take("file", help="what to play")
-    parser.take("--backend", help="portaudio, fake, or wav:,OUT.wav")
+    parser.take("file", help="the file to play")
+    parser.take(
+        "--backend", help="portaudio, fake, or wav:,OUT.wav; default: VOICEPIPE_BACKEND, or portaudio"
+    )
     parser.take("--speaker", "--debug")
     return parser
 
 
 def read_options(arguments: Sequence[str], program: str) -> PlayOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
-    given = command_line(program).read(arguments)
-    return PlayOptions(given.file, given.backend or "auto", given.speaker, given.debug)
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    return parser.options(PlayOptions, given, backend=given.backend or "auto")
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -70,29 +73,37 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 def _run(options: PlayOptions, screen: Screen) -> int:
     with WavReader(options.file) as file:
-        audio, seconds = file.format, file.format.seconds(file.num_samples)
+        audio, length_s = file.format, file.format.seconds(file.num_samples)
     from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
 
     backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
-    speaker = SpeakerOutput(backend, device=options.speaker, latency=CALM_LATENCY_S)
-    progress = Progress(speaker, screen, seconds)
-    stages = [MicrophoneInput(WavBackend(options.file)), progress, Loopback(), speaker]
+    speaker = SpeakerOutput(backend, device=options.speaker, latency=CALM_LATENCY_S, name=SPEAKER)
+    progress = Progress(speaker, screen, length_s)
+    progress.countdown = countdown = Countdown(speaker, screen)
+    stages = [MicrophoneInput(WavBackend(options.file), name="the file"), progress, Loopback()]
+    task = PipelineTask(Pipeline([*stages, countdown, speaker]), name="play", input=audio, output=audio)
+    countdown.watch(task)
     runner = PipelineRunner()
-    screen.say(f"{printable(options.file)}: {seconds:.2f} s, {audio}. Ctrl-C ends it")
-    status = runner.run(PipelineTask(Pipeline(stages), name="play", input=audio, output=audio))
+    screen.say(f"{printable(options.file)}: {length_s:.2f} s, {audio}. Ctrl-C to finish")
+    status = runner.run(task)
     screen.clear()
-    if not any(isinstance(error, PipelineStartError) for error in runner.errors):
-        screen.say(f"played {progress.played_s:.2f} s of {seconds:.2f}")
+    report = task.report
+    if report is None or any(isinstance(error, PipelineStartError) for error in runner.errors):
+        return status
+    if report.reason.startswith("SIG") or report.state is not RunState.ENDED:
+        screen.say(describe_end(report))
+    screen.say(f"played {seconds(progress.played_s)} of {seconds(length_s)}")
+    for line in (*losses(report, audio.rate), *troubles(report)):
+        screen.say(line)
     return status
 
 
-class Progress(InlineProcessor):
-    """Shows how much of the file has been handed to the speaker."""
+class Progress(Display):
+    """Shows the part of the file that was handed to the speaker."""
 
     def __init__(self, speaker: SpeakerOutput, screen: Screen, seconds: float) -> None:
-        super().__init__()
+        super().__init__(screen)
         self._speaker = speaker
-        self._screen = screen
         self._seconds = seconds
 
     @property
@@ -101,13 +112,9 @@ class Progress(InlineProcessor):
         device = self._speaker.device_statistics()
         return 0.0 if device is None else device.samples / device.rate
 
-    async def on_running(self) -> None:
-        """Begin to show it."""
-        self.create_task(self._show(), name="status")
-
-    async def _show(self) -> None:
-        while True:
-            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
-            part = min(1.0, self.played_s / self._seconds) if self._seconds else 1.0
-            bar = ("#" * round(part * _WIDTH)).ljust(_WIDTH, ".")
-            self._screen.status(f"{self.played_s:8.1f} s of {self._seconds:.1f} {bar} {part:4.0%}")
+    def lines(self) -> Iterable[str]:
+        """Return the time, a bar and the percentage."""
+        part = min(1.0, self.played_s / self._seconds) if self._seconds else 1.0
+        width = max(8, min(_WIDEST, self._screen.columns - _BESIDE_BAR))
+        bar = ("#" * round(part * width)).ljust(width, ".")
+        yield f"{self.played_s:8.1f} s of {self._seconds:.1f} {bar} {part:4.0%}"

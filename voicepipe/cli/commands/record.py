@@ -1,10 +1,10 @@
-"""`voicepipe record`: the microphone into a new WAV file, good up to the last second whatever happens."""
+"""`voicepipe record`: record the microphone into a new WAV file, good up to the last second."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,29 +12,31 @@ from dataclasses import dataclass
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.audio.wav_file import WavWriter
+from voicepipe.cli.parts.closing_report import describe_end, seconds, troubles
+from voicepipe.cli.parts.display import Display
 from voicepipe.cli.parts.end_after import EndAfterAudio
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import CALM_LATENCY_S
+from voicepipe.cli.parts.sound_source import CALM_LATENCY_S, MICROPHONE
 from voicepipe.devices.backends import open_backend
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.pipeline.pipeline import Pipeline
-from voicepipe.pipeline.processor import InlineProcessor, Processor
+from voicepipe.pipeline.processor import Processor
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.text import printable
 
 __all__ = ["RecordOptions", "Recorder", "command_line", "read_options", "recording_path", "run"]
 
-_REFRESH_S = 0.1
-_PLAIN_REFRESH_S = 1.0
+_WRITTEN = ("", ".wav", ".wave")
+"""The endings of a file's name that are right."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """What is to be recorded, and where to."""
+    """The options of the record program."""
 
     file: str
     backend: str
@@ -47,19 +49,19 @@ class RecordOptions:
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Records the microphone into a new WAV file, which only you can read. Ctrl-C ends it; "
-        "whatever ends it, the file is good up to the last second.",
+        "Records the microphone into a new WAV file, which only you can read. Ctrl-C to finish. "
+        "Whatever ends it, the file is good up to the last second.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take(
         "file",
-        help="a new file, such as call-%%Y%%m%%d-%%H%%M%%S.wav, where the time is put in; a folder that is "
-        "missing is made, for you alone. Of a systemd service it is in the state directory",
+        help="a new file, such as note.wav, or call-%%Y%%m%%d-%%H%%M%%S.wav with the time in its name; a "
+        "missing folder is made, for you alone. A systemd service records into its state directory",
     )
-    parser.take("--backend", help="portaudio, fake, or wav:IN.wav")
+    parser.take("--backend", help="portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or portaudio")
     parser.take("--mic", "--mic-channel")
     # What is set for other programs would make it another recording, or cut it short.
     parser.take("--rate", default=48_000, from_settings=False)
@@ -70,18 +72,25 @@ def command_line(program: str) -> Parser:
 
 
 def read_options(arguments: Sequence[str], program: str) -> RecordOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
-    given = command_line(program).read(arguments)
-    backend, audio = given.backend or "auto", AudioFormat(given.rate, given.channels)
-    wanted = given.mic, given.mic_channel, audio, given.seconds
-    return RecordOptions(recording_path(given.file), backend, *wanted, given.log_format, given.debug)
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
+    parser = command_line(program)
+    given = parser.read(arguments)
+    stem, ending = os.path.splitext(given.file)
+    if ending.lower() not in _WRITTEN:
+        parser.error(f"only .wav can be written, not {ending}; type: {program} {shlex.quote(f'{stem}.wav')}")
+    return parser.options(
+        RecordOptions,
+        given,
+        file=recording_path(given.file),
+        backend=given.backend or "auto",
+        format=AudioFormat(given.rate, given.channels),
+    )
 
 
 def recording_path(named: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Where a recording goes: the local time stands for %Y, %m, %d, %H, %M and %S, and all else for itself.
+    """Return the path of a recording, with the local time in place of %Y, %m, %d, %H, %M and %S.
 
-    A systemd service that is started again wants another name each time, and may write to its state
-    directory alone: a path that is not absolute is there.
+    A systemd service may write to its state directory alone, so a path that is not absolute is there.
     """
     now = time.localtime()
     path = re.sub("%[YmdHMS]", lambda found: time.strftime(found[0], now), named)
@@ -90,7 +99,7 @@ def recording_path(named: str, environment: Mapping[str, str] = os.environ) -> s
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -114,40 +123,43 @@ def _run(options: RecordOptions, screen: Screen) -> int:
                 latency=CALM_LATENCY_S,
                 channel=options.mic_channel,
                 mute=False,
+                name=MICROPHONE,
             )
         ]
         if options.seconds is not None:
             stages.append(EndAfterAudio(options.seconds))
         runner = PipelineRunner()
-        status = runner.run(PipelineTask(Pipeline([*stages, recorder]), name="record", input=options.format))
+        task = PipelineTask(Pipeline([*stages, recorder]), name="record", input=options.format)
+        status = runner.run(task)
     screen.clear()
     if any(isinstance(error, PipelineStartError) for error in runner.errors):
         os.unlink(options.file)  # there is nothing in it
     else:
+        if task.report is not None:
+            screen.say(describe_end(task.report))
         screen.say(recorder.summary())
+        for line in () if task.report is None else troubles(task.report):
+            screen.say(line)
     return status
 
 
-class Recorder(InlineProcessor):
-    """Writes what the microphone captured. What was lost is silence in the file, so that its time is true."""
+class Recorder(Display):
+    """Writes the microphone's audio. Lost audio is silence in the file, so that its time is true."""
 
     def __init__(self, file: WavWriter, screen: Screen, name: str) -> None:
-        super().__init__()
+        # Nobody is recorded in secret.
+        super().__init__(
+            screen, f"recording into {name}, which only you can read. Ctrl-C to finish", "the recording"
+        )
         self._file = file
-        self._screen = screen
         self._name_of_file = name
         self._lost = 0
         self._clipped = 0
         self._level = Level()
         self._peak_db = FLOOR_DB
 
-    async def on_running(self) -> None:
-        """Say so: nobody is recorded in secret."""
-        self._screen.say(f"recording into {self._name_of_file}, which only you can read. Ctrl-C ends it")
-        self.create_task(self._show(), name="status")
-
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Write it. Raises: OSError: the disk is full, or fails."""
+        """Write the audio. Raises: OSError: the disk is full, or fails."""
         if isinstance(frame, InputAudioFrame) and frame.num_samples:
             self._fill(frame.position - self._file.num_samples)
             self._file.write(frame.data)
@@ -164,10 +176,10 @@ class Recorder(InlineProcessor):
             samples -= piece
 
     def summary(self) -> str:
-        """One line about all that was recorded."""
+        """Return one line about the recording."""
         audio = self._file.format
-        clipped = f"; {self._clipped} samples clipped: turn the microphone down" if self._clipped else ""
-        lost = f"; {audio.seconds(self._lost):.3f} s were lost, and are silence" if self._lost else ""
+        clipped = "; it was clipped: turn the microphone down" if self._clipped else ""
+        lost = f"; {seconds(audio.seconds(self._lost))} were lost, and are silence" if self._lost else ""
         what = f"{self._name_of_file}: {self._seconds:.2f} s, {audio}, peak {self._peak_db:.1f} dB"
         return what + clipped + lost
 
@@ -175,8 +187,7 @@ class Recorder(InlineProcessor):
     def _seconds(self) -> float:
         return self._file.format.seconds(self._file.num_samples)
 
-    async def _show(self) -> None:
-        while True:
-            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
-            bar = "#" * round((60 + max(-60.0, self._level.rms_db)) / 3)
-            self._screen.status(f"{self._seconds:8.1f} s {self._level.rms_db:6.1f} dB {bar:<20}")
+    def lines(self) -> Iterable[str]:
+        """Return the time, the level and a bar."""
+        bar = "#" * round((60 + max(-60.0, self._level.rms_db)) / 3)
+        yield f"{self._seconds:8.1f} s {self._level.rms_db:6.1f} dB {bar:<20}"

@@ -1,4 +1,4 @@
-"""`voicepipe service`: a voice program as a systemd service, of the user or of the system."""
+"""`voicepipe service`: run a voice program as a systemd service, of the user or of the system."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from voicepipe.cli.parts.options import Parser
 from voicepipe.cli.parts.service_unit import MARK, Unit
+from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable
 
@@ -22,52 +23,52 @@ __all__ = ["command_line", "run"]
 _SYSTEM_FOLDER = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
 _DOES = {
-    "install": "write the unit, start it, and have it started with the system",
-    "uninstall": "stop it, and take the unit away",
-    "status": "how it is",
-    "logs": "what it said",
-    "show": "print what `install` would write",
+    "install": "write the unit, start it now and with the system",
+    "uninstall": "stop it, and delete the unit",
+    "status": "show its state",
+    "logs": "show its log",
+    "show": "print the unit that `install` writes",
 }
 
 
 class ServiceError(VoicepipeError):
-    """It could not be done; says what to do."""
+    """An action failed; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """Which service."""
+    """One service, by its name."""
 
     name: str
     for_system: bool
 
     @property
     def path(self) -> Path:
-        """Where its unit is."""
+        """The path of its unit."""
         if self.for_system:
             return _SYSTEM_FOLDER / f"{self.name}.service"
         config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(config) / "systemd" / "user" / f"{self.name}.service"
 
     def systemctl(self, *arguments: str) -> None:
-        """Have it done. Raises: ServiceError."""
+        """Call systemctl. Raises: ServiceError."""
         command = ["systemctl", *self.scope, *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise ServiceError("there is no systemctl: services need systemd") from None
+            raise ServiceError("systemctl not found: services need systemd") from None
         if done.returncode:
             said = printable(" ".join(done.stderr.split())) or f"status {done.returncode}"
             raise ServiceError(f"`{' '.join(command)}` failed: {said}")
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """Which manager's it is."""
+        """The option that names its manager."""
         return () if self.for_system else ("--user",)
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -88,29 +89,29 @@ def run(arguments: Sequence[str], program: str) -> int:
     try:
         return _do(options.action, service, unit, follow=options.follow)
     except PermissionError as error:
-        hint = ": a system service is for root to change, so try it with sudo" if options.system else ""
-        print(f"{program}: {printable(error)}{hint}", file=sys.stderr)
+        hint = ": only root can change a system service; try sudo" if options.system else ""
+        complain(program, f"{printable(error)}{hint}")
     except (ServiceError, OSError) as error:
-        print(f"{program}: {printable(error)}", file=sys.stderr)
+        complain(program, printable(error))
     return 1
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     actions = "; ".join(f"{action}: {what}" for action, what in _DOES.items())
     parser = Parser(
         program,
-        "Runs a voice program as a systemd service that is started again when it must: "
-        "any that uses PipelineRunner.",
+        "Runs a voice program as a systemd service that is started again after a failure: "
+        "any program that uses PipelineRunner.",
         "0 done, 1 failed, 2 wrong usage",
-        usage=f"{program} ACTION [--system] [--name NAME] [-f] [-- COMMAND ...]",
-        epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; `voicepipe echo` where "
-        "none is given. exit status: 0 done, 1 failed, 2 wrong usage",
+        usage=f"{program} ACTION [--system]\n       [--name NAME] [-f] [-- COMMAND ...]",
+        epilog="COMMAND: such as `-- python -m my_assistant`, started in this folder; "
+        "default: `voicepipe echo`. exit status: 0 done, 1 failed, 2 wrong usage",
     )
     parser.add_argument("action", choices=list(_DOES), metavar="ACTION", help=actions)
-    parser.take("--system", help="of the system, not of the user; needs root")
-    parser.take("--name", help="its name, voicepipe by default")
-    parser.add_argument("-f", "--follow", action="store_true", help="with logs: go on as more is said")
+    parser.take("--system", help="a service of the system, not of the user; needs root")
+    parser.take("--name", help="name of the service; default: voicepipe")
+    parser.add_argument("-f", "--follow", action="store_true", help="with logs: wait for more")
     return parser
 
 
@@ -120,7 +121,7 @@ def _unit(service: _Service, command: Sequence[str]) -> Unit:
 
 
 def _absolute(command: Sequence[str]) -> tuple[str, ...]:
-    """The command with its program's path. A virtual environment's python must stay the link that it is."""
+    """Return the command with its program's path. The python of a virtual environment must stay a link."""
     if not command:
         return (sys.executable, "-m", "voicepipe", "echo")
     name, *rest = command
@@ -128,7 +129,7 @@ def _absolute(command: Sequence[str]) -> tuple[str, ...]:
         return (sys.executable, *rest)
     found = shutil.which(name)
     if found is None:
-        raise ValueError(f"there is no program {printable(repr(name))}: give its path")
+        raise ValueError(f"program {printable(repr(name))} not found; give its path")
     return (os.path.abspath(found), *rest)
 
 
@@ -161,25 +162,25 @@ def _install(service: _Service, unit: Unit) -> None:
     _check_ours(service.path)
     service.path.parent.mkdir(parents=True, exist_ok=True)
     service.path.write_text(unit.text, encoding="utf-8")
-    print(f"written: {service.path}")
+    _say(f"written: {service.path}")
     service.systemctl("daemon-reload")
     service.systemctl("enable", service.name)
     service.systemctl("restart", "--no-block", service.name)
-    print(f"{service.name} starts, now and with the system; `voicepipe service status` tells how it is")
+    _say(f"{service.name} starts, now and with the system; `voicepipe service status` shows its state")
     if not service.for_system and not (_LINGER / getpass.getuser()).exists():
-        print("it ends when you log out, and waits for you to log in: `sudo loginctl enable-linger $USER`")
+        _say("it stops when you log out; to let it run on, type `sudo loginctl enable-linger $USER`")
 
 
 def _uninstall(service: _Service, unit: Unit) -> None:
     if not service.path.exists():
-        raise ServiceError(f"there is no {service.path}: nothing was installed")
+        raise ServiceError(f"{service.path} does not exist: nothing was installed")
     _check_ours(service.path)
     service.systemctl("disable", "--now", service.name)
     service.path.unlink()
     service.systemctl("daemon-reload")
-    print(f"removed: {service.path}")
+    _say(f"removed: {service.path}")
     if not _remove_empty(unit.recordings):
-        print(f"what it recorded stays: {unit.recordings}")
+        _say(f"recordings are kept: {unit.recordings}")
     else:
         _remove_empty(unit.recordings.parent)
     if service.for_system:
@@ -187,7 +188,7 @@ def _uninstall(service: _Service, unit: Unit) -> None:
 
 
 def _remove_empty(folder: Path) -> bool:
-    """Remove it where nothing is in it; whether it is gone, or was never there."""
+    """Remove a folder where nothing is in it; return True where it is gone, or never existed."""
     try:
         folder.rmdir()
     except FileNotFoundError:
@@ -202,8 +203,12 @@ def _check_ours(path: Path) -> None:
         raise ServiceError(f"{path} was not written by voicepipe: choose another --name")
 
 
+def _say(line: str) -> None:
+    print(wrap(line, columns_of(sys.stdout)))
+
+
 def _show(command: Sequence[str]) -> int:
     try:
         return 1 if subprocess.run(command, check=False).returncode else 0
     except FileNotFoundError:
-        raise ServiceError(f"there is no {command[0]}: services need systemd") from None
+        raise ServiceError(f"{command[0]} not found: services need systemd") from None

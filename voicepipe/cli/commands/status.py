@@ -1,4 +1,4 @@
-"""`voicepipe status`: asks a running service how it is."""
+"""`voicepipe status`: ask a running service for its state."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voicepipe.cli.parts.options import Parser
+from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]
@@ -19,21 +20,21 @@ ANSWER_S = 5.0
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Asks a running service how it is: tasks, devices and counters, and what it has open.",
-        "0 it answered, 1 it did not, 2 wrong usage",
+        "Asks a running service for its state: tasks, devices, counters, and open resources.",
+        "0 it answered, 1 no answer, 2 wrong usage",
     )
-    parser.take("--name", help="of the service")
-    parser.take("--system", help="it is a service of the system")
-    parser.add_argument("--socket", metavar="PATH", help="or where its socket is")
-    parser.take("--json", help="all of it, for machines")
+    parser.take("--name", help="name of the service; default: voicepipe")
+    parser.take("--system", help="ask a service of the system, not of the user")
+    parser.add_argument("--socket", metavar="PATH", help="path of the socket, in place of a name")
+    parser.take("--json", help="print everything as JSON, for machines")
     return parser
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -44,9 +45,12 @@ def run(arguments: Sequence[str], program: str) -> int:
         answer = _ask(path)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        print(f"{program}: no answer at {printable(path)}: {printable(why)}", file=sys.stderr)
+        complain(program, f"no answer at {printable(path)}: {printable(why)}")
         return 1
-    print(json.dumps(answer, indent=1) if given.json else "\n".join(_lines(answer)))
+    if given.json:
+        print(json.dumps(answer, indent=1))
+    else:
+        print(wrap("\n".join(_lines(answer)), columns_of(sys.stdout), 4))
     return 0
 
 
@@ -56,15 +60,21 @@ def _path(name: str, *, for_system: bool) -> Path:
 
 
 def _ask(path: Path) -> dict[str, Any]:
-    """Raises: OSError, ValueError."""
+    """Ask at this socket. Raises: OSError, ValueError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
         caller.settimeout(ANSWER_S)
         caller.connect(os.fspath(path))
         parts = list(iter(lambda: caller.recv(65_536), b""))
     answer = json.loads(b"".join(parts))
     if not isinstance(answer, dict):
-        raise ValueError("it is no voicepipe program")
+        raise ValueError("not a voicepipe program")
     return answer
+
+
+def _losses(task: dict[str, Any]) -> str:
+    rates = [device["rate"] for device in task.get("statistics", ())] or [1]
+    lost = [f"{n / rates[0]:.1f} s ({why.replace('_', ' ')})" for why, n in task.get("dropped", {}).items()]
+    return ", ".join(lost) or "nothing"
 
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
@@ -73,12 +83,11 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         yield f"{task['name']}: {task['state']}, {task.get('seconds', 0):.0f} s"
         for device in task["devices"]:
             lost_s = device["lost_s"]
-            how = "works" if lost_s is None else f"away for {lost_s:.0f} s{': ' * bool(device['absent'])}"
+            state = "works" if lost_s is None else f"away for {lost_s:.0f} s{': ' * bool(device['absent'])}"
             level = "" if device["level_db"] is None else f", {device['level_db']:.0f} dB"
             again = f", {device['reconnections']} reconnections"
-            yield f"  {device['kind']} {device['device']}: {how}{device['absent']}{level}{again}"
-        dropped = ", ".join(f"{count} {why}" for why, count in task.get("dropped", {}).items())
-        yield f"  dropped samples: {dropped or 'none'}"
+            yield f'  {device["kind"]} "{device["device"]}": {state}{device["absent"]}{level}{again}'
+        yield f"  lost: {_losses(task)}"
         yield from (f"  error in {e['stage'] or 'the run'}: {e['message']}" for e in task.get("errors", []))
     counts = [f"{len(found)} {kind.replace('_', ' ')}" for kind, found in answer["census"].items() if found]
     yield f"open: {', '.join(counts) or 'nothing'}"

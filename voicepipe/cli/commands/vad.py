@@ -1,4 +1,4 @@
-"""`voicepipe vad`: where somebody speaks in a file, as text, JSON, labels or a picture."""
+"""`voicepipe vad`: find the speech in a file, as text, JSON, labels or a picture."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import told
+from voicepipe.cli.parts.screen import describe
 from voicepipe.cli.parts.vad_file import Hearing, hear
-from voicepipe.cli.parts.vad_options import EAR, EarOptions, ear_options
+from voicepipe.cli.parts.vad_options import VAD_FLAGS, VadSettings, vad_settings
+from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.speech.vad import Judgement, VADProcessor
 from voicepipe.text import printable
@@ -20,42 +21,42 @@ __all__ = ["VadOptions", "command_line", "read_options", "run"]
 
 @dataclass(frozen=True, slots=True)
 class VadOptions:
-    """What is to be found in a file, and how it is to be shown."""
+    """The options of the search."""
 
     file: str
     shown: str
-    """`text`, `json` or `labels`."""
+    """One of `text`, `json` and `labels`."""
     plot: str | None
-    ear: EarOptions
+    voice: VadSettings
     debug: bool
 
 
 def command_line(program: str) -> Parser:
-    """Its command line."""
+    """Return the parser of the command."""
     parser = Parser(
         program,
-        "Finds where somebody speaks in a WAV file, much faster than it sounds.",
+        "Finds the speech in a WAV file, much faster than it plays.",
         "0 done, 1 failed, 2 wrong usage",
     )
-    parser.take("file", help="what to listen to")
+    parser.take("file", help="the file to search")
     shown = parser.add_mutually_exclusive_group()
-    for name, what in (("json", "for machines"), ("labels", "for Audacity's label track")):
+    for name, what in (("json", "print JSON, for machines"), ("labels", "print a label track for Audacity")):
         shown.add_argument(f"--{name}", dest="shown", action="store_const", const=name, help=what)
     parser.take("--plot", help="draw waveform, score, level and segments (needs matplotlib)")
-    parser.take(*EAR)
+    parser.take(*VAD_FLAGS)
     parser.take("--debug", action="store_true", help="show tracebacks")
     return parser
 
 
 def read_options(arguments: Sequence[str], program: str) -> VadOptions:
-    """What is given. Raises: SystemExit: wrong usage, or --help."""
+    """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
     parser = command_line(program)
     given = parser.read(arguments)
-    return VadOptions(given.file, given.shown or "text", given.plot, ear_options(parser, given), given.debug)
+    return parser.options(VadOptions, given, shown=given.shown or "text", voice=vad_settings(parser, given))
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Run the program with these arguments; returns its exit status.
+    """Run the command with these arguments; return its exit status.
 
     Raises:
         SystemExit: wrong usage, or --help.
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     except (VoicepipeError, OSError) as error:
         if options.debug:
             raise
-        print(f"{program}: {told(error)}", file=sys.stderr)
+        complain(program, describe(error))
         return 1
     return 0
 
@@ -78,10 +79,10 @@ def _run(options: VadOptions) -> None:
 
         draw = draw_hearing
     judgements: list[Judgement] = []
-    vad = VADProcessor(observe=judgements.append, **options.ear.arguments())
+    vad = VADProcessor(observe=judgements.append, **options.voice.arguments())
     heard = hear(options.file, vad, judgements)
     for line in _SHOWN[options.shown](heard):
-        print(line)
+        print(wrap(line, columns_of(sys.stdout)) if options.shown == "text" else line)
     if draw is not None and options.plot is not None:
         draw(heard, options.plot)
 
@@ -101,7 +102,7 @@ def _text(heard: Hearing) -> Iterable[str]:
 
 
 def _labels(heard: Hearing) -> Iterable[str]:
-    """What Audacity imports: from, to and a name, in seconds, with tabs between."""
+    """Yield the lines that Audacity imports: from, to and a name, in seconds, with tabs between."""
     for segment in heard.segments:
         yield f"{heard.format.seconds(segment.begin):.6f}\t{heard.format.seconds(segment.end):.6f}\tspeech"
 

@@ -1,4 +1,4 @@
-"""What a microphone and a speaker do, measured: blocks as they come, and how long a chirp is on its way."""
+"""Measurements on a microphone and a speaker: blocks as they come, and the way of a chirp."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["CHIRP_S", "Chirp", "Trip", "collect", "open_microphone", "open_speak
 
 CHIRP_S = 0.1
 _FROM_HZ, _TO_HZ = 500.0, 3_500.0
-"""What every loudspeaker plays and every microphone hears, at 8 kHz too."""
+"""A band that every loudspeaker plays and every microphone hears, at 8 kHz too."""
 _LOUDNESS = 0.3
 _SHARPNESS = 8.0
-"""So far must the place of a chirp stand out of the rest, as a ratio of correlations."""
+"""The least ratio of the correlation at a chirp to that of the rest."""
 _LOOK_S = 0.005
 
 
 @asynccontextmanager
 async def open_microphone(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[InputStream]:
-    """The stream of a microphone, running. Raises: DeviceError."""
+    """Open a microphone; its stream runs. Raises: DeviceError."""
     stream = await backend.open_input(replace(wish, device=name), lambda: None)
     try:
         await stream.start()
@@ -38,7 +38,7 @@ async def open_microphone(backend: Backend, wish: StreamRequest, name: str) -> A
 
 @asynccontextmanager
 async def open_speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
-    """The stream of a speaker, running. Raises: DeviceError."""
+    """Open a speaker; its stream runs. Raises: DeviceError."""
     stream = await backend.open_output(replace(wish, device=name), lambda: None)
     try:
         await stream.start()
@@ -48,7 +48,7 @@ async def open_speaker(backend: Backend, wish: StreamRequest, name: str) -> Asyn
 
 
 async def collect(stream: InputStream, seconds: float) -> list[Block]:
-    """What comes from a stream that runs, for so long.
+    """Return the blocks of a running stream, for so many seconds.
 
     Raises:
         DeviceError: the device is lost.
@@ -76,10 +76,10 @@ class Chirp:
         self._wave = _LOUDNESS * shape * np.sin(2 * math.pi * sweep)
         mono = np.rint(32767 * self._wave).astype(np.int16)
         self.data = np.repeat(mono[:, None], audio.channels, axis=1).tobytes()
-        """As a speaker takes it."""
+        """The samples for a speaker."""
 
     def find(self, sound: npt.NDArray[np.float64]) -> tuple[int, float] | None:
-        """Where it begins in mono sound, full scale 1, and how loud it is beside what was played; or None."""
+        """Find the chirp in mono sound of full scale 1: its beginning and its gain; or None."""
         wave = self._wave
         if len(sound) < len(wave):
             return None
@@ -96,22 +96,22 @@ class Chirp:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One chirp's way: out of the program, through the air, and back to the microphone."""
+    """The way of one chirp: out of the program, through the air, and back to the microphone."""
 
     began_s: float
-    """When it was written, by the loop's clock."""
+    """The time at which it was written, by the loop's clock."""
     seconds: float
     """From the moment it was written until it was at the microphone, as the device's clock has it."""
     in_hand_s: float
     """Until the program held the block in which it begins."""
     gain_db: float
-    """How loud it came back, beside what was played."""
+    """Its level beside that of the played chirp."""
 
 
 async def round_trip(
     microphone: InputStream, speaker: OutputStream, chirp: Chirp, listen_s: float
 ) -> Trip | None:
-    """Play one chirp and listen for so long; None: it was not heard. Both streams run.
+    """Play one chirp and listen for so many seconds; return None where it was not heard. Both streams run.
 
     Raises:
         DeviceError: a device is lost.

@@ -1,4 +1,4 @@
-"""What a program with sound stands on, besides the sound library: versions, sound servers, permissions."""
+"""Checks of the system under the sound library: versions, sound servers, permissions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from voicepipe.version import __version__
 __all__ = ["permissions", "pulse_devices", "servers", "software"]
 
 ANSWER_S = 2.0
-"""A sound server that is well answers in a hundredth of that."""
+"""A sound server that is well answers in a hundredth of this."""
 
 
 def software() -> Finding:
-    """The versions there are."""
+    """Return the versions."""
     try:
         sounddevice = f", sounddevice {version('sounddevice')}"
     except PackageNotFoundError:
@@ -34,7 +34,7 @@ def software() -> Finding:
 
 
 def permissions(folder: Path = Path("/dev/snd")) -> Iterator[Finding]:
-    """Whether this user may use the sound hardware that the kernel knows."""
+    """Check the rights of this user to the sound hardware that the kernel knows."""
     if not folder.is_dir():
         return
     pcms = sorted(folder.glob("pcm*"))
@@ -46,7 +46,7 @@ def permissions(folder: Path = Path("/dev/snd")) -> Iterator[Finding]:
             f"no right to {', '.join(closed)} in {folder}: sudo usermod -aG audio $USER, and log in again",
         )
     elif pcms:
-        yield Finding("permissions", "good", f"{len(pcms)} sound devices of the kernel may be used")
+        yield Finding("permissions", "good", f"{len(pcms)} sound devices of the kernel are usable")
 
 
 # -- sound servers ---------------------------------------------------------------------
@@ -54,14 +54,14 @@ def permissions(folder: Path = Path("/dev/snd")) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """One that may be there."""
+    """A sound server that may be there."""
 
     name: str
     socket: Path
     unit: str
-    """What systemd calls it."""
+    """Its name for systemd."""
     question: tuple[str, ...]
-    """A command that asks it something; it may not be installed."""
+    """A command that asks it something; it may be missing."""
 
     @property
     def restart(self) -> str:
@@ -69,17 +69,17 @@ class _Server:
 
 
 def servers() -> Iterator[Finding]:
-    """The sound servers whose sockets are there: whether each answers. PulseAudio's devices too."""
+    """Check that each sound server with a socket answers; and PulseAudio's devices."""
     if sys.platform != "linux":
         return
     there = [server for server in _servers() if server.socket.exists()]
     for server in there:
-        finding = _asked(server)
+        finding = _ask(server)
         yield finding
         if finding.verdict == "good" and server.question[0] == "pactl":
             yield from pulse_devices()
     if not there:
-        text = "no PipeWire and no PulseAudio: the sound library speaks to ALSA, or to JACK, itself"
+        text = "no PipeWire and no PulseAudio: the sound library uses ALSA or JACK itself"
         yield Finding("server", "note", text)
 
 
@@ -91,22 +91,22 @@ def _servers() -> Iterator[_Server]:
     pulse = Path(os.environ.get("PULSE_RUNTIME_PATH") or runtime / "pulse") / "native"
     if given.startswith(("unix:", "/")):
         pulse = Path(given.removeprefix("unix:"))
-    name = "PulseAudio, or what stands in for it,"
+    name = "PulseAudio (or its replacement)"
     yield _Server(name, pulse, "pulseaudio pipewire-pulse", ("pactl", "info"))
 
 
-def _asked(server: _Server) -> Finding:
+def _ask(server: _Server) -> Finding:
     try:
-        with socket.socket(socket.AF_UNIX) as ear:
-            ear.settimeout(ANSWER_S)
-            ear.connect(str(server.socket))
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(ANSWER_S)
+            caller.connect(str(server.socket))
     except OSError as error:
         why = f"{server.name} does not answer ({printable(error)})"
         return Finding("server", "bad", f"{why}: {server.restart}")
     if shutil.which(server.question[0]) is None:
         return Finding("server", "good", f"{server.name} takes connections")
     try:
-        answer = _said(*server.question)
+        answer = _output(*server.question)
     except TimeoutError:
         why = f"{server.name} hangs: it takes connections, and no answer came within {ANSWER_S:g} s"
         return Finding("server", "bad", f"{why}: {server.restart}")
@@ -115,8 +115,8 @@ def _asked(server: _Server) -> Finding:
     return Finding("server", "good", f"{server.name} answers")
 
 
-def _said(*command: str) -> str | None:
-    """What a command prints; None: it fails. Raises: TimeoutError: it does not end."""
+def _output(*command: str) -> str | None:
+    """Return the output of a command; None where it fails. Raises: TimeoutError: it does not end."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -137,12 +137,12 @@ def _said(*command: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """PulseAudio's word for what we call by another name."""
+    """A word of PulseAudio for a thing that has another name here."""
 
     pulse: str
     ours: str
     default: str
-    """How `pactl info` has it."""
+    """The line of `pactl info`."""
 
 
 _WORDS = (
@@ -152,11 +152,11 @@ _WORDS = (
 
 
 def pulse_devices() -> Iterator[Finding]:
-    """PulseAudio's default microphone and speaker: whether there is one, and whether it is muted."""
+    """Check that PulseAudio has a default microphone and speaker, and that they are not muted."""
     try:
-        about = _fields(_said("pactl", "info") or "")
+        about = _fields(_output("pactl", "info") or "")
         for word in _WORDS:
-            listed = (_said("pactl", "list", f"{word.pulse}s") or "").split("\n\n")
+            listed = (_output("pactl", "list", f"{word.pulse}s") or "").split("\n\n")
             devices = {fields.get("Name", ""): fields for fields in map(_fields, listed)}
             yield _of_pulse(word, about.get(word.default, ""), devices)
     except TimeoutError:
@@ -175,12 +175,12 @@ def _of_pulse(word: _Word, default: str, devices: dict[str, dict[str, str]]) -> 
     if device.get("Monitor of Sink", "n/a") != "n/a":
         others = [n for n, fields in devices.items() if n and fields.get("Monitor of Sink", "n/a") == "n/a"]
         cure = f"pactl set-default-source {printable(others[0])}" if others else "plug a microphone in"
-        text = f"PulseAudio takes {name} for a microphone, which hears what is played: {cure}"
+        text = f"PulseAudio's microphone {name} hears only the played sound: {cure}"
         return Finding(word.pulse, "note", text)
     return Finding(word.pulse, "good", f"PulseAudio's {word.ours} is {printable(device['Description'])}")
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Lines of "Name: value"."""
+    """Return the fields of lines "Name: value"."""
     pairs = (line.strip().partition(": ") for line in text.splitlines())
     return {name: value for name, colon, value in pairs if colon}

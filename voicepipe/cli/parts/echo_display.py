@@ -1,15 +1,16 @@
-"""What the running echo program shows: level, speech, devices, counters, and what was heard."""
+"""The display of the running echo program: level, speech, devices, losses, and utterances."""
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.level import FLOOR_DB, Level
+from voicepipe.cli.parts.closing_report import seconds
+from voicepipe.cli.parts.display import Display
 from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.status_lines import devices_line, level_line
+from voicepipe.cli.parts.status_lines import beside, devices_line, level_line
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -20,7 +21,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
 
 if TYPE_CHECKING:
@@ -28,31 +29,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Dashboard"]
 
-_REFRESH_S = 0.1
-_PLAIN_REFRESH_S = 1.0
 _PEAK_FALLS_DB = 2.0
-"""With each refresh: a peak stays to be seen for a while."""
+"""With each refresh: a peak stays visible for a while."""
 _MEASURED_S = 0.1
-"""The level is that of so much sound: to measure each short block would cost more than all the rest."""
+"""The level is that of so much sound: measuring each short block would cost more than all the rest."""
 _EVERY = 5
-"""And of so few of its samples, of all channels in turn: a bar on a screen needs no more."""
+"""One of so many samples is measured, of all channels in turn: a bar on a screen needs no more."""
 
 
-class Dashboard(InlineProcessor):
-    """Sees what passes, and shows it: ten times a second on a terminal, once a second elsewhere."""
+class Dashboard(Display):
+    """Shows the echo program: ten times a second on a terminal, once a second elsewhere."""
 
     def __init__(self, screen: Screen, greeting: str = "", *, live: bool = False, hears: bool = True) -> None:
-        super().__init__()
-        self.greeting = greeting
-        """What it says when it hears."""
+        super().__init__(screen, greeting)
         self.hears = hears
-        """Somebody looks for speech."""
+        """True where voice detection is part of the program."""
         self._live = live  # then it speaks all the time, and that is no news
         self.utterances = 0
-        """How many were heard."""
+        """The number of utterances so far."""
         self.heard_s = 0.0
-        """How much sound was heard."""
-        self._screen = screen
+        """Seconds of sound that were heard."""
         self._task: PipelineTask | None = None
         self._loudest = Level()
         self._unmeasured: list[bytes] = []
@@ -65,20 +61,17 @@ class Dashboard(InlineProcessor):
         self._last = ""
 
     def watch(self, task: PipelineTask) -> None:
-        """Show the devices and the drops of this task too."""
+        """Show the devices and the losses of this task too."""
         self._task = task
+        if self.countdown is not None:
+            self.countdown.watch(task)
 
     def judge(self, judgement: Judgement) -> None:
-        """What became of the last window."""
+        """Note the result of the last window."""
         self._judged = judgement
 
-    async def on_running(self) -> None:
-        """Now it hears."""
-        self._screen.say(self.greeting)
-        self.create_task(self._show(), name="status")
-
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """Note what it is."""
+        """Note the frame, and pass it on."""
         match frame:
             case InputAudioFrame():
                 self._note_level(frame)
@@ -94,7 +87,7 @@ class Dashboard(InlineProcessor):
                 self.utterances += 1
                 at_s = frame.position / frame.rate
                 self._screen.say(f"heard {frame.duration_s:.2f} s of speech at {at_s:.2f} s")
-                self._last = f", the last of {frame.duration_s:.2f} s"
+                self._last = f", the last {frame.duration_s:.1f} s long"
         return (frame,)
 
     def _note_level(self, frame: InputAudioFrame) -> None:
@@ -106,7 +99,7 @@ class Dashboard(InlineProcessor):
             self._measure()
 
     def _measure(self) -> None:
-        """Take the level of what came since the last time; the loudest is shown."""
+        """Take the level of the sound since the last time; the loudest is shown."""
         if self._unmeasured_s:
             level = Level.of(array("h", b"".join(self._unmeasured))[::_EVERY].tobytes())
             if level.peak_db >= self._loudest.peak_db:
@@ -114,38 +107,44 @@ class Dashboard(InlineProcessor):
             self._peak_db = max(self._peak_db, level.peak_db)
         self._unmeasured, self._unmeasured_s = [], 0.0
 
-    async def _show(self) -> None:
-        while True:
-            await asyncio.sleep(_REFRESH_S if self._screen.is_live else _PLAIN_REFRESH_S)
-            self._measure()
-            self._screen.status(*(self._panel() if self._screen.is_live else (self._line(),)))
-            self._loudest = Level()
-            self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
+    def refresh(self) -> None:
+        """Begin the next period: the loudest level is forgotten, and the peak falls."""
+        self._loudest = Level()
+        self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
 
-    def _panel(self) -> Iterable[str]:
-        """On a terminal."""
-        doing = "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
-        yield level_line(self._screen, self._at_s, self._loudest, self._peak_db, self._judged, doing)
+    def lines(self) -> Iterable[str]:
+        """Return level and score; devices; utterances and losses."""
+        self._measure()
+        yield level_line(self._screen, self._at_s, self._loudest, self._peak_db, self._judged, self._doing)
         report = self._task.report if self._task is not None else None
         if report is None:
             return
         yield devices_line(self._screen, report.devices)
-        heard = f"heard {self.utterances}{self._last}   " if self.hears else ""
-        dropped = ", ".join(f"{count} {why}" for why, count in report.dropped.items() if count > 0)
-        yield f"{heard}dropped samples: {dropped or 'none'}"
+        heard = f"utterances: {self.utterances}{self._last}" if self.hears else ""
+        yield beside(self._screen, heard, self._losses(report))
 
-    def _line(self) -> str:
-        """Elsewhere."""
+    def plain_line(self) -> str:
+        """Return time, level, state and losses."""
+        self._measure()
         level = max(-99.9, self._loudest.rms_db)
         bar = "#" * round((60 + max(-60.0, level)) / 3)
-        doing = f"{'speech' if self._hears_speech else 'speaking' if self._speaks else 'listening':<9}"
         heard = f"utterances {self.utterances}  " if self.hears else ""
-        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {doing} {heard}{self._counters()}"
+        return f"{self._at_s:7.1f} s {level:6.1f} dB {bar:<20} {self._doing:<9} {heard}{self._counters()}"
+
+    @property
+    def _doing(self) -> str:
+        return "speech" if self._hears_speech else "speaking" if self._speaks else "listening"
 
     def _counters(self) -> str:
-        """What was dropped, and the troubles of the devices: where there are none, nothing."""
+        """Return the losses, and the troubles of the devices where there are any."""
         report = self._task.report if self._task is not None else None
         if report is None:
-            return "dropped 0"
+            return "lost: nothing"
         troubles = [f"{d.kind} {d.troubles}" for d in report.devices if d.troubles]
-        return "  ".join([f"dropped {sum(report.dropped.values())}", *troubles])
+        return "  ".join([self._losses(report), *troubles])
+
+    def _losses(self, report: RunReport) -> str:
+        """Return the seconds that were not heard or played, by reason."""
+        rates = [device.rate for device in report.devices] or [1]
+        lost = [(str(why).replace("_", " "), count / rates[0]) for why, count in report.dropped.items()]
+        return f"lost: {', '.join(f'{seconds(s)} ({why})' for why, s in lost if s > 0) or 'nothing'}"

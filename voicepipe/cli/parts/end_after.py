@@ -1,4 +1,4 @@
-"""What ends a run after a time: by the clock, or by the audio."""
+"""Stages that end a run after a time: by the clock, or by the audio."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class EndAfter(FrameProcessor):
 
     async def on_running(self) -> None:
         """Begin to count."""
-        self.create_task(self._count_down(), name="count down")
+        self.create_task(self._wait(), name="end after")
 
-    async def _count_down(self) -> None:
+    async def _wait(self) -> None:
         await asyncio.sleep(self._seconds)
-        await self.push_frame(EndFrame(f"{self._seconds:g} s are over"))
+        await self.push_frame(EndFrame(f"after {self._seconds:g} s"))
 
 
 class EndAfterAudio(InlineProcessor):
@@ -36,11 +36,11 @@ class EndAfterAudio(InlineProcessor):
         self._seconds = check_seconds("seconds", seconds)
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
-        """What lies beyond is dropped."""
+        """Pass audio up to the limit; drop the rest."""
         if not isinstance(frame, InputAudioFrame):
             return (frame,)
         left = round(self._seconds * frame.rate) - frame.position
         if frame.num_samples < left:
             return (frame,)
         first = frame.with_data(frame.data[: max(0, left) * frame.format.sample_bytes])
-        return (first, EndFrame(f"{self._seconds:g} s are over"))
+        return (first, EndFrame(f"after {self._seconds:g} s"))

@@ -1,4 +1,4 @@
-"""Round trips, measured and summarized."""
+"""The round trips of one measurement, and their summary."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Measurement:
     microphone: StreamInfo
     speaker: StreamInfo
     trips: tuple[Trip | None, ...]
-    """None: it was not heard."""
+    """None stands for a chirp that was not heard."""
 
     @property
     def heard(self) -> list[Trip]:
-        """Those that were heard."""
+        """The trips that were heard."""
         return [trip for trip in self.trips if trip is not None]
 
     def as_dict(self) -> dict[str, Any]:
-        """For machines; times in milliseconds."""
+        """Return the measurement for machines; times in milliseconds."""
         return {
             "microphone": self.microphone.device,
             "speaker": self.speaker.device,
@@ -42,14 +42,16 @@ class Measurement:
         }
 
     def lines(self) -> list[str]:
-        """For a person."""
+        """Return the measurement for a person."""
         lost = len(self.trips) - len(self.heard)
-        lines = [f"{self.speaker.device} to {self.microphone.device}, {self.microphone.format}: {lost} lost"]
+        lines = [
+            f'"{self.speaker.device}" to "{self.microphone.device}", {self.microphone.format}: {lost} lost'
+        ]
         if not self.heard:
-            return [*lines, "the microphone does not hear the speaker: turn both up, and use no headphones"]
+            return [*lines, "the microphone does not hear the speaker: turn both up, and unplug headphones"]
         for what, seconds in (
             ("to the microphone", [trip.seconds for trip in self.heard]),
-            ("in hand again", [trip.in_hand_s for trip in self.heard]),
+            ("in the program", [trip.in_hand_s for trip in self.heard]),
         ):
             ms = _summary(seconds)
             lines.append(f"{what:<18} p50 {ms['p50']:.1f} ms  p95 {ms['p95']:.1f} ms  max {ms['max']:.1f} ms")
@@ -58,7 +60,7 @@ class Measurement:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent do not exceed."""
+    """Return the smallest value that so many percent do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 

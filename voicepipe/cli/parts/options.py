@@ -1,25 +1,30 @@
-"""The options of the programs, each declared once; a program's file says which it has, and what is its own.
+"""The options of the programs, each declared once; a program's file names those that it has.
 
-Wrong usage is one line on stderr, and status 2.
+Wrong usage is one message on stderr, and status 2.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from dataclasses import fields
+from typing import Any, NoReturn, TypeVar
 
 from voicepipe.checks import check_number
 from voicepipe.cli.parts.settings import SettingsError, apply
-from voicepipe.speech.detectors.registry import ENGINES
+from voicepipe.cli.parts.wrapping import columns_of, wrap
+from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.text import printable
 
 __all__ = ["OTHERS", "SETTINGS", "Parser", "settings_parser"]
 
+_T = TypeVar("_T")
 _SWITCH = argparse.BooleanOptionalAction
-"""What a file or a variable has switched on can be switched off on the command line."""
+"""A switch that is on in the file or a variable can be switched off on the command line."""
+_BACKENDS = ("portaudio", "wav", "fake")
 _LONGEST_S = 86_400 * 366
 _LONGEST_BLOCK_S = 1.0
 
@@ -28,8 +33,8 @@ class Parser(argparse.ArgumentParser):
     """The command line of one program.
 
     Args:
-        program: how it was called.
-        description: what it does.
+        program: the name by which it was called.
+        description: one or two sentences about its work.
         statuses: its exit statuses, in words.
     """
 
@@ -46,11 +51,12 @@ class Parser(argparse.ArgumentParser):
         self._settings: list[str] = []
 
     def error(self, message: str) -> NoReturn:
-        """Raises: SystemExit."""
-        self.exit(2, f"{self.prog}: {printable(message)} (--help tells more)\n")
+        """End the program with status 2 and one message. Raises: SystemExit."""
+        said = f"{self.prog}: {printable(message)} (--help tells more)"
+        self.exit(2, f"{wrap(said, columns_of(sys.stderr))}\n")
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
-        """Raises: SystemExit: as `read`. For what is no option it is said which is near."""
+        """Parse the arguments; an unknown option gets the nearest known one named. Raises: SystemExit."""
         given, unknown = self.parse_known_args(arguments)
         if unknown:
             near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
@@ -59,10 +65,10 @@ class Parser(argparse.ArgumentParser):
         return given
 
     def take(self, *names: str, from_settings: bool = True, **different: Any) -> None:
-        """Have these options, as they are declared, but for what is different here.
+        """Add these options, as they are declared, but for what is different here.
 
         Args:
-            from_settings: what file and variables say of them counts here.
+            from_settings: True where a value in the file or a variable counts.
         """
         for name in names:
             self.add_argument(name, **{**_DECLARED[name], **different})
@@ -70,7 +76,7 @@ class Parser(argparse.ArgumentParser):
             self._settings.extend(name for name in names if name in SETTINGS)
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """What is given, on top of what file and variables say. Whoever asks for help gets it.
+        """Parse the arguments on top of file and variables. `--help` works whatever those say.
 
         Raises:
             SystemExit: status 2, and one line on stderr; or 0, after --help.
@@ -82,25 +88,30 @@ class Parser(argparse.ArgumentParser):
                 self.error(str(error))
         return self.parse_args(arguments)
 
+    def options(self, kind: type[_T], given: argparse.Namespace, **made: object) -> _T:
+        """Return the parsed options as a dataclass: each field from `made`, or else from what is given."""
+        values = {**vars(given), **made}
+        return kind(**{each.name: values[each.name] for each in fields(kind)})  # type: ignore[arg-type]
+
     def block_s(self, given: argparse.Namespace, otherwise_s: float) -> float:
-        """How long a block is. Raises: SystemExit: it is too long."""
+        """Return the length of a block in seconds. Raises: SystemExit: it is too long."""
         if given.block is None:
             return otherwise_s
         block_s: float = given.block / given.rate
         if block_s > _LONGEST_BLOCK_S:
-            self.error(f"argument --block: {given.block} samples are {block_s:g} s: at most 1 s is right")
+            self.error(f"argument --block: {given.block} samples are {block_s:g} s; choose at most 1 s")
         return block_s
 
     def hardware(self, given: argparse.Namespace, no_file: str) -> str:
-        """The back end, for a program that is for sound hardware. Raises: SystemExit: it is a file."""
+        """Return the back end of a program for sound hardware. Raises: SystemExit: it is a file."""
         backend = "portaudio" if given.backend == "auto" else str(given.backend)
         if backend.startswith("wav"):
-            self.error(f"{no_file}: portaudio or fake would be right")
+            self.error(f"{no_file}; choose portaudio or fake")
         return backend
 
 
 def settings_parser() -> Parser:
-    """A parser with every option that is a setting: one file is for all programs."""
+    """Return a parser with every option that is a setting: one file is for all programs."""
     parser = Parser("settings", "", "")
     parser.take(*SETTINGS)
     return parser
@@ -113,67 +124,69 @@ def _backend(text: str) -> str:
         try:
             open_backend(text)
         except (ValueError, TypeError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            known = text.partition(":")[0] in _BACKENDS
+            unknown = (
+                f"unknown back end {printable(repr(text))}; choose portaudio, wav:IN.wav,OUT.wav or fake"
+            )
+            raise argparse.ArgumentTypeError(str(error) if known else unknown) from None
     return text
 
 
 def _seconds(text: str) -> float:
-    return _number(text, "no time in seconds: 10 or 2.5 would be right", 0.0, _LONGEST_S)
+    return _number(text, "a time in seconds; give a number such as 10 or 2.5", 0.0, _LONGEST_S)
 
 
 def _decibels(text: str) -> float:
-    return _number(text, "no number of decibels: 0 to 40, such as 6, would be right", 0.0, 40.0)
+    return _number(text, "a number of decibels; give 0 to 40, such as 6", 0.0, 40.0)
 
 
 def _latency(text: str) -> str | float:
     if text in ("low", "high"):
         return text
-    return _number(
-        text, "no latency: low, high, or seconds up to 10, such as 0.05, would be right", 0.0, 10.0
-    )
+    return _number(text, "a latency; give low, high, or seconds up to 10, such as 0.05", 0.0, 10.0)
 
 
 def _rate(text: str) -> int:
-    return _whole(text, "no rate: 8000 to 384000, such as 16000 or 48000, would be right", 8_000, 384_000)
+    return _whole(text, "a rate; give 8000 to 384000, such as 16000 or 48000", 8_000, 384_000)
 
 
 def _channels(text: str) -> int:
-    return _whole(text, "no number of channels: 1 to 32 would be right", 1, 32)
+    return _whole(text, "a number of channels; give 1 to 32", 1, 32)
 
 
 def _channel(text: str) -> int:
-    return _whole(text, "no channel: 1 to 32 would be right", 1, 32)
+    return _whole(text, "a channel; give 1 to 32", 1, 32)
 
 
 def _count(text: str) -> int:
-    return _whole(text, "no number of chirps: 1 to 10000 would be right", 1, 10_000)
+    return _whole(text, "a number of chirps; give 1 to 10000", 1, 10_000)
 
 
 def _block(text: str) -> int:
-    return _whole(text, "no block: a whole number of samples, such as 480, would be right", 16, 384_000)
+    return _whole(text, "a block; give a whole number of samples, such as 480", 16, 384_000)
 
 
 def _metrics(text: str) -> int:
     host, colon, port = text.rpartition(":")
     if colon and host not in ("127.0.0.1", "localhost"):
         raise argparse.ArgumentTypeError(
-            f"{printable(repr(text))} is not for this computer alone: its port, such as 9464, would be right "
-            "(for others, put a server with a password before it)"
+            f"{printable(repr(text))} is not on this computer; give a port alone, such as 9464 "
+            "(to serve others, put a server with a password before it)"
         )
-    return _whole(port, "no port: 1024 to 65535, such as 9464, would be right", 1_024, 65_535)
+    return _whole(port, "a port; give 1024 to 65535, such as 9464", 1_024, 65_535)
 
 
-def _number(text: str, wrong: str, at_least: float, at_most: float) -> float:
+def _number(text: str, wanted: str, at_least: float, at_most: float) -> float:
     try:
         return check_number("it", float(text), at_least=at_least, at_most=at_most)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is {wrong}") from None
+        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is not {wanted}") from None
 
 
-def _whole(text: str, wrong: str, at_least: int, at_most: int) -> int:
-    number = _number(text, wrong, at_least, at_most)
+def _whole(text: str, wanted: str, at_least: int, at_most: int) -> int:
+    number = _number(text, wanted, at_least, at_most)
     if number != int(number) or not text.strip().isdigit():
-        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is {wrong}")
+        raise argparse.ArgumentTypeError(f"{printable(repr(text))} is not {wanted}")
     return int(number)
 
 
@@ -181,36 +194,51 @@ def _time(what: str, dest: str) -> dict[str, Any]:
     return {"dest": dest, "type": _seconds, "metavar": "SECONDS", "help": what}
 
 
-_ENGINES = ("auto", *ENGINES)
 _Declared = Mapping[str, Mapping[str, Any]]
 
 SETTINGS: _Declared = {
-    "--backend": {"type": _backend, "metavar": "NAME", "help": "portaudio, or fake"},
+    "--backend": {
+        "type": _backend,
+        "metavar": "NAME",
+        "help": "portaudio (sound hardware), or fake (a simulated card)",
+    },
     "--live": {
         "action": _SWITCH,
         "default": False,
-        "help": "pass the sound straight through; for headphones",
+        "help": "pass the sound straight through (use headphones)",
     },
-    "--mic": {"default": "", "metavar": "NAME", "help": "a microphone's name, or a part of it"},
+    "--mic": {
+        "default": "",
+        "metavar": "NAME",
+        "help": "name of the microphone, or a part of it; default: the default device",
+    },
     "--mic-channel": {
         "type": _channel,
         "metavar": "N",
-        "help": "hear only this channel of the microphone, counted from 1; otherwise all of them, mixed",
+        "help": "channel of the microphone to hear, counted from 1; by default all of them, mixed",
     },
-    "--speaker": {"default": "", "metavar": "NAME", "help": "a speaker's name, or a part of it"},
+    "--speaker": {
+        "default": "",
+        "metavar": "NAME",
+        "help": "name of the speaker, or a part of it; default: the default device",
+    },
     "--rate": {
         "type": _rate,
         "default": 16_000,
         "metavar": "HZ",
-        "help": "samples a second, %(default)s by default",
+        "help": "samples a second; default: %(default)s",
     },
-    "--block": {"type": _block, "metavar": "SAMPLES", "help": "samples in a block, 10 ms by default"},
-    "--latency": {"type": _latency, "metavar": "low|high|SECONDS", "help": "%(default)s by default"},
-    "--seconds": {"type": _seconds, "metavar": "N", "help": "end after so many seconds"},
+    "--block": {"type": _block, "metavar": "SAMPLES", "help": "samples in a block; default: 10 ms"},
+    "--latency": {
+        "type": _latency,
+        "metavar": "LATENCY",
+        "help": "latency of the device: low, high, or seconds",
+    },
+    "--seconds": {"type": _seconds, "metavar": "N", "help": "stop after this many seconds"},
     "--mute": {
         "action": _SWITCH,
-        "help": "do not listen while speaking, so that it does not hear itself; "
-        "by default on for sound hardware, off with --live",
+        "help": "do not listen while it speaks, so that it does not hear itself; "
+        "default: on for sound hardware, off with --live",
     },
     "--steady": {
         "action": _SWITCH,
@@ -218,62 +246,75 @@ SETTINGS: _Declared = {
         "help": "with --live, for hours: hold the delay steady between two clocks; adds a block and 25 ms",
     },
     "--vad": {
-        "choices": _ENGINES,
+        "choices": ENGINE_NAMES,
         "metavar": "NAME",
-        "help": f"what judges: {', '.join(_ENGINES)}; auto is the best that is installed",
+        "help": f"voice detector: {', '.join(ENGINES)}; auto takes the best that is installed",
     },
     "--preset": {
         "choices": tuple(PRESETS),
         "default": "balanced",
         "metavar": "NAME",
-        "help": f"how soon an end is believed: {', '.join(PRESETS)}",
+        "help": f"how quickly a pause ends a turn: {', '.join(PRESETS)}; default: balanced",
     },
-    "--start": _time("a beginning takes so much speech", "start_s"),
-    "--stop": _time("an end takes so long a silence", "stop_s"),
-    "--min": _time("what is shorter is no speech", "min_s"),
-    "--max": _time("what is longer is split at its quietest place", "max_s"),
+    "--start": _time("speech that begins a turn", "start_s"),
+    "--stop": _time("silence that ends a turn", "stop_s"),
+    "--min": _time("shortest speech that counts", "min_s"),
+    "--max": _time("longest turn; a longer one is split at its quietest place", "max_s"),
     "--gate": {
         "dest": "gate_db",
         "type": _decibels,
         "metavar": "DB",
-        "help": "only what is so far above the noise",
+        "help": "level above the noise from which sound can be speech",
     },
-    "--status-socket": {"metavar": "PATH", "help": "answer `voicepipe status --socket PATH` there"},
+    "--status-socket": {
+        "metavar": "PATH",
+        "help": "local socket that answers `voicepipe status --socket PATH`",
+    },
     "--metrics": {
         "type": _metrics,
         "metavar": "PORT",
-        "help": "tell Prometheus the same, at this port of 127.0.0.1 (needs the extra metrics)",
+        "help": "port of 127.0.0.1 that answers Prometheus (needs the extra metrics)",
     },
     "--log-format": {
         "choices": ("text", "json"),
         "default": "text",
         "metavar": "NAME",
-        "help": "of the log on stderr: text, or json (an object a line)",
+        "help": "format of the log on stderr: text, or json (one object a line); default: text",
     },
     "--debug": {"action": _SWITCH, "default": False, "help": "log everything, and show tracebacks"},
+    "--report": {
+        "action": _SWITCH,
+        "default": False,
+        "help": "end with the engineer's report: seams, samples, blocks",
+    },
 }
-"""What may stand in the settings file, and its defaults where a program says nothing else."""
+"""The options that can stand in the settings file, with defaults where a program has no others."""
 
 OTHERS: _Declared = {
     "file": {"metavar": "FILE.wav"},
-    "--channels": {"type": _channels, "default": 1, "metavar": "N", "help": "%(default)s by default"},
+    "--channels": {
+        "type": _channels,
+        "default": 1,
+        "metavar": "N",
+        "help": "channels of the file; default: %(default)s",
+    },
     "--count": {
         "type": _count,
         "default": 20,
         "metavar": "N",
-        "help": "so many chirps, %(default)s by default",
+        "help": "number of chirps; default: %(default)s",
     },
     "--listen": {
         "type": _seconds,
         "default": 0.6,
         "metavar": "SECONDS",
-        "help": "the longest way, %(default)s by default",
+        "help": "longest time to wait for a chirp; default: %(default)s",
     },
-    "--json": {"action": "store_true", "help": "for machines"},
+    "--json": {"action": "store_true", "help": "print JSON, for machines"},
     "--plot": {"metavar": "FILE.png"},
     "--name": {"default": "voicepipe", "metavar": "NAME"},
     "--system": {"action": "store_true"},
 }
-"""What belongs to one call of a program."""
+"""The options that belong to one call of a program."""
 
 _DECLARED = {**SETTINGS, **OTHERS}

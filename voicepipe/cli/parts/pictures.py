@@ -1,4 +1,4 @@
-"""One picture of what was heard: the waveform, the score, the level, and the segments of speech."""
+"""Pictures: waveform, score, level and speech of a file; the chirps of a measurement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["draw_hearing", "draw_trips"]
 INK, FAINT, GRID = "#22303c", "#8aa0b3", "#e3e8ed"
 SPEECH_COLOUR, SCORE_COLOUR, LEVEL_COLOUR = "#2a9d8f", "#d1495b", "#33658a"
 COLUMNS = 2_000
-"""Of the waveform: more than a picture has."""
+"""Columns of the waveform: more than a picture has."""
 INCHES = (11.0, 5.6)
 FONT = {"font.size": 9.5, "font.family": "DejaVu Sans", "axes.edgecolor": FAINT, "text.color": INK}
 
@@ -41,7 +41,7 @@ _matplotlib = _library()
 
 
 def draw_hearing(heard: Hearing, path: str | os.PathLike[str]) -> None:
-    """Write the picture, as PNG whatever the path's name.
+    """Write the picture of a file, as PNG whatever the path's name.
 
     Raises:
         AudioFormatError, OSError: a file cannot be read or written.
@@ -61,7 +61,7 @@ def draw_hearing(heard: Hearing, path: str | os.PathLike[str]) -> None:
 
 
 def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
-    """Write how long every chirp was on its way, as PNG whatever the path's name. Raises: OSError."""
+    """Write the picture of a measurement, as PNG whatever the path's name. Raises: OSError."""
     figures = importlib.import_module("matplotlib.figure")
     with _matplotlib.rc_context(FONT):
         figure = figures.Figure(figsize=(INCHES[0], 3.6), dpi=140, layout="constrained")
@@ -70,7 +70,7 @@ def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
         numbers = [n for n, _ in heard]
         for colour, label, seconds in (
             (SPEECH_COLOUR, "to the microphone", [trip.seconds for _, trip in heard]),
-            (LEVEL_COLOUR, "in hand again", [trip.in_hand_s for _, trip in heard]),
+            (LEVEL_COLOUR, "in the program", [trip.in_hand_s for _, trip in heard]),
         ):
             axes.plot(numbers, [1e3 * s for s in seconds], "o-", color=colour, label=label, markersize=4)
         for lost in sorted({*range(1, len(found.trips) + 1)} - {*numbers}):
@@ -147,14 +147,14 @@ def _tidy(axes: Any, heard: Hearing) -> None:
 
 
 def _times(heard: Hearing) -> list[float]:
-    """The middle of each window."""
+    """Return the middle of each window."""
     ends = [heard.format.seconds(judgement.position) for judgement in heard.judgements]
     begins = [0.0, *ends]
     return [(begin + end) / 2 for begin, end in zip(begins, ends, strict=False)]
 
 
 def _envelope(heard: Hearing) -> tuple[list[float], list[float], list[float]]:
-    """The lowest and the highest sample in each column of the picture, over all channels; and when it is."""
+    """Return the lowest and the highest sample in each column of the picture, and its time."""
     each = max(1, -(-heard.num_samples // COLUMNS))
     lowest, highest = list[float](), list[float]()
     with WavReader(heard.path) as file:

@@ -1,4 +1,4 @@
-"""The systemd unit of a voice program: what it says, and why."""
+"""The systemd unit of a voice program, with the reasons of its settings."""
 
 from __future__ import annotations
 
@@ -96,30 +96,28 @@ ProtectSystem=strict
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is to run, and how.
+    """A program to run as a service.
 
     Raises:
-        ValueError: the name is none for a unit, or a word of the command cannot stand in one.
+        ValueError: the name does not fit a unit, or a word of the command cannot stand in one.
     """
 
     name: str
     command: tuple[str, ...]
     """The program's absolute path, and its arguments."""
     folder: str
-    """Where it is started: `python -m` finds modules there."""
+    """The folder in which it is started: `python -m` finds modules there."""
     user: str = ""
-    """Who runs it, for a system unit; empty: a user unit."""
+    """The user of a system unit; empty: a user unit."""
     systemd: int = 252
     """The version of systemd that will read it."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"{shown(self.name)} is no name for a service: letters, digits, - and _ are right"
-            )
+            raise ValueError(f"{shown(self.name)} does not fit a service; choose letters, digits, - and _")
         for word in (*self.command, self.folder, self.user):
             if not word.isprintable():
-                raise ValueError(f"{shown(word)} cannot stand in a unit: it has a control character")
+                raise ValueError(f"{shown(word)} does not fit a unit: it has a control character")
 
     @property
     def text(self) -> str:
@@ -164,7 +162,7 @@ def _command_line(command: Sequence[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    """As systemd reads it: `man systemd.syntax`, `man systemd.service`."""
+    """Quote a word for systemd: `man systemd.syntax`, `man systemd.service`."""
     if _PLAIN.fullmatch(word):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")

@@ -1,4 +1,4 @@
-"""Where options come from: flags, then variables, then one file, then the programs' own defaults.
+"""The sources of options: flags, then variables, then one file, then the programs' own defaults.
 
     ~/.config/voicepipe/config.toml       VOICEPIPE_MIC=ReSpeaker       --mic ReSpeaker
     mic = "ReSpeaker"
@@ -20,7 +20,18 @@ from typing import Any
 from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable, shown
 
-__all__ = ["DEFAULT", "Setting", "SettingsError", "apply", "config_path", "in_force", "unknown_variables"]
+__all__ = [
+    "DEFAULT",
+    "Setting",
+    "SettingsError",
+    "apply",
+    "check",
+    "config_path",
+    "in_force",
+    "meanings",
+    "unknown_variables",
+    "variable_of",
+]
 
 DEFAULT = "default"
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False}
@@ -28,28 +39,28 @@ _SWITCHES["off"] = False
 
 
 class SettingsError(VoicepipeError):
-    """A setting is wrong; says which, where it stands, and what would be right."""
+    """A setting is wrong; the message names it, its place and the values to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One option's value."""
+    """The value of one option."""
 
     value: Any
     source: str
-    """The variable's name, the file's path, or `default`."""
+    """The name of the variable, the path of the file, or `default`."""
 
 
 def apply(parser: argparse.ArgumentParser, flags: Iterable[str], every: argparse.ArgumentParser) -> None:
-    """Make what file and variables say the defaults of a program's parser.
+    """Make the values of file and variables the defaults of a program's parser.
 
     Args:
         parser: the program's.
-        flags: those of its options for which that counts.
-        every: has every option that is a setting.
+        flags: the options of it that are settings.
+        every: a parser with every option that is a setting.
 
     Raises:
-        SettingsError: something that is said is wrong.
+        SettingsError: a value or a name is wrong.
     """
     found, options = in_force(every), _options(every)
     names = [name for name in map(_name, flags) if found[name].source != DEFAULT]
@@ -57,41 +68,69 @@ def apply(parser: argparse.ArgumentParser, flags: Iterable[str], every: argparse
 
 
 def in_force(every: argparse.ArgumentParser) -> dict[str, Setting]:
-    """Every option that is a setting, with its value and where that comes from.
+    """Return every setting with its value and its source.
 
     Raises:
-        SettingsError: something that is said is wrong.
+        SettingsError: a value or a name is wrong.
     """
     options = _options(every)
     path = config_path()
     found = {name: Setting(option.default, DEFAULT) for name, option in options.items()}
     for name, value in _file(path, options).items():
-        found[name] = Setting(_checked(options[name], value, f"{printable(path)}: {name}"), str(path))
+        found[name] = Setting(_check(options[name], value, f"{printable(path)}: {name}"), str(path))
     for name, option in options.items():
-        variable = _variable(name)
+        variable = variable_of(name)
         text = os.environ.get(variable)
         if text:
-            found[name] = Setting(_checked(option, _switch(option, text), variable), variable)
+            found[name] = Setting(_check(option, _switch(option, text), variable), variable)
     return found
 
 
 def config_path() -> Path:
-    """Where the file is, or would be."""
+    """Return the path of the file, which may not exist."""
     named = os.environ.get("VOICEPIPE_CONFIG")
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(named) if named else Path(home) / "voicepipe" / "config.toml"
 
 
+def meanings(every: argparse.ArgumentParser) -> dict[str, str]:
+    """Return a sentence about every setting: its help."""
+    options = _options(every)
+    return {
+        name: (option.help or "").replace("%(default)s", str(option.default))
+        for name, option in options.items()
+    }
+
+
+def check(every: argparse.ArgumentParser, name: str, text: str | None) -> object:
+    """Return a text as the value of a setting, for the file; None stays None.
+
+    Raises:
+        SettingsError: no setting has that name, or its values are others.
+    """
+    options = _options(every)
+    if name not in options:
+        raise SettingsError(f"unknown setting {shown(name)}{_suggest(name, options)}")
+    if text is None:
+        return None
+    value = _check(options[name], _switch(options[name], text), name)
+    return value if isinstance(value, bool | int | float) else text
+
+
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """A line for each variable that looks like a setting and is none."""
-    known = [_variable(name) for name in names]
+    """Return a line for each variable that looks like a setting."""
+    known = [variable_of(name) for name in names]
     ours = [name for name in sorted(os.environ) if name.startswith("VOICEPIPE_") and name not in known]
     near = {name: difflib.get_close_matches(name, known, 1, 0.85) for name in ours}
-    return [f"{printable(name)} is no setting: {right[0]} is" for name, right in near.items() if right]
+    return [
+        f"{printable(name)} is not a setting; did you mean {right[0]}?"
+        for name, right in near.items()
+        if right
+    ]
 
 
 def _options(every: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """The options by name."""
+    """Return the options by name."""
     options = {_name(action.option_strings[0]): action for action in every._actions}
     return {name: action for name, action in options.items() if name != "h"}
 
@@ -100,51 +139,50 @@ def _name(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _variable(name: str) -> str:
+def variable_of(name: str) -> str:
+    """Return the name of the variable for a setting."""
     return f"VOICEPIPE_{name.upper()}"
 
 
 def _file(path: Path, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
-    """What the file says, by option."""
+    """Return the values in the file, by option."""
     try:
         said = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         if os.environ.get("VOICEPIPE_CONFIG"):
-            raise SettingsError(f"{printable(path)}, which VOICEPIPE_CONFIG names, is not there") from None
+            raise SettingsError(f"{printable(path)}, which VOICEPIPE_CONFIG names, does not exist") from None
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{printable(path)} cannot be read: {printable(error)}") from None
     named = {name.replace("-", "_"): value for name, value in said.items()}
     for name in named:
         if name not in options:
-            raise SettingsError(
-                f"{printable(path)}: there is no setting {shown(name)}{_instead(name, options)}"
-            )
+            raise SettingsError(f"{printable(path)}: unknown setting {shown(name)}{_suggest(name, options)}")
     return named
 
 
-def _instead(name: object, known: Iterable[str]) -> str:
+def _suggest(name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), list(known), 1)
-    return f": did you mean {near[0]!r}?" if near else f": there are {', '.join(sorted(known))}"
+    return f"; did you mean {near[0]!r}?" if near else f"; choose {', '.join(sorted(known))}"
 
 
 def _switch(option: argparse.Action, text: str) -> object:
-    """A variable is text; that of a switch means yes or no."""
+    """Return the text of a variable as the value of an option: for a switch it means yes or no."""
     return _SWITCHES.get(text.strip().lower(), text) if option.nargs == 0 else text
 
 
-def _checked(option: argparse.Action, value: object, where: str) -> object:
-    """The value as the flag would give it. Raises: SettingsError."""
+def _check(option: argparse.Action, value: object, where: str) -> object:
+    """Return the value as the flag gives it. Raises: SettingsError."""
     if option.nargs == 0:
         if not isinstance(value, bool):
-            raise SettingsError(f"{where}: {shown(value)} is neither true nor false")
+            raise SettingsError(f"{where}: {shown(value)} is not true or false")
         return value
     numbers_too = isinstance(value, int | float) and not isinstance(value, bool) and callable(option.type)
     if not isinstance(value, str) and not numbers_too:
-        raise SettingsError(f"{where}: {shown(value)} is no {'text or number' if option.type else 'text'}")
+        raise SettingsError(f"{where}: {shown(value)} is not {'text or a number' if option.type else 'text'}")
     text = str(value)
     if option.choices is not None and text not in option.choices:
-        raise SettingsError(f"{where}: {shown(text)} is not known{_instead(text, option.choices)}")
+        raise SettingsError(f"{where}: unknown value {shown(text)}{_suggest(text, option.choices)}")
     try:
         return option.type(text) if callable(option.type) else text
     except argparse.ArgumentTypeError as error:

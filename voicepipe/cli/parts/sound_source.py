@@ -1,6 +1,6 @@
-"""Where a program's sound comes from: the hardware there is, or, where there is none, a simulated card.
+"""The source of a program's sound: the hardware there is, or else a simulated card.
 
-What only the simulated card needs is imported where it is used: it brings numpy, 12 MB.
+Imports for the simulated card alone stand where they are used: they bring numpy, 12 MB.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, StreamRequest
 from voicepipe.errors import BackendMissingError, DeviceError, DeviceNotFoundError
 
-__all__ = ["CALM_LATENCY_S", "Sound", "choose_sound"]
+__all__ = ["CALM_LATENCY_S", "MICROPHONE", "SPEAKER", "Sound", "choose_sound"]
+
+MICROPHONE, SPEAKER = "the microphone", "the speaker"
+"""Names of the stages, as an error calls them."""
 
 CALM_LATENCY_S = 0.2
-"""What to ask of a device where nobody waits for an answer: its buffer outlasts a busy machine."""
+"""The latency of a device where nobody waits for an answer: its buffer outlasts a busy machine."""
 
 
 class Sound:
-    """A back end to run on, and what is to be done with it."""
+    """A back end to run on, with its own beginning and end."""
 
     has_speaker = True
 
@@ -30,14 +33,14 @@ class Sound:
         self.backend = backend
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
-        """The run is about to begin, in that format."""
+        """Prepare a run in that format."""
 
     def finish(self, say: Callable[[str], None]) -> None:
-        """The run is over."""
+        """Finish after the run."""
 
 
 class FileSound(Sound):
-    """Files; the one that is written may be missing."""
+    """Files; the output may be missing."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
@@ -46,10 +49,10 @@ class FileSound(Sound):
 
 
 class SimulatedSound(Sound):
-    """The simulated card: its microphone hears the bundled voice; what its speaker played goes to a file."""
+    """The simulated card: its microphone hears the bundled voice, and its speaker plays into a file."""
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
-        """Somebody speaks into the microphone; without a limit in seconds the input ends with the voice."""
+        """Let the voice speak into the microphone; without a limit in seconds the input ends with it."""
         from voicepipe.sample import speech
         from voicepipe_devices.fake import FakeBackend
 
@@ -60,7 +63,7 @@ class SimulatedSound(Sound):
             self._card.mic.run_out()
 
     def finish(self, say: Callable[[str], None]) -> None:
-        """Keep what was played. Raises: OSError."""
+        """Keep the played sound in a file. Raises: OSError."""
         from voicepipe.audio.wav_file import WavWriter
 
         played = self._card.speaker.played()
@@ -68,12 +71,14 @@ class SimulatedSound(Sound):
         os.close(number)
         with WavWriter(path, self._audio) as file:
             file.write(played)
-        say(f"what the simulated speaker played is in {path}")
+        say(f"the simulated speaker's sound is in {path}")
 
 
 def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
-    """The back end of that name; for "auto" PortAudio, and the simulated card where that has no devices. A
-    service has nobody to show something to: it waits for its devices.
+    """Choose the back end of that name.
+
+    For "auto" that is PortAudio, or the simulated card where PortAudio has no devices. A service waits for
+    its devices instead: there is nobody to show something to.
 
     Raises:
         DeviceError: PortAudio does not answer.
@@ -82,7 +87,7 @@ def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
         why = None if os.environ.get("NOTIFY_SOCKET") else _why_not_portaudio()
         if why is None:
             return Sound(open_backend("portaudio"))
-        say(f"{why}; on a simulated card instead, whose microphone hears a bundled voice")
+        say(f"{why}; using a simulated card instead, whose microphone hears a bundled voice")
         name = "fake"
     backend = open_backend(name)
     kind = {"fake": SimulatedSound, "wav": FileSound}.get(backend.name, Sound)
@@ -90,7 +95,7 @@ def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
 
 
 def _why_not_portaudio() -> str | None:
-    """One line that says what is missing, or None."""
+    """Return one line about what is missing, or None."""
     backend = open_backend("portaudio")
     try:
         devices = asyncio.run(backend.devices())
@@ -108,7 +113,7 @@ def _why_not_portaudio() -> str | None:
 
 
 async def _refusal(backend: Backend, *, microphone: bool) -> str | None:
-    """Why the default device is not there, where it is: another program has it, or nobody may use it."""
+    """Return why a default device that exists cannot be opened; None where there is none."""
     opened = backend.open_input if microphone else backend.open_output
     try:
         stream = await opened(StreamRequest(), lambda: None)

@@ -1,4 +1,4 @@
-"""What is heard in a file: its segments of speech, and what was judged on the way."""
+"""The speech in a file: its segments, and the result of every window."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Segment:
 
 
 class Segments:
-    """Makes segments of the facts, as they come."""
+    """Makes segments of frames, as they come."""
 
     def __init__(self) -> None:
         self.begin: int | None = None
-        """Where the one in progress began."""
+        """The beginning of the segment in progress."""
 
     def note(self, frame: Frame) -> Segment | None:
-        """The segment that ended with this frame."""
+        """Return the segment that ended with this frame."""
         match frame:
             case UserStartedSpeakingFrame(position=position):
                 self.begin = position
@@ -51,7 +51,7 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """All that was found in a file."""
+    """The result for a whole file."""
 
     path: str
     format: AudioFormat
@@ -64,12 +64,12 @@ class Hearing:
 
     @property
     def duration_s(self) -> float:
-        """How long the file is."""
+        """The length of the file, in seconds."""
         return self.format.seconds(self.num_samples)
 
     @property
     def spoken_s(self) -> float:
-        """How much of it is speech."""
+        """The length of all speech in it, in seconds."""
         return self.format.seconds(sum(segment.end - segment.begin for segment in self.segments))
 
 
@@ -78,8 +78,8 @@ def hear(path: str | os.PathLike[str], vad: VADProcessor, judgements: list[Judge
 
     Args:
         path: of a WAV file.
-        vad: a stage that has heard nothing, and tells `judgements.append` what it observes.
-        judgements: what it has told.
+        vad: a fresh stage whose observer is `judgements.append`.
+        judgements: the list that it fills.
 
     Raises:
         AudioFormatError, OSError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""How speech is to be found: the options of the programs that look for it."""
+"""The options for voice detection, of the programs that look for speech."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypedDict
 from voicepipe.cli.parts.options import Parser
 from voicepipe.speech.segmenter import preset
 
-__all__ = ["EAR", "EarArguments", "EarOptions", "ear_options"]
+__all__ = ["VAD_FLAGS", "VadArguments", "VadSettings", "vad_settings"]
 
 _NUMBERS = ("start_s", "stop_s", "min_s", "max_s", "gate_db")
 
-EAR = ("--vad", "--preset", "--start", "--stop", "--min", "--max", "--gate")
-"""The options of a program in which all can be said."""
+VAD_FLAGS = ("--vad", "--preset", "--start", "--stop", "--min", "--max", "--gate")
+"""The options of a program in which everything can be set."""
 
 
-class EarArguments(TypedDict):
-    """What a `VADProcessor` takes."""
+class VadArguments(TypedDict):
+    """The arguments of a `VADProcessor`."""
 
     engine: str
     preset: str
@@ -30,10 +30,10 @@ class EarArguments(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class EarOptions:
-    """How speech is to be found; None: as the preset has it."""
+class VadSettings:
+    """The settings of voice detection; None: as the preset has it."""
 
-    vad: str
+    engine: str
     preset: str
     start_s: float | None = None
     stop_s: float | None = None
@@ -41,10 +41,10 @@ class EarOptions:
     max_s: float | None = None
     gate_db: float | None = None
 
-    def arguments(self) -> EarArguments:
-        """For a `VADProcessor`."""
+    def arguments(self) -> VadArguments:
+        """Return the arguments for a `VADProcessor`."""
         return {
-            "engine": self.vad,
+            "engine": self.engine,
             "preset": self.preset,
             "start_s": self.start_s,
             "stop_s": self.stop_s,
@@ -54,11 +54,11 @@ class EarOptions:
         }
 
 
-def ear_options(parser: Parser, given: argparse.Namespace) -> EarOptions:
-    """Those that were given. Raises: SystemExit: they contradict each other."""
+def vad_settings(parser: Parser, given: argparse.Namespace) -> VadSettings:
+    """Return the settings that were given. Raises: SystemExit: they contradict each other."""
     numbers: dict[str, float | None] = {name: getattr(given, name, None) for name in _NUMBERS}
     try:
         preset(given.preset, **numbers)
     except ValueError as error:
         parser.error(str(error))
-    return EarOptions(given.vad or "auto", given.preset, **numbers)
+    return VadSettings(given.vad or "auto", given.preset, **numbers)

@@ -1,3 +1,11 @@
-"""detectors."""
+"""Speech engines: each scores short windows of audio, and all have one protocol.
+
+protocol          SpeechEngine, and the check of one
+registry          `open_engine`: engines by name, those of other packages too
+webrtc            WebRTC's detector, behind a high-pass
+webrtc_robust     the same, made fit for noise
+noise_suppressor  a filter that takes steady noise out
+silero            a small neural network
+"""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Takes steady noise out of audio: what stays is what changes, such as a voice."""
+"""A filter that takes steady noise out of audio: what changes stays, such as a voice."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ LEAST_GAIN = 0.05
 DITHER = FRAME / 2.0
 """The power of a bin where the audio is noise of one step of 16 bits: no floor is below it."""
 OUTSIDE = 0.05
-"""What is below `VOICE_HZ` is kept by so much, and nothing above."""
+"""The gain below `VOICE_HZ`; above, nothing is kept."""
 
 
 def within(band_hz: tuple[int, int]) -> _Floats:
-    """1 for the bins of a band, 0 for the others."""
+    """Return 1 for the bins of a band, 0 for the others."""
     low, high = band_hz
     return ((low <= HZ) & (high > HZ)).astype(np.float64)
 
@@ -46,8 +46,8 @@ class NoiseSuppressor:
 
     The floor of each frequency is the minimum of its smoothed power over the last second
     (R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-    statistics", 2001, without its bias correction). What comes out is the middle of the last
-    60 ms, at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
+    statistics", 2001, without its bias correction). The result is the middle of the last 60 ms,
+    at 8 kHz: for a detector, not for an ear, since neighbouring windows do not overlap.
     """
 
     delay = HOP // 2
@@ -79,7 +79,7 @@ class NoiseSuppressor:
         self.spectra[:] = 0.0
 
     def process(self, window: bytes) -> bytes:
-        """The next 480 samples of int16; 240 that are cleaned, at half the rate."""
+        """Take the next 480 samples of int16; return 240 that are cleaned, at half the rate."""
         heard = self._heard
         heard[:HOP] = heard[HOP:]
         heard[HOP:] = np.frombuffer(window, np.int16)
@@ -115,7 +115,7 @@ class NoiseSuppressor:
         np.maximum(floor, DITHER, out=floor)
 
     def _gain(self, power: _Floats, floor: _Floats) -> _Floats:
-        """From the power now and lately: from now alone, single bins of noise would stay and tinkle."""
+        """Compute it from the power now and lately: from now alone, single bins of noise would tinkle."""
         gain = power + self._smooth
         gain += 1.0  # of digital silence there is nothing to divide by
         np.divide(floor, gain, out=gain)

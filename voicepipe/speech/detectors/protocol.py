@@ -1,4 +1,4 @@
-"""What a speech engine is."""
+"""The protocol of speech engines."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Protocol
 from voicepipe.checks import check_count
 from voicepipe.text import shown
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "checked"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
 
 LONGEST_WINDOW_S = 0.1
 
 
 class SpeechEngine(Protocol):
-    """What judges whether a short window of audio is speech. `open_engine` makes them by name.
+    """A judge of short windows of audio: speech, or not. `open_engine` makes them by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time.
     """
@@ -29,8 +29,9 @@ class SpeechEngine(Protocol):
         ...
 
     def score(self, window: bytes) -> float:
-        """How surely this is speech, 0 to 1: the next window of mono int16. From 0.5 it may begin a turn,
-        from 0.4 it keeps one going.
+        """Score the next window of mono int16, from 0 (surely no speech) to 1 (surely speech).
+
+        From 0.5 it may begin a turn, from 0.4 it keeps one going.
         """
         ...
 
@@ -39,8 +40,8 @@ class SpeechEngine(Protocol):
         ...
 
 
-def checked(engine: SpeechEngine) -> SpeechEngine:
-    """Raises TypeError and ValueError where it cannot be one."""
+def check_engine(engine: SpeechEngine) -> SpeechEngine:
+    """Return an engine as it is. Raises: TypeError, ValueError: it cannot be one."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
             raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")

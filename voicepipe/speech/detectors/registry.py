@@ -1,17 +1,25 @@
-"""The engines that judge what is speech, by name."""
+"""Speech engines by name: those that are built in, and those that other packages add."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from voicepipe.errors import BackendMissingError
+from voicepipe.registry import Registry
+from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 
-if TYPE_CHECKING:
-    from voicepipe.speech.detectors.protocol import SpeechEngine
+__all__ = ["ENGINES", "ENGINE_NAMES", "EngineFactory", "engine_name", "open_engine"]
 
-__all__ = ["ENGINES", "engine_name", "open_engine"]
+EngineFactory: TypeAlias = Callable[[], SpeechEngine]
+"""Returns a new speech engine; a class will do. Another package adds one by an entry point:
+
+    [project.entry-points."voicepipe.engines"]
+    mine = "my_package:MyEngine"
+
+Raises: BackendMissingError, where the engine lacks something that can be installed.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +42,7 @@ def _plain() -> SpeechEngine:
     return WebRTCEngine()
 
 
-ENGINES: dict[str, Callable[[], SpeechEngine]] = {
+ENGINES: dict[str, EngineFactory] = {
     "silero": _silero,
     "webrtc": _webrtc,
     "webrtc-plain": _plain,
@@ -42,24 +50,38 @@ ENGINES: dict[str, Callable[[], SpeechEngine]] = {
 """The best first. `silero` is an extra; `webrtc` is always there; `webrtc-plain` costs least."""
 
 
+_engines = Registry("speech engine", "voicepipe.engines", ENGINES, check_engine, ("auto", *ENGINES))
+
+
+class _EngineNames:
+    """The names that `open_engine` takes. Other packages are looked up only for one that is not built in."""
+
+    def __contains__(self, name: object) -> bool:
+        return name == "auto" or name in _engines
+
+    def __iter__(self) -> Iterator[str]:
+        yield "auto"
+        yield from _engines
+
+
+ENGINE_NAMES = _EngineNames()
+
+
 def open_engine(name: str) -> SpeechEngine:
-    """A new engine of that name; for `"auto"` the best that is installed, and the log says which.
+    """Open a new engine of that name; "auto" is the best built-in one that is installed.
+
+    Any name that is not in `ENGINES` is looked up among the entry points of the group `voicepipe.engines`, by
+    which other packages add theirs (`EngineFactory`). The log names the one that "auto" takes.
 
     Raises:
-        ValueError: there is none of that name.
-        BackendMissingError: its package is not installed; says what to install.
+        ValueError: there is none of that name; lists all that there are.
+        BackendMissingError: its package is not installed, or does not work; names the package.
     """
-    if name == "auto":
-        return _best()
-    make = ENGINES.get(name)
-    if make is None:
-        known = ", ".join(["auto", *ENGINES])
-        raise ValueError(f"there is no speech engine {name!r}: {known} would be right")
-    return make()
+    return _best() if name == "auto" else _engines.make(name)
 
 
 def engine_name(engine: SpeechEngine) -> str:
-    """What to call it: its `name`, or its class's."""
+    """Return an engine's `name`, or its class's."""
     return str(getattr(engine, "name", type(engine).__name__))
 
 
@@ -73,4 +95,4 @@ def _best() -> SpeechEngine:
         else:
             _log.info("the speech engine is %s%s", name, f" ({'; '.join(missing)})" if missing else "")
             return engine
-    raise BackendMissingError(f"there is no speech engine: {'; '.join(missing)}")
+    raise BackendMissingError(f"no speech engine is installed: {'; '.join(missing)}")

@@ -34,7 +34,7 @@ BINS = 129
 UNITS = 128
 """Of the recurrent layer."""
 SLICES = 16
-"""Its matrix is multiplied in so many parts: of a larger one BLAS would start threads."""
+"""The parts in which its matrix is multiplied: of a larger one BLAS would start threads."""
 
 ONE_HALF = np.float32(0.5)
 HALVED: _Floats = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)[:, np.newaxis]
@@ -52,7 +52,7 @@ _SHAPES = {
     "_model.decoder.decoder.2.weight": (UNITS,),
     "_model.decoder.decoder.2.bias": (),
 }
-"""What the network consists of, by the names in the file."""
+"""The shapes of the network's weights, by the names in the file."""
 
 
 class SileroEngine:
@@ -89,7 +89,7 @@ class SileroEngine:
         self.reset()
 
     def _make_room(self) -> None:
-        """The inputs of every layer, each with the silence around it, and the pieces it is looked at in."""
+        """Make the inputs of every layer, each with the silence around it, and the views of their pieces."""
         slide = np.lib.stride_tricks.sliding_window_view
         self._heard: _Floats = np.zeros(CONTEXT + self.window + CONTEXT, np.float32)
         self._frames = slide(self._heard, FRAME)[::HOP]
@@ -106,11 +106,11 @@ class SileroEngine:
         """Forget everything heard."""
         self._heard[:] = 0.0
         self._state: _Floats = np.zeros(2 * UNITS, np.float32)
-        """What goes into the recurrent layer, and behind it what came out of it last."""
+        """The input of the recurrent layer, and behind it its last output."""
         self._cell: _Floats = np.zeros(UNITS, np.float32)
 
     def score(self, window: bytes) -> float:
-        """The probability of speech.
+        """Return the probability of speech.
 
         Raises:
             TypeError: it is no bytes.
@@ -169,7 +169,7 @@ def _weights() -> _Weights:
 
 
 def _file() -> Path:
-    """The weights, found without running any of the package's code."""
+    """Find the weights without running any of the package's code."""
     try:
         spec = importlib.util.find_spec(PACKAGE)
     except ValueError:  # its entry in sys.modules says that it is not there
@@ -181,7 +181,7 @@ def _file() -> Path:
 
 
 def _read(file: BinaryIO) -> _Weights:
-    """The tensors of a ggml file, as float32.
+    """Read the tensors of a ggml file, as float32.
 
     Raises:
         ValueError, KeyError, struct.error: it is none.

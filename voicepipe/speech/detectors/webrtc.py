@@ -57,7 +57,7 @@ class WebRTCEngine:
             self._high_pass.reset()
 
     def score(self, window: bytes) -> float:
-        """1.0 for speech, else 0.0.
+        """Return 1.0 for speech, else 0.0.
 
         Raises:
             TypeError: it is no bytes. (The library would judge half of an int16 array, in silence.)
@@ -70,10 +70,10 @@ class WebRTCEngine:
 
 
 class Detector(Protocol):
-    """What we use of `webrtcvad.Vad`; the package has no types."""
+    """The part of `webrtcvad.Vad` that is used here; the package has no types."""
 
     def is_speech(self, buf: bytes, sample_rate: int) -> bool:
-        """Whether a window of int16 is."""
+        """Return whether a window of int16 is speech."""
         ...
 
 
@@ -94,7 +94,7 @@ def check_window(window: bytes, samples: int) -> None:
 
 
 def load_detector() -> NewDetector:
-    """The library's class, imported when it is first needed. Raises: BackendMissingError."""
+    """Import the library's class, when it is first needed. Raises: BackendMissingError."""
     try:
         # Here, for a program that never listens needs none of it.
         new_vad: NewDetector = importlib.import_module("webrtcvad").Vad
@@ -139,11 +139,11 @@ class _HighPass:
         self._added: _Floats = np.zeros(2 * (rows + 1))
 
     def reset(self) -> None:
-        """Silence before the next window."""
+        """Begin anew: there was silence before the next window."""
         self._added[:2] = 0.0
 
     def process(self, window: bytes) -> bytes:
-        """One window, filtered; what goes beyond full scale is clipped."""
+        """Filter one window; what goes beyond full scale is clipped."""
         blocks, added = self._blocks, self._added
         rows = len(blocks)
         audio = blocks[:, :_BLOCK]
@@ -160,7 +160,7 @@ class _HighPass:
 
 
 def _state_space(cutoff_hz: float, rate: int) -> tuple[_Floats, _Floats, _Floats, float]:
-    """A Butterworth high-pass by the bilinear transform, as its four parts.
+    """Compute the four parts of a Butterworth high-pass, by the bilinear transform.
 
     With input x and output y: state' = step @ state + gain * x, y = out @ state + through * x. The
     coefficients are those of R. Bristow-Johnson's Audio EQ Cookbook with Q = 1/sqrt(2).

@@ -41,11 +41,11 @@ RECENT = 7
 VOICED = 0.6
 """Periodicity, 0 to 1, that counts as a voice's tone."""
 TO_HOLD = 0.35
-"""There was as much lately while a voice goes on."""
+"""The periodicity that there was lately while a voice goes on."""
 SPAN = 10
 """Windows: 0.3 s, by which a beginning is judged."""
 TO_BEGIN = 0.6
-"""What the mean score of these must reach."""
+"""The mean score that these must reach."""
 TONED, TONED_WINDOWS = 0.45, 3
 """And how many of them must have had so much of a tone."""
 UNSURE = 0.45
@@ -95,7 +95,7 @@ class RobustWebRTCEngine:
         self._likely: deque[float] = deque([0.0] * SPAN, SPAN)
 
     def score(self, window: bytes) -> float:
-        """How surely this is speech, 0 to 1.
+        """Score a window: 0 is surely no speech, 1 surely speech.
 
         Raises:
             TypeError: it is no bytes.
@@ -115,7 +115,7 @@ class RobustWebRTCEngine:
         return likely if sure else min(likely, UNSURE)
 
     def measure(self, window: bytes) -> tuple[float, ...]:
-        """What the score is made of: 13 numbers from 0 to 1."""
+        """Measure what the score is made of: 13 numbers from 0 to 1."""
         suppressor = self._suppressor
         verdict = self._detector.is_speech(suppressor.process(window), CLEANED_RATE)
         spectra = suppressor.spectra
@@ -131,8 +131,8 @@ class RobustWebRTCEngine:
         self._fade(
             (
                 float(verdict),
-                _kept(low, low_left),
-                _kept(high, high_left),
+                _remainder(low, low_left),
+                _remainder(high, high_left),
                 self._stayed.of(magnitudes[1]),
                 self._sound.of(magnitudes[0]),
                 float(verdict and tone > VOICED),
@@ -144,12 +144,12 @@ class RobustWebRTCEngine:
         return (lately, timbre, *self._soon, *self._late, *over)
 
     def _fade(self, soon: tuple[float, ...], late: tuple[float, ...]) -> None:
-        """Into the means over the last 0.1 and 0.5 s."""
+        """Follow with the means over the last 0.1 and 0.5 s."""
         self._soon = [mean + SOON * (now - mean) for mean, now in zip(self._soon, soon, strict=True)]
         self._late = [mean + LATE * (now - mean) for mean, now in zip(self._late, late, strict=True)]
 
     def _timbre_moves(self, timbre: float) -> float:
-        """How the centre of the spectrum has moved about lately."""
+        """Measure the movement of the spectrum's centre lately."""
         self._timbre += TIMBRE * (timbre - self._timbre)
         self._timbre_squared += TIMBRE * (timbre * timbre - self._timbre_squared)
         return min(1.0, 3 * math.sqrt(max(0.0, self._timbre_squared - self._timbre**2)))
@@ -160,25 +160,25 @@ class RobustWebRTCEngine:
 
 
 def _share(seconds: float) -> float:
-    """What one window adds to a mean that fades in so much time."""
+    """Return the weight of one window in a mean that fades in so much time."""
     return 1.0 - math.exp(-WINDOW_S / seconds)
 
 
 SOON, LATE, TIMBRE = _share(0.1), _share(0.5), _share(0.4)
 
 
-def _kept(before: float, after: float) -> float:
-    """How much of a band stayed after the noise was taken out: 1 is all, 0 is 20 dB less."""
+def _remainder(before: float, after: float) -> float:
+    """Return the part of a band that stayed when the noise was taken out: 1 is all, 0 is 20 dB less."""
     return min(1.0, max(0.0, math.log10((after + DITHER) / (before + DITHER)) / 2 + 1))
 
 
 def _over(power: float, floor: float) -> float:
-    """How far a band is above the noise: 0.3 is as loud, 1 is 14 dB more."""
+    """Return the height of a band above the noise: 0.3 is as loud, 1 is 14 dB more."""
     return min(1.0, max(0.0, math.log10((power + DITHER) / (floor + DITHER)) / 2 + 0.3))
 
 
 class _Sameness:
-    """How much a spectrum is like the one some windows before, 0 to 1: tones and hum are, speech is less."""
+    """The likeness of a spectrum to that of some windows before, 0 to 1: high for tones and hum."""
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
@@ -190,7 +190,7 @@ class _Sameness:
         self._before: deque[tuple[_Floats, float]] = deque(maxlen=self._windows)
 
     def of(self, magnitudes: _Floats) -> float:
-        """With the next window."""
+        """Compare the next window."""
         heard = magnitudes * self._voice
         norm = float(heard @ heard)
         same = 0.0
@@ -202,7 +202,7 @@ class _Sameness:
 
 
 class _Periodicity:
-    """How much a sound repeats itself at the pitch of a voice: the peak of its autocorrelation, 0 to 1."""
+    """The repetition of a sound at the pitch of a voice: the peak of its autocorrelation, 0 to 1."""
 
     def __init__(self) -> None:
         # At 8 kHz: 70 to 400 Hz, and 0 for the whole. A product with so few costs less than a transform.
@@ -214,7 +214,7 @@ class _Periodicity:
         self._waves: npt.NDArray[np.float32] = (waves * within(VOICE_HZ)).astype(np.float32)
 
     def of(self, power: _Floats) -> float:
-        """Of a power spectrum up to 4 kHz."""
+        """Measure it in a power spectrum up to 4 kHz."""
         found = self._waves @ power.astype(np.float32)
         whole = float(found[0])
         if whole <= 8_000.0:  # nothing but rounding

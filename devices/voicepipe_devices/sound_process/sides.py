@@ -1,0 +1,137 @@
+"""The microphone or the speaker that a sound process holds: a driver's handle, and the ring before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voicepipe.devices.callback_counts import CallbackCounter
+from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.errors import DeviceError
+from voicepipe_devices.driver import underflows_of
+from voicepipe_devices.ring import RING_S, CaptureRing, PlaybackRing
+from voicepipe_devices.sound_process.answers import Answers
+from voicepipe_devices.sound_process.messages import (
+    BLOCK_HEAD,
+    COUNTS,
+    FLUSH_BODY,
+    PROGRESS_BODY,
+    Kind,
+    error_message,
+    message,
+)
+from voicepipe_devices.sound_process.priority import take_real_time, without_real_time
+
+if TYPE_CHECKING:
+    from voicepipe_devices.driver import BlockingDriver, BlockingHandle
+
+__all__ = ["CaptureSide", "RenderSide"]
+
+
+class CaptureSide:
+    """A microphone. Its blocks go out in the device's own format."""
+
+    def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: Answers) -> None:
+        self._answers = answers
+        self._counter = CallbackCounter()
+        self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
+        self.info = self.handle.info
+        self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
+        self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
+
+    def start(self) -> None:
+        """Start without real time, which begins with the first block: until it comes, PortAudio may spin.
+
+        The monitor of an idle null sink of PulseAudio takes two seconds; a real-time thread that spins so
+        long keeps the one that fetches the block from doing so.
+        """
+        with without_real_time():
+            self.handle.start()
+
+    def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+        if self._counter.last_s is None:
+            take_real_time()
+        self._counter.note_call()
+        if missed:
+            self._ring.skip(missed)
+        if data:
+            self._ring.store(data, captured_s)
+
+    def _over(self, error: DeviceError | None) -> None:
+        self._answers.send(error_message(Kind.OVER, error))
+
+    def news(self) -> bytes:
+        """Return a message for every block that waits."""
+        blocks = []
+        counts = COUNTS.pack(*self._counter.counts())
+        while (block := self._ring.take()) is not None:
+            head = BLOCK_HEAD.pack(block.position, block.captured_s)
+            blocks.append(message(Kind.BLOCK, head + counts + block.data))
+        return b"".join(blocks)
+
+    def take(self, kind: int, body: bytes) -> None:
+        """Serve STOP: close the intake."""
+        self._ring.close_intake()
+        self._answers.send(message(Kind.STOPPED))
+
+
+class RenderSide:
+    """A speaker. Its ring is here, so that what was written is heard whatever the program does meanwhile."""
+
+    def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: Answers) -> None:
+        self._answers = answers
+        self._ring = PlaybackRing(request.format, answers.ring)
+        self._pull = self._ring.pull
+        self._size = request.format.sample_bytes
+        self._piece = b""
+        self._counter = CallbackCounter()
+        self._told_calls = 0
+        self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
+        device = self.handle.info
+        self._counter.expect(device.format.seconds(device.block), device.latency_s)
+        self.info = device
+        if device.format != request.format:
+            self.info = self._convert(device, request)
+
+    def _convert(self, device: StreamInfo, request: StreamRequest) -> StreamInfo:
+        from voicepipe_devices.conversion import Renderer, describe_conversion  # they need numpy and soxr
+
+        self._pull = Renderer(device.format, request.format, self._ring.pull).render
+        return describe_conversion(device, request)
+
+    def start(self) -> None:
+        """Start; the first call comes at once."""
+        self.handle.start()
+
+    def _called(self, samples: int) -> bytes:
+        ring = self._ring
+        before = ring.played, ring.flushes_done
+        data = self._pull(samples)
+        self._counter.note_call()
+        if before != (ring.played, ring.flushes_done):
+            self._answers.ring()
+        return data
+
+    def _over(self, error: DeviceError | None) -> None:
+        self._answers.send(error_message(Kind.OVER, error))
+
+    def news(self) -> bytes:
+        """Return a message of its progress, if it was called since the last one."""
+        counts, ring = self._counter.counts(underflows_of(self.handle)), self._ring
+        if counts.calls == self._told_calls:
+            return b""
+        self._told_calls = counts.calls
+        flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
+        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done)
+        return message(Kind.PROGRESS, progress + COUNTS.pack(*counts))
+
+    def write(self, data: bytes) -> None:
+        """Queue what has come of the sound; a pipe cuts anywhere."""
+        data = self._piece + data
+        whole = len(data) - len(data) % self._size
+        self._piece = data[whole:]
+        self._ring.write(memoryview(data)[:whole])
+
+    def take(self, kind: int, body: bytes) -> None:
+        """Serve FLUSH: fade out, and forget the rest."""
+        (until,) = FLUSH_BODY.unpack(body)
+        self._ring.flush(until)
