@@ -42,8 +42,8 @@ class LeftOut:
 
     def __init__(self, config: pytest.Config) -> None:
         self._folder = config.rootpath / "tests"
-        self._only_heavy: bool = config.getoption("left_out")
-        self._everything: bool = config.getoption("all_tests") or self._names_a_path(config)
+        self._only_heavy = bool(config.getoption("left_out"))
+        self._everything = bool(config.getoption("all_tests")) or self._names_a_path(config)
         self._counts = Counter[str]()
 
     def _names_a_path(self, config: pytest.Config) -> bool:
