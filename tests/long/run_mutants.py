@@ -385,7 +385,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the watch over a device does not look again",
-        "_Watch._look",
+        "DeviceWatch._look",
         "self._look_later()",
         "pass",
     ),
@@ -399,15 +399,15 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a microphone's thread is in real time before its first block",
-        "_Capture.start",
-        "with _without_real_time():\n    self.handle.start()",
+        "CaptureSide.start",
+        "with without_real_time():\n    self.handle.start()",
         "self.handle.start()",
         "tests/backends/test_sound_process.py::test_a_microphone_takes_real_time_with_its_first_block",
         unseen="there are no threads in it",
     ),
     Mutant(
         "the watch over a device sleeps",
-        "_Watch._look",
+        "DeviceWatch._look",
         "self._calls != self._seen",
         "True",
     ),
