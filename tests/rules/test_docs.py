@@ -243,6 +243,12 @@ def test_the_api_reference_has_every_public_name(tmp_path: Path) -> None:
     assert not [public for public in public_names if f'id="{public}"' not in page]
 
 
+def test_every_folder_is_in_the_picture_of_the_architecture() -> None:
+    picture = (ROOT / "docs" / "pictures" / "architecture.svg").read_text(encoding="utf-8")
+    folders = [init.parent.name for init in (ROOT / "voicepipe").glob("*/__init__.py")]
+    assert not [folder for folder in folders if f">{folder}</text>" not in picture]
+
+
 # -- words ---------------------------------------------------------------------------
 
 
