@@ -42,8 +42,8 @@ class LeftOut:
 
     def __init__(self, config: pytest.Config) -> None:
         self._folder = config.rootpath / "tests"
-        self._only_heavy: bool = config.getoption("left_out")
-        self._everything: bool = config.getoption("all_tests") or self._names_a_path(config)
+        self._only_heavy = bool(config.getoption("left_out"))
+        self._everything = bool(config.getoption("all_tests")) or self._names_a_path(config)
         self._counts = Counter[str]()
 
     def _names_a_path(self, config: pytest.Config) -> bool:
@@ -62,7 +62,8 @@ class LeftOut:
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is heavy, or what is not."""
-        chosen, left_out = [], []
+        chosen: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
         for item in items:
             kind = self._kind(item)
             if kind and not item.get_closest_marker("timeout"):
