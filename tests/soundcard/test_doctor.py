@@ -98,7 +98,7 @@ def test_what_the_device_has_is_taken_and_converted(
             "plays",
             'bad: "vcard" took nothing for 1 s: it is suspended, or its sound server hangs',
         ),
-        ("both", "unplug", "devices", "bad: none can be used; of the microphone and the speaker"),
+        ("both", "unplug", "devices", "bad: none usable (see microphone and speaker below)"),
         ("both", "unplug", "microphone", "bad: there is no microphone"),
         ("both", "unplug", "speaker", "bad: there is no speaker"),
         ("mic", "busy", "microphone", "bad: the microphone 'vcard' is in use by another program: end it, or"),

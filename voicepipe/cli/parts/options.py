@@ -15,16 +15,16 @@ from typing import Any, NoReturn, TypeVar
 from voicepipe.checks import check_number
 from voicepipe.cli.parts.settings import SettingsError, apply
 from voicepipe.cli.parts.wrapping import columns_of, wrap
+from voicepipe.errors import VoicepipeError
 from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
-from voicepipe.text import printable
+from voicepipe.text import printable, shown
 
 __all__ = ["OTHERS", "SETTINGS", "Parser", "settings_parser"]
 
 _T = TypeVar("_T")
 _SWITCH = argparse.BooleanOptionalAction
 """A switch that is on in the file or a variable can be switched off on the command line."""
-_BACKENDS = ("portaudio", "wav", "fake")
 _LONGEST_S = 86_400 * 366
 _LONGEST_BLOCK_S = 1.0
 
@@ -65,6 +65,14 @@ class Parser(argparse.ArgumentParser):
         """End the program with status 2 and one message. Raises: SystemExit."""
         said = f"{self.prog}: {printable(message)} (--help tells more)"
         self.exit(2, f"{wrap(said, columns_of(sys.stderr))}\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Check a choice, and name those that there are. Raises: argparse.ArgumentError."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            near = difflib.get_close_matches(str(value), choices, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"unknown value {shown(value)}; {hint}")
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
         """Parse the arguments; an unknown option gets the nearest known one named. Raises: SystemExit."""
@@ -134,12 +142,8 @@ def _backend(text: str) -> str:
     if text != "auto":
         try:
             open_backend(text)
-        except (ValueError, TypeError) as error:
-            known = text.partition(":")[0] in _BACKENDS
-            unknown = (
-                f"unknown back end {printable(repr(text))}; choose portaudio, wav:IN.wav,OUT.wav or fake"
-            )
-            raise argparse.ArgumentTypeError(str(error) if known else unknown) from None
+        except (ValueError, TypeError, VoicepipeError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     return text
 
 
