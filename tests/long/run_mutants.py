@@ -105,7 +105,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the stall watch counts total time",
-        "StallWatch._stood_still",
+        "StallWatch._idle_s",
         "_mark(seat)",
         "1",
         f"{LIFE}::test_a_long_farewell_is_heard_to_its_end",
@@ -168,7 +168,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "CancelledError inside a stage is a silent death",
-        "StageWork._escaped",
+        "StageWork._handle_exception",
         "interrupted and self._cut is _Cut.STOP",
         "interrupted",
         f"{LIFE}::test_an_exception_that_escapes_a_stage_ends_the_run_and_end_reaches_the_others",
@@ -231,7 +231,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the End leaves a parallel pipeline with the first branch",
-        "Junction.flow_returned",
+        "Junction.count_returned",
         "len(self.ports)",
         "1",
         f"{PARALLEL}::test_the_end_leaves_when_the_slowest_branch_has_returned_it",
@@ -284,7 +284,7 @@ RUN_MUTANTS = (
     Mutant(
         "the intake stays open while the pipeline drains",
         "Run._drain",
-        "seat.ending()",
+        "seat.announce_end()",
         "pass",
         "tests/endpoints/test_microphone.py",
     ),
@@ -373,8 +373,8 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "an exception in a stage is seen by nobody",
-        "StageWork._escaped",
-        "self._seat.raised(error)",
+        "StageWork._handle_exception",
+        "self._seat.handle_error(error)",
         "pass",
     ),
     Mutant(
@@ -385,7 +385,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the watch over a device does not look again",
-        "_Watch._look",
+        "DeviceWatch._look",
         "self._look_later()",
         "pass",
     ),
@@ -399,15 +399,15 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a microphone's thread is in real time before its first block",
-        "_Capture.start",
-        "with _without_real_time():\n    self.handle.start()",
+        "CaptureSide.start",
+        "with without_real_time():\n    self.handle.start()",
         "self.handle.start()",
         "tests/backends/test_sound_process.py::test_a_microphone_takes_real_time_with_its_first_block",
         unseen="there are no threads in it",
     ),
     Mutant(
         "the watch over a device sleeps",
-        "_Watch._look",
+        "DeviceWatch._look",
         "self._calls != self._seen",
         "True",
     ),

@@ -237,7 +237,7 @@ SERVICE_MUTANTS = (
     ),
     Mutant(
         "clients without number are served at once",
-        "Clients.connected",
+        "Clients.accept",
         "len(self._tasks) >= MOST_CLIENTS",
         "False",
         f"{STATUS}::test_clients_that_do_not_read_hold_nobody_up_and_do_not_outlive_the_run",
