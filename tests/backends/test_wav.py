@@ -622,7 +622,7 @@ async def test_a_mistyped_input_does_not_empty_the_output(tmp_path: Path) -> Non
 @pytest.mark.real_time
 async def test_a_program_that_runs_cannot_be_overwritten(tmp_path: Path) -> None:
     program = Path(shutil.copy("/bin/sleep", tmp_path / "out.wav"))
-    with subprocess.Popen([program, "60"]) as process:  # asyncio's has a thread, which may outlive its wait
+    with subprocess.Popen([program, "60"]) as process:  # noqa: ASYNC220  # asyncio's keeps a thread
         try:
             with pytest.raises(DeviceError, match="Text file busy"):
                 await WavBackend(None, program).open_output(REQUEST, Bell())
