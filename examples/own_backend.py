@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 import voicepipe as vp
-from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices import DeviceInfo, StreamInfo, StreamRequest
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.streams import DriverBackend
 

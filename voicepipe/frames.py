@@ -227,7 +227,7 @@ class AudioFrame(DataFrame):
             check_number("captured_s", self.captured_s)
         count, rest = divmod(len(self.data), SAMPLE_BYTES * audio.channels)
         if rest:
-            raise audio.divided(self.data)
+            raise audio.error_for(self.data)
         if count > self.longest_s * audio.rate:
             raise AudioFormatError(
                 f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}; "

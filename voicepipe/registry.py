@@ -59,14 +59,14 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._built_in
-        yield from self._added()
+        yield from self._other_names()
 
     def choices(self) -> str:
         """List all that there are, for an error: "portaudio, wav:IN.wav,OUT.wav or fake"."""
-        *others, last = [*self._forms, *self._added()]
+        *others, last = [*self._forms, *self._other_names()]
         return f"{', '.join(others)} or {last}" if others else last
 
-    def _added(self) -> list[str]:
+    def _other_names(self) -> list[str]:
         """Return the names that other packages add, in alphabetical order."""
         return sorted({printable(entry.name) for entry in _entries(self._group)} - {*self._built_in})
 

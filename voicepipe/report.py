@@ -95,7 +95,7 @@ class DeviceState:
     lost_s: float | None = None
     """For how long it has been lost, in seconds; None: it is not."""
     absent: str = ""
-    """Why it cannot be had, where the last search found out: it is not plugged in, say."""
+    """The reason why it cannot be had, where the last search found one: it is not plugged in, say."""
     absences: int = 0
     """Searches that found that out."""
     reconnections: int = 0

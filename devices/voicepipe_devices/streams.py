@@ -39,13 +39,13 @@ class DriverBackend(Driver, Backend):
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
         """Open a microphone. Raises: DeviceError."""
         stream = CaptureStream(request, wake)
-        await stream.open(self.open_capture(request, stream.captured, stream.finished))
+        await stream.open(self.open_capture(request, stream.on_captured, stream.on_finished))
         return stream
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         """Open a speaker. Raises: DeviceError."""
         stream = RenderStream(request, wake)
-        await stream.open(self.open_render(request, stream.render, stream.finished))
+        await stream.open(self.open_render(request, stream.render, stream.on_finished))
         return stream
 
 
@@ -116,7 +116,7 @@ class _Stream(abc.ABC):
         """The callbacks so far."""
         return self._watch.counts(underflows_of(self._handle))
 
-    def finished(self, error: DeviceError | None) -> None:
+    def on_finished(self, error: DeviceError | None) -> None:
         """Note the end of the callbacks: whatever the error says, the device is lost. For the driver."""
         if self._over or self._closing is not None:
             return
@@ -129,11 +129,11 @@ class _Stream(abc.ABC):
     def _silent(self, seconds: float) -> None:
         error = DeviceLostError(f"{self.info.device} is lost: no sign of it for {seconds:.1f} s")
         error.silent_s = seconds
-        self.finished(error)
+        self.on_finished(error)
 
     def _off_rate(self, ratio: float) -> None:
         rate = self.info.taken.rate
-        self.finished(
+        self.on_finished(
             DeviceLostError(
                 f"{self.info.device} runs at about {ratio * rate:.0f} Hz, and was opened at {rate} Hz: "
                 "its rate has changed"
@@ -171,7 +171,7 @@ class CaptureStream(_Stream):
         self.ring = CaptureRing(device, RING_S, self._notify)
         self._converter = BlockConverter(device, self._request.format, self._request.channel)
 
-    def captured(self, data: bytes, captured_s: float, missed: int) -> None:
+    def on_captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """Take the driver's callback."""
         self._watch.note_call()
         if missed:
@@ -249,9 +249,9 @@ class RenderStream(_Stream):
         self._watch.note_call()
         return self._pull(samples)
 
-    def finished(self, error: DeviceError | None) -> None:
+    def on_finished(self, error: DeviceError | None) -> None:
         """Note that the callbacks have ended: a speaker does not run out, so it is lost. For the driver."""
-        super().finished(error or DeviceLostError(f"{self.info.device} is lost: it stopped playing"))
+        super().on_finished(error or DeviceLostError(f"{self.info.device} is lost: it stopped playing"))
 
     def _answer(self) -> None:
         self._news.set()

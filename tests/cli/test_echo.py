@@ -73,7 +73,7 @@ def without_the_library(tmp_path: Path) -> dict[str, str]:
 def test_the_bundled_voice_comes_back_whole_and_nothing_is_left(tmp_path: Path) -> None:
     status, out, err = ended("--backend", "fake", "--report", TMPDIR=str(tmp_path))
     assert (status, err) == (0, "")
-    assert "\nstopped: simulated microphone has run out\nlistened 7.2 s, 2 utterances, played " in out
+    assert '\nstopped at the end of "simulated microphone"\nlistened 7.2 s, 2 utterances, played ' in out
     durations = [float(seconds) for seconds in re.findall(r"heard (\d+\.\d+) s of speech", out)]
     (said,) = re.findall(r", played (\d+\.\d{3}) s", out)
     assert "dropped samples: none" in out

@@ -48,7 +48,7 @@ async def test_without_air_between_every_chirp_is_lost() -> None:
 def test_what_is_said_of_all_of_them() -> None:
     found = Measurement(INFO, INFO, (trip(30), None, trip(50), trip(40)))
     assert found.lines() == [
-        '"card" to "card", 48000 Hz, 1 channel: 1 lost',
+        '"card" to "card", 48000 Hz, 1 channel: 3 of 4 chirps heard',
         "to the microphone  p50 40.0 ms  p95 50.0 ms  max 50.0 ms",
         "in the program     p50 45.0 ms  p95 55.0 ms  max 55.0 ms",
         "the devices report 20.0 ms for both directions, blocks not counted",

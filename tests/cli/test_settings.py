@@ -204,7 +204,7 @@ def test_config_shows_each_value_and_where_it_comes_from(
     assert rows["mic"] == 'mic = "ReSpeaker"  [file]'
     assert rows["rate"] == "rate = 48000  [VOICEPIPE_RATE]"
     assert rows["live"] == "live = false"
-    assert rows["mute"] == "mute = -"
+    assert rows["mute"] == "mute = (not set)"
     assert all(line.startswith("    ") and line.strip() for line in lines[1::2]), "the meaning of each"
     assert main(["config", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

@@ -121,7 +121,7 @@ class BrokenFake(FakeBackend):
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         stream = self._broken(request, wake)
-        await stream.open(self.open_render(request, stream.render, stream.finished))
+        await stream.open(self.open_render(request, stream.render, stream.on_finished))
         self.streams.append(stream)
         return stream
 

@@ -660,7 +660,7 @@ async def test_a_close_that_is_stuck_is_abandoned_by_name_and_its_books_are_clos
     assert virtual_loop().time() - began <= 2.0 + 0.1
     (abandoned,) = report.abandoned
     assert abandoned.name == f"{run.task.name}:SpeakerOutput:cleanup"
-    assert "sides.py" in abandoned.where
+    assert "sound_server.py" in abandoned.where
     assert report.dropped == {"cancelled": 10 * RATE - seam(report, DEVICE).given}
     await asyncio.sleep(30.0)  # it comes back in the end
     assert not run.card.speaker.is_open

@@ -23,6 +23,8 @@ README, CONTRIBUTING, LLMS = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 RASPBERRY_PI = ROOT / "devices" / "raspberry-pi" / "README.md"
 PAGES = [README, CONTRIBUTING, LLMS, RASPBERRY_PI, *DOCS]
+LONG = ("commands", "guide")
+"""Pages with code that takes seconds."""
 LANGUAGES = ("python", "sh", "text", "toml")
 MOST_WORDS, MOST_WORDS_IN_A_SENTENCE = 900, 25
 
@@ -34,8 +36,6 @@ _NAME = re.compile(r"(?<![\w/.-])voicepipe(?:_devices)?(?:\.\w+)+")
 ENTRY_POINTS = {"voicepipe.backends", "voicepipe.engines", "voicepipe.commands"}
 FLAGS_OF_OTHERS = {"--all", "--only", "--pipecat", "--plot"}
 """Flags of the scripts in `tests` and `scripts`."""
-NOT_YET = {"scripts/check", "scripts/test"}
-"""Paths that are promised and come soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,11 @@ def test_a_block_is_the_code_of_its_file(block: Block) -> None:
     assert block.code.strip() in (ROOT / block.argument).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", DOCS, ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.heavy] if page.stem in LONG else []) for page in DOCS],
+    ids=map(name, DOCS),
+)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -183,7 +187,7 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 @every_page
 def test_a_path_in_a_page_exists(page: Path) -> None:
     paths = {path for quote in quotes(page) for path in _PATH.findall(quote)}
-    assert not [path for path in sorted(paths - NOT_YET) if not (ROOT / path).exists()]
+    assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
 
 
 @every_page
@@ -237,6 +241,12 @@ def test_the_api_reference_has_every_public_name(tmp_path: Path) -> None:
     public_names: list[str] = vars(voicepipe)["__all__"]
     page = (tmp_path / "build" / "api" / "voicepipe.html").read_text(encoding="utf-8")
     assert not [public for public in public_names if f'id="{public}"' not in page]
+
+
+def test_every_folder_is_in_the_picture_of_the_architecture() -> None:
+    picture = (ROOT / "docs" / "pictures" / "architecture.svg").read_text(encoding="utf-8")
+    folders = [init.parent.name for init in (ROOT / "voicepipe").glob("*/__init__.py")]
+    assert not [folder for folder in folders if f">{folder}</text>" not in picture]
 
 
 # -- words ---------------------------------------------------------------------------

@@ -12,20 +12,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-MENDED = (
-    "voicepipe/__init__.py",
-    "voicepipe/air.py",
-    "voicepipe/frames.py",
-    "voicepipe/lazy.py",
-    "voicepipe/params.py",
-    "voicepipe/sample.py",
-    "voicepipe/endpoints",
-    "voicepipe/pipeline",
-    "voicepipe/run",
-    "voicepipe/stages",
-    "voicepipe/testing",
+FOLDERS = ("devices", "voicepipe")
+STILL_TO_MEND = (
+    "devices/voicepipe_devices/fake/sides.py",
+    "devices/voicepipe_devices/portaudio/alsa.py",
+    "devices/voicepipe_devices/portaudio/handle.py",
+    "devices/voicepipe_devices/sound_process/sides.py",
+    "devices/voicepipe_devices/streams.py",
+    "voicepipe/audio/format.py",
+    "voicepipe/cli/parts/service_unit.py",
+    "voicepipe/devices/port.py",
+    "voicepipe/devices/trial.py",
+    "voicepipe/registry.py",
+    "voicepipe/report.py",
+    "voicepipe/runner/runner.py",
+    "voicepipe/speech/segmenter.py",
+    "voicepipe/text.py",
 )
-"""The files and folders under these rules. Widen it until it is `("voicepipe", "devices")`."""
+"""Files with a fault or two. Remove a file when it is mended; add none."""
 
 QUESTIONS = frozenset(["what", "whether", "how", "who", "why"])
 PRONOUNS = frozenset(
@@ -53,12 +57,12 @@ VERBS_IN_ED = frozenset(["embed", "exceed", "feed", "need", "proceed", "seed", "
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def mended_files() -> list[Path]:
-    files: list[Path] = []
-    for name in MENDED:
-        place = ROOT / name
-        files += [place] if place.is_file() else sorted(place.rglob("*.py"))
-    return files
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+MENDED = [path for path in FILES if name_of(path) not in STILL_TO_MEND]
 
 
 def first_word(text: str) -> str:
@@ -108,13 +112,14 @@ def faults_in(source: str) -> Iterator[str]:
                     yield f"an attribute of {getattr(node, 'name', 'the module')} opens with {text!r}"
 
 
-@pytest.mark.parametrize("path", mended_files(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MENDED, ids=name_of)
 def test_docstrings_and_messages_follow_the_rules(path: Path) -> None:
     assert list(faults_in(path.read_text(encoding="utf-8"))) == []
 
 
-def test_every_entry_of_the_list_exists() -> None:
-    assert [name for name in MENDED if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("name", STILL_TO_MEND)
+def test_a_mended_file_leaves_the_list(name: str) -> None:
+    assert list(faults_in((ROOT / name).read_text(encoding="utf-8"))) != []
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_what_is_absent_is_waited_for_beyond_the_start_limit(
         assert [device.kind for device in waiting] == ["microphone" if side == "mic" else "speaker"]
         assert waiting[0].lost_s is not None
         assert 15.0 < waiting[0].lost_s <= 20.0
-        assert caplog.text.count("is not there") == count + 1
+        assert caplog.text.count("is absent") == count + 1
         getattr(card, side).replug()
     await asyncio.sleep(5.0)
     assert task.state is RunState.RUNNING

@@ -46,7 +46,7 @@ class AudioFormat:
         """Bytes of one sample of all channels."""
         return SAMPLE_BYTES * self.channels
 
-    def divided(self, data: bytes) -> AudioFormatError:
+    def error_for(self, data: bytes) -> AudioFormatError:
         """Return the error for bytes that end within a sample."""
         return AudioFormatError(
             f"{len(data)} bytes are no whole number of samples: "
@@ -92,7 +92,7 @@ def samples_in(data: bytes, channels: int) -> int:
     """
     count, rest = divmod(len(data), SAMPLE_BYTES * channels)
     if rest:
-        raise AudioFormat(channels=channels).divided(data)
+        raise AudioFormat(channels=channels).error_for(data)
     return count
 
 

@@ -51,6 +51,7 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
         status = program()
     except KeyboardInterrupt:  # a second one, while more is imported, would be a traceback
         sys.modules["os"]._exit(130)
+        raise  # for type checkers
     except BrokenPipeError:  # the reader of its output has enough, as `head` has
         status = 0
     except OSError as error:  # its output cannot be written

@@ -48,7 +48,7 @@ class Stream(Protocol):
 
     @property
     def error(self) -> DeviceError | None:
-        """Why nothing more will come or be heard; None while the device is well."""
+        """The reason why nothing more will come or be heard; None while the device is well."""
         ...
 
     @property

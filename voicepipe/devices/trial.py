@@ -26,7 +26,7 @@ class SideTrial:
     """The rate that would be taken for what was asked for; 0: none."""
     taken_channels: int = 0
     trouble: str = ""
-    """Why it does not open, or was not tried; empty where all is well. Safe to print."""
+    """The reason why it does not open, or was not tried; empty where all is well. Safe to print."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class DeviceLog:
         """Log that the device is absent at the start, and that the run waits for it."""
         if self._reminder.is_due(now_s):
             why = printable(error)
-            _log.warning("the %s %s is not there (%s): the run waits for it", self._kind, self.device, why)
+            _log.warning("the %s %s is absent (%s); the run waits for it", self._kind, self.device, why)
 
     def log_lost(self, error: DeviceError, since_s: float, now_s: float, *, ending: bool) -> None:
         """Log that the device is lost, or still lost, and what to do."""

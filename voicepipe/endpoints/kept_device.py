@@ -63,7 +63,7 @@ class Stream(Protocol):
 
     @property
     def callbacks(self) -> int | None:
-        """The number of callbacks so far; None: it makes none."""
+        """The number of callbacks so far; None if the stream makes none."""
         ...
 
     async def start(self) -> None:

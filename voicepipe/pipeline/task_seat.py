@@ -115,7 +115,7 @@ class TaskSeat(StageSeat):
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""
         if self.box.bypass is None:
-            error = error or RuntimeError(f"the task of {self.label} ended before its time")
+            error = error or RuntimeError(f"the task of {self.label} ended unexpectedly")
             self.disable(reason_of(error))  # under either policy: without a task it cannot go on
             self.run.stage_failed(self.label, error)
 

@@ -92,7 +92,8 @@ class Opening:
         if not course.started and not self._cut_short:
             holders = (seat.label for seat in self._chain.task_seats if seat.work.current or seat.box.data)
             self._fail(
-                next(holders, "the pipeline"), TimeoutError(f"it held StartFrame beyond {self._limit}")
+                next(holders, "the pipeline"),
+                TimeoutError(f"it did not pass StartFrame on within {self._limit}"),
             )
         return not self._cut_short
 

@@ -89,7 +89,7 @@ class Run:
             self.course.ask_interruption()
         elif isinstance(frame, (EndFrame, CancelFrame)):
             request = Request.CANCEL if isinstance(frame, CancelFrame) else Request.END
-            self.course.ask(request, frame.reason or f"asked by {stage}")
+            self.course.ask(request, frame.reason or f"requested by {stage}")
 
     def is_passing(self, frame: Frame) -> bool:
         """Return True for an InterruptionFrame that the task itself sent."""
@@ -190,7 +190,7 @@ class Run:
                 course.errors.log(seat.label, str(slow))
                 seat.pass_by()
             if watch.lost:
-                self._closing.forced.append("the End was lost")
+                self._closing.forced.append("EndFrame was lost")
                 return
             await course.until(over, due)
 

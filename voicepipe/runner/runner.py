@@ -89,9 +89,9 @@ class PipelineRunner:
             check_callable("beside", companion)
         self._in_use = False
         self.errors: list[BaseException] = []
-        """What the tasks of the last run raised."""
+        """The errors that the tasks of the last run raised."""
         self.left = Census()
-        """What the last `run()` left behind. Empty, unless a stage or a driver is broken."""
+        """The leftovers of the last `run()`. Empty, unless a stage or a driver is broken."""
 
     def run(self, *tasks: PipelineTask) -> int:
         """Run the tasks in an event loop of their own; return the exit status.

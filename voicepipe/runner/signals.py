@@ -28,7 +28,7 @@ __all__ = ["SIGNALS", "Listener", "listen"]
 SIGNALS: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-"""What stops a program; Windows has no SIGHUP."""
+"""The signals that stop a program; Windows has no SIGHUP."""
 
 Listener = Callable[[signal.Signals], None]
 """Called once for every signal, in the hearing thread: must be quick, and must not raise."""

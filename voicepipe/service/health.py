@@ -29,7 +29,7 @@ from voicepipe.run.stall import Holder
 __all__ = ["Health", "Phase"]
 
 LIMIT_S = 30.0
-"""So long a device may make no sign, and the search for it no progress; or a stage hold everybody up."""
+"""The time for which a device may make no sign, and its search no progress; or a stage hold everybody up."""
 STATUS_S = 5.0
 """Numbers in the status are renewed so often; and a stage that holds everybody up is named after so long."""
 LONG_S = 60.0
@@ -156,7 +156,7 @@ class _Intake:
         self._seen: dict[int, tuple[int | None, int | None]] = {}
         self._untaken_s: dict[int, float] = {}
         self._still: dict[str, tuple[Holder, float]] = {}
-        """Of each stage with a frame in hand: for how long it has got on with nothing."""
+        """The time without progress of each stage with a frame in hand."""
 
     def look(self, passed_s: float, devices: Sequence[DeviceState], holding: Sequence[Holder]) -> None:
         """Look at the devices; so much time has passed since the last look."""

@@ -31,7 +31,7 @@ HOST = "127.0.0.1"
 _HOSTS = (HOST, "localhost")
 INSTALL = "python -m pip install 'prometheus-client>=0.20', or this project with its extra [metrics]"
 _MOST_BYTES = 8_192
-"""Of what a client asks."""
+"""The longest request of a client."""
 _COUNTERS = {
     "blocks": ("", "Callbacks of the device."),
     "samples": ("", "Samples that the microphone brought, or that were handed to the speaker."),

@@ -29,13 +29,13 @@ HOLD_S = 0.1
 """The share of the windows in this time, or in `start_s` if that is shorter, that keeps a segment going.
 Not one alone: knocks and hisses get a vote now and then, and would join one segment to the next."""
 BURST = 1 / 3
-"""What the mean over `HOLD_S` must exceed for a sound before the beginning to belong to it."""
+"""A sound before the beginning belongs to it where its mean over `HOLD_S` exceeds this."""
 RUN_UP = 0.2
 RUN_UP_S = 0.16
 """A score that rises to speech from so little, in so short a time, rises with its first consonant."""
 LONGEST_START_S = 1.0
 REACH_S = 1.0
-"""How far before the windows that voted for it a beginning may lie, at most."""
+"""The longest way from a beginning to the windows that voted for it."""
 
 NOISE_MEMORY_S = 3.0
 """The noise floor is the lowest level, smoothed, of so much time: people breathe."""
@@ -56,7 +56,7 @@ class SegmenterSettings:
     stop_s: float = 0.7
     """A segment ends after so long a silence, 0 to 60 s."""
     min_s: float = 0.0
-    """What is shorter is none, 0 to 1 s; a segment begins no sooner than it is so long."""
+    """The shortest segment, 0 to 1 s; a segment begins no sooner than it is so long."""
     max_s: float | None = None
     """A longer segment is split at the quietest place of its last third; 1 s or more, or None: never."""
     gate_db: float = 0.0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EndOfTurn", "UtteranceCollector"]
 
 _STEP_S = 0.02
-"""How finely the quietest place is looked for."""
+"""The step of the search for the quietest place."""
 
 
 class EndOfTurn(Protocol):
@@ -93,7 +93,7 @@ class UtteranceCollector(InlineProcessor):
         self._heard: _Heard | None = None
         self._begin: int | None = None
         self._paused: int | None = None
-        """Where the pause began in which it waits for more."""
+        """The position of the pause in which it waits for more."""
 
     @property
     def collecting(self) -> bool:

@@ -46,7 +46,7 @@ __all__ = ["LOOK_BACK_S", "Judgement", "VADProcessor"]
 
 _SILENCE = 10 ** (LOWEST_DB / 10)
 LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
-"""How far before the frame that made it certain a start may lie, at most, in seconds: the longest
+"""The longest way from a start to the frame that made it certain, in seconds: the longest
 `start_s` and `min_s`, what a beginning reaches back, some windows, and what a change of rate holds back."""
 
 
@@ -84,7 +84,7 @@ class VADProcessor(InlineProcessor):
             the sooner it is noticed, and the more noises are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
             answer may begin, and the more often a pause for thought counts as the end.
-        min_s: what is shorter is no turn, 0 to 1 s.
+        min_s: the shortest turn, 0 to 1 s.
         max_s: a longer turn ends at its quietest place, and another begins there; 1 s or more.
             (To have long speech in parts, without such ends: `UtteranceCollector(max_s=...)`.)
         gate_db: a window counts only if it is so much louder than the noise floor, 0 to 40 dB.

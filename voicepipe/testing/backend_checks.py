@@ -110,7 +110,7 @@ async def check_input(backend: Backend, request: StreamRequest = REQUEST) -> Non
     expect(stream.read() is None, "it captured after stop()")
     _check_blocks(blocks + waiting, request)
     _check_ledger(stream, blocks + waiting, request)
-    stream.stop()  # twice is once
+    stream.stop()  # a second call changes nothing
 
     await _check_close(stream, bell)
     expect(stream.read() is None, "there was something to read after close()")
@@ -128,7 +128,7 @@ async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> No
     await _check_flush(stream, request)
 
     written = _total(stream)
-    stream.write(_audio(123, request))  # no whole block
+    stream.write(_audio(123, request))  # not a whole number of blocks
     await _within_limit(stream.drain(), "drain()")
     expect(_total(stream) == written + 123, "the samples after the last whole block were lost or not counted")
     expect(stream.queued == 0, f"{stream.queued} samples are queued after drain()")
@@ -193,7 +193,7 @@ async def _check_writing(stream: OutputStream, bell: Bell, request: StreamReques
     await bell.until(lambda: bell.rings > rings and stream.queued == 0, "notify_at(0)")
     _expect_books(stream, position=800, queued=0, dropped=0)
     rings = bell.rings
-    stream.notify_at(0)  # it is so already
+    stream.notify_at(0)  # the condition holds already
     await bell.until(lambda: bell.rings > rings, "notify_at(0), with nothing queued,")
     await bell.expect_silence("the wake-up call came twice for one notify_at()")
 
@@ -211,7 +211,7 @@ async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
     heard = stream.position - before - 500
     expect(0 < heard <= 2 * stream.info.block, f"the flush let {heard} samples through")
     _expect_books(stream, queued=0, dropped=16_000 - heard)
-    stream.flush()  # of nothing
+    stream.flush()  # nothing to flush
     await _within_limit(stream.settle(), "settle()")
     _expect_books(stream, dropped=16_000 - heard)
 
@@ -249,7 +249,7 @@ def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> N
     expect(info.format == request.format, f"its format must be {request.format}, not {info.format}")
     expect(info.block >= 1, f"its block must be at least 1, not {info.block}")
     expect(info.latency_s >= 0, f"its latency must be at least 0, not {info.latency_s}")
-    expect(hasattr(stream, "callbacks"), "it has no member callbacks: derive its class from the port's")
+    expect(hasattr(stream, "callbacks"), "it must have a member callbacks: derive its class from the port's")
 
 
 def _check_blocks(blocks: list[Block], request: StreamRequest) -> None:

@@ -1,4 +1,4 @@
-"""Why a device is not in PortAudio's list, on Linux: what does not open at that moment is left out.
+"""The reason why a device is missing from PortAudio's list, on Linux: one that does not open is left out.
 
 The kernel knows who holds its devices, and ALSA says why it does not open one. Asked only when
 something is wrong already, in whatever process PortAudio is in.

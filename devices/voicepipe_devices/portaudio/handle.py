@@ -42,8 +42,8 @@ class PortAudioHandle(abc.ABC):
             latency=latency,
             dtype="int16",  # where the device has another, PortAudio converts as it copies, and saturates
             dither_off=True,  # it would be noise where there is silence, and keep nothing exact
-            callback=self._called,
-            finished_callback=self._stopped,
+            callback=self._on_call,
+            finished_callback=self._on_stop,
         )
         self.info = replace(self.info, latency_s=max(0.0, float(self._stream.latency)))
 
@@ -63,7 +63,7 @@ class PortAudioHandle(abc.ABC):
 
     # -- PortAudio's thread: nothing here waits, and nothing raises ----------------------
 
-    def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+    def _on_call(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         if self._failed:
             return
         try:
@@ -76,7 +76,7 @@ class PortAudioHandle(abc.ABC):
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         """Serve one callback."""
 
-    def _stopped(self) -> None:
+    def _on_stop(self) -> None:
         if not self._ending:
             self._finished(
                 DeviceLostError(f"{self.info.device} is lost: it was unplugged, or its sound server stopped")
@@ -115,8 +115,8 @@ class RenderHandle(PortAudioHandle):
         self.underflows = 0
         """The number of times that PortAudio said that the device ran dry."""
 
-    def _called(self, data: Any, frames: int, clock: Any, status: Any) -> None:
-        super()._called(data, frames, clock, status)
+    def _on_call(self, data: Any, frames: int, clock: Any, status: Any) -> None:
+        super()._on_call(data, frames, clock, status)
         if self._failed:
             data[:] = bytes(len(data))
 

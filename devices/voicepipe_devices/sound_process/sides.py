@@ -33,7 +33,7 @@ class CaptureSide:
     def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: Answers) -> None:
         self._answers = answers
         self._counter = CallbackCounter()
-        self.handle: BlockingHandle = driver.open_capture(request, self._captured, self._over)
+        self.handle: BlockingHandle = driver.open_capture(request, self._on_captured, self._over)
         self.info = self.handle.info
         self._counter.expect(self.info.format.seconds(self.info.block), self.info.latency_s)
         self._ring = CaptureRing(self.info.format, RING_S, answers.ring)
@@ -47,7 +47,7 @@ class CaptureSide:
         with without_real_time():
             self.handle.start()
 
-    def _captured(self, data: bytes, captured_s: float, missed: int) -> None:
+    def _on_captured(self, data: bytes, captured_s: float, missed: int) -> None:
         if self._counter.last_s is None:
             take_real_time()
         self._counter.note_call()
@@ -85,7 +85,7 @@ class RenderSide:
         self._piece = b""
         self._counter = CallbackCounter()
         self._told_calls = 0
-        self.handle: BlockingHandle = driver.open_render(request, self._called, self._over)
+        self.handle: BlockingHandle = driver.open_render(request, self._on_call, self._over)
         device = self.handle.info
         self._counter.expect(device.format.seconds(device.block), device.latency_s)
         self.info = device
@@ -102,7 +102,7 @@ class RenderSide:
         """Start; the first call comes at once."""
         self.handle.start()
 
-    def _called(self, samples: int) -> bytes:
+    def _on_call(self, samples: int) -> bytes:
         ring = self._ring
         before = ring.played, ring.flushes_done
         data = self._pull(samples)

@@ -82,7 +82,7 @@ class FarInput(CaptureStream):
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.handle = _Handle(True, self._hear, self.finished)
+        self.handle = _Handle(True, self._hear, self.on_finished)
         self._next = 0
         self._counts = CallbackCounts()
         self._asked_to_stop = False
@@ -98,7 +98,7 @@ class FarInput(CaptureStream):
             data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
                 raise InvalidMessageError(f"position {position} behind {self._next}")
-            self.captured(data, captured_s, position - self._next)
+            self.on_captured(data, captured_s, position - self._next)
             self._next = position + len(data) // self.handle.info.format.sample_bytes
         elif kind == Kind.STOPPED:
             super().stop()
@@ -139,7 +139,7 @@ class FarOutput(RenderStream):
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
-        self.handle = _Handle(False, self._hear, self.finished)
+        self.handle = _Handle(False, self._hear, self.on_finished)
         self._far = _FarRing(request.format, self._answer, self._bell.ring, self.handle.process)
         self.ring = self._far
         self._counts = CallbackCounts()

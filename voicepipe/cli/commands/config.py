@@ -104,7 +104,7 @@ def _lines(settings: Mapping[str, Setting], meaning: Mapping[str, str]) -> Itera
     yield f"file: {printable(path)}{'' if path.exists() else ' (does not exist)'}"
     for name, each in sorted(settings.items()):
         source = "file" if each.source == str(path) else each.source
-        value = "-" if each.value is None else json.dumps(each.value, ensure_ascii=True)
+        value = "(not set)" if each.value is None else json.dumps(each.value, ensure_ascii=True)
         where = "" if source == DEFAULT else f"  [{source}]"
         yield f"{name} = {value}{where}"
         yield f"    {meaning[name]}"

@@ -40,6 +40,8 @@ def describe_end(report: RunReport) -> str:
         return f"stopped at once ({why})"
     if report.reason.startswith("SIG"):
         return f"stopped ({_SIGNALS.get(report.reason, report.reason)})"
+    if (name := report.reason.removesuffix(" has run out")) != report.reason:
+        return f'stopped at the end of "{name}"'
     return f"stopped {report.reason}" if report.reason.startswith("after ") else f"stopped: {report.reason}"
 
 
@@ -77,7 +79,7 @@ def _times(count: int) -> str:
 def engineers_report(report: RunReport) -> Iterator[str]:
     """Yield the run in samples and blocks: reason, seams, drops and devices."""
     yield f"run {report.run_id} {report.state.value} after {report.seconds:.3f} s: {report.reason}"
-    yield from (f"  seam {seam}" for seam in report.seams)
+    yield from (f"  seam {seam}" for seam in report.seams if seam.taken or seam.dropped_frames)
     lost = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items() if count > 0)
     made = -sum(count for count in report.dropped.values() if count < 0)
     yield f"  dropped samples: {lost or 'none'}" + (f"; made: {made}" if made else "")

@@ -104,7 +104,7 @@ class Display(InlineProcessor):
         self.greeting = greeting
         """A text that is printed when capture begins."""
         self.countdown: Countdown | None = None
-        """What tells how long it is still going to sound."""
+        """The count of the sound that is still to be played."""
         self._screen = screen
 
     async def on_running(self) -> None:

@@ -43,10 +43,8 @@ class Measurement:
 
     def lines(self) -> list[str]:
         """Return the measurement for a person."""
-        lost = len(self.trips) - len(self.heard)
-        lines = [
-            f'"{self.speaker.device}" to "{self.microphone.device}", {self.microphone.format}: {lost} lost'
-        ]
+        way = f'"{self.speaker.device}" to "{self.microphone.device}", {self.microphone.format}'
+        lines = [f"{way}: {len(self.heard)} of {len(self.trips)} chirps heard"]
         if not self.heard:
             return [*lines, "the microphone does not hear the speaker: turn both up, and unplug headphones"]
         for what, seconds in (

@@ -29,6 +29,16 @@ _LONGEST_S = 86_400 * 366
 _LONGEST_BLOCK_S = 1.0
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Breaks lines at spaces only: an option's name stays whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(" ".join(text.split()), width, 0).split("\n")
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return wrap(indent + " ".join(text.split()), width, len(indent))
+
+
 class Parser(argparse.ArgumentParser):
     """The command line of one program.
 
@@ -44,6 +54,7 @@ class Parser(argparse.ArgumentParser):
                 "prog": program,
                 "description": description,
                 "epilog": f"exit status: {statuses}",
+                "formatter_class": _HelpFormatter,
                 "allow_abbrev": False,
                 **different,
             }

@@ -1,4 +1,4 @@
-"""What a program prints: lines that stay, and on a terminal a few under them that change."""
+"""The screen of a program: lines that stay, and on a terminal a few under them that change."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ FRAME = 256
 HOP = 128
 BINS = 129
 UNITS = 128
-"""Of the recurrent layer."""
+"""Units of the recurrent layer."""
 SLICES = 16
 """The parts in which its matrix is multiplied: of a larger one BLAS would start threads."""
 
