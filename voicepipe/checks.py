@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
 
@@ -21,14 +21,14 @@ def check_number(
         ValueError: NaN, infinite, or out of bounds.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, not {shown(value)}")
+        raise TypeError(f"{name} must be a number, not {quote(value)}")
     try:
         number = float(value)
     except OverflowError:  # an int beyond any float
         number = math.inf
     if not math.isfinite(number) or not at_least <= number <= at_most:
         raise ValueError(
-            f"{name} must be {_bounds('a finite number', at_least, at_most)}, not {shown(value)}"
+            f"{name} must be {_bounds('a finite number', at_least, at_most)}, not {quote(value)}"
         )
     return number
 
@@ -46,17 +46,17 @@ def check_count(name: str, value: object, *, at_least: int = 0, at_most: int = 2
         ValueError: out of bounds.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, not {shown(value)}")
+        raise TypeError(f"{name} must be a whole number, not {quote(value)}")
     if not at_least <= value <= at_most:
         right = _bounds("a whole number", at_least, at_most)
-        raise ValueError(f"{name} must be {right}, not {shown(value)}")
+        raise ValueError(f"{name} must be {right}, not {quote(value)}")
     return value
 
 
 def check_callable(name: str, value: Callable[..., Any]) -> None:
     """Check that something can be called. Raises: TypeError."""
     if not callable(value):
-        raise TypeError(f"{name} must be callable, not {shown(value)}")
+        raise TypeError(f"{name} must be callable, not {quote(value)}")
 
 
 def _bounds(what: str, at_least: float, at_most: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from voicepipe.errors import BackendMissingError, VoicepipeError
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -73,9 +73,9 @@ class Registry(Generic[T]):
     def _make_elsewhere(self, name: str, arguments: tuple[str, ...]) -> T:
         found = _entries(self._group, name)
         if not found:
-            raise ValueError(f"unknown {self._noun} {shown(name)}; choose {self.choices()}")
+            raise ValueError(f"unknown {self._noun} {quote(name)}; choose {self.choices()}")
         entry, *more = found
-        what = f"the {self._noun} {shown(name)} of the package {_package(entry)}"
+        what = f"the {self._noun} {quote(name)} of the package {_package(entry)}"
         if more:
             packages = ", ".join(_package(each) for each in more)
             raise BackendMissingError(f"{what} is also in {packages}: uninstall all but one")

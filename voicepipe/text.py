@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["printable", "shown"]
+__all__ = ["printable", "quote"]
 
 _LONGEST_FOREIGN_TEXT = 200
 
@@ -28,7 +28,7 @@ def printable(text: object) -> str:
     return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[: _LONGEST_FOREIGN_TEXT - 1] + "…"
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """Return a caller's value for an error: its repr, escaped and cut as `printable` does."""
     try:
         return printable(repr(value))

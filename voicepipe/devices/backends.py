@@ -10,7 +10,7 @@ from typing import TypeAlias
 from voicepipe.devices.port import Backend
 from voicepipe.errors import BackendMissingError
 from voicepipe.registry import Registry
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["BackendFactory", "backend_of", "open_backend"]
 
@@ -51,7 +51,7 @@ def open_backend(name: str | None = None) -> Backend:
         BackendMissingError: its package is not installed, or does not work.
     """
     if not isinstance(name, str | None):
-        raise TypeError(f"a back end's name must be text, not {shown(name)}; choose {_backends.choices()}")
+        raise TypeError(f"a back end's name must be text, not {quote(name)}; choose {_backends.choices()}")
     if name is None:
         name = os.environ.get("VOICEPIPE_BACKEND", "auto")
         name = "portaudio" if name in ("", "auto") else name
@@ -64,12 +64,12 @@ def _check_backend(backend: Backend) -> Backend:
     missing = [member for member in _REQUIRED if not hasattr(backend, member)]
     if isinstance(backend, type) or "open_input" in missing or "open_output" in missing:
         raise TypeError(
-            f"{shown(backend)} is no back end; choose {_backends.choices()}, or an object with open_input "
+            f"{quote(backend)} is no back end; choose {_backends.choices()}, or an object with open_input "
             "and open_output, as SimulatedCard().backend() returns"
         )
     if missing:
         raise TypeError(
-            f"the back end {shown(backend)} has no {' and no '.join(missing)}: "
+            f"the back end {quote(backend)} has no {' and no '.join(missing)}: "
             "derive its class from voicepipe.devices.Backend, which has defaults"
         )
     return backend

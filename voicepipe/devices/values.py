@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
 from voicepipe.checks import check_count, check_seconds
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = ["Block", "DeviceInfo", "LibraryInfo", "StreamInfo", "StreamRequest"]
 
@@ -33,16 +33,16 @@ class StreamRequest:
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, AudioFormat):
-            raise TypeError(f"format must be an AudioFormat, not {shown(self.format)}")
+            raise TypeError(f"format must be an AudioFormat, not {quote(self.format)}")
         if not isinstance(self.device, str):
-            raise TypeError(f"device must be a device's name, not {shown(self.device)}")
+            raise TypeError(f"device must be a device's name, not {quote(self.device)}")
         check_seconds("block_s", self.block_s, at_most=1.0)
         check_count("samples in a block", self.block, at_least=1)
         if self.channel is not None:
             check_count("channel", self.channel, at_least=1, at_most=MOST_CHANNELS)
         if isinstance(self.latency, str):
             if self.latency not in ("low", "high"):
-                raise ValueError(f"latency must be 'low', 'high' or seconds, not {shown(self.latency)}")
+                raise ValueError(f"latency must be 'low', 'high' or seconds, not {quote(self.latency)}")
         else:
             check_seconds("latency", self.latency, at_most=10.0)
 

@@ -22,7 +22,7 @@ from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
 
@@ -40,7 +40,7 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
             lost_for_good = backend.lost_for_good
             found: OnLoss = "fail" if lost_for_good and policy == "wait" else policy
             return found
-    raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {shown(value)}")
+    raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {quote(value)}")
 
 
 class Stream(Protocol):

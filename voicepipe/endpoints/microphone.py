@@ -18,7 +18,7 @@ from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = ["MicrophoneInput"]
 
@@ -68,7 +68,7 @@ class MicrophoneInput(DeviceStage):
     ) -> None:
         super().__init__(name=name)
         if not isinstance(mute, bool | None):
-            raise TypeError(f"mute must be True, False, or None (the back end's default), not {shown(mute)}")
+            raise TypeError(f"mute must be True, False, or None (the back end's default), not {quote(mute)}")
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)

@@ -19,7 +19,7 @@ from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["SpeakerOutput"]
 
@@ -84,10 +84,10 @@ class SpeakerOutput(DeviceStage):
         if self._max_queue_s < 2 * block_s:
             raise ValueError(
                 f"max_queue_s must be at least {2 * block_s:g} (two blocks of block_s={block_s:g}), "
-                f"not {shown(max_queue_s)}"
+                f"not {quote(max_queue_s)}"
             )
         if not isinstance(steady, bool):
-            raise TypeError(f"steady must be True or False, not {shown(steady)}")
+            raise TypeError(f"steady must be True or False, not {quote(steady)}")
         self._steady = steady and not self._backend.lost_for_good
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from voicepipe.checks import check_count
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
@@ -97,7 +97,7 @@ class Processor:
 
     def __init__(self, *, name: str = "", on_error: OnError = "fail") -> None:
         if on_error not in ("fail", "report"):
-            raise ValueError(f"on_error must be 'fail' or 'report', not {shown(on_error)}")
+            raise ValueError(f"on_error must be 'fail' or 'report', not {quote(on_error)}")
         self._name = name
         self.on_error = on_error
 

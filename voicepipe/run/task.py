@@ -21,7 +21,7 @@ from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
 from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
 from voicepipe.run.stall import Holder, holders
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["PipelineTask"]
 
@@ -64,21 +64,21 @@ class PipelineTask:
         patient: bool | None = None,
     ) -> None:
         if not isinstance(pipeline, Processor):
-            raise TypeError(f"pipeline must be a Pipeline or a processor, not {shown(pipeline)}")
+            raise TypeError(f"pipeline must be a Pipeline or a processor, not {quote(pipeline)}")
         for what, value, kind in (
             ("input", input, AudioFormat),
             ("output", output, AudioFormat),
             ("limits", limits, Limits),
         ):
             if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{what} must be {kind.__name__}, not {shown(value)}")
+                raise TypeError(f"{what} must be {kind.__name__}, not {quote(value)}")
         self.name = name or f"run-{next(_numbers)}"
         """The name of the run in logs, reports and task names."""
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline([pipeline])
         self._formats = (input or AudioFormat(), output or AudioFormat())
         self._limits = limits or Limits()
         if patient is not None and not isinstance(patient, bool):
-            raise TypeError(f"patient must be True, False or None, not {shown(patient)}")
+            raise TypeError(f"patient must be True, False or None, not {quote(patient)}")
         self.patient = patient
         """True if the run waits for a device that is absent at the start. None if this was not set."""
         self._requests = Requests()
@@ -195,7 +195,7 @@ class PipelineTask:
             RuntimeError: too many frames before the start, or the wrong event loop.
         """
         if not isinstance(frame, Frame):
-            raise TypeError(f"frame must be a Frame, not {shown(frame)}")
+            raise TypeError(f"frame must be a Frame, not {quote(frame)}")
         if frame.is_request:
             return self._take_request(frame)
         run, entry = self._run, self._entry

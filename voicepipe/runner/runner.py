@@ -182,7 +182,7 @@ class PipelineRunner:
 
     @contextlib.asynccontextmanager
     async def _watching(self, tasks: tuple[PipelineTask, ...]) -> AsyncIterator[None]:
-        def blocked(stage: str, seconds: float, stack: str) -> None:
+        def note(stage: str, seconds: float, stack: str) -> None:
             # Noted first: the loop may go on, and the run end, while this thread still writes the log.
             for task in tasks:
                 task.note_blocked_loop(stage, seconds, stack)
@@ -192,7 +192,7 @@ class PipelineRunner:
             for companion in (*self._of_a_service(), *self._beside):
                 await stack.enter_async_context(companion(tasks))
             if self._blocked_s:
-                await stack.enter_async_context(LoopWatchdog(self._blocked_s, blocked))
+                await stack.enter_async_context(LoopWatchdog(self._blocked_s, note))
             if self._monitor_s:
                 await stack.enter_async_context(CensusMonitor(self._monitor_s))
             yield

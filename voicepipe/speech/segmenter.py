@@ -208,7 +208,7 @@ class Segmenter:
 
     def _go_on(self, score: float) -> tuple[Edge, ...]:
         if score >= HOLD:
-            if self._held():
+            if self._is_held():
                 self._spoken = self.windows
         elif self.windows - self._spoken >= self._stop:
             return self._end(self._spoken)
@@ -216,7 +216,7 @@ class Segmenter:
             return self._split(self._most)
         return ()
 
-    def _held(self) -> bool:
+    def _is_held(self) -> bool:
         votes = self._votes
         last = len(votes)
         return sum(votes[n] for n in range(max(0, last - self._hold), last)) >= self._to_hold

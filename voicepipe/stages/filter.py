@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from voicepipe.frames import Frame, FrameDirection, SystemFrame
 from voicepipe.pipeline.processor import InlineProcessor
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["FrameFilter"]
 
@@ -37,9 +37,9 @@ class FrameFilter(InlineProcessor):
         dropped = drop if isinstance(drop, tuple) else (drop,)
         for kind in (*keep, *dropped):
             if not (isinstance(kind, type) and issubclass(kind, Frame)):
-                raise TypeError(f"keep and drop must be classes of frames, not {shown(kind)}")
+                raise TypeError(f"keep and drop must be classes of frames, not {quote(kind)}")
         if direction is not None and not isinstance(direction, FrameDirection):
-            raise TypeError(f"direction must be a FrameDirection or None, not {shown(direction)}")
+            raise TypeError(f"direction must be a FrameDirection or None, not {quote(direction)}")
         self._keep = keep or (Frame,)
         self._drop = dropped
         self._direction = direction

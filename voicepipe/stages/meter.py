@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.frames import AudioFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import InlineProcessor
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["LevelMeter"]
 
@@ -25,7 +25,7 @@ class LevelMeter(InlineProcessor):
     def __init__(self, kind: type[AudioFrame] = AudioFrame, *, name: str = "") -> None:
         super().__init__(name=name)
         if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
-            raise TypeError(f"kind must be a class of audio frames, not {shown(kind)}")
+            raise TypeError(f"kind must be a class of audio frames, not {quote(kind)}")
         self._kind = kind
         self.level = Level()
         """The level of the last frame that was measured."""

@@ -15,7 +15,7 @@ from voicepipe.audio.format import FULL_SCALE, AudioFormat, pcm_bytes
 from voicepipe.checks import check_count, check_number, check_seconds
 from voicepipe.frames import AudioFrame, InputAudioFrame
 from voicepipe.sample import speech as bundled_speech
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["Samples", "frames_of", "noise", "silence", "speech", "tone"]
 
@@ -68,7 +68,7 @@ def noise(
         TypeError, ValueError: a number is out of its bounds, or the colour is unknown.
     """
     if color not in ("white", "pink"):
-        raise ValueError(f"color must be 'white' or 'pink', not {shown(color)}")
+        raise ValueError(f"color must be 'white' or 'pink', not {quote(color)}")
     count = _count(seconds, rate)
     # The raw bits of a generator are the same in every version of numpy; its distributions may change.
     bits = np.random.PCG64(check_count("seed", seed)).random_raw(count)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from voicepipe.devices.port import DeviceInfo, StreamRequest
 from voicepipe.devices.trial import DeviceTrial
-from voicepipe.text import shown
+from voicepipe.text import quote
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake.sides import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
@@ -104,5 +104,5 @@ class FakeBackend(DriverBackend):
 def open_backend(argument: str = "") -> FakeBackend:
     """Return a back end over a new simulated card. Raises: ValueError: there is an argument."""
     if argument:
-        raise ValueError(f"the back end 'fake' takes nothing behind its name, not {shown(argument)}")
+        raise ValueError(f"the back end 'fake' takes nothing behind its name, not {quote(argument)}")
     return FakeBackend()

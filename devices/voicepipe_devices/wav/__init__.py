@@ -22,7 +22,7 @@ from voicepipe.errors import (
     DeviceNotFoundError,
     DevicePermissionError,
 )
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 from voicepipe_devices.formats import raise_if_missing
 from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
@@ -59,7 +59,7 @@ class WavBackend(Backend):
         if input_path is None and output_path is None:
             raise ValueError(f"the back end 'wav' needs a file: {_FORM}")
         if not isinstance(paced, bool):
-            raise TypeError(f"paced must be True or False, not {shown(paced)}")
+            raise TypeError(f"paced must be True or False, not {quote(paced)}")
         self._input = None if input_path is None else _check_path("input_path", input_path)
         self._output = None if output_path is None else _check_path("output_path", output_path)
         self._paced = paced
@@ -146,7 +146,7 @@ def _check_path(name: str, path: object) -> str:
     """Return a path as text. Raises: TypeError, ValueError."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be the path of a file, not {shown(path)}")
+        raise TypeError(f"{name} must be the path of a file, not {quote(path)}")
     if not text or "\0" in text or not _can_be_named(text):
         raise ValueError(f"{name} must be the path of a file, not {printable(repr(text))}")
     return text

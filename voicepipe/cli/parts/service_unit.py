@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["MARK", "Unit"]
 
@@ -114,10 +114,10 @@ class Unit:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{shown(self.name)} does not fit a service; choose letters, digits, - and _")
+            raise ValueError(f"{quote(self.name)} does not fit a service; choose letters, digits, - and _")
         for word in (*self.command, self.folder, self.user):
             if not word.isprintable():
-                raise ValueError(f"{shown(word)} does not fit a unit: it has a control character")
+                raise ValueError(f"{quote(word)} does not fit a unit: it has a control character")
 
     @property
     def text(self) -> str:
@@ -139,7 +139,7 @@ class Unit:
 
     @property
     def recordings(self) -> Path:
-        """Its state directory: systemd makes it, and leaves it."""
+        """The state directory: systemd makes it, and leaves it."""
         if self.user:
             state = "/var/lib"
         elif self.systemd < 254:
@@ -158,10 +158,10 @@ def _back_off(systemd: int) -> str:
 def _command_line(command: Sequence[str]) -> str:
     path, *arguments = command
     # Variables are not expanded in the path.
-    return " ".join([_quoted(path), *(_quoted(word.replace("$", "$$")) for word in arguments)])
+    return " ".join([_quote_word(path), *(_quote_word(word.replace("$", "$$")) for word in arguments)])
 
 
-def _quoted(word: str) -> str:
+def _quote_word(word: str) -> str:
     """Quote a word for systemd: `man systemd.syntax`, `man systemd.service`."""
     if _PLAIN.fullmatch(word):
         return word

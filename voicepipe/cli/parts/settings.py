@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from voicepipe.errors import VoicepipeError
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = [
     "DEFAULT",
@@ -110,7 +110,7 @@ def check(every: argparse.ArgumentParser, name: str, text: str | None) -> object
     """
     options = _options(every)
     if name not in options:
-        raise SettingsError(f"unknown setting {shown(name)}{_suggest(name, options)}")
+        raise SettingsError(f"unknown setting {quote(name)}{_suggest(name, options)}")
     if text is None:
         return None
     value = _check(options[name], _switch(options[name], text), name)
@@ -157,7 +157,7 @@ def _file(path: Path, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
     named = {name.replace("-", "_"): value for name, value in said.items()}
     for name in named:
         if name not in options:
-            raise SettingsError(f"{printable(path)}: unknown setting {shown(name)}{_suggest(name, options)}")
+            raise SettingsError(f"{printable(path)}: unknown setting {quote(name)}{_suggest(name, options)}")
     return named
 
 
@@ -175,14 +175,14 @@ def _check(option: argparse.Action, value: object, where: str) -> object:
     """Return the value as the flag gives it. Raises: SettingsError."""
     if option.nargs == 0:
         if not isinstance(value, bool):
-            raise SettingsError(f"{where}: {shown(value)} is not true or false")
+            raise SettingsError(f"{where}: {quote(value)} is not true or false")
         return value
     numbers_too = isinstance(value, int | float) and not isinstance(value, bool) and callable(option.type)
     if not isinstance(value, str) and not numbers_too:
-        raise SettingsError(f"{where}: {shown(value)} is not {'text or a number' if option.type else 'text'}")
+        raise SettingsError(f"{where}: {quote(value)} is not {'text or a number' if option.type else 'text'}")
     text = str(value)
     if option.choices is not None and text not in option.choices:
-        raise SettingsError(f"{where}: unknown value {shown(text)}{_suggest(text, option.choices)}")
+        raise SettingsError(f"{where}: unknown value {quote(text)}{_suggest(text, option.choices)}")
     try:
         return option.type(text) if callable(option.type) else text
     except argparse.ArgumentTypeError as error:

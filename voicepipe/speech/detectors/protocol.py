@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from voicepipe.checks import check_count
-from voicepipe.text import shown
+from voicepipe.text import quote
 
 __all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
 
@@ -44,7 +44,7 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
     """Return an engine as it is. Raises: TypeError, ValueError: it cannot be one."""
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
-            raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {shown(engine)}")
+            raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {quote(engine)}")
     rate = check_count("engine.rate", getattr(engine, "rate", None), at_least=1_000, at_most=384_000)
     longest = int(rate * LONGEST_WINDOW_S)
     check_count("engine.window", getattr(engine, "window", None), at_least=1, at_most=longest)

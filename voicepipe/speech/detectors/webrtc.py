@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import BackendMissingError
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = ["Detector", "NewDetector", "WebRTCEngine", "check_window", "load_detector"]
 
@@ -41,11 +41,11 @@ class WebRTCEngine:
     def __init__(self, mode: int = 3, *, high_pass_hz: float = 200.0, window_ms: int = 30) -> None:
         self._mode = check_count("mode", mode, at_most=3)
         if check_count("window_ms", window_ms) not in (10, 20, 30):
-            raise ValueError(f"window_ms must be 10, 20 or 30, not {shown(window_ms)}")
+            raise ValueError(f"window_ms must be 10, 20 or 30, not {quote(window_ms)}")
         self.window = self.rate * window_ms // 1000
         cutoff_hz = check_number("high_pass_hz", high_pass_hz, at_least=0.0, at_most=4_000.0)
         if 0 < cutoff_hz < 20:
-            raise ValueError(f"high_pass_hz must be 0, or 20 to 4000, not {shown(high_pass_hz)}")
+            raise ValueError(f"high_pass_hz must be 0, or 20 to 4000, not {quote(high_pass_hz)}")
         self._high_pass = _HighPass(cutoff_hz, self.rate, self.window) if cutoff_hz else None
         self._new_vad = load_detector()
         self._vad = self._new_vad(self._mode)
