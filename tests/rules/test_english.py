@@ -13,7 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FOLDERS = ("devices", "voicepipe")
-
 QUESTIONS = frozenset(["what", "whether", "how", "who", "why"])
 PRONOUNS = frozenset(
     [

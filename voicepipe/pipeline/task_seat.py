@@ -35,7 +35,7 @@ class TaskSeat(StageSeat):
     def attach(self) -> None:
         """Give the stage its seat."""
         super().attach()
-        self.processor._mailbox_seat = self
+        self.processor._mailbox_seat = self  # pyright: ignore[reportAttributeAccessIssue]  # it takes a callable in a slot for a method
 
     def detach(self) -> None:
         """Take the seat away, so that the stage can be used again."""
