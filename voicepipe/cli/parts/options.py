@@ -18,7 +18,7 @@ from voicepipe.cli.parts.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
-from voicepipe.text import printable, shown
+from voicepipe.text import printable, quote
 
 __all__ = ["OTHERS", "SETTINGS", "Parser", "settings_parser"]
 
@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
             choices = [str(choice) for choice in action.choices]
             near = difflib.get_close_matches(str(value), choices, 1)
             hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(choices)}"
-            raise argparse.ArgumentError(action, f"unknown value {shown(value)}; {hint}")
+            raise argparse.ArgumentError(action, f"unknown value {quote(value)}; {hint}")
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
         """Parse the arguments; an unknown option gets the nearest known one named. Raises: SystemExit."""
