@@ -394,6 +394,7 @@ def mutated(rng: random.Random, content: bytes) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.heavy
 def test_no_mutation_of_a_header_gets_anything_but_audio_or_one_error(tmp_path: Path) -> None:
     rng = random.Random(7)
     audio = noise(60).tobytes()

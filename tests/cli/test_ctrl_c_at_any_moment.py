@@ -33,6 +33,7 @@ OUR_FRAME = re.compile(r'File ".*[/\\]voicepipe[/\\](?!__init__|lazy)')
 """Python's own start, which ends with the import of the package, is not ours to mend."""
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_at_any_moment_shows_no_traceback(command: str) -> None:
     moments = random.Random(command)

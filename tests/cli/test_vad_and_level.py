@@ -90,6 +90,7 @@ def test_a_file_without_speech_has_no_segments(
     assert "0 segments, 0.00 s of speech" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("samples", "segments"), [(None, 2), (0, 0)])
 def test_a_picture_is_drawn(samples: int | None, segments: int, tmp_path: Path) -> None:
     # In a process of its own: matplotlib keeps its fonts open.

@@ -42,6 +42,7 @@ def test_for_two_hours_the_fill_is_held(ppm: float, mixture: tuple[float, float,
     assert figures.engaged_s > 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mixture", MIXTURES)
 def test_while_the_clocks_agree_nothing_is_corrected(mixture: tuple[float, float, float]) -> None:
     figures = live(World(0, *mixture, seed=2), hours=1)

@@ -386,6 +386,7 @@ async def test_a_speaker_lost_while_its_last_words_play_ends_the_run_without_the
 # -- End and Cancel at every moment ------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("request_", ["end", "cancel"])
 @pytest.mark.parametrize("devices", [("mic",), ("speaker",), ("mic", "speaker")])
 @every_fault

@@ -150,6 +150,7 @@ STRIDE = 1 if FULL else 5
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
+@pytest.mark.heavy
 @every_shape
 def test_outer_cancellation_at_any_step_leaves_nothing(shape: str) -> None:
     at_every_step(shape, Victim.cancelled_from_outside)
@@ -166,6 +167,7 @@ def test_a_request_at_any_step_leaves_nothing(shape: str, request_: str) -> None
     assert RunState.CANCELLED not in states or "cancel" in request_
 
 
+@pytest.mark.heavy
 @every_shape
 @pytest.mark.parametrize("request_", AGAIN_AND_AGAIN)
 def test_a_request_again_and_again_from_any_step_on_leaves_nothing(shape: str, request_: str) -> None:

@@ -152,6 +152,7 @@ WORDS = st.one_of(
 )
 
 
+@pytest.mark.heavy
 @repeatable(200)
 @given(st.lists(WORDS, max_size=5))
 def test_a_command_line_is_taken_or_refused_in_one_line(arguments: list[str]) -> None:

@@ -93,6 +93,7 @@ async def one_run(shape_name: str, stop: str) -> None:
     assert_accounted(report)
 
 
+@pytest.mark.heavy
 async def test_runs_come_and_go_in_one_loop_and_nothing_grows() -> None:
     short = [name for name in SHAPES if name not in LONG_LIVED]
     before_all = take_census()

@@ -437,6 +437,7 @@ def utterances(frames: Iterable[Frame], engine: Any = None, **options: Any) -> l
     return [(frame.position, frame.data) for frame in out]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (11_025, 2), (44_100, 1), (48_000, 2)])
 def test_utterances_do_not_depend_on_how_the_audio_is_cut(rate: int, channels: int) -> None:
     audio = babble(rate, channels, 1)
