@@ -138,7 +138,7 @@ async def test_how_a_device_was_opened_is_one_line_of_the_log(caplog: pytest.Log
         await echoed(backend)
     lines = [record.getMessage() for record in caplog.records if "opened at" in record.getMessage()]
     assert lines == [
-        f"the {kind} stubborn {kind} opened at 48000 Hz, 2 channels, and converted to 16000 Hz, 1 channel; "
+        f'the {kind} "stubborn {kind}" opened at 48000 Hz, 2 channels, and converted to 16000 Hz, 1 channel; '
         "it reports 62 ms of latency"
         for kind in ("speaker", "microphone")
     ]

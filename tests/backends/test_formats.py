@@ -72,11 +72,11 @@ def test_what_was_refused_is_said_once_for_every_reason() -> None:
 
 def test_a_stream_says_in_one_line_how_it_was_opened_and_why() -> None:
     plain = StreamInfo("card", AudioFormat(16_000), 320, 0.04)
-    assert plain.how == "card opened at 16000 Hz, 1 channel; it reports 40 ms of latency"
+    assert plain.how == '"card" opened at 16000 Hz, 1 channel; it reports 40 ms of latency'
     converted = StreamInfo("a\ncard", AudioFormat(16_000), 320, 0.06, 48_000, 2, reasons(refusals()[:1]))
     assert converted.how == (
-        "a\\ncard opened at 48000 Hz, 2 channels, and converted to 16000 Hz, 1 channel; it reports 60 ms of "
-        "latency; it refused 16000 Hz, 1 channel (Invalid sample rate)"
+        '"a\\ncard" opened at 48000 Hz, 2 channels, and converted to 16000 Hz, 1 channel; it reports 60 ms '
+        "of latency; it refused 16000 Hz, 1 channel (Invalid sample rate)"
     )
 
 

@@ -76,7 +76,7 @@ def test_the_echo_comes_back_at_the_right_pitch_and_speed(
     card, said = new_card(rate=rate, mic=mic, speaker=speaker, sample=sample), sentence(rate)
     heard, printed = answer_to(said, card)
     assert_comes_back(said, heard, rate)
-    taken = f"the microphone vcard opened at {rate} Hz, {mic} channel{'s' if mic > 1 else ''}"
+    taken = f'the microphone "vcard" opened at {rate} Hz, {mic} channel{"s" if mic > 1 else ""}'
     assert taken in printed
     converted = (rate, mic) != (16_000, 1)
     assert (f"{taken}, and converted to 16000 Hz, 1 channel" in printed) is converted
@@ -176,7 +176,7 @@ def test_a_rate_that_changes_while_the_device_is_open_is_noticed(
     with ProgramOnCard(card, *echo, "--rate", "48000", "--latency", "0.2", flags=()) as program:
         program.has_opened().says("sound passes straight through")
         card.clock(which, -500_000)
-        program.says(f"the {kind} vcard is lost", on="err")
+        program.says(f'the {kind} "vcard" is lost', on="err")
         card.clock(which, 0)
         ended = program.send(SIGINT).end()
     assert "and was opened at 48000 Hz: its rate has changed" in ended.out + ended.err

@@ -64,8 +64,8 @@ def test_a_card_in_a_room_is_well(card: PluggedCard) -> None:
     assert said["plays at"] == '"vcard": 48 kHz, 1 or 2 channels; 16 kHz mono from 48 kHz, 1 channel'
     assert said["library"].startswith("PortAudio V19")
     assert said["devices"].startswith("2 with a microphone, 2 with a speaker")
-    assert said["microphone"].startswith("vcard opened at 48000 Hz, 1 channel; it reports")
-    assert said["speaker"].startswith("vcard opened at 48000 Hz, 1 channel; it reports")
+    assert said["microphone"].startswith('"vcard" opened at 48000 Hz, 1 channel; it reports')
+    assert said["speaker"].startswith('"vcard" opened at 48000 Hz, 1 channel; it reports')
     assert said["round trip"].endswith("(3 of 3 chirps heard), and the echo has -6 dB of the played sound")
     assert said["server"].startswith("note: no PipeWire and no PulseAudio")
 
@@ -79,7 +79,7 @@ def test_what_the_device_has_is_taken_and_converted(
     said = doctor(new_card(rate=rate, mic=microphones, speaker=speakers))
     channels = "1 channel" if microphones == 1 else f"{microphones} channels"
     taken = "" if rate == 16_000 else f"{rate} Hz, {channels}, and converted to "
-    assert said["microphone"].startswith(f"vcard opened at {taken}16000 Hz, 1 channel; it reports")
+    assert said["microphone"].startswith(f'"vcard" opened at {taken}16000 Hz, 1 channel; it reports')
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_another_program_holds_the_card(card: PluggedCard) -> None:
         said = doctor(card)
     assert said["microphone"].startswith("bad: the microphone 'vcard' is in use by another program: end it")
     assert "sound server (PipeWire, PulseAudio), which shares devices" in said["microphone"]
-    assert said["speaker"].startswith("vcard opened at")
+    assert said["speaker"].startswith('"vcard" opened at')
 
 
 def test_a_card_that_this_user_may_not_use(card: PluggedCard) -> None:
@@ -267,7 +267,7 @@ def test_a_speaker_that_stands_still_behind_its_server(new_card: NewCard) -> Non
 
 def test_a_pipewire_that_dies(new_card: NewCard) -> None:
     server = Server(new_card(server="pipewire"))
-    assert doctor(server.card, device="")["microphone"].startswith("default opened at")
+    assert doctor(server.card, device="")["microphone"].startswith('"default" opened at')
     server.kill()
     said = doctor(server.card, device="")
     assert said["server"].startswith("bad: PipeWire does not answer")

@@ -81,7 +81,7 @@ class StreamInfo:
         converted = f", and converted to {self.format}" if self.taken != self.format else ""
         why = f"; it refused {self.why}" if self.why else ""
         latency = f"; it reports {1e3 * self.latency_s:.0f} ms of latency"
-        return f"{printable(self.device)} opened at {self.taken}{converted}{latency}{why}"
+        return f'"{printable(self.device)}" opened at {self.taken}{converted}{latency}{why}'
 
     @property
     def sounded_s(self) -> float:

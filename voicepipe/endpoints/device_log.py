@@ -28,10 +28,14 @@ class DeviceLog:
 
     def __init__(self, kind: DeviceKind, device: str, on_loss: OnLoss) -> None:
         self._kind = kind
-        self.device = printable(device) or "(the default one)"
-        """The name of the device: the requested name, or the name of the opened device."""
+        self.device = printable(device)
+        """The name of the device, requested or opened; empty: the default one."""
         self._on_loss = on_loss
         self._reminder = Reminder()
+
+    @property
+    def _name(self) -> str:
+        return f'the {self._kind} "{self.device}"' if self.device else f"the default {self._kind}"
 
     def log_opened(self, info: StreamInfo) -> None:
         """Log that the device was opened, and how."""
@@ -41,7 +45,7 @@ class DeviceLog:
         """Log that the device is absent at the start, and that the run waits for it."""
         if self._reminder.is_due(now_s):
             why = printable(error)
-            _log.warning("the %s %s is absent (%s); the run waits for it", self._kind, self.device, why)
+            _log.warning("%s is absent (%s); the run waits for it", self._name, why)
 
     def log_lost(self, error: DeviceError, since_s: float, now_s: float, *, ending: bool) -> None:
         """Log that the device is lost, or still lost, and what to do."""
@@ -49,10 +53,10 @@ class DeviceLog:
             return
         lost = f"lost for {now_s - since_s:.0f} s" if now_s - since_s >= 1 else "lost"
         advice = "the run is ending" if ending else _ADVICE[self._on_loss]
-        _log.warning("the %s %s is %s (%s): %s", self._kind, self.device, lost, printable(error), advice)
+        _log.warning("%s is %s (%s): %s", self._name, lost, printable(error), advice)
 
     def log_back(self, info: StreamInfo, lost_s: float, now_s: float) -> None:
         """Log that the device works again, if its loss was logged."""
         if self._reminder.note_recovery(now_s):
             device = printable(info.device)
-            _log.info("the %s %s is back after %.1f s: %s", self._kind, device, lost_s, info.how)
+            _log.info('the %s "%s" is back after %.1f s: %s', self._kind, device, lost_s, info.how)

@@ -235,7 +235,7 @@ class KeptDevice(Generic[S]):
         counted = None if stream is None else stream.callbacks
         return DeviceState(
             self._kind,
-            self._log.device if stream is None else printable(stream.info.device),
+            self._log.device or "(the default one)" if stream is None else printable(stream.info.device),
             callbacks=self._counts.calls + (counted or 0) if stream is None or counted is not None else None,
             lost_s=None if lost_at is None else self._clock() - lost_at,
             absent=self._search.absent,

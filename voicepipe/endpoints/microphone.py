@@ -151,9 +151,9 @@ class MicrophoneInput(DeviceStage):
         return True
 
     def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
-        name = "it" if device.stream is None else printable(device.stream.info.device)
+        name = "" if device.stream is None else f' "{printable(device.stream.info.device)}"'
         _log.warning(
-            "the microphone %s has delivered only zeros for %g s: it may be muted in the mixer or by a "
+            "the microphone%s has delivered only zeros for %g s: it may be muted in the mixer or by a "
             "switch, be a virtual device without input, or be held by another program; on macOS, allow "
             "this program to use the microphone in the privacy settings",
             name,
