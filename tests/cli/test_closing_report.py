@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from voicepipe import DeviceStatistics, DropReason, RunReport, RunState, SeamReport
-from voicepipe.cli.parts.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.cli.terminal.closing_report import describe_end, engineers_report, losses, seconds, troubles
 
 SPEAKER = DeviceStatistics(
     *("the speaker", "speaker", "USB Audio", False, 16_000, 1, 9, 9, 0, 0, 0, 0.0, 0, 0.0, 0.04)

@@ -12,8 +12,8 @@ import pytest
 from cli.test_screen import Terminal
 from support.sound import noise
 from voicepipe import OutputAudioFrame, Pipeline, PipelineTask, SpeakerOutput
-from voicepipe.cli.parts.display import Countdown, Display
-from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.terminal.display import Countdown, Display
+from voicepipe.cli.terminal.screen import Screen
 from voicepipe_devices.fake import SimulatedCard
 
 End = Callable[[PipelineTask], None]

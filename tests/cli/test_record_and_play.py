@@ -15,7 +15,7 @@ from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
 from voicepipe.audio.wav_file import WavReader, WavWriter
 from voicepipe.cli import main
 from voicepipe.cli.commands.record import Recorder, recording_path
-from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.terminal.screen import Screen
 from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from voicepipe.cli import main
+from voicepipe.cli.arguments.options import SETTINGS
 from voicepipe.cli.commands import doctor, latency, level, record, vad
 from voicepipe.cli.commands import echo as echo_program
 from voicepipe.cli.commands.echo import EchoOptions, read_options
-from voicepipe.cli.parts.options import SETTINGS
 
 
 class Settings:

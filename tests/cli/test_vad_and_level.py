@@ -17,7 +17,7 @@ import pytest
 from support.bare import bare
 from support.program_output import without_slow_steps
 from voicepipe.cli import main
-from voicepipe.cli.parts.status_lines import bar
+from voicepipe.cli.terminal.status_lines import bar
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"

@@ -8,8 +8,8 @@ import pytest
 
 from cli.test_screen import Terminal
 from voicepipe.cli import COMMANDS, main
-from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.wrapping import cells, columns_of, cut, wrap
+from voicepipe.cli.terminal.screen import Screen
+from voicepipe.cli.terminal.wrapping import cells, columns_of, cut, wrap
 
 
 def test_a_line_is_broken_at_words_and_what_goes_on_is_indented() -> None:

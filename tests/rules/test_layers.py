@@ -310,7 +310,7 @@ def test_an_import_for_typing_is_told_apart(condition: str) -> None:
         ("voicepipe.stages.gain", "import numpy", False),
         ("voicepipe_devices.streams", "from voicepipe.devices.port import DeviceInfo", False),
         ("voicepipe_devices.streams", "from voicepipe.frames import Frame", True),
-        ("voicepipe.cli.parts.sound_source", "from voicepipe_devices import fake", False),
+        ("voicepipe.cli.arguments.sound_source", "from voicepipe_devices import fake", False),
     ],
 )
 def test_an_import_that_points_up_is_complained_of(importer: str, source: str, complained: bool) -> None:

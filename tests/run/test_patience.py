@@ -26,7 +26,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.cli.parts.sound_source import choose_sound
+from voicepipe.cli.arguments.sound_source import choose_sound
 from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe.service.heartbeat import devices_of
 from voicepipe_devices.fake import SimulatedCard

@@ -95,7 +95,7 @@ def test_a_program_s_log_is_json_on_request(asked: list[str], tmp_path: Path) ->
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_program_whose_output_is_kept_does_not_fill_it_with_its_status(tmp_path: Path, kept: bool) -> None:
     program = (
-        "import logging; from voicepipe.cli.parts.screen import Screen, log_to\n"
+        "import logging; from voicepipe.cli.terminal.screen import Screen, log_to\n"
         "screen = Screen(); log_to(screen, 'echo', debug=False)\n"
         "screen.status('level'); logging.getLogger('voicepipe').warning('lost')\n"
     )
@@ -112,7 +112,7 @@ def test_a_program_whose_output_is_kept_does_not_fill_it_with_its_status(tmp_pat
 @pytest.mark.skipif(sys.platform == "win32", reason="allowed skip: only Linux has the journal")
 def test_a_program_s_json_in_the_journal_keeps_its_priority(tmp_path: Path) -> None:
     program = (
-        "import logging; from voicepipe.cli.parts.screen import Screen, log_to\n"
+        "import logging; from voicepipe.cli.terminal.screen import Screen, log_to\n"
         "log_to(Screen(), 'echo', debug=False, log_format='json')\n"
         "logging.getLogger('voicepipe').info('well')\n"
     )

@@ -112,8 +112,8 @@ def main(arguments: "Sequence[str] | None" = None, program: str = "voicepipe", o
 
 
 def _print_usage() -> None:
-    from voicepipe.cli.parts.plugins import describe_plugins
-    from voicepipe.cli.parts.wrapping import columns_of, wrap
+    from voicepipe.cli.arguments.plugins import describe_plugins
+    from voicepipe.cli.terminal.wrapping import columns_of, wrap
 
     commands = {**COMMANDS, **describe_plugins(COMMANDS), "--version": "print the version"}
     width = max(map(len, commands)) + 2
@@ -125,8 +125,8 @@ def _print_usage() -> None:
 
 def _run_another(name: str, given: "Sequence[str]", program: str) -> int:
     """Run a command of another package, or say that there is none of that name."""
-    from voicepipe.cli.parts.plugins import plugin_names, run_plugin
-    from voicepipe.cli.parts.wrapping import complain
+    from voicepipe.cli.arguments.plugins import plugin_names, run_plugin
+    from voicepipe.cli.terminal.wrapping import complain
 
     plugins = plugin_names(COMMANDS)
     if name in plugins:

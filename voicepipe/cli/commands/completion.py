@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.plugins import describe_plugins, plugin_parser
-from voicepipe.cli.parts.wrapping import complain
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.arguments.plugins import describe_plugins, plugin_parser
+from voicepipe.cli.terminal.wrapping import complain
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from voicepipe.cli.parts.options import Parser, settings_parser
-from voicepipe.cli.parts.settings import (
+from voicepipe.cli.arguments.options import Parser, settings_parser
+from voicepipe.cli.arguments.settings import (
     DEFAULT,
     Setting,
     SettingsError,
@@ -20,8 +20,8 @@ from voicepipe.cli.parts.settings import (
     unknown_variables,
     variable_of,
 )
-from voicepipe.cli.parts.settings_file import change
-from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
+from voicepipe.cli.arguments.settings_file import change
+from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, DeviceInfo
 from voicepipe.devices.trial import CHANNELS, RATES, DeviceTrial, SideTrial

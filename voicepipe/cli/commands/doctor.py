@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
+from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.commands.devices import describe_side
 from voicepipe.cli.parts.chirp import Chirp, collect, open_microphone, open_speaker, round_trip
 from voicepipe.cli.parts.doctor_finding import INDENT, Finding, Verdict
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import Screen
+from voicepipe.cli.terminal.screen import Screen
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import (
     Backend,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.cli.parts.closing_report import describe_end, engineers_report, losses, seconds, troubles
-from voicepipe.cli.parts.display import Countdown
-from voicepipe.cli.parts.echo_display import Dashboard
-from voicepipe.cli.parts.end_after import EndAfter, EndAfterAudio
-from voicepipe.cli.parts.options import SETTINGS, Parser
-from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
-from voicepipe.cli.parts.vad_options import VadSettings, vad_settings
+from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
+from voicepipe.cli.arguments.options import SETTINGS, Parser
+from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
+from voicepipe.cli.arguments.vad_options import VadSettings, vad_settings
+from voicepipe.cli.terminal.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.cli.terminal.display import Countdown
+from voicepipe.cli.terminal.echo_display import Dashboard
+from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import PipelineStartError

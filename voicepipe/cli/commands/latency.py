@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from voicepipe.audio.format import AudioFormat
+from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.parts.chirp import Chirp, Trip, open_microphone, open_speaker, round_trip
 from voicepipe.cli.parts.measurement import Measurement
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.wrapping import columns_of, wrap
+from voicepipe.cli.terminal.screen import Screen, run_on_screen
+from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, StreamRequest
 

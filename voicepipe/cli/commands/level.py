@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
-from voicepipe.cli.parts.closing_report import describe_end, losses, seconds, troubles
-from voicepipe.cli.parts.display import Display
-from voicepipe.cli.parts.end_after import EndAfter, EndAfterAudio
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import MICROPHONE, Sound, choose_sound
-from voicepipe.cli.parts.status_lines import beside, devices_line, level_line
+from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.arguments.sound_source import MICROPHONE, Sound, choose_sound
+from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.vad_file import Segments
-from voicepipe.cli.parts.vad_options import VAD_FLAGS, VadSettings, vad_settings
+from voicepipe.cli.terminal.closing_report import describe_end, losses, seconds, troubles
+from voicepipe.cli.terminal.display import Display
+from voicepipe.cli.terminal.screen import Screen, run_on_screen
+from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame

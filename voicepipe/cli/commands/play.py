@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voicepipe.audio.wav_file import WavReader
-from voicepipe.cli.parts.closing_report import describe_end, losses, seconds, troubles
-from voicepipe.cli.parts.display import Countdown, Display
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import CALM_LATENCY_S, SPEAKER
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, SPEAKER
+from voicepipe.cli.terminal.closing_report import describe_end, losses, seconds, troubles
+from voicepipe.cli.terminal.display import Countdown, Display
+from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.devices.backends import open_backend
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.audio.wav_file import WavWriter
-from voicepipe.cli.parts.closing_report import describe_end, seconds, troubles
-from voicepipe.cli.parts.display import Display
-from voicepipe.cli.parts.end_after import EndAfterAudio
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import Screen, run_on_screen
-from voicepipe.cli.parts.sound_source import CALM_LATENCY_S, MICROPHONE
+from voicepipe.cli.arguments.end_after import EndAfterAudio
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, MICROPHONE
+from voicepipe.cli.terminal.closing_report import describe_end, seconds, troubles
+from voicepipe.cli.terminal.display import Display
+from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.devices.backends import open_backend
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.errors import PipelineStartError

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicepipe.cli.parts.options import Parser
+from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.parts.service_unit import MARK, Unit
-from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
+from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable
 

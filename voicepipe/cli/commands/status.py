@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]

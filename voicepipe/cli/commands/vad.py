@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from voicepipe.cli.parts.options import Parser
-from voicepipe.cli.parts.screen import describe
+from voicepipe.cli.arguments.options import Parser
+from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.vad_file import Hearing, hear
-from voicepipe.cli.parts.vad_options import VAD_FLAGS, VadSettings, vad_settings
-from voicepipe.cli.parts.wrapping import columns_of, complain, wrap
+from voicepipe.cli.terminal.screen import describe
+from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.speech.vad import Judgement, VADProcessor
 from voicepipe.text import printable

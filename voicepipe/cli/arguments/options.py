@@ -13,8 +13,8 @@ from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
 from voicepipe.checks import check_number
-from voicepipe.cli.parts.settings import SettingsError, apply
-from voicepipe.cli.parts.wrapping import columns_of, wrap
+from voicepipe.cli.arguments.settings import SettingsError, apply
+from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import TypedDict
 
-from voicepipe.cli.parts.options import Parser
+from voicepipe.cli.arguments.options import Parser
 from voicepipe.speech.segmenter import preset
 
 __all__ = ["VAD_FLAGS", "VadArguments", "VadSettings", "vad_settings"]

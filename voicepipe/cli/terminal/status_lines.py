@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.level import Level
-from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.wrapping import cells
+from voicepipe.cli.terminal.screen import Screen
+from voicepipe.cli.terminal.wrapping import cells
 from voicepipe.report import DeviceStatistics
 
 if TYPE_CHECKING:

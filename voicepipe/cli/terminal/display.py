@@ -8,8 +8,8 @@ import math
 import sys
 from collections.abc import Iterable
 
-from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.wrapping import wrap
+from voicepipe.cli.terminal.screen import Screen
+from voicepipe.cli.terminal.wrapping import wrap
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame
 from voicepipe.pipeline.processor import InlineProcessor

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from voicepipe import errors
-from voicepipe.cli.parts.wrapping import columns_of, complain, cut, wrap
+from voicepipe.cli.terminal.wrapping import columns_of, complain, cut, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.service.log_formats import JournalFormatter, JsonFormatter, is_journal
 from voicepipe.text import printable

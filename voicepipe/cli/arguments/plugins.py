@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-from voicepipe.cli.parts.wrapping import complain
+from voicepipe.cli.terminal.wrapping import complain
 from voicepipe.text import printable
 
 __all__ = ["GROUP", "describe_plugins", "plugin_names", "plugin_parser", "run_plugin"]

@@ -9,7 +9,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from voicepipe.cli.parts.settings import SettingsError
+from voicepipe.cli.arguments.settings import SettingsError
 from voicepipe.text import printable
 
 __all__ = ["change"]

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.level import FLOOR_DB, Level
-from voicepipe.cli.parts.closing_report import seconds
-from voicepipe.cli.parts.display import Display
-from voicepipe.cli.parts.screen import Screen
-from voicepipe.cli.parts.status_lines import beside, devices_line, level_line
+from voicepipe.cli.terminal.closing_report import seconds
+from voicepipe.cli.terminal.display import Display
+from voicepipe.cli.terminal.screen import Screen
+from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
