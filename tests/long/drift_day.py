@@ -8,6 +8,7 @@ a reader that the speaker's drives, and the controller between them.
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
 import sys
@@ -222,4 +223,6 @@ def main(hours: float = 24.0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(float(hours) for hours in sys.argv[1:2])))
+    parser = argparse.ArgumentParser(description="Reckon a day of live audio between two clocks.")
+    parser.add_argument("hours", type=float, nargs="?", default=24.0, help="how long; 24 by default")
+    sys.exit(main(parser.parse_args().hours))
