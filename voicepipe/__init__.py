@@ -15,7 +15,7 @@ The modules at the root are the vocabulary, which all folders share:
     params       the parameters and the time limits of a run
     report       the report of a run
     air          the times at which the speakers of a run sound
-    checks, text, lazy, version, sample    small tools, and a bundled voice
+    checks, text, version, sample          small tools, and a bundled voice
 
 Each folder is one part, and its docstring lists its files:
 
@@ -34,10 +34,10 @@ Each folder is one part, and its docstring lists its files:
     cli          the command `voicepipe`
 """
 
-from voicepipe.lazy import homes_of, lazy_names
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
+    from collections.abc import Callable
+
     from voicepipe.audio.format import AudioFormat as AudioFormat
     from voicepipe.audio.level import Level as Level
     from voicepipe.census.census import (
@@ -236,6 +236,43 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.stages.meter import LevelMeter as LevelMeter
     from voicepipe.stages.tap import Tap as Tap
     from voicepipe.version import __version__ as __version__
+
+
+def homes_of(names_by_module: dict[str, str]) -> dict[str, str]:
+    """Return the home module of each name.
+
+    Args:
+        names_by_module: for each module, its names, separated by spaces.
+    """
+    return {name: module for module, names in names_by_module.items() for name in names.split()}
+
+
+def lazy_names(
+    package: str, namespace: dict[str, object], homes: dict[str, str]
+) -> "tuple[Callable[[str], object], Callable[[], list[str]]]":
+    """Return `__getattr__` and `__dir__` for a package.
+
+    Args:
+        package: the name of the package, for error messages.
+        namespace: the package's globals, which keep each name after its first use.
+        homes: the home module of each name.
+    """
+
+    def get(name: str) -> object:
+        home = homes.get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        import importlib
+
+        value: object = getattr(importlib.import_module(home), name)
+        namespace[name] = value
+        return value
+
+    def names() -> list[str]:
+        return sorted({*namespace, *homes})
+
+    return get, names
+
 
 _HOMES = homes_of(
     {

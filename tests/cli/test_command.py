@@ -157,7 +157,7 @@ def test_until_ctrl_c_is_minded_nothing_is_imported() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "['voicepipe', 'voicepipe.cli', 'voicepipe.lazy']\n"
+    assert done.stdout == "['voicepipe', 'voicepipe.cli']\n"
 
 
 def test_a_reader_that_has_enough_is_no_error() -> None:

@@ -29,7 +29,7 @@ COMMANDS = {
     "vad": ("-m", "voicepipe", "vad", str(SAMPLE)),
 }
 TRIES = 3 * TIMES
-OUR_FRAME = re.compile(r'File ".*[/\\]voicepipe[/\\](?!__init__|lazy)')
+OUR_FRAME = re.compile(r'File ".*[/\\]voicepipe[/\\](?!__init__)')
 """Python's own start, which ends with the import of the package, is not ours to mend."""
 
 

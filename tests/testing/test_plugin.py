@@ -389,7 +389,6 @@ def test_importing_the_plugin_imports_next_to_nothing() -> None:
     )
     assert done.stdout.split() == [
         "voicepipe",
-        "voicepipe.lazy",
         "voicepipe.testing",
         "voicepipe.testing.plugin",
     ]

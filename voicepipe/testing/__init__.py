@@ -36,7 +36,7 @@ libraries, or the run time of Python code. It also does not cover the operating 
 scheduling, killed processes.
 """
 
-from voicepipe.lazy import homes_of, lazy_names
+from voicepipe import homes_of, lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing: nothing is imported here before a program minds Ctrl-C
