@@ -34,6 +34,9 @@ from voicepipe import (
     SpeakerOutput,
     take_census,
 )
+from voicepipe.endpoints.bot_speech import BotSpeech
+from voicepipe.run.course import Course
+from voicepipe_devices.device_watch import DeviceWatch
 from voicepipe_devices.fake.sides import Side
 
 __all__ = ["Played", "PlayedRun", "play"]
@@ -42,6 +45,9 @@ HANGS_S = 60.0
 """A run that takes so much longer than anything it waits for will take for ever."""
 AFTERWARDS_S = 12.0
 """By then every call into a library has come back."""
+
+_OWNERS = tuple(f"{owner.__name__}." for owner in (DeviceWatch, Course, BotSpeech))
+"""Those whose timers belong to one run."""
 
 
 @dataclass(slots=True)
@@ -325,7 +331,7 @@ class _Play:
         census = take_census()
         left = [task for task in census.tasks if task.startswith(f"{name}:") and not task.startswith(own)]
         if all(body.done() for body in self._bodies.values()) and not census.abandoned:
-            left += [timer for timer in census.timers if timer.startswith(("_Watch.", "Run.", "Speaker"))]
+            left += [timer for timer in census.timers if timer.startswith(_OWNERS)]
         self._journal.outrages += [f"left of {name} when it has returned: {each}" for each in left]
 
     async def _refused(self, run: Coroutine[None, None, RunReport], outrage: str) -> None:
