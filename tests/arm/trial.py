@@ -240,7 +240,7 @@ def records(service: Unit) -> None:
     until(lambda: service.pid not in (pid, 0) and service.works, 60)
     CARDS.speak(sentence(1))()
     done = run(VOICEPIPE, "service", "uninstall", "--name", "notes")
-    folder = Path(done.stdout.strip().rpartition("what it recorded stays: ")[2])
+    folder = Path(done.stdout.strip().rpartition("recordings are kept: ")[2])
     files = sorted(folder.glob("*.wav")) if folder.is_absolute() else []
     check("killed, it goes on in another file", len(files) == 2, [*files, done.stdout])
     found = likeness(sentence(1), files[-1]) if files else 0.0
