@@ -249,6 +249,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
             ["--backend", "soundblaster"],
             "unknown back end 'soundblaster'; choose portaudio, wav:IN.wav,OUT.wav or fake",
         ),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate (--help"),  # it is like no other
         (["--backend", "wav:"], "the back end 'wav' needs a file"),
         (["--backend", "fake:1"], "the back end 'fake' takes nothing behind its name"),
         (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),

@@ -78,8 +78,10 @@ class Parser(argparse.ArgumentParser):
         """Parse the arguments; an unknown option gets the nearest known one named. Raises: SystemExit."""
         given, unknown = self.parse_known_args(arguments)
         if unknown:
-            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
-            meant = "".join(f"; did you mean {name}?" for name in near)
+            # Without their dashes, which would make any two options alike.
+            names = {option.lstrip("-"): option for option in self._option_string_actions}
+            near = difflib.get_close_matches(unknown[0].partition("=")[0].lstrip("-"), names, 1)
+            meant = "".join(f"; did you mean {names[name]}?" for name in near)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return given
 
