@@ -11,32 +11,39 @@ import pytest
 from support.stages import Recorder
 from voicepipe import AudioFormat, Limits, Pipeline, PipelineTask, StartParams
 
-LIMITS = [field.name for field in fields(Limits)]
+LIMITS = [field.name for field in fields(Limits) if field.name.endswith("_s")]
 
 
 def test_the_limits_are_those_that_the_design_names() -> None:
-    assert Limits() == Limits(start_s=5.0, stall_s=10.0, cancel_s=2.0, close_s=1.0)
+    assert Limits() == Limits(start_s=5.0, stall_s=5.0, cancel_s=2.0, close_s=1.0, passed_by="fail")
     assert LIMITS == ["start_s", "stall_s", "cancel_s", "close_s"]
 
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [0, 0.0, 1, 0.25, 86_400])
 def test_zero_and_more_is_a_limit(name: str, value: float) -> None:
-    assert getattr(Limits(**{name: value}), name) == value
+    assert getattr(Limits(**{name: value})  # type: ignore[arg-type], name) == value
 
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf, 10**400])
 def test_what_is_no_time_is_a_value_error_that_names_the_field(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be a finite number from 0 to "):
-        Limits(**{name: value})
+        Limits(**{name: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [True, False, "5", "10s", None, [1.0], 1j])
 def test_what_is_no_number_is_a_type_error_that_names_the_field(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{name} must be a number, not "):
-        Limits(**{name: value})
+        Limits(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["", "Fail", "raise", None, True, 1, 0.0])
+def test_a_stage_that_was_passed_by_is_a_failure_or_is_reported(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^passed_by must be 'fail' or 'report', not "):
+        Limits(passed_by=value)
+    assert Limits(passed_by="report") != Limits(passed_by="fail") == Limits()
 
 
 def test_an_unknown_limit_is_refused_by_name() -> None:

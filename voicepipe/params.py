@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from voicepipe.air import Air
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
+from voicepipe.text import quote
 
 __all__ = ["Limits", "StartParams"]
+
+PassedBy = Literal["fail", "report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,27 @@ class Limits:
     """The time limits of a run, in seconds. Zero is allowed and means no waiting.
 
     Raises:
-        TypeError, ValueError: a field is not a finite number, or is negative.
+        TypeError, ValueError: a time is not a finite number, or is negative; or `passed_by` is neither
+            "fail" nor "report".
     """
 
     start_s: float = 5.0
     """The time from `run()` until every stage is open and capture has begun."""
-    stall_s: float = 10.0
-    """The time for which one stage may make no progress while the pipeline drains."""
+    stall_s: float = 5.0
+    """The time for which one stage may make no progress while the pipeline drains. A stage with
+    `may_take_s` has that time instead."""
     cancel_s: float = 2.0
     """The time from a cancel until everything is closed. Stages have half of it to stop."""
     close_s: float = 1.0
     """The time for the clean-up of all stages, side by side, after they have ended."""
+    passed_by: PassedBy = "fail"
+    """The outcome after a stage has used up `stall_s`, and EndFrame has passed it by.
+
+    "fail": `run()` raises PipelineError when everything is closed. "report": `run()` returns its
+    report, which names the stage in `slow`."""
 
     def __post_init__(self) -> None:
         for name in ("start_s", "stall_s", "cancel_s", "close_s"):
             check_seconds(name, getattr(self, name))
+        if self.passed_by not in ("fail", "report"):
+            raise ValueError(f"passed_by must be 'fail' or 'report', not {quote(self.passed_by)}")

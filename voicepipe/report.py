@@ -189,6 +189,12 @@ class SlowStage:
     holding: str
     """The frame it held."""
 
+    @property
+    def advice(self) -> str:
+        """A line about it without the stage's name, and with the cure where it is meant to take so long."""
+        cure = "set its may_take_s if it may take longer"
+        return f"it stood still for {self.seconds:.1f} s ({cure}) at {self.where}, holding {self.holding}"
+
     def __str__(self) -> str:
         return f"{self.stage} stood still for {self.seconds:.1f} s at {self.where}, holding {self.holding}"
 
@@ -224,7 +230,8 @@ class RunReport:
     errors: tuple[StageError, ...] = ()
     """The first hundred; those that did not end the run included."""
     slow: tuple[SlowStage, ...] = ()
-    """The stages that made no progress while the run drained, and were passed by."""
+    """The stages that made no progress while the run drained, and were passed by. The run then failed,
+    unless its limits have `passed_by="report"`. Also the stages that blocked the event loop."""
     forced: tuple[str, ...] = ()
     """The names of what a safety net had to stop after a clean end. Empty, or it is a bug."""
     abandoned: tuple[Abandoned, ...] = ()

@@ -438,6 +438,8 @@ async def test_an_opening_in_progress_does_not_hold_up_the_end(request_: str, de
 @pytest.mark.parametrize("lost_at", [1.0, 3.0])
 async def test_nobody_looks_for_a_lost_speaker_while_the_rest_drains(lost_at: float) -> None:
     class Slow(FrameProcessor):
+        may_take_s = 10.0
+
         async def on_end(self) -> None:
             await asyncio.sleep(8.0)
 

@@ -122,7 +122,7 @@ async def test_a_stuck_branch_is_passed_by_and_the_end_leaves_once() -> None:
 
     behind = Recorder()
     parallel = ParallelPipeline([Does(hang, "stuck")], [Recorder()])
-    task = PipelineTask(Pipeline([parallel, behind]), limits=Limits(stall_s=2))
+    task = PipelineTask(Pipeline([parallel, behind]), limits=Limits(stall_s=2, passed_by="report"))
     ends = Ends(task)
     await task.queue_frame(TextFrame("x"))
     task.end()

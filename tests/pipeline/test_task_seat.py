@@ -29,7 +29,7 @@ _mood: contextvars.ContextVar[str] = contextvars.ContextVar("mood", default="non
 @asynccontextmanager
 async def running(*stages: FrameProcessor) -> AsyncIterator[PipelineTask]:
     """A pipeline whose stages all wait for a frame."""
-    task = PipelineTask(Pipeline(list(stages)), limits=Limits(stall_s=3))
+    task = PipelineTask(Pipeline(list(stages)), limits=Limits(stall_s=3, passed_by="report"))
     ends = Ends(task)
     run = asyncio.create_task(task.run())
     await ends.started.wait()

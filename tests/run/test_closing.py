@@ -108,7 +108,9 @@ async def test_an_end_that_a_stage_hangs_with_goes_past_it() -> None:
             await forever()
 
     behind = Recorder()
-    task = PipelineTask(Pipeline([Hangs(name="hangs"), behind]), limits=Limits(stall_s=1.0))
+    task = PipelineTask(
+        Pipeline([Hangs(name="hangs"), behind]), limits=Limits(stall_s=1.0, passed_by="report")
+    )
     ends = Ends(task)
     later(1.0, task.end)
     report = await task.run()

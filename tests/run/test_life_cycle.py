@@ -283,7 +283,8 @@ async def test_what_a_stage_pushes_before_the_start_cannot_hold_start_frame_up()
     async def hang(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
         await forever()
 
-    task = PipelineTask(Pipeline([Floods(), Does(hang, "hangs"), Recorder()]), limits=Limits(stall_s=1))
+    limits = Limits(stall_s=1, passed_by="report")
+    task = PipelineTask(Pipeline([Floods(), Does(hang, "hangs"), Recorder()]), limits=limits)
     ends = Ends(task)
     later(1, task.end)
     report = await task.run()
@@ -628,7 +629,8 @@ async def test_a_hanging_stage_is_named_with_its_line_and_passed_by() -> None:
         await forever()
 
     before, behind = Recorder("before"), Recorder("behind")
-    task = PipelineTask(Pipeline([before, Does(hang, "hangs"), behind]), limits=Limits(stall_s=10))
+    limits = Limits(stall_s=10, passed_by="report")
+    task = PipelineTask(Pipeline([before, Does(hang, "hangs"), behind]), limits=limits)
     await task.queue_frame(TextFrame("one"))
     await task.queue_frame(TextFrame("two"))
     task.end()
@@ -680,7 +682,8 @@ async def test_a_stage_that_swallows_its_cancellation_for_ever_is_abandoned_and_
         await stubborn(60)
 
     behind = Recorder("behind")
-    task = PipelineTask(Pipeline([Does(swallow, "deaf"), behind]), limits=Limits(stall_s=3))
+    limits = Limits(stall_s=3, passed_by="report")
+    task = PipelineTask(Pipeline([Does(swallow, "deaf"), behind]), limits=limits)
     await task.queue_frame(TextFrame("x"))
     later(1, getattr(task, stop))
     report = await task.run()

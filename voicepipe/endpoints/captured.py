@@ -76,6 +76,10 @@ class Captured:
         self._gap += gap
         self.dropped[DropReason.DEVICE_LOST] += gap
 
+    def drop(self, block: Block, reason: str) -> None:
+        """Count a block that was read, and cannot be pushed, as dropped."""
+        self.dropped[reason] += len(block.data) // self.format.sample_bytes
+
     def drop_rest(self, stream: InputStream | None, reason: str) -> None:
         """Count the captured samples that will not be read as dropped."""
         while (block := self.next_lost_block()) is not None:

@@ -132,7 +132,11 @@ class MicrophoneInput(DeviceStage):
         block = captured.next_lost_block()
         if block is None and (stream := device.stream) is not None and (raw := stream.read()) is not None:
             block = captured.place(raw, stream)
-            await device.confirm()
+            try:
+                await device.confirm()
+            except asyncio.CancelledError:
+                captured.drop(block, self._rest_reason)
+                raise
         if block is None:
             return False
         self._taken += 1

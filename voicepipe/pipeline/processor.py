@@ -52,8 +52,8 @@ class Outlet(Protocol):
 class MailboxSeat(Protocol):
     """The additional services for a stage with a mailbox."""
 
-    pushed: int
-    """The number of frames that the stage has pushed."""
+    left: int
+    """The number of pushes that the stage has left until it lets other tasks run."""
     box: Mailbox
     """The mailbox of the stage."""
 
@@ -67,11 +67,14 @@ class MailboxSeat(Protocol):
         """The way upstream."""
         ...
 
-    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
 
-    async def wait_for_room(self, full: Congestion) -> None:
-        """Wait until there is room; handle the system frames that arrive meanwhile."""
+    async def wait_for_room(self, full: Congestion | None) -> None:
+        """Wait until there is room; handle the system frames that arrive meanwhile.
+
+        Without a congested place, only let other tasks run.
+        """
 
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
@@ -176,6 +179,12 @@ class FrameProcessor(Processor):
     Set it in a stage that makes the program's answer. The cancelled frame is counted as
     interrupted. Waiting frames that are not interruptible stay."""
 
+    may_take_s: float | None = None
+    """The time for which the stage may make no progress while a run drains; None: `Limits.stall_s`.
+
+    Set it in a stage that waits for a slow service, such as a language model. An attribute of the
+    class or the object, or a property. A run does not start if it is no time in seconds."""
+
     def __init__(self, *, name: str = "", on_error: OnError = "fail", mailbox: int = CAPACITY) -> None:
         super().__init__(name=name, on_error=on_error)
         self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
@@ -192,7 +201,9 @@ class FrameProcessor(Processor):
         """Push a frame. A downstream push then waits while a mailbox is full; upstream never waits.
 
         A new EndFrame, CancelFrame or InterruptionFrame asks the task to end, cancel or interrupt
-        the run. Frames that are pushed after EndFrame has passed are dropped and counted.
+        the run. Frames that are pushed after EndFrame has passed are dropped and counted. Every
+        256th push lets other tasks run, so a task that only pushes cannot keep the event loop for
+        itself.
 
         Raises:
             TypeError: `frame` is not a frame.
@@ -205,12 +216,13 @@ class FrameProcessor(Processor):
                 f"{self.name} is not in a running pipeline: "
                 f"it cannot push {frame!r} before on_start or after cleanup"
             )
-        seat.pushed += 1
+        left = seat.left - 1
+        seat.left = left
         if not isinstance(frame, Frame) or frame.is_request:
-            seat.push_unusual(frame, direction)
-            return
-        full = (seat.down if direction is _DOWN else seat.up).send(frame)
-        if full is not None:
+            full = seat.push_unusual(frame, direction)
+        else:
+            full = (seat.down if direction is _DOWN else seat.up).send(frame)
+        if full is not None or not left:
             await seat.wait_for_room(full)
 
     async def on_end(self) -> None:
@@ -219,7 +231,7 @@ class FrameProcessor(Processor):
     def progress(self) -> object:
         """Return a value that changes as long work advances (a position, a counter).
 
-        While a run drains, a stage must make progress within the stall limit. It counts as stuck if it
+        While a run drains, a stage must make progress within its limit (`may_take_s`). It is stuck if it
         handles no frame, pushes no frame, and this value does not change. A stage that plays sound
         returns its position.
         """

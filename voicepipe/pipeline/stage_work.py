@@ -62,7 +62,7 @@ class StageWork:
         """The number of pushes that wait for room downstream."""
         self._cut: _Cut | None = None
         self._outer: Frame | None = None
-        """The frame whose push waits while a system frame is handled."""
+        """The frame whose push waits while a system frame is handled. None while none is."""
         self._cut_outer = False
 
     # -- the task ------------------------------------------------------------
@@ -135,13 +135,12 @@ class StageWork:
     def _handle_exception(self, error: BaseException) -> None:
         """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
-        interrupted = isinstance(error, asyncio.CancelledError)
-        if isinstance(error, _FrameCutError):
-            self._drop(frame, DropReason.INTERRUPTED)
-        elif interrupted and self._cut is _Cut.FRAME:
+        cut, is_cancelled = self._cut, isinstance(error, asyncio.CancelledError)
+        if cut is _Cut.FRAME:  # also where the stage made another error of it
             self._forget_cut()
+        if isinstance(error, _FrameCutError) or (is_cancelled and cut is _Cut.FRAME):
             self._drop(frame, DropReason.INTERRUPTED)
-        elif not (interrupted and self._cut is _Cut.STOP):
+        elif not (is_cancelled and cut is _Cut.STOP):
             self._drop(frame, reason_of(error))
             self._seat.handle_error(error)
 
@@ -162,9 +161,12 @@ class StageWork:
     # -- the frame in progress -----------------------------------------------
 
     @property
-    def is_passing(self) -> bool:
-        """True while the frame in progress is StartFrame or EndFrame, which the task passes on."""
-        return isinstance(self.current, (StartFrame, EndFrame))
+    def flow(self) -> Flow | None:
+        """StartFrame or EndFrame while it is in progress. The task passes it on."""
+        for frame in (self.current, self._outer):
+            if isinstance(frame, (StartFrame, EndFrame)):
+                return frame
+        return None
 
     @property
     def held(self) -> int:
@@ -178,10 +180,13 @@ class StageWork:
             self.current = _HANDED_OVER
 
     def drop_current(self, reason: str) -> None:
-        """Drop the frame in progress and count it, unless it is StartFrame or EndFrame."""
-        if not self.is_passing:
+        """Drop the frames in progress and count them, except StartFrame and EndFrame."""
+        if not isinstance(self.current, (StartFrame, EndFrame)):
             self._drop(self.current, reason)
             self.current = None
+        if not isinstance(self._outer, (StartFrame, EndFrame)):
+            self._drop(self._outer, reason)
+            self._outer = None if self._outer is None else _HANDED_OVER
 
     # -- waiting for room ----------------------------------------------------
 
@@ -189,7 +194,6 @@ class StageWork:
         """Wait until there is room; handle the system frames that arrive meanwhile."""
         box, loop = self._seat.box, self._seat.run.loop
         own = asyncio.current_task() is self.task and self._outer is None
-        self.blocked += 1
         try:
             while full.congested:
                 entry = box.take_system() if own else None
@@ -200,24 +204,65 @@ class StageWork:
                 full.add_waiter(waiter)
                 if own:
                     box.expect_system(waiter)
+                self.blocked += 1
                 try:
                     await waiter
                 finally:
+                    self.blocked -= 1
                     full.remove_waiter(waiter)
         finally:
-            self.blocked -= 1
             if own:
                 box.expect_system(None)
 
     async def _handle_meanwhile(self, frame: Frame, direction: FrameDirection) -> None:
-        self._outer, self.current = self.current, frame
+        """Handle a system frame while the push of the frame in progress waits."""
+        self._outer = _HANDED_OVER if self.current is None else self.current
+        self.current = frame
         try:
             await self._seat.processor.process_frame(frame, direction)
+            self.handled += 1
+        except BaseException as error:  # a failure of the system frame, not of the frame that waits
+            self._fail_meanwhile(error)
         finally:
             self.current, self._outer = self._outer, None
-        if self._cut_outer:
-            self._cut_outer = False
+            cut, self._cut_outer = self._cut_outer, False
+        if cut:
             raise _FrameCutError
+
+    def _fail_meanwhile(self, error: BaseException) -> None:
+        """Handle an exception of a system frame; raise it again if it is a cancellation of the task."""
+        frame, self.current = self.current, None
+        if isinstance(error, asyncio.CancelledError) and self.task is not None and self.task.cancelling():
+            self._drop(frame, DropReason.INTERRUPTED)
+            raise error
+        if isinstance(error, GeneratorExit) and not self._has_the_loop():
+            raise error
+        self._drop(frame, reason_of(error))
+        self._seat.handle_error(error)
+        self._cut_outer = self._cut_outer or self._seat.box.bypass is not None
+
+    async def wait_to_enter(self, full: Congestion) -> None:
+        """Wait until the beginning of the pipeline has room for frames that the stage queues there.
+
+        Raises:
+            RuntimeError: the stage's own mailbox is over its limit, so the wait would never end.
+        """
+        box, loop = self._seat.box, self._seat.run.loop
+        while full.congested:
+            if box.congested:
+                raise RuntimeError(
+                    f"{self._seat.label} queued more frames into its own run than fit, and only it can make "
+                    "room: push them with self.push_frame(), or queue them in a task (self.create_task)"
+                )
+            waiter = box.wait(loop)
+            full.add_waiter(waiter)
+            self.blocked += 1
+            try:
+                await waiter
+            finally:
+                self.blocked -= 1
+                box.reader = None
+                full.remove_waiter(waiter)
 
     # -- cutting short -------------------------------------------------------
 
@@ -249,7 +294,8 @@ class StageWork:
 
 
 class _FrameCutError(asyncio.CancelledError):
-    """The error that cuts a frame whose push waited while a system frame was handled."""
+    """The error that ends the handling of a frame whose push waited while a system frame was handled."""
 
 
 _HANDED_OVER = Frame()
+"""Stands for a frame in progress that is counted elsewhere, or was none."""

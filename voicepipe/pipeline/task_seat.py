@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.link import Flow, Receive, RunHandle
@@ -15,6 +17,10 @@ from voicepipe.report import DropReason, SeamReport
 __all__ = ["TaskSeat"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+PUSHES_IN_A_ROW = 256
+"""A stage lets other tasks run after so many pushes. A push upstream, or into inline stages, never waits."""
+_SEALED_S = 0.02
+"""The pause of a stage that pushes on after its end: nobody else slows it down any more."""
 
 
 class TaskSeat(StageSeat):
@@ -29,8 +35,10 @@ class TaskSeat(StageSeat):
         self.down: Route | Sealed | Held = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
         self.up: Route | Sealed | Held = Held(label)
-        self.pushed = 0
-        """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
+        self.left = PUSHES_IN_A_ROW
+        """The number of pushes that the stage has left until it lets other tasks run."""
+        self._pushed_before = 0
+        """The number of frames pushed until it last let them."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
@@ -41,6 +49,11 @@ class TaskSeat(StageSeat):
         """Take the seat away, so that the stage can be used again."""
         super().detach()
         self.processor._mailbox_seat = None
+
+    @property
+    def pushed(self) -> int:
+        """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
+        return self._pushed_before + PUSHES_IN_A_ROW - self.left
 
     # -- the chain -----------------------------------------------------------
 
@@ -69,7 +82,7 @@ class TaskSeat(StageSeat):
 
     def pass_on(self, frame: Flow) -> None:
         """Hand StartFrame or EndFrame on, after the stage has handled it."""
-        if isinstance(frame, EndFrame):
+        if isinstance(frame, EndFrame) and self.box.bypass is None:
             self._close(DropReason.SHUTDOWN)
         self._pass(frame)
         if isinstance(frame, StartFrame):
@@ -92,14 +105,23 @@ class TaskSeat(StageSeat):
 
     # -- requests of the stage -----------------------------------------------
 
-    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
-        if not pass_request(self.run, frame, self.label):
-            (self.down if direction is _DOWN else self.up).send(frame)
+        if pass_request(self.run, frame, self.label):
+            return None
+        return (self.down if direction is _DOWN else self.up).send(frame)
 
-    async def wait_for_room(self, full: Congestion) -> None:
-        """Wait until there is room; handle the system frames that arrive meanwhile."""
-        await self.work.wait_for_room(full)
+    async def wait_for_room(self, full: Congestion | None) -> None:
+        """Wait until there is room; handle the system frames that arrive meanwhile.
+
+        Without a congested place, only let other tasks run.
+        """
+        if self.left <= 0:
+            self._pushed_before, self.left = self.pushed, PUSHES_IN_A_ROW
+        if full is None:
+            await asyncio.sleep(_SEALED_S if isinstance(self.down, Sealed) else 0)
+        else:
+            await self.work.wait_for_room(full)
 
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
@@ -121,7 +143,7 @@ class TaskSeat(StageSeat):
 
     def handle_error(self, error: BaseException) -> None:
         """Apply the stage's error policy; stop its task if the stage failed outside that task."""
-        passing = self.work.is_passing  # then the task passes it on, and ends
+        passing = self.work.flow is not None  # then the task passes it on, and ends
         super().handle_error(error)
         failed = self.box.bypass is not None
         if failed and not passing and not self.work.is_current:
@@ -147,10 +169,10 @@ class TaskSeat(StageSeat):
 
     def pass_by(self) -> None:
         """Take a stuck stage out: stop its task, and pass EndFrame on, even if the stage holds it."""
-        held = self.work.current
+        held = self.work.flow
         self.disable(DropReason.SHUTDOWN)
         self.work.stop()
-        if isinstance(held, (StartFrame, EndFrame)):
+        if held is not None:
             self._pass(held)
 
     def _close(self, reason: str) -> list[Flow]:

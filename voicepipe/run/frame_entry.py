@@ -7,6 +7,7 @@ from collections import deque
 
 from voicepipe.frames import Frame
 from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.run.run import Run
 
 __all__ = ["MOST_AT_ONCE", "FrameEntry"]
 
@@ -40,12 +41,18 @@ class FrameEntry:
             )
         self.early.append(frame)
 
-    async def wait(self, loop: asyncio.AbstractEventLoop, full: Congestion | None) -> None:
-        """Wait for room, and let other tasks run."""
+    async def wait(self, run: Run, full: Congestion | None) -> None:
+        """Wait for room, and let other tasks run. Raises: RuntimeError, as `StageWork.wait_to_enter`."""
+        work = None if full is None else run.current_work()
+        if work is not None and full is not None:
+            await work.wait_to_enter(full)
         while full is not None and full.congested:
-            waiter = loop.create_future()
+            waiter = run.loop.create_future()
             full.add_waiter(waiter)
-            await waiter
+            try:
+                await waiter
+            finally:
+                full.remove_waiter(waiter)
         if self.since_break >= MOST_AT_ONCE:
             self.since_break = 0
             await asyncio.sleep(0)

@@ -11,11 +11,12 @@ from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.processor import overrides
+from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
 from voicepipe.run.course import Course
 from voicepipe.run.failures import describe_briefly
+from voicepipe.run.stall import check_may_take_s
 
 __all__ = ["Opening"]
 
@@ -84,6 +85,8 @@ class Opening:
             self._seat = seat
             seat.open()
             await seat.processor.on_start(self._course.params)
+            if isinstance(seat.processor, FrameProcessor):
+                check_may_take_s(seat.processor, 0.0)
 
     async def _send_start(self) -> bool:
         course = self._course
@@ -118,7 +121,10 @@ class Opening:
             await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
-                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))
+                advice = (
+                    ": let on_running() return, and work in self.create_task()" if what == "begin" else ""
+                )
+                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}{advice}"))
         elif (error := error_of(task)) is not None:
             self._fail(self._at, error)
         return task.done() and not self._cut_short

@@ -22,11 +22,14 @@ from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.processor import Processor
+from voicepipe.pipeline.stage_work import StageWork
+from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.report import DeviceStatistics, DropReason, RunReport, SlowStage
 from voicepipe.run.closing import Closing
 from voicepipe.run.course import Course
 from voicepipe.run.opening import Opening
 from voicepipe.run.stall import StallWatch
+from voicepipe.run.start_news import StartNews
 
 __all__ = ["Observer", "Run"]
 
@@ -48,6 +51,7 @@ class Run:
         "_early",
         "_interruptions",
         "_never_started",
+        "_news",
         "_observers",
         "_to_tell",
         "chain",
@@ -64,6 +68,7 @@ class Run:
         limits: Limits,
         observers: list[Observer],
         early: deque[Frame],
+        news: StartNews,
     ) -> None:
         self.course = Course(params, limits, self._interrupt)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
@@ -71,6 +76,7 @@ class Run:
         self._discarded: dict[str, int] = {}  # a Counter's `+= 1` takes three times as long
         self._observers = observers
         self._early = early
+        self._news = news
         self._never_started = 0
         self._to_tell: list[tuple[Receive, ErrorFrame]] = []
         """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
@@ -108,6 +114,10 @@ class Run:
             upstream(news)
         elif len(self._to_tell) < _MOST_TO_TELL:
             self._to_tell.append((upstream, news))
+
+    def current_work(self) -> StageWork | None:
+        """Return the work of the stage whose own task is the running one; None if it is another task."""
+        return next((seat.work for seat in self.chain.task_seats if seat.work.is_current), None)
 
     def emit(self, frame: Frame, direction: FrameDirection) -> None:
         """Show a frame that left the pipeline to the subscribers; without any, count and discard it."""
@@ -153,6 +163,7 @@ class Run:
         course.move(Event.RUN)
         if await Opening(course, self.chain, self._closing.adopt).open():
             course.move(Event.STARTED)
+            self._news.tell()
             while self._early:
                 self.send(self._early.popleft())
             await course.until(lambda: course.request > Request.NONE)
@@ -186,13 +197,20 @@ class Run:
         while not over():
             stuck, due = watch.look(self.loop.time())
             for seat, slow in stuck:
-                self.slow.append(slow)
-                course.errors.log(seat.label, str(slow))
-                seat.pass_by()
+                self._pass_by(seat, slow)
             if watch.lost:
                 self._closing.forced.append("EndFrame was lost")
                 return
             await course.until(over, due)
+
+    def _pass_by(self, seat: TaskSeat, slow: SlowStage) -> None:
+        """Take a stuck stage out. That is a failure, unless the limits say otherwise."""
+        course = self.course
+        self.slow.append(slow)
+        course.errors.log(seat.label, str(slow))
+        if course.limits.passed_by == "fail":
+            course.fail(seat.label, TimeoutError(slow.advice))
+        seat.pass_by()
 
     def _interrupt(self) -> None:
         if self.course.state not in (RunState.RUNNING, RunState.DRAINING):

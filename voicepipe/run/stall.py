@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from voicepipe.census.stack import where
+from voicepipe.checks import check_seconds
+from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.report import SlowStage
 
-__all__ = ["Holder", "StallWatch", "holders"]
+__all__ = ["Holder", "StallWatch", "check_may_take_s", "holders"]
 
 _LEAST_S = 0.001
 """The shortest wait until the next look. A rounding error could otherwise make it zero for ever."""
@@ -23,16 +25,33 @@ class Holder(NamedTuple):
     """A value that changes as soon as the stage makes progress."""
     where: str
     """The line of code at which its task stands."""
+    may_take_s: float = 0.0
+    """The time that the stage says it may take; 0: it says nothing."""
 
 
 def holders(seats: Sequence[TaskSeat]) -> list[Holder]:
     """Return the stages that may be holding up others at this moment."""
-    return [Holder(seat.label, _mark(seat), where(seat.work.task)) for seat in seats if _holds(seat)]
+    return [
+        Holder(seat.label, _mark(seat), where(seat.work.task), _limit_s(seat, 0.0))
+        for seat in seats
+        if _holds(seat)
+    ]
+
+
+def check_may_take_s(processor: FrameProcessor, default_s: float) -> float:
+    """Return the time that a stage may take without progress.
+
+    Raises:
+        TypeError, ValueError: the stage's `may_take_s` is no time in seconds.
+    """
+    may_take_s = processor.may_take_s
+    return default_s if may_take_s is None else check_seconds("may_take_s", may_take_s)
 
 
 class StallWatch:
     """A regular look at the stages, which finds those that hold a frame without progress.
 
+    A stage that says how long it may take (`may_take_s`) has that time in place of the limit.
     Time in which a stage waits for room downstream does not count, because another stage is at
     fault. Time in which the event loop was blocked does not count either.
     """
@@ -58,10 +77,11 @@ class StallWatch:
             if still_s is None:
                 continue
             self._all_idle_since = self._lived_s
-            if still_s >= self._limit_s:
+            limit_s = _limit_s(seat, self._limit_s)
+            if still_s >= limit_s:
                 stuck.append((seat, _describe(seat, still_s)))
             else:
-                wait_s = min(wait_s, self._limit_s - still_s)
+                wait_s = min(wait_s, limit_s - still_s)
         return stuck, now + max(wait_s, _LEAST_S)
 
     @property
@@ -92,6 +112,14 @@ def _holds(seat: TaskSeat) -> bool:
 
 def _mark(seat: TaskSeat) -> tuple[object, ...]:
     return seat.pushed, seat.work.handled, _progress_of(seat), seat.work.current
+
+
+def _limit_s(seat: TaskSeat, default_s: float) -> float:
+    try:
+        return check_may_take_s(seat.processor, default_s)
+    except BaseException as error:  # a stage's failure becomes a PipelineError
+        seat.handle_error(error)
+        return default_s
 
 
 def _progress_of(seat: TaskSeat) -> object:

@@ -17,10 +17,12 @@ from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
+from voicepipe.run.failures import describe
 from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
 from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
 from voicepipe.run.stall import Holder, holders
+from voicepipe.run.start_news import StartNews
 from voicepipe.text import quote
 
 __all__ = ["PipelineTask"]
@@ -85,6 +87,7 @@ class PipelineTask:
         self._observers: list[Observer] = []
         self._entry = FrameEntry()
         self._run: Run | None = None
+        self._news = StartNews()
         self._ran = False
         self._report: RunReport | None = None
 
@@ -122,6 +125,15 @@ class PipelineTask:
             raise RuntimeError(
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
+        try:
+            report = await self._run_once()
+        except BaseException as error:
+            self._news.end(self.name, error, self._report)
+            raise
+        self._news.end(self.name, None, report)
+        return report
+
+    async def _run_once(self) -> RunReport:
         run = self._make_run()
         driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None
@@ -145,11 +157,30 @@ class PipelineTask:
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
         params = StartParams(*self._formats, clock, self.name, patient=bool(self.patient))
-        run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early)
+        run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
         self._requests.go_to(run.course)
         return run
+
+    async def wait_until_started(self) -> None:
+        """Wait until the run has started: every stage is open, and capture is on.
+
+            serving = asyncio.create_task(PipelineRunner().serve(task))
+            await task.wait_until_started()
+
+        Call it before `run()` or later, any number of times, in any event loop. Returns at once if
+        the run started before, even if it has ended since.
+
+        Raises:
+            PipelineStartError: the run did not start, or it was cancelled before that.
+        """
+        await self._news.wait()
+
+    def note_never_run(self, error: BaseException) -> None:
+        """Tell those who wait for the start that `run()` will not be called, because of an error."""
+        if not self._ran:
+            self._news.end(self.name, error, None)
 
     # -- requests: any thread, any time, never raise ---------------------------
 
@@ -184,7 +215,8 @@ class PipelineTask:
 
         Frames queued before `run()` are sent after its start; at most 256 of them are kept.
         An EndFrame has the effect of `end()`, a CancelFrame of `cancel()`, and an InterruptionFrame
-        of `interrupt()`. In the run's event loop only.
+        of `interrupt()`. In the run's event loop only. A stage of the same run should push instead:
+        it may be the one that has to make room.
 
         Returns:
             True if the frame was accepted; False after an end or a cancel.
@@ -192,22 +224,25 @@ class PipelineTask:
         Raises:
             TypeError: `frame` is not a frame.
             ValueError: `frame` is a StartFrame; only the task sends it.
-            RuntimeError: too many frames before the start, or the wrong event loop.
+            RuntimeError: too many frames before the start, or the wrong event loop; or a stage queued more
+                frames into its own run than fit, and its wait would never end. The frame was sent.
         """
         if not isinstance(frame, Frame):
             raise TypeError(f"frame must be a Frame, not {quote(frame)}")
         if frame.is_request:
-            return self._take_request(frame)
+            accepted = self._take_request(frame)
+            await asyncio.sleep(0)  # the run acts on it
+            return accepted
         run, entry = self._run, self._entry
         if run is None:
-            return self._keep(frame, is_over=self._requests.are_kept)
+            return await self._keep(frame, is_over=self._requests.are_kept)
         course = run.course
         if course.interrupting:
             await asyncio.sleep(0)  # an interruption must not drop frames that come after it
         if course.state is _OPENING:
-            return self._keep(frame, is_over=course.request is not _NONE)
+            return await self._keep(frame, is_over=course.request is not _NONE)
         if course.state is not _RUNNING or course.request is not _NONE:
-            return False
+            return await self._keep(frame, is_over=True)
         if asyncio.get_running_loop() is not run.loop:
             raise RuntimeError(
                 f"{self.name} runs in another event loop; call queue_frame there, "
@@ -216,11 +251,13 @@ class PipelineTask:
         full = run.send(frame)
         entry.since_break += 1
         if full is not None or entry.since_break >= MOST_AT_ONCE:
-            await entry.wait(run.loop, full)
+            await entry.wait(run, full)
         return True
 
-    def _keep(self, frame: Frame, *, is_over: bool) -> bool:
-        if not is_over:
+    async def _keep(self, frame: Frame, *, is_over: bool) -> bool:
+        if is_over:
+            await asyncio.sleep(0)  # for a sender that does not look at the answer
+        else:
             self._entry.keep(frame)
         return not is_over
 
@@ -284,8 +321,6 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
     if isinstance(error, PipelineStartError):
         error.report = report
         return error
-    failure = PipelineError(
-        f"{stage} failed: {report.errors[0].message if report.errors else error}", stage=stage, report=report
-    )
+    failure = PipelineError(f"{stage} failed: {describe(error)}", stage=stage, report=report)
     failure.__cause__ = error
     return failure

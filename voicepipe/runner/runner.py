@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -40,7 +41,8 @@ from voicepipe.run.task import PipelineTask
 from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
 from voicepipe.runner.process_end import end_process
-from voicepipe.runner.signals import listen
+from voicepipe.runner.signals import SIGNALS, listen, owner_of, signals_without_owner
+from voicepipe.text import quote
 
 if TYPE_CHECKING:
     from voicepipe.service.companions import Companion
@@ -57,7 +59,9 @@ class PipelineRunner:
 
     Args:
         handle_signals: listen to SIGINT, SIGTERM and SIGHUP; not to those that the process
-            ignores. Off the main thread Python allows no handlers, and the runner goes without.
+            ignores. None: `run()` does, and `serve()` leaves a signal to whoever has a handler for
+            it, such as a web server. Off the main thread Python allows no handlers, and the runner
+            goes without.
         grace_s: how long an end that SIGTERM or SIGHUP asked for may take before it
             becomes a cancel. Ctrl-C has no such limit: a person can press it again.
         blocked_s: how long the event loop may be blocked before a watchdog thread names
@@ -68,18 +72,21 @@ class PipelineRunner:
             meanwhile. A systemd service has its status socket and its heartbeat without this.
 
     Raises:
-        TypeError, ValueError: a time is none, or something beside cannot be called.
+        TypeError, ValueError: a time is none, `handle_signals` is neither a bool nor None, or
+            something beside cannot be called.
     """
 
     def __init__(
         self,
         *,
-        handle_signals: bool = True,
+        handle_signals: bool | None = None,
         grace_s: float = 20.0,
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
         beside: Sequence[Companion] = (),
     ) -> None:
+        if handle_signals is not None and not isinstance(handle_signals, bool):
+            raise TypeError(f"handle_signals must be True, False or None, not {quote(handle_signals)}")
         self._handle_signals = handle_signals
         self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
@@ -108,7 +115,8 @@ class PipelineRunner:
         _check_no_loop()
         before = take_census()
         try:
-            with self._listening() as signals, _loop_of_its_own() as runner:
+            numbers = () if self._handle_signals is False else SIGNALS
+            with self._listening(numbers) as signals, _loop_of_its_own() as runner:
                 return runner.run(self._serve_alone(tasks, signals))
         finally:
             self.left = take_census().since(before)
@@ -130,15 +138,22 @@ class PipelineRunner:
     async def serve(self, *tasks: PipelineTask) -> int:
         """Run the tasks in the running event loop; return the exit status.
 
-        An outer cancellation cancels the tasks and is raised again when they are closed.
+        An outer cancellation cancels the tasks and is raised again when they are closed. A server
+        that handles SIGINT or SIGTERM keeps it, unless the runner has `handle_signals=True`. End
+        the tasks where the server shuts down, with `task.end()`.
 
         Raises:
             TypeError, ValueError: there is no task, one is none, or one is there twice.
             RuntimeError: the runner is running already.
         """
         _check(tasks)
-        with self._listening() as signals:
-            return await self._serve(tasks, signals)
+        try:
+            with self._listening(self._signals_to_serve()) as signals:
+                return await self._serve(tasks, signals)
+        except BaseException as error:
+            for task in tasks:
+                task.note_never_run(error)
+            raise
 
     # -- parts -------------------------------------------------------------------
 
@@ -164,15 +179,25 @@ class PipelineRunner:
         cancelled = any(task.state is RunState.CANCELLED for task in tasks)
         return 128 + signals.cancelled_by if cancelled and signals.cancelled_by else 0
 
+    def _signals_to_serve(self) -> tuple[signal.Signals, ...]:
+        """Return the signals for `serve()`: those without an owner, unless the program said which."""
+        if self._handle_signals is not None:
+            return SIGNALS if self._handle_signals else ()
+        if threading.current_thread() is threading.main_thread():
+            owners = {number.name: owner for number in SIGNALS if (owner := owner_of(number))}
+            if owners:
+                _log_owners(" and ".join(owners), " and ".join(sorted(set(owners.values()))))
+        return signals_without_owner()
+
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[Escalation]:
+    def _listening(self, numbers: tuple[signal.Signals, ...]) -> Iterator[Escalation]:
         """Listen to signals, also before the tasks run."""
         if self._in_use:
             raise RuntimeError("this runner is running already: make another PipelineRunner")
         self._in_use = True
         self.errors = []
         signals = Escalation(self._grace_s)
-        stop = listen(signals.hear) if self._handle_signals else None
+        stop = listen(signals.hear, numbers)
         try:
             yield signals
         finally:
@@ -203,6 +228,14 @@ class PipelineRunner:
         from voicepipe.service.companions import companions_of_a_service  # not for every program
 
         return companions_of_a_service(self._beside)
+
+
+@functools.cache
+def _log_owners(numbers: str, owners: str) -> None:
+    """Name the handlers that keep their signals, once for all runners of a program."""
+    _log.info(
+        "%s: left to %s; call task.end() where it shuts down, or set handle_signals=True", numbers, owners
+    )
 
 
 def _check(tasks: tuple[PipelineTask, ...]) -> None:

@@ -12,6 +12,7 @@ keeps the interpreter lock for ever makes it deaf too; Ctrl-\\ (SIGQUIT) ends su
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -19,11 +20,11 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-__all__ = ["SIGNALS", "Listener", "listen"]
+__all__ = ["SIGNALS", "Listener", "listen", "owner_of", "signals_without_owner"]
 
 SIGNALS: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -36,25 +37,49 @@ Listener = Callable[[signal.Signals], None]
 _BY_PYTHON = 0x80
 """Marks a byte that Python's handler wrote; no signal has so high a number."""
 
-_listeners: dict[object, Listener] = {}
+_listeners: dict[object, tuple[Listener, tuple[signal.Signals, ...]]] = {}
 _ear: _Ear | None = None
 
 
-def listen(listener: Listener) -> Callable[[], None] | None:
-    """Call the listener for every SIGINT, SIGTERM and SIGHUP, until the returned function is called.
+def signals_without_owner() -> tuple[signal.Signals, ...]:
+    """Return the signals for which nobody else in the program has a handler: a server, say, or a loop.
+
+    Python's own handlers do not count, nor does the one that `asyncio.run` installs for SIGINT. SIGHUP
+    goes with SIGTERM: a server that handles one of them ends the program in its own way.
+    """
+    free = tuple(number for number in SIGNALS if not owner_of(number))
+    return free if signal.SIGTERM in free else tuple(n for n in free if n is signal.SIGINT)
+
+
+def owner_of(number: signal.Signals) -> str:
+    """Return the name of the handler that somebody else installed for a signal, or ""."""
+    handler = signal.getsignal(number)
+    if handler in (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, _handle, None):
+        return ""
+    function = getattr(handler, "func", handler)  # asyncio.run installs a partial
+    if isinstance(getattr(function, "__self__", None), asyncio.Runner):
+        return ""
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '?')}.{name}"
+
+
+def listen(listener: Listener, numbers: tuple[signal.Signals, ...] = SIGNALS) -> Callable[[], None] | None:
+    """Call the listener for every signal of `numbers`, until the returned function is called.
 
     A signal that the process ignores (nohup, a background job) stays ignored.
 
-    Returns None, and does nothing, off the main thread: Python allows no handlers there.
+    Returns None, and does nothing, off the main thread: Python allows no handlers there. Nor without a
+    signal to listen to.
     """
     global _ear
-    if threading.current_thread() is not threading.main_thread():
+    if not numbers or threading.current_thread() is not threading.main_thread():
         return None
     key = object()
-    _listeners[key] = listener
+    _listeners[key] = listener, numbers
     if _ear is None:
         _ear = _Ear()
         _ear.open()
+    _ear.take(numbers)
 
     def stop() -> None:
         global _ear
@@ -83,15 +108,18 @@ class _Ear:
         self._thread = threading.Thread(target=self._hear, name="voicepipe:signals", daemon=True)
 
     def open(self) -> None:
-        """Install the handlers and start the thread."""
+        """Start the thread."""
         self._thread.start()
-        for number in SIGNALS:
-            before = signal.getsignal(number)
-            if before not in (signal.SIG_IGN, None):  # None: C code owns it
-                self._before[number] = before
-                signal.signal(number, _handle)
         if sys.platform != "win32":  # there the event loop itself needs it
             self._wakeup_before = signal.set_wakeup_fd(self._outer.fileno(), warn_on_full_buffer=False)
+
+    def take(self, numbers: Iterable[signal.Signals]) -> None:
+        """Install the handlers that are not installed yet."""
+        for number in numbers:
+            before = signal.getsignal(number)
+            if before not in (signal.SIG_IGN, None, _handle):  # None: C code owns it
+                self._before.setdefault(number, before)
+                signal.signal(number, _handle)
 
     def close(self) -> None:
         """Pass on the last signals and restore everything. A signal that comes meanwhile is raised again."""
@@ -151,8 +179,9 @@ class _Ear:
                 heard[number] += 1
                 if heard[number] > told[number]:
                     told[number] += 1
-                    for listener in tuple(_listeners.values()):
-                        listener(signal.Signals(number))
+                    for listener, numbers in tuple(_listeners.values()):
+                        if number in numbers:
+                            listener(signal.Signals(number))
 
     def _pass_on(self, byte: int) -> None:
         """Pass on a signal of others: an event loop with handlers of its own may wait for it."""
