@@ -21,22 +21,22 @@ def test_the_limits_are_those_that_the_design_names() -> None:
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [0, 0.0, 1, 0.25, 86_400])
-def test_zero_and_more_is_a_limit(name: str, value: float) -> None:
-    assert getattr(Limits(**{name: value})  # type: ignore[arg-type], name) == value
+def test_zero_and_more_is_a_limit(name: str, value: Any) -> None:
+    assert getattr(Limits(**{name: value}), name) == value
 
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf, 10**400])
-def test_what_is_no_time_is_a_value_error_that_names_the_field(name: str, value: float) -> None:
+def test_what_is_no_time_is_a_value_error_that_names_the_field(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be a finite number from 0 to "):
-        Limits(**{name: value})  # type: ignore[arg-type]
+        Limits(**{name: value})
 
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [True, False, "5", "10s", None, [1.0], 1j])
 def test_what_is_no_number_is_a_type_error_that_names_the_field(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{name} must be a number, not "):
-        Limits(**{name: value})  # type: ignore[arg-type]
+        Limits(**{name: value})
 
 
 @pytest.mark.parametrize("value", ["", "Fail", "raise", None, True, 1, 0.0])
@@ -47,7 +47,7 @@ def test_a_stage_that_was_passed_by_is_a_failure_or_is_reported(value: Any) -> N
 
 
 def test_an_unknown_limit_is_refused_by_name() -> None:
-    unknown: dict[str, float] = {"stop_s": 3.0}
+    unknown: dict[str, Any] = {"stop_s": 3.0}
     with pytest.raises(TypeError, match="stop_s"):
         Limits(**unknown)
 

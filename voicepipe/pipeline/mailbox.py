@@ -65,6 +65,7 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_before_flow",
         "_system",
         "_system_reader",
         "_upstream",
@@ -87,6 +88,8 @@ class Mailbox:
         self._system = _NO_SYSTEM
         self._upstream = _NO_UPSTREAM
         self._upstream_turn = False
+        self._before_flow: int | None = None
+        """The number of upstream frames that still go before the StartFrame or EndFrame at the head."""
         self.reader: Waiter | None = None
         """The future that the stage waits for while its mailbox is empty."""
         self.others = False
@@ -158,7 +161,7 @@ class Mailbox:
         if self._system:
             return self._system.popleft()
         data = self.data
-        if self._upstream and (self._upstream_turn or not data or data[0].is_request):
+        if self._upstream and (self._upstream_turn or not data or self._goes_before(data[0])):
             self._upstream_turn = False
             return self._upstream.popleft(), _UP
         self.others = bool(self._upstream)
@@ -169,6 +172,22 @@ class Mailbox:
                 self.make_room()
             return frame, _DOWN
         return None
+
+    def _goes_before(self, frame: Frame) -> bool:
+        """Return True if upstream data goes before this downstream frame, although it is not its turn.
+
+        All that waits goes before EndFrame. What comes later does not, or a stage that pushes upstream
+        for ever would keep the End away.
+        """
+        if not frame.is_request:
+            return False
+        if self._before_flow is None:
+            self._before_flow = len(self._upstream)
+        if self._before_flow > 0:
+            self._before_flow -= 1
+            return True
+        self._before_flow = None
+        return False
 
     def take_system(self) -> tuple[Frame, FrameDirection] | None:
         """Take the next system frame; return None if there is none."""

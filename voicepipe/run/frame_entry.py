@@ -12,6 +12,7 @@ from voicepipe.run.run import Run
 __all__ = ["MOST_AT_ONCE", "FrameEntry"]
 
 _MOST_EARLY = 256
+_PAUSE_S = 0.02
 MOST_AT_ONCE = 64
 """The number of frames sent in a row before other tasks get the loop.
 
@@ -40,6 +41,15 @@ class FrameEntry:
                 f"{_MOST_EARLY} frames wait for the start already; call run() before you queue more"
             )
         self.early.append(frame)
+
+    async def pause(self) -> None:
+        """Let other tasks run, because a sender may never look at the answer; slow it down in the end."""
+        self.since_break += 1
+        if self.since_break < MOST_AT_ONCE:
+            await asyncio.sleep(0)
+        else:
+            self.since_break = 0
+            await asyncio.sleep(_PAUSE_S)
 
     async def wait(self, run: Run, full: Congestion | None) -> None:
         """Wait for room, and let other tasks run. Raises: RuntimeError, as `StageWork.wait_to_enter`."""

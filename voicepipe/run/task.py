@@ -231,7 +231,7 @@ class PipelineTask:
             raise TypeError(f"frame must be a Frame, not {quote(frame)}")
         if frame.is_request:
             accepted = self._take_request(frame)
-            await asyncio.sleep(0)  # the run acts on it
+            await self._entry.pause()
             return accepted
         run, entry = self._run, self._entry
         if run is None:
@@ -255,10 +255,10 @@ class PipelineTask:
         return True
 
     async def _keep(self, frame: Frame, *, is_over: bool) -> bool:
-        if is_over:
-            await asyncio.sleep(0)  # for a sender that does not look at the answer
-        else:
+        if not is_over:
             self._entry.keep(frame)
+        if self._run is not None:
+            await self._entry.pause()
         return not is_over
 
     def _take_request(self, frame: Frame) -> bool:
