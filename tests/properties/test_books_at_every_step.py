@@ -60,7 +60,11 @@ class Cut(FrameProcessor):
         raise ValueError("the task beside it fails")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await (self._on_ping if isinstance(frame, Ping) else self._on_data)(self, frame, direction)
+        if isinstance(frame, Ping):
+            await self._on_ping(self, frame, direction)
+        else:
+            await asyncio.sleep(0.001)  # the next takes the one before, and is full while it works
+            await self._on_data(self, frame, direction)
 
     async def on_end(self) -> None:
         for frame in self.held:
