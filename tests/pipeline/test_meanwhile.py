@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -104,12 +105,11 @@ async def played(
     if then:
         loop.call_later(0.25, getattr(task, then))
     end = loop.call_later(0.5, task.end)
-    try:
-        report = await running
-    except PipelineError as error:
-        assert error.report is not None
-        report = error.report
+    with contextlib.suppress(PipelineError):
+        await running
     end.cancel()
+    report = task.report
+    assert report is not None
     return report, next(seam for seam in report.seams if seam.name == "waits"), stage
 
 
@@ -157,7 +157,10 @@ async def test_an_interruption_cuts_the_frame_that_waits_and_no_later_one() -> N
     report, seam, stage = await played(fail_later, "report", then="interrupt")
     assert report.state is RunState.ENDED
     assert seam.balanced
-    assert seam.dropped_frames == {"processor_error": 1, "interrupted": seam.dropped["interrupted"] // SAMPLES}
+    assert seam.dropped_frames == {
+        "processor_error": 1,
+        "interrupted": seam.dropped["interrupted"] // SAMPLES,
+    }
     assert stage.cut == ["data"]
 
 

@@ -28,6 +28,7 @@ from voicepipe import (
     SpeakerOutput,
     TextFrame,
 )
+from voicepipe.pipeline.task_seat import PUSHES_IN_A_ROW, SEALED_IN_A_ROW, SEALED_S
 from voicepipe_devices.fake import SimulatedCard
 
 UP = FrameDirection.UPSTREAM
@@ -135,7 +136,7 @@ async def test_a_stage_that_pushes_on_after_its_end_does_not_spin() -> None:
     report = await task.run()
     await ending
     dropped = next(seam for seam in report.seams if seam.name == "source").dropped_frames["shutdown"]
-    assert 0 < dropped <= 256 * (2.0 / 0.02 + 2)
+    assert 0 < dropped <= PUSHES_IN_A_ROW + SEALED_IN_A_ROW * (2.0 / SEALED_S + 2)
 
 
 @pytest.mark.parametrize("hook", ["process_frame", "on_end"])

@@ -100,7 +100,9 @@ async def stuck(where: str, limits: Limits, count: int = 6) -> tuple[PipelineTas
 @pytest.mark.parametrize("where", PLACES)
 async def test_a_stage_that_was_passed_by_fails_the_run(where: str) -> None:
     task, behind, ends = await stuck(where, Limits())
-    with pytest.raises(PipelineError, match=r"^hangs failed: TimeoutError: it stood still for 5\.0 s") as failed:
+    with pytest.raises(
+        PipelineError, match=r"^hangs failed: TimeoutError: it stood still for 5\.0 s"
+    ) as failed:
         await task.run()
     report = failed.value.report
     assert failed.value.stage == "hangs"
@@ -202,7 +204,7 @@ async def test_a_stage_is_passed_by_after_the_time_that_it_may_take(
     task = PipelineTask(Pipeline([make(60.0, may_take_s), Recorder()]))
     await task.queue_frame(TextFrame("question"))
     asyncio.get_running_loop().call_later(1.0, task.end)
-    with pytest.raises(PipelineError, match="^(model|Patient) failed") as failed:
+    with pytest.raises(PipelineError, match=r"^(model|Patient) failed") as failed:
         await task.run()
     report = failed.value.report
     assert report is not None
@@ -213,13 +215,13 @@ async def test_the_time_of_one_stage_is_not_that_of_another() -> None:
     task = PipelineTask(Pipeline([_of_the_object(30.0, 40), Recorder(), Hangs("on_end")]))
     await task.queue_frame(TextFrame("question"))
     task.end()
-    with pytest.raises(PipelineError, match="^hangs failed") as failed:
+    with pytest.raises(PipelineError, match=r"^hangs failed") as failed:
         await task.run()
     assert failed.value.report is not None
     assert failed.value.report.seconds == pytest.approx(35.0, abs=0.5)
 
 
-@pytest.mark.parametrize("make", (_of_the_object, _of_the_class))
+@pytest.mark.parametrize("make", [_of_the_object, _of_the_class])
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, "30", True, [30]])
 async def test_a_time_that_is_none_is_refused_at_the_start(make: Any, value: Any) -> None:
     behind = Recorder()
@@ -254,5 +256,5 @@ async def test_a_property_that_raises_is_a_failure_of_its_stage() -> None:
     task = PipelineTask(Pipeline([Breaks(30.0), Recorder()]))
     await task.queue_frame(TextFrame("question"))
     task.end()
-    with pytest.raises(PipelineError, match="^model failed: LookupError: no idea$"):
+    with pytest.raises(PipelineError, match=r"^model failed: LookupError: no idea$"):
         await task.run()

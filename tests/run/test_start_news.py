@@ -95,7 +95,7 @@ async def test_a_cancel_before_the_start_is_raised_with_its_reason() -> None:
     (waiter,) = await waiting(task)
     task.cancel("closing time")
     assert (await task.run()).state is RunState.CANCELLED
-    with pytest.raises(PipelineStartError, match="^kitchen did not start: closing time$"):
+    with pytest.raises(PipelineStartError, match=r"^kitchen did not start: closing time$"):
         await waiter
 
 
@@ -105,7 +105,7 @@ async def test_an_outer_cancellation_of_the_opening_is_told() -> None:
     running = asyncio.create_task(task.run())
     await asyncio.sleep(0.1)
     running.cancel()
-    with pytest.raises(PipelineStartError, match="^kitchen did not start: outer cancellation$"):
+    with pytest.raises(PipelineStartError, match=r"^kitchen did not start: outer cancellation$"):
         await waiter
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -1,4 +1,4 @@
-"""`serve()` in somebody else's loop: a server keeps its signals, and Python's own handlers are no server's."""
+"""`serve()` in somebody else's loop: a server keeps its signals; Python's own handlers are nobody's."""
 
 from __future__ import annotations
 
@@ -175,5 +175,5 @@ def test_in_another_thread_it_serves_without_signals() -> None:
 
 @pytest.mark.parametrize("value", [1, 0, "yes", "", [], 1.0])
 def test_a_choice_that_is_none_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="^handle_signals must be True, False or None, not "):
+    with pytest.raises(TypeError, match=r"^handle_signals must be True, False or None, not "):
         PipelineRunner(handle_signals=value)

@@ -19,8 +19,8 @@ __all__ = ["TaskSeat"]
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 PUSHES_IN_A_ROW = 256
 """A stage lets other tasks run after so many pushes. A push upstream, or into inline stages, never waits."""
-_SEALED_S = 0.02
-"""The pause of a stage that pushes on after its end: nobody else slows it down any more."""
+SEALED_IN_A_ROW, SEALED_S = 16, 0.02
+"""A stage that pushes on after its end pauses after so many pushes, for so long. Nothing else slows it."""
 
 
 class TaskSeat(StageSeat):
@@ -37,8 +37,7 @@ class TaskSeat(StageSeat):
         self.up: Route | Sealed | Held = Held(label)
         self.left = PUSHES_IN_A_ROW
         """The number of pushes that the stage has left until it lets other tasks run."""
-        self._pushed_before = 0
-        """The number of frames pushed until it last let them."""
+        self._pushed_and_left = PUSHES_IN_A_ROW
 
     def attach(self) -> None:
         """Give the stage its seat."""
@@ -53,7 +52,7 @@ class TaskSeat(StageSeat):
     @property
     def pushed(self) -> int:
         """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
-        return self._pushed_before + PUSHES_IN_A_ROW - self.left
+        return self._pushed_and_left - self.left
 
     # -- the chain -----------------------------------------------------------
 
@@ -116,10 +115,12 @@ class TaskSeat(StageSeat):
 
         Without a congested place, only let other tasks run.
         """
+        sealed = isinstance(self.down, Sealed)
         if self.left <= 0:
-            self._pushed_before, self.left = self.pushed, PUSHES_IN_A_ROW
+            row = SEALED_IN_A_ROW if sealed else PUSHES_IN_A_ROW
+            self._pushed_and_left, self.left = self.pushed + row, row
         if full is None:
-            await asyncio.sleep(_SEALED_S if isinstance(self.down, Sealed) else 0)
+            await asyncio.sleep(SEALED_S if sealed else 0)
         else:
             await self.work.wait_for_room(full)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from voicepipe import DataFrame, Frame, FrameDirection
+from voicepipe import DataFrame, Frame, FrameDirection, SystemFrame
 
-__all__ = ["Entry", "Journal", "Token"]
+__all__ = ["Entry", "Journal", "Ping", "Token"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,6 +16,11 @@ class Token(DataFrame):
 
     maker: str
     number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ping(SystemFrame):
+    """A system frame of the program: a stage handles it while a push of its own waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,9 @@ def ends_in_a_final_state(run: Facts) -> Iterator[str]:
     if run.was_asked("outer") and not isinstance(error, asyncio.CancelledError):
         yield f"it was cancelled from outside, and run() did not say so: {error!r}"
     failed = [
-        stage.name for stage in run.spec.stages if stage.does != "reports" and run.count(stage, "raises")
+        stage.name
+        for stage in run.spec.stages
+        if stage.does not in ("reports", "fumbles") and run.count(stage, "raises")
     ]
     if failed and run.cancelled_s is None and state is not RunState.FAILED:
         yield f"{failed} raised, and the state is {state.value}"
@@ -59,7 +61,8 @@ def says_what_failed(run: Facts) -> Iterator[str]:
         raised = run.count(stage, "raises")
         if raised and stage.name not in named:
             yield f"{stage.name} raised, and the report does not say so"
-        late = run.stood_still or stage.does in ("slow in", "hangs in", "stubborn in")
+        slow = {each.stage for each in run.report.slow}
+        late = run.stood_still or stage.name in slow or stage.does in ("slow in", "hangs in", "stubborn in")
         if stage.name in named and not (raised or late or stage.does == "tells"):
             yield f"the report says that {stage.name} failed: {run.report.errors}"
 
@@ -173,7 +176,7 @@ def refused_after_the_end(run: Facts) -> Iterator[str]:
 def never_started_is_counted(run: Facts) -> Iterator[str]:
     """What was accepted before a start that never came is in the report."""
     if run.running_s is None and not run.was_asked("cancel all"):
-        accepted = sum(at <= run.returned_s for at in run.run.accepted_s)
+        accepted = sum(at <= run.returned_s for at in (*run.run.accepted_s, *run.run.pinged_s))
         if run.report.never_started != accepted:
             yield f"{accepted} frames waited for the start, and {run.report.never_started} are counted"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from properties.simulation.facts import Facts
 from properties.simulation.scenario import HORIZON_S, WELL_BEHAVED
+from voicepipe import RunState
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe_devices.streams import FIRST_S
@@ -39,7 +40,8 @@ def an_end_closes_in_time(run: Facts) -> Iterator[str]:
     frames = run.spec.feed.count + 2 * HORIZON_S / 0.02
     work_s = sum(stage.seconds * frames for stage in stages if stage.does == "slow")
     stuck = sum(stage.does.endswith(" in") or stage.does in ("hangs", "stubborn") for stage in stages)
-    patience_s = (stuck + len(run.faults)) * (limits.stall_s + limits.close_s + SLACK_S)
+    stall_s = max(limits.stall_s, *(stage.may_take_s or 0.0 for stage in stages), 0.0)
+    patience_s = (stuck + len(run.faults)) * (stall_s + limits.close_s + SLACK_S)
     most_s = limits.start_s + QUEUE_S + limits.close_s + AT_ONCE_S + work_s + patience_s
     yield from _late(run, "asked for the end", run.asked_s, most_s)
 
@@ -69,6 +71,22 @@ def names_who_stood_still(run: Facts) -> Iterator[str]:
         refused = hung or run.faults if who in ("open", "begin") else who in may
         if not refused:
             yield f"called abandoned, and did not refuse to stop: {given_up}"
+
+
+def who_was_passed_by_had_its_time(run: Facts) -> Iterator[str]:
+    """The limit of the run, or what the stage itself asks for."""
+    asked = {stage.name: stage.may_take_s for stage in run.spec.stages}
+    for slow in run.report.slow:
+        limit_s = asked.get(slow.stage)
+        limit_s = run.spec.limits.stall_s if limit_s is None else limit_s
+        if not limit_s - 1e-6 <= slow.seconds <= limit_s + SLACK_S:
+            yield f"{slow.stage} has {limit_s} s, and was passed by after {slow.seconds:.3f} s"
+
+
+def who_was_passed_by_is_a_failure(run: Facts) -> Iterator[str]:
+    """Unless the limits say otherwise, or somebody cancelled in time."""
+    if run.report.slow and run.spec.limits.passed_by == "fail" and run.state is RunState.ENDED:
+        yield f"it ended, and these were passed by: {run.report.slow}"
 
 
 def names_who_refused_to_stop(run: Facts) -> Iterator[str]:
@@ -137,6 +155,8 @@ RULES = (
     a_cancel_closes_in_time,
     an_end_closes_in_time,
     names_who_stood_still,
+    who_was_passed_by_had_its_time,
+    who_was_passed_by_is_a_failure,
     names_who_refused_to_stop,
     mailboxes_are_bounded,
     nobody_is_cut_short,

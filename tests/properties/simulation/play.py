@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from properties.simulation.cards import BLOCK_S, RATE, NumberedCard
-from properties.simulation.journal import Entry, Journal, Token
+from properties.simulation.journal import Entry, Journal, Ping, Token
 from properties.simulation.loop import WatchedLoop
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
 from properties.simulation.stages import World, built
@@ -64,6 +65,8 @@ class PlayedRun:
     """What `queue_frame` said yes to."""
     accepted_s: list[float] = field(default_factory=list)
     """When it said so."""
+    pinged_s: list[float] = field(default_factory=list)
+    """When it accepted a ping."""
     accepted_late_s: list[float] = field(default_factory=list)
     """When it said so though the end had been asked for."""
     deepest: dict[str, int] = field(default_factory=dict)
@@ -362,8 +365,17 @@ class _Play:
             except RuntimeError as error:
                 if "wait for the start" not in str(error):
                     raise
+            if feed.pings and number % 3 == 0:
+                await self._ping(run)
             if feed.every_s:
                 await asyncio.sleep(feed.every_s)
+
+    async def _ping(self, run: PlayedRun) -> None:
+        asked_s = self._loop.time()
+        with contextlib.suppress(RuntimeError):  # too many frames wait for the start
+            if await run.task.queue_frame(Ping()):
+                run.pinged_s.append(asked_s)
+                run.early += run.task.state in (RunState.CREATED, RunState.OPENING)
 
     # -- events ------------------------------------------------------------------------
 

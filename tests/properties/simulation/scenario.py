@@ -26,9 +26,12 @@ HORIZON_S = 4.0
 
 Devices = Literal["none", "mic", "speaker", "both"]
 
-WELL_BEHAVED = ("passes", "passes", "holds", "slow", "slow", "answers", "tells", "child", "early", "early")
+WELL_BEHAVED = (
+    *("passes", "passes", "holds", "slow", "slow", "answers", "tells", "child", "early", "early"),
+    *("deliberates", "deliberates", "floods"),
+)
 """What a stage of a run does in which nothing may be lost."""
-AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports")
+AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports", "fumbles")
 """What goes wrong with the n-th frame."""
 IN_A_HOOK = ("raises in", "hangs in", "stubborn in", "slow in")
 """What goes wrong in a hook."""
@@ -58,12 +61,15 @@ class StageSpec:
     seconds: float = 0.0
     """How long something takes."""
     mailbox: int = 32
+    may_take_s: float | None = None
+    """The time without progress that it asks for while a run drains."""
 
     def __str__(self) -> str:
         kind = "inline" if self.inline else f"mailbox of {self.mailbox}"
         when = f" at frame {self.nth}" if self.does in AT_A_FRAME else ""
         much = f" {self.seconds:.3f} s" if self.seconds else ""
-        return f"{self.name}: {self.does} {self.what}{when}{much} ({kind})"
+        asks = "" if self.may_take_s is None else f", may take {self.may_take_s} s"
+        return f"{self.name}: {self.does} {self.what}{when}{much} ({kind}{asks})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,8 @@ class Feed:
     count: int
     every_s: float
     from_s: float = 0.0
+    pings: bool = False
+    """A system frame goes with every third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +278,11 @@ class _Maker:
             begins_s=draw.choice((0.0, 0.0, 0.5)),
             events=tuple(sorted(events, key=lambda event: event.at_s)),
             limits=Limits(
-                start_s=draw.choice((1.0, 5.0)), stall_s=1.5, cancel_s=draw.choice((0.5, 2.0)), close_s=1.0
+                start_s=draw.choice((1.0, 5.0)),
+                stall_s=1.5,
+                cancel_s=draw.choice((0.5, 2.0)),
+                close_s=1.0,
+                passed_by=draw.choice(("fail", "report")),
             ),
             drift_ppm=draw.choice((0.0, 0.0, 150.0, -150.0)),
             jitter_s=draw.choice((0.0, 0.0, 0.0, 0.015)),
@@ -285,7 +297,10 @@ class _Maker:
             return Feed(0, 0.0)
         flood = draw.random() < 0.3
         return Feed(
-            draw.choice((3, 40, 120)), 0.0 if flood else draw.choice((0.005, 0.02)), draw.choice((0.0, 0.3))
+            draw.choice((3, 40, 120)),
+            0.0 if flood else draw.choice((0.005, 0.02)),
+            draw.choice((0.0, 0.3)),
+            pings=draw.random() < 0.4,
         )
 
     def _requests(self) -> list[Event]:
@@ -343,17 +358,21 @@ class _Maker:
         draw = self._random
         does = draw.choice(WELL_BEHAVED)
         inline = does in ("passes", "holds") and draw.random() < 0.5
-        seconds = draw.choice((0.001, 0.005, 0.03, 0.06)) if does == "slow" else 0.0
-        return StageSpec(name, does, inline, seconds=seconds, mailbox=draw.choice((1, 3, 32, 32)))
+        seconds = draw.choice((0.001, 0.005, 0.03, 0.06)) if does in ("slow", "deliberates") else 0.0
+        mailbox = draw.choice((1, 3, 32, 32))
+        return StageSpec(name, does, inline, seconds=seconds, mailbox=mailbox, may_take_s=self._may_take_s())
+
+    def _may_take_s(self) -> float | None:
+        return self._random.choice((None, None, None, 0.7, 3.0))
 
     def _bad(self, name: str) -> StageSpec:
         draw = self._random
         inline = draw.random() < 0.4
         does = draw.choice(AT_A_FRAME if draw.random() < 0.5 else IN_A_HOOK)
-        if does in ("hangs", "stubborn"):
+        if does in ("hangs", "stubborn", "fumbles"):
             inline = False
         what, seconds = "", 0.0
-        if does in ("raises", "reports"):
+        if does in ("raises", "reports", "fumbles"):
             what = draw.choice(ERRORS)
         elif does == "asks":
             what = draw.choice(("EndFrame", "CancelFrame", "InterruptionFrame"))
@@ -368,4 +387,5 @@ class _Maker:
         elif does == "slow in":
             seconds = draw.choice((0.02, 0.3, 9.0 if what == "on_start" else 0.8))
         nth = draw.choice((0, 1, 2, 10, 40))
-        return StageSpec(name, does, inline, what, nth, seconds, mailbox=draw.choice((1, 3, 32)))
+        mailbox = draw.choice((1, 3, 32))
+        return StageSpec(name, does, inline, what, nth, seconds, mailbox, self._may_take_s())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from properties.simulation.journal import Journal, Token
+from properties.simulation.journal import Journal, Ping, Token
 from properties.simulation.scenario import Branches, Shape, StageSpec
 from voicepipe import (
     CancelFrame,
@@ -22,6 +22,7 @@ from voicepipe import (
     Pipeline,
     Processor,
     StartParams,
+    SystemFrame,
 )
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.testing import VirtualLoop
@@ -194,13 +195,16 @@ class Waiting(FrameProcessor):
     """A stage that may wait."""
 
     def __init__(self, spec: StageSpec, world: World) -> None:
-        policy = "report" if spec.does == "reports" else "fail"
+        policy = "report" if spec.does in ("reports", "fumbles") else "fail"
         super().__init__(name=spec.name, on_error=policy, mailbox=spec.mailbox)  # type: ignore[arg-type]
         self.does = _Behaviour(spec, world)
+        self.may_take_s = spec.may_take_s
         self._held: list[Frame] = []
+        self._ended = False
 
     async def on_start(self, params: StartParams) -> None:
         self._held.clear()
+        self._ended = False
         if self.does.spec.does == "early":
             await self._push(self.does.token(), _DOWN)
         await self.does.in_hook("on_start")
@@ -208,12 +212,23 @@ class Waiting(FrameProcessor):
     async def on_running(self) -> None:
         if self.does.spec.does == "child":
             self.create_task(self._tick(), name="ticks")
+        if self.does.spec.does == "floods":
+            self.create_task(self._flood(), name="floods")
         await self.does.in_hook("on_running")
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(0.07)
             await self._push(self.does.token(), _DOWN)
+
+    async def _flood(self) -> None:
+        """Push now and then, and after the End without a pause of its own."""
+        while True:
+            if self._ended:
+                await self.push_frame(self.does.token())
+            else:
+                await asyncio.sleep(0.07)
+                await self._push(self.does.token(), _DOWN)
 
     def on_ending(self) -> None:
         self.does.at_once_in("on_ending")
@@ -222,6 +237,7 @@ class Waiting(FrameProcessor):
         self.does.at_once_in("on_interruption")
 
     async def on_end(self) -> None:
+        self._ended = True
         self.does.at_once_in("on_end")
         if self.does.spec.what == "on_end":
             await self.does.waits(self.does.spec.does.removesuffix(" in"))
@@ -250,9 +266,21 @@ class Waiting(FrameProcessor):
                 return
         if isinstance(frame, DataFrame) and direction is _DOWN:
             await self._handle(frame)
+        elif isinstance(frame, SystemFrame):
+            await self._handle_system(frame, direction)
         else:
             await self._push(frame, direction)
         does.note("done", frame, direction)
+
+    async def _handle_system(self, frame: SystemFrame, direction: FrameDirection) -> None:
+        """Take time over it, wait for room with it, or fail with it, perhaps while a push waits."""
+        spec = self.does.spec
+        if spec.does == "deliberates":
+            await asyncio.sleep(spec.seconds)
+            await self._push(self.does.token(), _DOWN)
+        elif spec.does == "fumbles" and isinstance(frame, Ping):
+            self.does.fail()
+        await self._push(frame, direction)
 
     async def _handle(self, frame: DataFrame) -> None:
         spec = self.does.spec
