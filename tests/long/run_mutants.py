@@ -9,6 +9,12 @@ __all__ = ["RUN_MUTANTS"]
 PARALLEL = "tests/pipeline/test_parallel.py"
 CLOSING = "tests/run/test_closing.py"
 LIFE = "tests/run/test_life_cycle.py"
+MEANWHILE = "tests/pipeline/test_meanwhile.py"
+PASSED_BY = "tests/run/test_passed_by.py"
+SERVING = "tests/runner/test_serving.py"
+START_NEWS = "tests/run/test_start_news.py"
+TURNS = "tests/pipeline/test_turns.py"
+NO_SIGNALS = "a scenario sends no signals"
 
 RUN_MUTANTS = (
     Mutant(
@@ -112,10 +118,148 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a stuck stage is named, and not passed by",
-        "Run._drain",
+        "Run._pass_by",
         "seat.pass_by()",
-        "return",
+        "pass",
         f"{LIFE}::test_a_hanging_stage_is_named_with_its_line_and_passed_by",
+    ),
+    Mutant(
+        "a stage that was passed by is no failure",
+        "Run._pass_by",
+        'course.limits.passed_by == "fail"',
+        "False",
+        f"{PASSED_BY}::test_a_stage_that_was_passed_by_fails_the_run",
+    ),
+    Mutant(
+        "a stage that may take long has the limit of all",
+        "StallWatch.look",
+        "limit_s = _limit_s(seat, self._limit_s)",
+        "limit_s = self._limit_s",
+        f"{PASSED_BY}::test_the_answer_of_a_slow_model_is_heard",
+    ),
+    Mutant(
+        "a time that is no time is found out at the end",
+        "Opening._open_stages",
+        "check_may_take_s(seat.processor, 0.0)",
+        "pass",
+        f"{PASSED_BY}::test_a_time_that_is_none_is_refused_at_the_start",
+        unseen="no scenario has a stage with such a time",
+    ),
+    Mutant(
+        "a frame whose push waits is in no book when a cancel comes",
+        "StageWork.drop_current",
+        "self._drop(self._outer, reason)",
+        "pass",
+        f"{MEANWHILE}::test_a_cancel_meanwhile_drops_both",
+    ),
+    Mutant(
+        "who hangs with a system frame while its push waits is not seen",
+        "StageWork._handle_meanwhile",
+        "self.current = frame",
+        "self.current = frame\nself.blocked += 1",
+        f"{MEANWHILE}::test_who_hangs_with_it_is_passed_by_and_both_are_dropped",
+        unseen="no stage hangs with a system frame",
+    ),
+    Mutant(
+        "a failure with a system frame is blamed on the frame whose push waits",
+        "StageWork._handle_meanwhile",
+        "self._fail_meanwhile(error)",
+        "raise",
+        f"{MEANWHILE}::test_a_failure_with_it_leaves_the_frame_that_waits_alone",
+        unseen="the books balance whichever of the two frames is dropped",
+    ),
+    Mutant(
+        "a time limit of a push is taken for a failure of the system frame",
+        "StageWork._fail_meanwhile",
+        "self.task.cancelling()",
+        "self._cut is not None",
+        f"{MEANWHILE}::test_the_time_limit_of_a_push_holds_while_a_system_frame_is_handled",
+        unseen="no stage sets a time limit of its own",
+    ),
+    Mutant(
+        "a cut stays when a stage makes another error of it",
+        "StageWork._handle_exception",
+        "self._forget_cut()",
+        "pass",
+        "tests/pipeline/test_interruption.py",
+    ),
+    Mutant(
+        "a stage that only pushes keeps the loop for itself",
+        "FrameProcessor.push_frame",
+        "full is not None or not left",
+        "full is not None",
+        f"{TURNS}::test_one_end_ends_a_stage_whose_task_only_pushes",
+    ),
+    Mutant(
+        "a stage that pushes on after its end spins",
+        "TaskSeat.wait_for_room",
+        "SEALED_S if sealed else 0",
+        "0",
+        f"{TURNS}::test_a_stage_that_pushes_on_after_its_end_does_not_spin",
+    ),
+    Mutant(
+        "a sender that is refused keeps the loop for itself",
+        "PipelineTask._keep",
+        "await self._entry.pause()",
+        "pass",
+        f"{TURNS}::test_one_end_ends_a_stage_whose_task_only_pushes",
+        unseen="no stage queues into its own run",
+    ),
+    Mutant(
+        "a stage that queues into its own run waits for itself",
+        "StageWork.wait_to_enter",
+        "box.congested",
+        "False",
+        f"{TURNS}::test_a_stage_that_waits_for_itself_is_told_so",
+        unseen="no stage queues into its own run",
+    ),
+    Mutant(
+        "the End waits for upstream data for ever",
+        "Mailbox._goes_before",
+        "self._before_flow -= 1",
+        "pass",
+        f"{TURNS}::test_one_end_ends_a_stage_whose_task_only_pushes",
+        unseen="no stage pushes upstream without a pause",
+    ),
+    Mutant(
+        "who waits for the start is not told that there will be none",
+        "PipelineTask.run",
+        "self._news.end(self.name, error, self._report)",
+        "pass",
+        f"{START_NEWS}::test_a_failed_start_is_raised_to_all_who_wait",
+        unseen="nobody waits for a start",
+    ),
+    Mutant(
+        "who waits for the start waits for ever",
+        "Run.drive",
+        "self._news.tell()",
+        "pass",
+        f"{START_NEWS}::test_all_who_wait_are_told_when_it_runs",
+        unseen="nobody waits for a start",
+    ),
+    Mutant(
+        "all who wait for the start get one exception",
+        "StartNews.wait",
+        "again = PipelineStartError(str(error), stage=error.stage, report=error.report)",
+        "again = error",
+        f"{START_NEWS}::test_a_failed_start_is_raised_to_all_who_wait",
+        unseen="nobody waits for a start",
+    ),
+    Mutant(
+        "serve() takes a server's signals",
+        "PipelineRunner._signals_to_serve",
+        "return signals_without_owner()",
+        "return SIGNALS",
+        f"{SERVING}::test_a_server_keeps_its_signals",
+        unseen=NO_SIGNALS,
+    ),
+    Mutant(
+        "serve() takes the handler of asyncio.run for a server's",
+        "owner_of",
+        "isinstance(getattr(function, '__self__', None), asyncio.Runner)",
+        "False",
+        f"{SERVING}::test_the_handler_that_asyncio_run_installs_is_nobodys_and_ctrl_c_ends_the_tasks",
+        unseen=NO_SIGNALS,
     ),
     Mutant(
         "a cancel waits behind the End",
@@ -140,14 +284,14 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "an outer cancellation is swallowed",
-        "PipelineTask.run",
+        "PipelineTask._drive",
         "if outer is not None:\n    raise outer",
         "pass",
         f"{LIFE}::test_outer_cancellation_closes_everything_and_is_raised_again",
     ),
     Mutant(
         "an outer cancellation does not wait for the closing",
-        "PipelineTask.run",
+        "PipelineTask._drive",
         "run.course.ask(Request.CANCEL, 'outer cancellation')",
         "run.course.ask(Request.CANCEL, 'outer cancellation')\nraise",
         f"{LIFE}::test_a_second_outer_cancellation_cannot_interrupt_the_closing",
@@ -169,8 +313,8 @@ RUN_MUTANTS = (
     Mutant(
         "CancelledError inside a stage is a silent death",
         "StageWork._handle_exception",
-        "interrupted and self._cut is _Cut.STOP",
-        "interrupted",
+        "is_cancelled and cut is _Cut.STOP",
+        "is_cancelled",
         f"{LIFE}::test_an_exception_that_escapes_a_stage_ends_the_run_and_end_reaches_the_others",
     ),
     Mutant(
@@ -203,7 +347,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "processors stay attached to a run that is over",
-        "PipelineTask.run",
+        "PipelineTask._drive",
         "run.chain.detach()",
         "pass",
         f"{LIFE}::test_a_second_run_of_the_same_task_is_refused_and_processors_may_run_again",
@@ -312,7 +456,7 @@ RUN_MUTANTS = (
     Mutant(
         "an End that hangs in on_end is lost",
         "TaskSeat.pass_by",
-        "if isinstance(held, (StartFrame, EndFrame)):\n    self._pass(held)",
+        "if held is not None:\n    self._pass(held)",
         "pass",
         f"{CLOSING}::test_an_end_that_a_stage_hangs_with_goes_past_it",
     ),
@@ -367,7 +511,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a second cancel begins the closing anew",
-        "PipelineTask.run",
+        "PipelineTask._drive",
         "outer = cancelled",
         "if outer is not None:\n    driver.cancel()\n    raise\nouter = cancelled",
     ),

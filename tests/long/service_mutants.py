@@ -147,7 +147,7 @@ SERVICE_MUTANTS = (
     Mutant(
         "a stage that hangs alone is not named",
         "_Intake.look",
-        "still_s >= LONG_S > before[stage][1] and (not self.held_up(STATUS_S))",
+        "still_s >= long_s > before[stage][1] and (not self.held_up(STATUS_S))",
         "False",
         f"{HEALTH}::test_a_stage_that_gets_on_with_nothing_for_a_minute_is_named_though_it_holds_nobody_up",
         unseen=NO_MANAGER,

@@ -126,14 +126,14 @@ class PipelineTask:
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
         try:
-            report = await self._run_once()
+            report = await self._drive()
         except BaseException as error:
             self._news.end(self.name, error, self._report)
             raise
         self._news.end(self.name, None, report)
         return report
 
-    async def _run_once(self) -> RunReport:
+    async def _drive(self) -> RunReport:
         run = self._make_run()
         driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
         outer: asyncio.CancelledError | None = None

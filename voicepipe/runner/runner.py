@@ -11,7 +11,7 @@ how the program is, and its watchdog is pinged while sound flows: see `health`.
 exit status  when
 -----------  --------------------------------------------------------
 0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
-1            failed
+1            failed, or a stage made no progress and was passed by
 2            usage (for programs; the runner itself never returns it)
 129          cancelled by a second SIGHUP, or after its grace
 130          cancelled by a second SIGINT (Ctrl-C)

@@ -13,7 +13,8 @@ STOPPING          the End was asked for
 
 A stage that may wait for longer, for a service elsewhere, is not to stand in the way of the microphone's
 audio: what is behind it is not heard meanwhile, and after 30 s that counts as deaf. A speaker that plays
-a long answer gets on. One that is in nobody's way may wait for as long as it likes, and whether it hangs
+a long answer gets on. A stage that says how long it may take (`may_take_s`) has that time, if it is longer
+than the 30 s. One that is in nobody's way may wait for as long as it likes, and whether it hangs
 nobody can tell from here: after a minute the status names it, and the log, once.
 """
 
@@ -170,11 +171,12 @@ class _Intake:
         before = self._still
         self._still = {holder.stage: (holder, self._still_s(holder, passed_s)) for holder in holding}
         for stage, (holder, still_s) in self._still.items():
-            if still_s >= LONG_S > before[stage][1] and not self.held_up(STATUS_S):  # that is said elsewhere
+            long_s = max(LONG_S, holder.may_take_s)
+            if still_s >= long_s > before[stage][1] and not self.held_up(STATUS_S):  # that is said elsewhere
                 _log.warning(
                     "%s has got on with nothing for %g s, at %s: it waits for something, or hangs",
                     stage,
-                    LONG_S,
+                    long_s,
                     holder.where,
                 )
 
@@ -191,17 +193,26 @@ class _Intake:
             return ""
         return self._standing(limit_s) or ("" if self._still else "nobody in particular")
 
+    def _is_over_its_time(self) -> bool:
+        """Return True unless every stage that holds the microphone up has said that it may take longer."""
+        standing = [(h, still_s) for h, still_s in self._still.values() if still_s >= LIMIT_S]
+        return not standing or any(still_s >= holder.may_take_s for holder, still_s in standing)
+
     def waits(self) -> str:
         """Return the stage that made no progress for a minute, in the way of others or not; or ""."""
-        return self._standing(LONG_S)
+        return self._standing(LONG_S, patient=True)
 
-    def _standing(self, limit_s: float) -> str:
-        stuck = [holder for holder, still_s in self._still.values() if still_s >= limit_s]
+    def _standing(self, limit_s: float, *, patient: bool = False) -> str:
+        stuck = [
+            holder
+            for holder, still_s in self._still.values()
+            if still_s >= max(limit_s, holder.may_take_s if patient else 0.0)
+        ]
         return " and ".join(f"{holder.stage} at {holder.where}" for holder in stuck)
 
     def complaints(self) -> Iterator[str]:
         """Yield a sentence about anything that is wrong."""
-        if who := self.held_up(LIMIT_S):
+        if (who := self.held_up(LIMIT_S)) and self._is_over_its_time():
             yield f"the pipeline took nothing of the microphone for {LIMIT_S:g} s, held up by {who}"
 
 

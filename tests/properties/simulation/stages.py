@@ -277,7 +277,8 @@ class Waiting(FrameProcessor):
         spec = self.does.spec
         if spec.does == "deliberates":
             await asyncio.sleep(spec.seconds)
-            await self._push(self.does.token(), _DOWN)
+            if not isinstance(frame, ErrorFrame):  # an error may be about such a token: it would never end
+                await self._push(self.does.token(), _DOWN)
         elif spec.does == "fumbles" and isinstance(frame, Ping):
             self.does.fail()
         await self._push(frame, direction)
