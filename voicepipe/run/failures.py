@@ -27,8 +27,11 @@ class ErrorBook:
 
     def fail(self, stage: str, error: BaseException, *, may_fail: bool) -> bool:
         """Keep an exception that escaped a stage; return True if it is the one that makes the run fail."""
+        is_the_first = self.failure is None and may_fail
+        if is_the_first:
+            del self.errors[_MOST - 1 :]  # it is in the report, however many there were before
         self.note(stage, describe(error), error)
-        if self.failure is None and may_fail:
+        if is_the_first:
             self.failure = (stage, error)
             return True
         self.log(stage, describe(error))

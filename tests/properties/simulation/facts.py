@@ -20,6 +20,7 @@ from voicepipe import (
     SpeakerOutput,
     StartFrame,
 )
+from voicepipe.endpoints.kept_device import OnLoss
 
 __all__ = ["DOWN", "Facts"]
 
@@ -89,6 +90,11 @@ class Facts:
     def _same_card(self) -> list[PlayedRun]:
         """The runs, one after the other, with these processors and this card."""
         return [other for other in self._played.runs if other.processors is self.run.processors]
+
+    @cached_property
+    def on_loss(self) -> OnLoss:
+        """What its devices do when they are lost: those of the first run, where it has the same processors."""
+        return self._same_card[0].spec.on_loss
 
     @cached_property
     def faults(self) -> list[tuple[float, Event]]:

@@ -127,7 +127,7 @@ def needs_no_safety_net(run: Facts) -> Iterator[str]:
 def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
     """A device that is gone for long enough while the run goes on is told of."""
     ended_s = min((at for at in (run.asked_s, run.returned_s) if at is not None), default=0.0)
-    if run.spec.on_loss != "wait" or run.running_s is None or not _goes_on(run):
+    if run.on_loss != "wait" or run.running_s is None or not _goes_on(run):
         return
     for at_s, fault in run.faults:
         if fault.what not in ("unplug", "vanish", "stall", "break_", "hang", "crash"):
