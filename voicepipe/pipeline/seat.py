@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 from voicepipe.errors import DeviceLostError
 from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.params import StartParams
+from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import InlineProcessor, Processor
+from voicepipe.pipeline.processor import InlineProcessor, Processor, overrides
 from voicepipe.pipeline.route import Route, describe_no_frames
 from voicepipe.pipeline.stage_task import error_of, start_task
 from voicepipe.report import DropReason, SeamReport
@@ -35,6 +37,8 @@ class StageSeat(Element):
         """True once `on_start` has begun, so that `cleanup` must be called."""
         self.ended = False
         """True once EndFrame has passed."""
+        self.hooks: HookTask | None = None
+        """The task of the stage's hooks, if they need one."""
         self._children: set[asyncio.Task[Any]] | None = None
 
     @cached_property
@@ -60,9 +64,19 @@ class StageSeat(Element):
         """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
-    def open(self) -> None:
-        """Note that the stage is about to be opened."""
-        self.opened = True
+    async def open(self, params: StartParams) -> None:
+        """Open the stage. Raises: the exception that its `on_start` raised."""
+        if self.has_hook_task:
+            self.hooks = hooks = HookTask(self, params)
+            await hooks.wait_until_open()
+        else:
+            self.opened = True
+            await self.processor.on_start(params)
+
+    @property
+    def has_hook_task(self) -> bool:
+        """True if the stage's hooks need a task of their own."""
+        return overrides(self.processor, "on_start")
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Start a task of the stage. Its failure counts as a failure of the stage."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
-from voicepipe.pipeline.processor import FrameProcessor
+from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.route import Route
 from voicepipe.pipeline.seat import Held, Sealed, StageSeat, audio_samples, pass_request, reason_of
 from voicepipe.pipeline.stage_work import StageWork
@@ -107,10 +109,21 @@ class TaskSeat(StageSeat):
 
     # -- the task ------------------------------------------------------------
 
-    def open(self) -> None:
-        """Start the stage's task."""
-        super().open()
-        self.work.begin()
+    async def open(self, params: StartParams) -> None:
+        """Start the stage's task, and open the stage. Raises: the exception of its `on_start`."""
+        if self.has_hook_task:
+            self.hooks = hooks = HookTask(self, params, self.work.run)
+            self.work.begin_after(hooks)
+            await hooks.wait_until_open()
+        else:
+            self.opened = True
+            self.work.begin()
+            await self.processor.on_start(params)
+
+    @property
+    def has_hook_task(self) -> bool:
+        """True if the stage's hooks run in the task that handles its frames."""
+        return overrides(self.processor, "on_start") or overrides(self.processor, "cleanup")
 
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""

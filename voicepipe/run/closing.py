@@ -6,8 +6,8 @@ A task that does not stop within its limit is abandoned, and the report names it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from voicepipe.census.census import abandon
 from voicepipe.census.stack import where
@@ -28,7 +28,19 @@ _LOOK_S = 0.05
 """The interval between two looks at the clock. A longer interval means that the event loop was blocked."""
 _STEPS_S = 0.01
 """The least time to wait: enough for a few steps of the loop."""
-_Tasks = dict[asyncio.Task[Any], StageSeat | None]
+
+
+class _Part(NamedTuple):
+    """One piece of work that must end before the close can go on."""
+
+    task: asyncio.Task[Any]
+    """The task that does it."""
+    seat: StageSeat | None
+    """The stage to which it belongs; None for a task of the run."""
+    cancel: Callable[[], object]
+    """The function that cuts it short."""
+    over: asyncio.Future[Any]
+    """A future that is done when the work is over: the task, or one that stands for a part of it."""
 
 
 class Closing:
@@ -39,6 +51,7 @@ class Closing:
         self._chain = chain
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
+        self._left_behind: set[asyncio.Task[Any]] = set()
         self._for_cancel = False
         """True if a cancel began the close, not an end or a failure."""
         self.forced: list[str] = []
@@ -70,21 +83,16 @@ class Closing:
 
     def _note_forced(self) -> None:
         for work in (seat.work for seat in self._chain.task_seats):
-            if work.task is not None and not work.task.done() and not work.stopping:
+            if work.task is not None and not work.is_over and not work.stopping:
                 self.forced.append(work.task.get_name())
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
         seats = self._chain.seats
-        tasks: _Tasks = dict.fromkeys(self._adopted)
-        for seat in seats:
-            tasks.update(dict.fromkeys(seat.children, seat))
-            if isinstance(seat, TaskSeat) and seat.work.task is not None:
-                tasks[seat.work.task] = seat
-        running: _Tasks = {task: seat for task, seat in tasks.items() if not task.done()}
-        hooks = self._hooks("on_cancel", seats) if cancelled else {}
+        running = list(self._running())
+        hooks = self._hooks("on_cancel", _not_cleaned_up(seats)) if cancelled else []
         self._cancel(running)
-        left, unused_s = await self._wait(running | hooks, seconds / 2)
+        left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
             self._cancel(left)  # once more, for a stage that swallowed the first
             left, unused_s = await self._wait(left, seconds / 2)
@@ -94,8 +102,21 @@ class Closing:
         self._take_errors(hooks)
         return unused_s
 
+    def _running(self) -> Iterator[_Part]:
+        """Yield all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
+        yield from (self._part(task) for task in self._adopted if not task.done())
+        for seat in self._chain.seats:
+            yield from (self._part(task, seat) for task in seat.children if not task.done())
+            hooks = seat.hooks
+            if isinstance(seat, TaskSeat):
+                if seat.work.task is not None and not seat.work.is_over:
+                    over = seat.work.task if hooks is None else hooks.rest()
+                    yield _Part(seat.work.task, seat, seat.work.stop, over)
+            elif hooks is not None and not hooks.is_over:
+                yield _Part(hooks.task, seat, hooks.cancel, hooks.rest())
+
     async def _clean_up(self, seconds: float) -> None:
-        hooks = self._hooks("cleanup", self._chain.seats)
+        hooks = [part for part in self._clean_ups() if part.task not in self._left_behind]
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -103,59 +124,79 @@ class Closing:
         self._abandon(left)
         self._take_errors(hooks)
 
-    def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> _Tasks:
+    def _clean_ups(self) -> Iterator[_Part]:
+        """Begin the clean-up of every opened stage: in the task of its hooks, or else in a new one."""
+        for seat in self._chain.seats:
+            if seat.hooks is not None and seat.hooks.order_clean_up():
+                yield self._part(seat.hooks.task, seat)
+            else:
+                yield from self._hooks("cleanup", [seat])
+
+    def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> list[_Part]:
         """Start a task for each opened stage that has the hook."""
-        hooks: _Tasks = {}
+        hooks: list[_Part] = []
         for seat in seats:
             if seat.opened and overrides(seat.processor, hook):
                 coroutine = _call(getattr(seat.processor, hook))
                 name = self._course.task_name(seat.label, hook)
-                hooks[start_task(self._course.loop, coroutine, name, always=True)] = seat
+                hooks.append(self._part(start_task(self._course.loop, coroutine, name, always=True), seat))
         return hooks
 
-    async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
-        """Wait until all tasks are done, or the time is up; return the unfinished tasks and the time left.
+    def _part(self, task: asyncio.Task[Any], seat: StageSeat | None = None) -> _Part:
+        """Return the part that a task is as a whole."""
+
+        def cut() -> None:
+            self._cut.add(task)
+            task.cancel()
+
+        return _Part(task, seat, cut, task)
+
+    async def _wait(self, parts: Sequence[_Part], seconds: float) -> tuple[Sequence[_Part], float]:
+        """Wait until all parts are over, or the time is up; return the unfinished parts and the time left.
 
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
         loop = self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
-        left = {task: seat for task, seat in tasks.items() if not task.done()}
+        left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
             if not hurried and self._course.request is Request.CANCEL:  # it came during an end
                 seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
-                await asyncio.wait(left, timeout=most_s)
+                await asyncio.wait([part.over for part in left], timeout=most_s)
             except asyncio.CancelledError:
                 pass  # closing has its own limits; a second cancel cannot interrupt it
             seconds -= min(loop.time() - began_s, most_s)
-            left = {task: seat for task, seat in left.items() if not task.done()}
+            left = [part for part in left if not part.over.done()]
         return left, seconds
 
-    def _cancel(self, tasks: _Tasks) -> None:
-        for task, seat in tasks.items():
-            if isinstance(seat, TaskSeat) and seat.work.task is task:
-                seat.work.stop()
-            else:
-                self._cut.add(task)
-                task.cancel()
+    @staticmethod
+    def _cancel(parts: Iterable[_Part]) -> None:
+        for part in parts:
+            part.cancel()
 
-    def _abandon(self, tasks: _Tasks) -> None:
-        for task in tasks:
-            self.abandoned.append(Abandoned(task.get_name(), where(task)))
-            abandon(task)
+    def _abandon(self, parts: Iterable[_Part]) -> None:
+        for part in parts:
+            self._left_behind.add(part.task)
+            self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
+            abandon(part.task)
 
-    def _take_errors(self, hooks: _Tasks) -> None:
-        for task, seat in hooks.items():
-            if not task.done() or task in self._cut:
+    def _take_errors(self, hooks: Iterable[_Part]) -> None:
+        for part in hooks:
+            if not part.task.done() or part.task in self._cut:
                 continue
-            error = error_of(task)
-            if error is not None and seat is not None:
-                self._course.fail(seat.label, error)
+            error = error_of(part.task)
+            if error is not None and part.seat is not None:
+                self._course.fail(part.seat.label, error)
 
 
 async def _call(hook: Callable[[], Awaitable[None]]) -> None:
     """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
     await hook()
+
+
+def _not_cleaned_up(seats: Iterable[StageSeat]) -> Iterator[StageSeat]:
+    """Yield the stages whose clean-up has not begun."""
+    return (seat for seat in seats if seat.hooks is None or not seat.hooks.cleans_up)

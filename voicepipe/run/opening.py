@@ -50,8 +50,12 @@ class Opening:
             return False
         if not await self._send_start():
             return False
-        sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._within_the_limit(self._begin(sources), "begin")
+        for seat in seats:
+            if overrides(seat.processor, "on_running"):
+                self._seat = seat
+                if not await self._within_the_limit(_begin(seat), f"{seat.label}:on_running"):
+                    return False
+        return True
 
     @property
     def _cut_short(self) -> bool:
@@ -82,8 +86,7 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            seat.open()
-            await seat.processor.on_start(self._course.params)
+            await seat.open(self._course.params)
 
     async def _send_start(self) -> bool:
         course = self._course
@@ -96,13 +99,6 @@ class Opening:
                 TimeoutError(f"it did not pass StartFrame on within {self._limit}"),
             )
         return not self._cut_short
-
-    async def _begin(self, sources: Iterable[StageSeat]) -> None:
-        for seat in sources:
-            if self._is_over:
-                return
-            self._seat = seat
-            await seat.processor.on_running()
 
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in its own task, which can be left behind; return True on success."""
@@ -139,3 +135,8 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
+
+
+async def _begin(seat: StageSeat) -> None:
+    """Await `on_running`, in a task of its own, so that no stage's cancel scope holds another stage."""
+    await seat.processor.on_running()
