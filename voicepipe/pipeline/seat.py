@@ -14,7 +14,7 @@ from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import InlineProcessor, Processor, overrides
+from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.pipeline.route import Route, describe_no_frames
 from voicepipe.pipeline.stage_task import error_of, start_task
 from voicepipe.report import DropReason, SeamReport
@@ -64,19 +64,13 @@ class StageSeat(Element):
         """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
-    async def open(self, params: StartParams) -> None:
-        """Open the stage. Raises: the exception that its `on_start` raised."""
-        if self.has_hook_task:
-            self.hooks = hooks = HookTask(self, params)
-            await hooks.wait_until_open()
+    def open(self, params: StartParams) -> HookTask | None:
+        """Begin to open the stage. Return the task that runs `on_start`; None if the caller must run it."""
+        if type(self.processor).on_start is not Processor.on_start:
+            self.hooks = HookTask(self, params)
         else:
             self.opened = True
-            await self.processor.on_start(params)
-
-    @property
-    def has_hook_task(self) -> bool:
-        """True if the stage's hooks need a task of their own."""
-        return overrides(self.processor, "on_start")
+        return self.hooks
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Start a task of the stage. Its failure counts as a failure of the stage."""

@@ -8,7 +8,7 @@ from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
-from voicepipe.pipeline.processor import FrameProcessor, overrides
+from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.pipeline.route import Route
 from voicepipe.pipeline.seat import Held, Sealed, StageSeat, audio_samples, pass_request, reason_of
 from voicepipe.pipeline.stage_work import StageWork
@@ -109,21 +109,16 @@ class TaskSeat(StageSeat):
 
     # -- the task ------------------------------------------------------------
 
-    async def open(self, params: StartParams) -> None:
-        """Start the stage's task, and open the stage. Raises: the exception of its `on_start`."""
-        if self.has_hook_task:
-            self.hooks = hooks = HookTask(self, params, self.work.run)
-            self.work.begin_after(hooks)
-            await hooks.wait_until_open()
+    def open(self, params: StartParams) -> HookTask | None:
+        """Start the stage's task. Return the task if it runs `on_start`; None if the caller must run it."""
+        kind = type(self.processor)
+        if kind.on_start is not Processor.on_start or kind.cleanup is not Processor.cleanup:
+            self.hooks = HookTask(self, params, self.work.run)
+            self.work.begin_after(self.hooks)
         else:
             self.opened = True
             self.work.begin()
-            await self.processor.on_start(params)
-
-    @property
-    def has_hook_task(self) -> bool:
-        """True if the stage's hooks run in the task that handles its frames."""
-        return overrides(self.processor, "on_start") or overrides(self.processor, "cleanup")
+        return self.hooks
 
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""

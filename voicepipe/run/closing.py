@@ -6,7 +6,7 @@ A task that does not stop within its limit is abandoned, and the report names it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from voicepipe.census.census import abandon
@@ -51,7 +51,7 @@ class Closing:
         self._chain = chain
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
-        self._left_behind: set[asyncio.Task[Any]] = set()
+        self._left_behind: Collection[asyncio.Task[Any]] = ()
         self._for_cancel = False
         """True if a cancel began the close, not an end or a failure."""
         self.forced: list[str] = []
@@ -88,9 +88,8 @@ class Closing:
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
-        seats = self._chain.seats
-        running = list(self._running())
-        hooks = self._hooks("on_cancel", _not_cleaned_up(seats)) if cancelled else []
+        running = self._running()
+        hooks = self._begin_cancels() if cancelled else []
         self._cancel(running)
         left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
@@ -102,21 +101,22 @@ class Closing:
         self._take_errors(hooks)
         return unused_s
 
-    def _running(self) -> Iterator[_Part]:
-        """Yield all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
-        yield from (self._part(task) for task in self._adopted if not task.done())
+    def _running(self) -> list[_Part]:
+        """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
+        running = [self._part(task) for task in self._adopted if not task.done()]
         for seat in self._chain.seats:
-            yield from (self._part(task, seat) for task in seat.children if not task.done())
+            running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
                 if seat.work.task is not None and not seat.work.is_over:
                     over = seat.work.task if hooks is None else hooks.rest()
-                    yield _Part(seat.work.task, seat, seat.work.stop, over)
+                    running.append(_Part(seat.work.task, seat, seat.work.stop, over))
             elif hooks is not None and not hooks.is_over:
-                yield _Part(hooks.task, seat, hooks.cancel, hooks.rest())
+                running.append(_Part(hooks.task, seat, hooks.cancel, hooks.rest()))
+        return running
 
     async def _clean_up(self, seconds: float) -> None:
-        hooks = [part for part in self._clean_ups() if part.task not in self._left_behind]
+        hooks = [part for part in self._begin_clean_ups() if part.task not in self._left_behind]
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -124,23 +124,31 @@ class Closing:
         self._abandon(left)
         self._take_errors(hooks)
 
-    def _clean_ups(self) -> Iterator[_Part]:
+    def _begin_clean_ups(self) -> list[_Part]:
         """Begin the clean-up of every opened stage: in the task of its hooks, or else in a new one."""
+        begun: list[_Part] = []
         for seat in self._chain.seats:
             if seat.hooks is not None and seat.hooks.order_clean_up():
-                yield self._part(seat.hooks.task, seat)
-            else:
-                yield from self._hooks("cleanup", [seat])
+                begun.append(self._part(seat.hooks.task, seat))
+            elif seat.opened and overrides(seat.processor, "cleanup"):
+                begun.append(self._begin("cleanup", seat))
+        return begun
 
-    def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> list[_Part]:
-        """Start a task for each opened stage that has the hook."""
-        hooks: list[_Part] = []
-        for seat in seats:
-            if seat.opened and overrides(seat.processor, hook):
-                coroutine = _call(getattr(seat.processor, hook))
-                name = self._course.task_name(seat.label, hook)
-                hooks.append(self._part(start_task(self._course.loop, coroutine, name, always=True), seat))
-        return hooks
+    def _begin_cancels(self) -> list[_Part]:
+        """Call `on_cancel` of every opened stage whose clean-up has not begun."""
+        return [
+            self._begin("on_cancel", seat)
+            for seat in self._chain.seats
+            if seat.opened
+            and overrides(seat.processor, "on_cancel")
+            and not (seat.hooks is not None and seat.hooks.cleans_up)
+        ]
+
+    def _begin(self, hook: str, seat: StageSeat) -> _Part:
+        """Start a task that runs one hook of a stage."""
+        coroutine = _call(getattr(seat.processor, hook))
+        name = self._course.task_name(seat.label, hook)
+        return self._part(start_task(self._course.loop, coroutine, name, always=True), seat)
 
     def _part(self, task: asyncio.Task[Any], seat: StageSeat | None = None) -> _Part:
         """Return the part that a task is as a whole."""
@@ -179,7 +187,7 @@ class Closing:
 
     def _abandon(self, parts: Iterable[_Part]) -> None:
         for part in parts:
-            self._left_behind.add(part.task)
+            self._left_behind = [*self._left_behind, part.task]
             self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
             abandon(part.task)
 
@@ -195,8 +203,3 @@ class Closing:
 async def _call(hook: Callable[[], Awaitable[None]]) -> None:
     """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
     await hook()
-
-
-def _not_cleaned_up(seats: Iterable[StageSeat]) -> Iterator[StageSeat]:
-    """Yield the stages whose clean-up has not begun."""
-    return (seat for seat in seats if seat.hooks is None or not seat.hooks.cleans_up)

@@ -86,7 +86,11 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            await seat.open(self._course.params)
+            hooks = seat.open(self._course.params)
+            if hooks is None:
+                await seat.processor.on_start(self._course.params)
+            else:
+                await hooks.wait_until_open()
 
     async def _send_start(self) -> bool:
         course = self._course
