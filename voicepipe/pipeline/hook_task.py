@@ -97,6 +97,11 @@ class HookTask:
         self._asked -= 1
         self.task.uncancel()
 
+    @property
+    def is_cancelled_by_others(self) -> bool:
+        """True if the task has a cancel that the framework did not ask for."""
+        return self.task.cancelling() > self._asked
+
     def _settle(self) -> bool:
         """Take all cancels of the framework back; return True if there were any."""
         asked = self._asked
@@ -194,7 +199,7 @@ class HookTask:
         """
         seat = self._seat
         seat.disable(DropReason.PROCESSOR_ERROR)
-        failure: BaseException = _ScopeCancelledError(
+        failure: BaseException = RuntimeError(
             "the task of the stage was cancelled, by a scope that on_start() entered or from outside the run"
         )
         failure.__cause__ = cancelled
@@ -216,7 +221,3 @@ class HookTask:
         if self._told is not None and not self._told.done():
             self._told.set_result(asyncio.CancelledError())
         self._wake()
-
-
-class _ScopeCancelledError(Exception):
-    """The error of a stage whose own cancel scope ended its task."""

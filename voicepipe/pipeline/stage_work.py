@@ -17,9 +17,11 @@ from voicepipe.pipeline.seat import audio_samples, reason_of
 from voicepipe.pipeline.stage_task import is_running
 from voicepipe.report import DropReason
 
-__all__ = ["StageWork", "WorkSeat"]
+__all__ = ["NOTHING", "StageWork", "WorkSeat"]
 
 _DOWN = FrameDirection.DOWNSTREAM
+NOTHING = object()
+"""The mark of a stage that has no frame in hand. Not None, which a stage could push by mistake."""
 
 
 class _Cut(enum.Enum):
@@ -37,6 +39,7 @@ class WorkSeat(Protocol):
     ledger: Ledger
     box: Mailbox
     processor: FrameProcessor
+    in_hand: object
 
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
@@ -109,12 +112,14 @@ class StageWork:
                     if frame.is_request and isinstance(frame, (StartFrame, EndFrame)):
                         await self._take_life_cycle(frame)
                         continue
+                    seat.in_hand = frame
                     await process(frame, _DOWN)
                 elif (entry := box.take()) is not None:
                     self.current, direction = entry
                     if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
                         await self._take_life_cycle(self.current)
                         continue
+                    seat.in_hand = self.current
                     await process(*entry)
                 elif idle is not None and await idle():
                     pass
@@ -124,11 +129,12 @@ class StageWork:
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if isinstance(error, GeneratorExit) and not self.is_current:
                     raise  # the loop is gone, and the task with it
-                if self._hooks is not None and self._is_revoked(error):
+                if self._is_revoked(error):
                     raise
                 self._handle_exception(error)
                 continue
             self.handled += 1
+            seat.in_hand = NOTHING
             done, self.current = self.current, None
             if isinstance(done, AudioFrame):
                 ledger.given += done.num_samples
@@ -145,14 +151,22 @@ class StageWork:
                 self._seat.pass_on(frame)
 
     def _is_revoked(self, error: BaseException) -> bool:
-        """Return True if the task was cancelled while it waited for a frame, but not by the framework."""
-        reader = self._seat.box.reader
-        waited = self.current is None and reader is not None and reader.cancelled()
-        return waited and self._cut is None and isinstance(error, asyncio.CancelledError)
+        """Return True if somebody else than the framework has cancelled the task of the stage's hooks.
+
+        A scope that the stage entered in `on_start` does so again in every turn of the loop. A frame
+        in progress is dropped.
+        """
+        hooks = self._hooks
+        cancelled = isinstance(error, asyncio.CancelledError) and self._cut is None
+        if not cancelled or hooks is None or not hooks.is_cancelled_by_others:
+            return False
+        self.drop_current(DropReason.PROCESSOR_ERROR)
+        return True
 
     def _handle_exception(self, error: BaseException) -> None:
         """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
+        self._seat.in_hand = NOTHING
         interrupted = isinstance(error, asyncio.CancelledError)
         if isinstance(error, _FrameCutError):
             self._drop(frame, DropReason.INTERRUPTED)
@@ -236,11 +250,14 @@ class StageWork:
                 box.expect_system(None)
 
     async def _handle_meanwhile(self, frame: Frame, direction: FrameDirection) -> None:
+        seat = self._seat
+        pushed, seat.in_hand = seat.in_hand, frame
         self._outer, self.current = self.current, frame
         try:
-            await self._seat.processor.process_frame(frame, direction)
+            await seat.processor.process_frame(frame, direction)
         finally:
             self.current, self._outer = self._outer, None
+            seat.in_hand = pushed
         if self._cut_outer:
             self._cut_outer = False
             raise _FrameCutError

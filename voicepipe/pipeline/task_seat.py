@@ -10,13 +10,23 @@ from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.pipeline.route import Route
-from voicepipe.pipeline.seat import Held, Sealed, StageSeat, audio_samples, pass_request, reason_of
-from voicepipe.pipeline.stage_work import StageWork
+from voicepipe.pipeline.seat import (
+    Held,
+    Sealed,
+    StageSeat,
+    audio_samples,
+    describe_second_push,
+    pass_request,
+    reason_of,
+)
+from voicepipe.pipeline.stage_work import NOTHING, StageWork
 from voicepipe.report import DropReason, SeamReport
 
 __all__ = ["TaskSeat"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+_BOTH = object()
+"""The mark of a frame in progress that the stage has pushed in both directions."""
 
 
 class TaskSeat(StageSeat):
@@ -31,6 +41,8 @@ class TaskSeat(StageSeat):
         self.down: Route | Sealed | Held = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
         self.up: Route | Sealed | Held = Held(label)
+        self.in_hand: object = NOTHING
+        """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
         self.pushed = 0
         """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
 
@@ -92,7 +104,19 @@ class TaskSeat(StageSeat):
             self.ledger.refuse(frame, reason)
         self.down, self.up = Sealed(self, reason), Sealed(self, reason)
 
-    # -- requests of the stage -----------------------------------------------
+    # -- pushes of the stage ---------------------------------------------------
+
+    def push_again(self, frame: Frame, direction: FrameDirection) -> None:
+        """Note one more push of the frame in progress.
+
+        Raises:
+            RuntimeError: the stage has pushed it in this direction before. The usual cause is a stage
+                that calls `super().process_frame()`, which pushes the frame, and `push_frame` as well.
+        """
+        before = self.in_hand
+        if before is direction or before is _BOTH:
+            raise RuntimeError(describe_second_push(self.label, frame))
+        self.in_hand = _BOTH
 
     def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""

@@ -135,18 +135,16 @@ class Closing:
         return begun
 
     def _begin_cancels(self) -> list[_Part]:
-        """Call `on_cancel` of every opened stage whose clean-up has not begun."""
+        """Call `on_cancel` of every opened stage."""
         return [
             self._begin("on_cancel", seat)
             for seat in self._chain.seats
-            if seat.opened
-            and overrides(seat.processor, "on_cancel")
-            and not (seat.hooks is not None and seat.hooks.cleans_up)
+            if seat.opened and overrides(seat.processor, "on_cancel")
         ]
 
     def _begin(self, hook: str, seat: StageSeat) -> _Part:
         """Start a task that runs one hook of a stage."""
-        coroutine = _call(getattr(seat.processor, hook))
+        coroutine = _call(seat, getattr(seat.processor, hook))
         name = self._course.task_name(seat.label, hook)
         return self._part(start_task(self._course.loop, coroutine, name, always=True), seat)
 
@@ -200,6 +198,10 @@ class Closing:
                 self._course.fail(part.seat.label, error)
 
 
-async def _call(hook: Callable[[], Awaitable[None]]) -> None:
-    """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
-    await hook()
+async def _call(seat: StageSeat, hook: Callable[[], Awaitable[None]]) -> None:
+    """Await a hook, unless the stage has cleaned up already.
+
+    A hook that is not a coroutine function then fails in its task, not in `close`.
+    """
+    if not seat.cleans_up:
+        await hook()
