@@ -9,6 +9,10 @@ Life-cycle frames never reach `process` or `process_frame`. A stage has hooks in
     on_interruption()  called at once, before the InterruptionFrame arrives; must not wait
     on_cancel()        the run was cancelled; queued frames are no longer processed
     cleanup()          close resources; called exactly once for every on_start that began
+
+`on_start`, the frames, `on_end` and `cleanup` of a stage run in one task. A cancel scope, a task
+group or a context variable that `on_start` enters can therefore be left in `cleanup`. An inline stage
+with an `on_start` has a task for its hooks.
 """
 
 from __future__ import annotations
