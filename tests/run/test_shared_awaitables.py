@@ -157,7 +157,7 @@ class Waits(FrameProcessor):
         await self._at("cleanup")
 
 
-async def run(model: Model, task: PipelineTask, wait: Wait) -> tuple[RunReport, list[Frame]]:
+async def run(model: Model, task: PipelineTask, wait: Wait) -> tuple[RunReport, list[TextFrame]]:
     """Run with two frames, while the program waits for the same, and end a second later."""
     ends = Ends(task)
 

@@ -113,11 +113,11 @@ class HookTask:
 
     @property
     def is_over(self) -> bool:
-        """True if the task rests, or has ended."""
-        return self._rests or self.task.done()
+        """True if the task rests, cleans up, or has ended."""
+        return self._rests or self.cleans_up or self.task.done()
 
     def rest(self) -> asyncio.Future[None]:
-        """Return a future that is done when the task rests or has ended."""
+        """Return a future that is done when `is_over` is true."""
         waiter: asyncio.Future[None] = self._seat.run.loop.create_future()
         if self.is_over:
             waiter.set_result(None)
@@ -185,6 +185,7 @@ class HookTask:
 
     async def _clean_up(self) -> None:
         self.cleans_up = True
+        self._wake()
         self._rename("cleanup")
         try:
             await self._seat.processor.cleanup()

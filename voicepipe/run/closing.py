@@ -6,7 +6,7 @@ A task that does not stop within its limit is abandoned, and the report names it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from voicepipe.census.census import abandon
@@ -51,7 +51,6 @@ class Closing:
         self._chain = chain
         self._adopted: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
-        self._left_behind: Collection[asyncio.Task[Any]] = ()
         self._for_cancel = False
         """True if a cancel began the close, not an end or a failure."""
         self.forced: list[str] = []
@@ -116,7 +115,7 @@ class Closing:
         return running
 
     async def _clean_up(self, seconds: float) -> None:
-        hooks = [part for part in self._begin_clean_ups() if part.task not in self._left_behind]
+        hooks = self._begin_clean_ups()
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -185,7 +184,6 @@ class Closing:
 
     def _abandon(self, parts: Iterable[_Part]) -> None:
         for part in parts:
-            self._left_behind = [*self._left_behind, part.task]
             self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
             abandon(part.task)
 

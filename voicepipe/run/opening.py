@@ -19,6 +19,8 @@ from voicepipe.run.failures import describe_briefly
 
 __all__ = ["Opening"]
 
+_STEPS_S = 0.01
+"""The least time for a part of the opening: enough for a few steps of the loop."""
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -115,7 +117,8 @@ class Opening:
         if self._course.params.patient:
             await self._wait_patiently(over)
         else:
-            await self._course.until(over, self._deadline)
+            # A stage that needs only a few steps is not to blame for one before it that took all the time.
+            await self._course.until(over, max(self._deadline, self._course.loop.time() + _STEPS_S))
         if not task.done():
             if not self._cut_short:
                 self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))

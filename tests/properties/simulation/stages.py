@@ -65,6 +65,7 @@ class _Behaviour:
         """Data frames that came downstream."""
         self._made = 0
         self._scope: asyncio.Task[object] | None = None
+        self._broken = False
 
     def note(self, what: str, frame: Frame | None = None, direction: FrameDirection | None = None) -> None:
         self.world.journal.note(self.spec.name, what, frame, direction)
@@ -104,15 +105,19 @@ class _Behaviour:
 
     def _cancel_scope(self) -> None:
         """Cancel the task of the scope now and in every turn, as anyio does until the scope is left."""
+        self._broken = True
         if self._scope is not None:
             self._scope.cancel()
             self.world.loop.call_soon(self._cancel_scope)
 
     def leave_scope(self) -> None:
         """Leave the scope, which only its own task may do."""
-        if self._scope is not asyncio.current_task() and not self.spec.does.startswith("stubborn"):
+        scope, self._scope = self._scope, None
+        if scope is not asyncio.current_task() and not self.spec.does.startswith("stubborn"):
             self.world.journal.outrages.append(f"{self.spec.name}: cleanup in another task than on_start")
-        self._scope = None
+        if self._broken:
+            self._broken = False
+            raise ConnectionError("the scope broke down")
 
     def fail(self) -> None:
         self.note("raises")
@@ -197,8 +202,10 @@ class Inline(InlineProcessor):
         await self.does.in_hook("on_cancel")
 
     async def cleanup(self) -> None:
-        self.does.leave_scope()
-        await self.does.in_hook("cleanup")
+        try:
+            self.does.leave_scope()
+        finally:
+            await self.does.in_hook("cleanup")
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         does = self.does
@@ -261,8 +268,10 @@ class Waiting(FrameProcessor):
         await self.does.in_hook("on_cancel")
 
     async def cleanup(self) -> None:
-        self.does.leave_scope()
-        await self.does.in_hook("cleanup")
+        try:
+            self.does.leave_scope()
+        finally:
+            await self.does.in_hook("cleanup")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         does = self.does
