@@ -93,7 +93,7 @@ class Facts:
 
     @cached_property
     def on_loss(self) -> OnLoss:
-        """What its devices do when they are lost: those of the first run, where it has the same processors."""
+        """What its devices do when they are lost: those of the first run with its processors."""
         return self._same_card[0].spec.on_loss
 
     @cached_property
