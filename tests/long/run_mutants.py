@@ -207,7 +207,7 @@ RUN_MUTANTS = (
     Mutant(
         "a stage that only pushes keeps the loop for itself",
         "FrameProcessor.push_frame",
-        "full is not None or not left",
+        "full is not None or seat.left <= 0",
         "full is not None",
         f"{TURNS}::test_one_end_ends_a_stage_whose_task_only_pushes",
     ),

@@ -348,6 +348,7 @@ async def test_an_interruption_leaves_nothing_in_the_task_of_the_hooks() -> None
             await asyncio.sleep(60)
 
     stage = Speaks(AnyioGroup())
+    stage.may_take_s = 61.0  # it sleeps over the interruption itself, too
     task = PipelineTask(Pipeline([stage]))
     for at in (0.1, 0.2, 0.3):
         later(at, task.interrupt)

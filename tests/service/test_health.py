@@ -188,7 +188,7 @@ def test_pings_go_on_while_whoever_holds_the_microphone_up_gets_on() -> None:
     assert pings_while(lambda now: [fresh[round(now // 25) % 2]])[-1] >= 95.0
 
 
-@pytest.mark.parametrize(("may_take_s", "last_s"), [(0.0, 31.0), (10.0, 31.0), (60.0, 66.0), (500.0, 99.0)])
+@pytest.mark.parametrize(("may_take_s", "last_s"), [(0.0, 31.0), (10.0, 31.0), (60.0, 61.0), (500.0, 99.0)])
 def test_a_stage_that_says_how_long_it_may_take_has_that_time(may_take_s: float, last_s: float) -> None:
     pings = pings_while(lambda _: [STUCK._replace(may_take_s=may_take_s)])
     assert last_s - 6.0 <= pings[-1] <= last_s

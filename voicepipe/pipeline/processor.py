@@ -64,7 +64,7 @@ class MailboxSeat(Protocol):
     """The additional services for a stage with a mailbox."""
 
     left: int
-    """The number of pushes that the stage has left until it lets other tasks run."""
+    """The number of pushes of its own that the stage has left until it lets other tasks run."""
     in_hand: object
     """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
 
@@ -89,7 +89,7 @@ class MailboxSeat(Protocol):
     def push_again(self, frame: Frame, direction: FrameDirection) -> None:
         """Note one more push of the frame in progress. Raises: RuntimeError for a second in a direction."""
 
-    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
 
     async def wait_for_room(self, full: Congestion | None) -> None:
@@ -224,8 +224,8 @@ class FrameProcessor(Processor):
 
         A new EndFrame, CancelFrame or InterruptionFrame asks the task to end, cancel or interrupt
         the run. Frames that are pushed after EndFrame has passed are dropped and counted. Every
-        256th push lets other tasks run, so a task that only pushes cannot keep the event loop for
-        itself.
+        256th frame that is not the one in hand lets other tasks run, so a task that only pushes cannot
+        keep the event loop for itself.
 
         Raises:
             TypeError: `frame` is not a frame.
@@ -239,19 +239,20 @@ class FrameProcessor(Processor):
                 f"{self.name} is not in a running pipeline: "
                 f"it cannot push {frame!r} before on_start or after cleanup"
             )
-        left = seat.left - 1
-        seat.left = left
         if frame is seat.in_hand:  # most pushes are of this kind: it was checked when it came
             seat.in_hand = direction
-        elif not isinstance(frame, Frame) or frame.is_request:
-            seat.push_unusual(frame, direction)
-            if left <= 0:
-                await seat.wait_for_room(None)
+            full = (seat.down if direction is _DOWN else seat.up).send(frame)
+            if full is not None:
+                await seat.wait_for_room(full)
             return
-        elif frame is seat.work.current:
-            seat.push_again(frame, direction)
-        full = (seat.down if direction is _DOWN else seat.up).send(frame)
-        if full is not None or not left:
+        seat.left -= 1
+        if not isinstance(frame, Frame) or frame.is_request:
+            full = seat.push_unusual(frame, direction)
+        else:
+            if frame is seat.work.current:
+                seat.push_again(frame, direction)
+            full = (seat.down if direction is _DOWN else seat.up).send(frame)
+        if full is not None or seat.left <= 0:
             await seat.wait_for_room(full)
 
     async def on_end(self) -> None:

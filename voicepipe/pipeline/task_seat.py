@@ -50,7 +50,7 @@ class TaskSeat(StageSeat):
         self.in_hand: object = NOTHING
         """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
         self.left = PUSHES_IN_A_ROW
-        """The number of pushes that the stage has left until it lets other tasks run."""
+        """The number of pushes of its own that the stage has left until it lets other tasks run."""
         self._pushed_and_left = PUSHES_IN_A_ROW
 
     def attach(self) -> None:
@@ -65,7 +65,7 @@ class TaskSeat(StageSeat):
 
     @property
     def pushed(self) -> int:
-        """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
+        """The number of frames of its own that the stage has pushed. A stage that stands still is stuck."""
         return self._pushed_and_left - self.left
 
     # -- the chain -----------------------------------------------------------
@@ -130,10 +130,11 @@ class TaskSeat(StageSeat):
             raise RuntimeError(describe_second_push(self.label, frame))
         self.in_hand = _BOTH
 
-    def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
+    def push_unusual(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
-        if not pass_request(self.run, frame, self.label):
-            (self.down if direction is _DOWN else self.up).send(frame)
+        if pass_request(self.run, frame, self.label):
+            return None
+        return (self.down if direction is _DOWN else self.up).send(frame)
 
     async def wait_for_room(self, full: Congestion | None) -> None:
         """Wait until there is room; handle the system frames that arrive meanwhile.

@@ -125,7 +125,9 @@ class Opening:
         if not task.done():
             if not self._cut_short:
                 advice = (
-                    ": let on_running() return, and work in self.create_task()" if what == "begin" else ""
+                    ": let on_running() return, and work in self.create_task()"
+                    if what.endswith(":on_running")
+                    else ""
                 )
                 self._fail(self._at, TimeoutError(f"it took longer than {self._limit}{advice}"))
         elif (error := error_of(task)) is not None:

@@ -111,7 +111,8 @@ def _holds(seat: TaskSeat) -> bool:
 
 
 def _mark(seat: TaskSeat) -> tuple[object, ...]:
-    return seat.pushed, seat.work.handled, _progress_of(seat), seat.work.current
+    work = seat.work
+    return seat.pushed, work.handled, _progress_of(seat), work.current, seat.in_hand
 
 
 def _limit_s(seat: TaskSeat, default_s: float) -> float:
