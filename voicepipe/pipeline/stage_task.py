@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-__all__ = ["error_of", "future_of", "start_task"]
+from voicepipe.census.stack import raised_at
+from voicepipe.text import printable, quote
+
+__all__ = ["error_of", "escaped_from", "future_of", "start_task"]
 
 T = TypeVar("T")
 
@@ -35,6 +38,29 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
         return asyncio.CancelledError()
     error = task.exception()
     return error.__cause__ if isinstance(error, StageExitError) else error
+
+
+def escaped_from(task: asyncio.Task[Any]) -> BaseException | None:
+    """Return the error with which a task ended; None if it ended well, or somebody has cancelled it.
+
+    A CancelledError that nobody asked for is an error. The task awaited something that was
+    cancelled, or raised it, and its work is not done.
+    """
+    if not task.cancelled():
+        return error_of(task)
+    if task.cancelling():
+        return None
+    error = RuntimeError(f"the task {task.get_name()} ended without a request")
+    try:
+        task.result()
+    except asyncio.CancelledError as stray:
+        place = raised_at(stray)
+        error = RuntimeError(
+            f"the task {printable(task.get_name())} ended by a CancelledError that nobody asked for"
+            f"{place and f', at {place}'}: it awaited something that was cancelled"
+        )
+        error.__cause__ = stray
+    return error
 
 
 def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:
@@ -76,7 +102,7 @@ class _Contained(Coroutine[Any, Any, T]):
         try:
             return self._inner.send(value)
         except (KeyboardInterrupt, SystemExit) as error:
-            raise StageExitError(repr(error)) from error
+            raise StageExitError(quote(error)) from error
 
     def throw(self, *raised: Any) -> Any:
         """Run the next step, beginning with an exception."""
@@ -85,7 +111,7 @@ class _Contained(Coroutine[Any, Any, T]):
         try:
             return self._inner.throw(*raised)
         except (KeyboardInterrupt, SystemExit) as error:
-            raise StageExitError(repr(error)) from error
+            raise StageExitError(quote(error)) from error
 
     def close(self) -> None:
         """Close the inner coroutine."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import inspect
+from types import CoroutineType
 from typing import Protocol
 
+from voicepipe.awaitables import awaitable
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
@@ -107,7 +111,7 @@ class StageWork:
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if isinstance(error, GeneratorExit) and not self._has_the_loop():
                     raise  # the loop is gone, and the task with it
-                self._handle_exception(error)
+                self._handle_exception(self._name_plain_hook(error))
                 continue
             self.handled += 1
             done, self.current = self.current, None
@@ -126,11 +130,28 @@ class StageWork:
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
             if isinstance(frame, EndFrame):
-                await self._seat.processor.on_end()
+                processor = self._seat.processor
+                result = processor.on_end()
+                if type(result) is not CoroutineType:
+                    result = awaitable(hook_name(processor, "on_end"), result)
+                await result
         finally:
             if self._cut is not _Cut.STOP:
                 self.current = None
                 self._seat.pass_on(frame)
+
+    def _name_plain_hook(self, error: BaseException) -> BaseException:
+        """Return a better error for a hook whose result could not be awaited in `_run`; else this one."""
+        trace = error.__traceback__
+        if type(error) is not TypeError or trace is None or trace.tb_next is not None:
+            return error
+        processor = self._seat.processor
+        hook = "process_frame" if self.current is not None else "work_when_idle"
+        if inspect.iscoroutinefunction(getattr(processor, hook, None)):
+            return error  # it takes other arguments, and Python's words say so
+        named = TypeError(f"{hook_name(processor, hook)} must be async def, not a plain def: it is awaited")
+        named.__cause__ = error
+        return named
 
     def _handle_exception(self, error: BaseException) -> None:
         """Handle an exception that the stage's code raised in this task."""

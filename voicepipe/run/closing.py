@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from voicepipe.awaitables import awaitable
 from voicepipe.census.census import abandon
 from voicepipe.census.stack import where
 from voicepipe.lifecycle import Request
 from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.processor import overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of, start_task
@@ -108,7 +110,7 @@ class Closing:
         hooks: _Tasks = {}
         for seat in seats:
             if seat.opened and overrides(seat.processor, hook):
-                coroutine = _call(getattr(seat.processor, hook))
+                coroutine = _call(hook_name(seat.processor, hook), getattr(seat.processor, hook))
                 name = self._course.task_name(seat.label, hook)
                 hooks[start_task(self._course.loop, coroutine, name, always=True)] = seat
         return hooks
@@ -156,6 +158,6 @@ class Closing:
                 self._course.fail(seat.label, error)
 
 
-async def _call(hook: Callable[[], Awaitable[None]]) -> None:
+async def _call(name: str, hook: Callable[[], Awaitable[None]]) -> None:
     """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
-    await hook()
+    await awaitable(name, hook())

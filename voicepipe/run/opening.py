@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from types import CoroutineType
 from typing import Any, Protocol
 
+from voicepipe.awaitables import awaitable, refuse_coroutine
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.processor import overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
@@ -67,7 +70,8 @@ class Opening:
         if seat is None or not isinstance(seat.processor, DeviceStage):
             return False
         try:
-            return bool(seat.processor.waits_for())
+            waits_for = hook_name(seat.processor, "waits_for")
+            return bool(refuse_coroutine(waits_for, seat.processor.waits_for()))
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self._fail(seat.label, error)
             return False
@@ -83,7 +87,7 @@ class Opening:
                 return
             self._seat = seat
             seat.open()
-            await seat.processor.on_start(self._course.params)
+            await _check_hook(seat.processor.on_start(self._course.params), seat, "on_start")
 
     async def _send_start(self) -> bool:
         course = self._course
@@ -102,7 +106,7 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            await seat.processor.on_running()
+            await _check_hook(seat.processor.on_running(), seat, "on_running")
 
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in its own task, which can be left behind; return True on success."""
@@ -139,3 +143,10 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
+
+
+def _check_hook(result: Awaitable[None], seat: StageSeat, hook: str) -> Awaitable[None]:
+    """Return the result of a hook. Raises: TypeError: it cannot be awaited."""
+    if type(result) is CoroutineType:
+        return result
+    return awaitable(hook_name(seat.processor, hook), result)

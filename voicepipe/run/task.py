@@ -10,13 +10,14 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
 from voicepipe.checks import check_callable
 from voicepipe.errors import PipelineError, PipelineStartError
-from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
+from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, kind_of
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
+from voicepipe.run.failures import describe
 from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
 from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
@@ -195,7 +196,7 @@ class PipelineTask:
             RuntimeError: too many frames before the start, or the wrong event loop.
         """
         if not isinstance(frame, Frame):
-            raise TypeError(f"frame must be a Frame, not {quote(frame)}")
+            raise TypeError(f"frame must be a Frame, not {kind_of(frame)}")
         if frame.is_request:
             return self._take_request(frame)
         run, entry = self._run, self._entry
@@ -247,7 +248,7 @@ class PipelineTask:
             A function that ends the subscription.
 
         Raises:
-            TypeError: `observer` is not callable.
+            TypeError: `observer` is not callable, or it is async.
         """
         check_callable("observer", observer)
         self._observers.append(observer)
@@ -257,6 +258,14 @@ class PipelineTask:
                 self._observers.remove(observer)
 
         return unsubscribe
+
+    def _note_unawaited(self, error: RuntimeError) -> bool:
+        """Take the error of a `queue_frame` that nobody awaited; return False if no run does."""
+        run = self._run
+        if run is None or run.course.state.is_final:
+            return False
+        run.loop.call_soon_threadsafe(run.stage_failed, "the program", error)
+        return True
 
     def note_blocked_loop(self, stage: str, seconds: float, stack: str) -> None:
         """Add a time in which a watchdog saw the loop blocked to the report. From any thread."""
@@ -285,7 +294,9 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
         error.report = report
         return error
     failure = PipelineError(
-        f"{stage} failed: {report.errors[0].message if report.errors else error}", stage=stage, report=report
+        f"{stage} failed: {report.errors[0].message if report.errors else describe(error)}",
+        stage=stage,
+        report=report,
     )
     failure.__cause__ = error
     return failure
