@@ -37,7 +37,7 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
-    return error.__cause__ if isinstance(error, StageExitError) else error
+    return error.__cause__ if error is not None and type(error) is StageExitError else error
 
 
 def escaped_from(task: asyncio.Task[Any]) -> BaseException | None:

@@ -87,6 +87,7 @@ class StageWork:
         process = processor.process_frame
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
+        idle_failed = False
         while box.bypass is None:
             try:
                 if data and not box.others:
@@ -103,14 +104,16 @@ class StageWork:
                         await self._take_life_cycle(self.current)
                         continue
                     await process(*entry)
-                elif idle is not None and await idle():
+                elif idle is not None and not idle_failed and await idle():
                     pass
                 elif box.is_empty:
                     await box.wait(loop)
+                    idle_failed = False
                     continue
             except BaseException as error:  # a stage's failure becomes a PipelineError
-                if isinstance(error, GeneratorExit) and not self._has_the_loop():
+                if type(error) is GeneratorExit and not self._has_the_loop():
                     raise  # the loop is gone, and the task with it
+                idle_failed = self.current is None  # to call it again at once could go on for ever
                 self._handle_exception(self._name_plain_hook(error))
                 continue
             self.handled += 1
@@ -142,8 +145,7 @@ class StageWork:
 
     def _name_plain_hook(self, error: BaseException) -> BaseException:
         """Return a better error for a hook whose result could not be awaited in `_run`; else this one."""
-        trace = error.__traceback__
-        if type(error) is not TypeError or trace is None or trace.tb_next is not None:
+        if type(error) is not TypeError or error.__traceback__ is None or error.__traceback__.tb_next:
             return error
         processor = self._seat.processor
         hook = "process_frame" if self.current is not None else "work_when_idle"
@@ -156,8 +158,9 @@ class StageWork:
     def _handle_exception(self, error: BaseException) -> None:
         """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
-        interrupted = isinstance(error, asyncio.CancelledError)
-        if isinstance(error, _FrameCutError):
+        kind = type(error)  # not isinstance, which asks the error for its `__class__`
+        interrupted = issubclass(kind, asyncio.CancelledError)
+        if kind is _FrameCutError:
             self._drop(frame, DropReason.INTERRUPTED)
         elif interrupted and self._cut is _Cut.FRAME:
             self._forget_cut()

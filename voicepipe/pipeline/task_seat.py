@@ -203,7 +203,7 @@ class TaskSeat(StageSeat):
         return None
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
-        """Ask the stage for a part of the report. A stage that raises fails, if the run is not over."""
+        """Ask the stage for a part of the report. A stage that raises has an error, in the next step."""
         try:
             return refuse_coroutine(hook_name(self.processor, question.__name__), question())
         except BaseException as error:  # a stage's failure becomes a PipelineError

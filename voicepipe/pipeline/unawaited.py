@@ -12,14 +12,14 @@ import threading
 import warnings
 from collections.abc import Callable
 from types import CoroutineType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from voicepipe.text import printable
 
 __all__ = ["Owner", "begin_watch", "end_watch"]
 
 _HOOK = "_warn_unawaited_coroutine"
-_Coroutine = CoroutineType[Any, Any, Any]
+_Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 
 class Owner(Protocol):
@@ -63,7 +63,7 @@ class _Watch:
         """Tell the owner of a coroutine that was dropped before its first step. Python calls this."""
         owner, python_tells = _owner_of(coroutine), self._python_tells
         name = printable(coroutine.__name__)
-        error = RuntimeError(f"{name}() was called without await{_place()}: write `await self.{name}(...)`")
+        error = RuntimeError(f"{name}() was called without await{_place()}: put `await` in front of the call")
         if (owner is None or not owner._note_unawaited(error)) and python_tells is not None:
             python_tells(coroutine)
 

@@ -75,10 +75,10 @@ def _words_of(error: BaseException) -> str:
 
 def _first_of(error: BaseException) -> BaseException | None:
     """Return the first error in a group, or in the groups in it; None if the error is no group."""
-    first: BaseException | None = None
-    while isinstance(first or error, BaseExceptionGroup):
-        first = _MEMBERS(first or error)[0]
-    return first
+    inner = error
+    while issubclass(type(inner), BaseExceptionGroup):
+        inner = _MEMBERS(inner)[0]
+    return None if inner is error else inner
 
 
 _STRAY = "nobody asked for it; the stage awaited something that was cancelled"

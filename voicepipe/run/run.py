@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from weakref import WeakSet
@@ -163,7 +164,15 @@ class Run:
         if course.request is Request.CANCEL:
             self._observe(CancelFrame(course.reason), _DOWN)
         await self._closing.close(self._drop_reason())
+        if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
+            await self._look_at_report()
         course.move(course.outcome())
+
+    async def _look_at_report(self) -> None:
+        """Let a stage that cannot report on its device fail now, while the run still can."""
+        self.report()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # the error is handled in the next step
 
     async def _live(self) -> None:
         """Open and run, until the run is to be closed."""

@@ -290,13 +290,9 @@ class PipelineTask:
 
 def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> PipelineError:
     """Return the error that `run()` raises. Its cause is the exception that escaped the stage."""
-    if isinstance(error, PipelineStartError):
+    if type(error) is PipelineStartError and error.report is None:
         error.report = report
         return error
-    failure = PipelineError(
-        f"{stage} failed: {report.errors[0].message if report.errors else describe(error)}",
-        stage=stage,
-        report=report,
-    )
+    failure = PipelineError(f"{stage} failed: {describe(error)}", stage=stage, report=report)
     failure.__cause__ = error
     return failure
