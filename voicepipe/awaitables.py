@@ -6,8 +6,8 @@ import dis
 import functools
 import inspect
 from collections.abc import Awaitable, Iterable
-from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
-from typing import Any, TypeVar, cast
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
+from typing import Any, TypeVar
 
 from voicepipe.text import class_name
 
@@ -140,23 +140,30 @@ def _matches(test: Any, function: object) -> bool:
 
 def _is_old_coroutine(function: object) -> bool:
     """Return True for a generator that `types.coroutine` has made awaitable."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    code = getattr(inspect.unwrap(cast(Any, function)), "__code__", None)
+    code = _code_of(function)
     return code is not None and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _returns_constants(function: object) -> bool:
     """Return True for a plain Python function that can return nothing but constants, such as None."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = getattr(function, "__func__", function)
-    if not isinstance(function, FunctionType) or inspect.iscoroutinefunction(function):
+    code = _code_of(function)
+    if code is None or code.co_flags & _NOT_PLAIN or _matches(inspect.iscoroutinefunction, function):
         return False
-    before, returns = None, 0
-    for step in dis.get_instructions(function):
+    before, returns = "", 0
+    for step in dis.get_instructions(code):
         if step.opname == "RETURN_VALUE" and before != "LOAD_CONST":
             return False
         returns += step.opname in ("RETURN_VALUE", "RETURN_CONST")
         before = step.opname
     return returns > 0
+
+
+def _code_of(function: object) -> CodeType | None:
+    """Return the code of a Python function, a method, or a partial of one; None for another object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+_NOT_PLAIN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
