@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol
@@ -179,8 +180,10 @@ def test_a_plain_function_that_can_return_nothing_to_await_is_refused(function: 
 
 
 def test_a_result_that_would_have_to_be_awaited_is_refused_and_closed() -> None:
+    coroutine = is_async()
     with pytest.raises(TypeError, match=r"^look must be a plain def, not async def"):
-        refuse_coroutine("look", is_async())
+        _ = refuse_coroutine("look", coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
     with pytest.raises(TypeError, match=r"^look must be a plain def, not a generator"):
         refuse_coroutine("look", yields_async())
     with pytest.raises(TypeError, match=r"^look must be a plain def, not a generator"):
@@ -197,7 +200,8 @@ def test_any_other_result_of_a_plain_function_comes_back(result: Any) -> None:
 async def test_any_awaitable_comes_back() -> None:
     future = asyncio.get_running_loop().create_future()
     coroutine, old = is_async(), old_coroutine()
-    for result in (coroutine, future, old):
+    results: list[Any] = [coroutine, future, old]
+    for result in results:
         assert awaitable("on_start", result) is result
     await coroutine
 

@@ -248,11 +248,7 @@ async def test_a_stage_whose_name_raises_is_known_by_its_class(kind: type[Raises
 
 @pytest.mark.parametrize("name", [None, 7, "", "\x1b[31mred", "x" * 5000, Unprintable()], ids=range(6))
 async def test_a_name_that_is_no_text_or_no_line_is_made_safe(name: Any) -> None:
-    class Named(Mailbox):
-        name = ""
-
-    Named.name = name
-    stage = Named()
+    stage = type("Named", (Mailbox,), {"name": name})()
     stage.place, stage.make = "process", ValueError
     _, raised = await run_between_recorders(stage)
     assert raised is not None
@@ -280,21 +276,21 @@ def _refuse(*_: object) -> Any:
 class EvilData(DataFrame):
     """A frame that cannot be shown or compared."""
 
-    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse  # type: ignore[assignment]
+    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvilSystem(SystemFrame):
     """One that goes ahead of the others."""
 
-    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse  # type: ignore[assignment]
+    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EvilAudio(OutputAudioFrame):
     """One with audio."""
 
-    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse  # type: ignore[assignment]
+    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = _refuse
 
 
 MAKERS: dict[str, Callable[[], Frame]] = {
@@ -397,7 +393,8 @@ async def test_a_device_stage_that_cannot_report_fails_and_the_report_is_made(me
     task.end()
     with pytest.raises(PipelineError, match="culprit failed: ValueError: evil") as caught:
         await task.run()
-    assert caught.value.report is task.report is not None
+    assert task.report is not None
+    assert caught.value.report is task.report
     assert task.report.state is RunState.FAILED
     assert "culprit: ValueError: evil" in str(task.report)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -228,7 +229,8 @@ def stray_in(hook: str, *, inline: bool = False) -> Processor:
 
     plain = hook in ("on_ending", "on_interruption", "process", "progress") or (inline and hook == "on_end")
     base = InlineProcessor if inline else FrameProcessor
-    stage: Processor = type("Stray", (base,), {hook: fail if plain else wait})(name="culprit")
+    kind: Any = type("Stray", (base,), {hook: fail if plain else wait})
+    stage: Processor = kind(name="culprit")
     return stage
 
 

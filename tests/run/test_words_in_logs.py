@@ -140,7 +140,7 @@ async def test_a_value_that_is_no_frame_is_told_by_its_class(where: str, kind: s
             return {"process": value, "in a list": [value]}.get(where, ())  # type: ignore[no-any-return]
 
         def on_end(self) -> Iterable[Frame]:
-            return value if where == "on_end" else ()  # type: ignore[no-any-return]
+            return value if where == "on_end" else ()
 
     stage = Pushes(name="culprit") if where == "push_frame" else Returns(name="culprit")
     told = await report_of(stage, TextFrame("a"))

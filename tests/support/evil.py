@@ -72,8 +72,8 @@ class EvilSubclassError(EvilError):
 class EvilClassError(EvilError):
     """An error that does not say of which class it is, and is neither true nor false, nor equal to any."""
 
-    @property
-    def __class__(self) -> Any:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         raise ValueError("evil")
 
     def __bool__(self) -> bool:
@@ -118,7 +118,7 @@ class EvilGroup(BaseExceptionGroup[EvilError]):
         raise ValueError("evil")
 
 
-EVIL_ERRORS: dict[str, Callable[[], BaseException]] = {
+EVIL_ERRORS: dict[str, Callable[..., BaseException]] = {
     **{
         f"str raises {kind.__name__}": _raises(kind, "__str__", "__repr__")
         for kind in (ValueError, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError)

@@ -8,7 +8,7 @@ from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Proces
 
 __all__ = ["check_hooks", "hook_name"]
 
-_MODELS: tuple[type[Processor], ...] = (DeviceStage, FrameProcessor, InlineProcessor)
+_MODELS: tuple[type, ...] = (DeviceStage, FrameProcessor, InlineProcessor)
 _HOOKS = frozenset(hook for model in _MODELS for hook in methods_of(model))
 
 _OF_FRAMES = frozenset({"process", "on_end"})

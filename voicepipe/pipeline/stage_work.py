@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import inspect
+from collections.abc import Awaitable
 from types import CoroutineType
 from typing import Protocol
 
@@ -134,7 +135,7 @@ class StageWork:
         try:
             if isinstance(frame, EndFrame):
                 processor = self._seat.processor
-                result = processor.on_end()
+                result: Awaitable[None] = processor.on_end()
                 if type(result) is not CoroutineType:
                     result = awaitable(hook_name(processor, "on_end"), result)
                 await result

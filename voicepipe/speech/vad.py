@@ -199,7 +199,8 @@ class _Stretch:
         """When the sample at `_end` is captured."""
         self._intact = True
         """The engine has judged all that it was given; an exception may have escaped it."""
-        refuse_coroutine("reset() of the engine", engine.reset())
+        forget: Callable[[], object] = engine.reset
+        refuse_coroutine("reset() of the engine", forget())
 
     def goes_on_with(self, frame: InputAudioFrame) -> bool:
         """Return True where the frame begins where this ends, in the same format."""
