@@ -228,7 +228,7 @@ async def test_a_generator_gives_frames() -> None:
     class Twice(InlineProcessor):
         def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
             yield frame
-            yield frame
+            yield TextFrame("more")
 
         def on_end(self) -> Iterable[Frame]:
             yield TextFrame("last")

@@ -274,7 +274,7 @@ async def within_a_limit(stage: FrameProcessor, frame: Frame) -> None:
 
 
 async def kept_and_awaited(stage: FrameProcessor, frame: Frame) -> None:
-    pushes = [stage.push_frame(frame) for _ in range(3)]
+    pushes = [stage.push_frame(TextFrame(str(n))) for n in range(3)]
     await asyncio.sleep(0)
     for push in pushes:
         await push

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from voicepipe.awaitables import check_methods, methods_of
+from collections.abc import Awaitable
+from types import CoroutineType
+from typing import TypeVar
+
+from voicepipe.awaitables import awaitable, check_methods, methods_of
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
 
-__all__ = ["check_hooks", "hook_name"]
+__all__ = ["check_hooks", "check_result", "hook_name"]
+
+T = TypeVar("T")
 
 _MODELS: tuple[type, ...] = (DeviceStage, FrameProcessor, InlineProcessor)
 _HOOKS = frozenset(hook for model in _MODELS for hook in methods_of(model))
@@ -27,6 +33,13 @@ def check_hooks(processor: Processor) -> None:
         kind._checked = kind
     if not _HOOKS.isdisjoint(processor.__dict__):
         _check(processor, processor, _HOOKS.intersection(processor.__dict__))
+
+
+def check_result(processor: Processor, hook: str, result: Awaitable[T]) -> Awaitable[T]:
+    """Return the result of an async hook. Raises: TypeError: it cannot be awaited; names the hook."""
+    if type(result) is CoroutineType:
+        return result
+    return awaitable(hook_name(processor, hook), result)
 
 
 def hook_name(processor: Processor, hook: str) -> str:

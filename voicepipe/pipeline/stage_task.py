@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 from voicepipe.census.stack import raised_at
 from voicepipe.text import printable, quote
 
-__all__ = ["error_of", "escaped_from", "future_of", "start_task"]
+__all__ = [
+    "StageExitError",
+    "error_of",
+    "escaped_from",
+    "future_of",
+    "is_running",
+    "start_task",
+    "unwrap",
+]
 
 T = TypeVar("T")
 
@@ -37,7 +45,13 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
-    return error.__cause__ if error is not None and type(error) is StageExitError else error
+    return None if error is None else unwrap(error)
+
+
+def unwrap(error: BaseException) -> BaseException:
+    """Return the KeyboardInterrupt or SystemExit behind a StageExitError; any other error itself."""
+    cause = error.__cause__ if type(error) is StageExitError else None
+    return error if cause is None else cause
 
 
 def escaped_from(task: asyncio.Task[Any]) -> BaseException | None:
@@ -61,6 +75,14 @@ def escaped_from(task: asyncio.Task[Any]) -> BaseException | None:
         )
         error.__cause__ = stray
     return error
+
+
+def is_running(task: asyncio.Task[Any] | None) -> bool:
+    """Return True if the event loop is running this task now. Without a loop, it is not."""
+    try:
+        return task is not None and asyncio.current_task() is task
+    except RuntimeError:
+        return False
 
 
 def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from types import CoroutineType
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
-from voicepipe.awaitables import awaitable, refuse_coroutine
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.hook_checks import hook_name
+from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
@@ -22,6 +21,8 @@ from voicepipe.run.failures import describe_briefly
 
 __all__ = ["Opening"]
 
+_STEPS_S = 0.01
+"""The least time for a part of the opening: enough for a few steps of the loop."""
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -53,8 +54,12 @@ class Opening:
             return False
         if not await self._send_start():
             return False
-        sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._within_the_limit(self._begin(sources), "begin")
+        for seat in seats:
+            if overrides(seat.processor, "on_running"):
+                self._seat = seat
+                if not await self._within_the_limit(_begin(seat), f"{seat.label}:on_running"):
+                    return False
+        return True
 
     @property
     def _cut_short(self) -> bool:
@@ -86,8 +91,11 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            seat.open()
-            await _check_hook(seat.processor.on_start(self._course.params), seat, "on_start")
+            stage, hooks = seat.processor, seat.open(self._course.params)
+            if hooks is None:
+                await check_result(stage, "on_start", stage.on_start(self._course.params))
+            else:
+                await hooks.wait_until_open()
 
     async def _send_start(self) -> bool:
         course = self._course
@@ -101,13 +109,6 @@ class Opening:
             )
         return not self._cut_short
 
-    async def _begin(self, sources: Iterable[StageSeat]) -> None:
-        for seat in sources:
-            if self._is_over:
-                return
-            self._seat = seat
-            await _check_hook(seat.processor.on_running(), seat, "on_running")
-
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in its own task, which can be left behind; return True on success."""
         task = self._adopt(coroutine, f"{self._course.params.run_id}:{what}")
@@ -119,7 +120,8 @@ class Opening:
         if self._course.params.patient:
             await self._wait_patiently(over)
         else:
-            await self._course.until(over, self._deadline)
+            # A stage that needs only a few steps is not to blame for one before it that took all the time.
+            await self._course.until(over, max(self._deadline, self._course.loop.time() + _STEPS_S))
         if not task.done():
             if not self._cut_short:
                 self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))
@@ -145,8 +147,6 @@ class Opening:
         self._course.fail_to_start(stage, error, failure)
 
 
-def _check_hook(result: Awaitable[None], seat: StageSeat, hook: str) -> Awaitable[None]:
-    """Return the result of a hook. Raises: TypeError: it cannot be awaited."""
-    if type(result) is CoroutineType:
-        return result
-    return awaitable(hook_name(seat.processor, hook), result)
+async def _begin(seat: StageSeat) -> None:
+    """Await `on_running`, in a task of its own, so that no stage's cancel scope holds another stage."""
+    await check_result(seat.processor, "on_running", seat.processor.on_running())
