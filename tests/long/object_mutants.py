@@ -72,7 +72,7 @@ OBJECT_MUTANTS = (
     ),
     Mutant(
         "a stage whose name raises stops the run before it begins",
-        "label_of",
+        "voicepipe.pipeline.processor:label_of",
         "return class_name(processor)",
         "raise",
         f"{EVIL}::test_a_stage_whose_name_raises_is_known_by_its_class",
