@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -28,7 +27,7 @@ class Chain:
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
         self._run = run
-        self._labels: Counter[str] = Counter()
+        self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self._elements: list[Element] = []
@@ -94,8 +93,7 @@ class Chain:
 
     def _seat(self, processor: Processor) -> StageSeat:
         name = label_of(processor)
-        self._labels[name] += 1
-        nth = self._labels[name]
+        self._labels[name] = nth = self._labels.get(name, 0) + 1
         label = name if nth == 1 else f"{name}#{nth}"
         if isinstance(processor, InlineProcessor):
             return InlineSeat(processor, label, self._run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
@@ -103,9 +104,9 @@ class StageWork:
         seat = self._seat
         box, ledger, loop, processor = seat.box, seat.ledger, seat.run.loop, seat.processor
         process = processor.process_frame
+        idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
-        idle_failed = False
         while box.bypass is None:
             try:
                 if data and not box.others:
@@ -124,18 +125,18 @@ class StageWork:
                         continue
                     seat.in_hand = self.current
                     await process(*entry)
-                elif idle is not None and not idle_failed and await idle():
+                elif idle is not None and await idle():
                     pass
                 elif box.is_empty:
                     await box.wait(loop)
-                    idle_failed = False
                     continue
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if type(error) is GeneratorExit and not self.is_current:
                     raise  # the loop is gone, and the task with it
                 if self._is_revoked(error):
                     raise
-                idle_failed = self.current is None  # to call it again at once could go on for ever
+                if isinstance(processor, DeviceStage) and self.current is None:
+                    idle = _skip_once(processor.work_when_idle)  # at once, it could raise for ever
                 self._handle_exception(self._name_plain_hook(error))
                 continue
             self.handled += 1
@@ -309,6 +310,18 @@ class StageWork:
         handle = self._hooks or self.task
         if handle is not None:
             handle.cancel()
+
+
+def _skip_once(idle: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+    """Return a function that answers its first call with False, and passes on the later ones."""
+    calls = 0
+
+    async def call() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > 1 and await idle()
+
+    return call
 
 
 class _FrameCutError(asyncio.CancelledError):

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from voicepipe.text import printable
 
-__all__ = ["Owner", "begin_watch", "end_watch"]
+__all__ = ["Owner", "begin_watch", "end_watch", "owner_of"]
 
 _HOOK = "_warn_unawaited_coroutine"
 _Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
@@ -61,7 +61,7 @@ class _Watch:
 
     def tell(self, coroutine: _Coroutine) -> None:
         """Tell the owner of a coroutine that was dropped before its first step. Python calls this."""
-        owner, python_tells = _owner_of(coroutine), self._python_tells
+        owner, python_tells = owner_of(coroutine), self._python_tells
         name = printable(coroutine.__name__)
         error = RuntimeError(f"{name}() was called without await{_place()}: put `await` in front of the call")
         if (owner is None or not owner._note_unawaited(error)) and python_tells is not None:
@@ -72,7 +72,7 @@ _watch = _Watch()
 begin_watch, end_watch = _watch.begin, _watch.end
 
 
-def _owner_of(coroutine: _Coroutine) -> Owner | None:
+def owner_of(coroutine: _Coroutine) -> Owner | None:
     """Return the object whose method the coroutine runs, or the `self` around a nested function."""
     frame = getattr(coroutine, "cr_frame", None)
     if frame is None:
