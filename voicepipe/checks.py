@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from voicepipe.text import quote
+from voicepipe.awaitables import check_plain
+from voicepipe.text import name_of, quote
 
 __all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
 
@@ -54,9 +55,14 @@ def check_count(name: str, value: object, *, at_least: int = 0, at_most: int = 2
 
 
 def check_callable(name: str, value: Callable[..., Any]) -> None:
-    """Check that something can be called. Raises: TypeError."""
+    """Check a callback.
+
+    Raises:
+        TypeError: it cannot be called, or it is async: a call would not run it.
+    """
     if not callable(value):
         raise TypeError(f"{name} must be callable, not {quote(value)}")
+    check_plain(f"{name} ({name_of(value)})", value)
 
 
 def _bounds(what: str, at_least: float, at_most: float) -> str:

@@ -46,6 +46,7 @@ from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat, format_of, pcm_byt
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
 from voicepipe.report import DeviceKind
+from voicepipe.text import class_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,7 @@ __all__ = [
     "UserStartedSpeakingFrame",
     "UserStoppedSpeakingFrame",
     "UtteranceFrame",
+    "kind_of",
 ]
 
 
@@ -377,3 +379,17 @@ class BotStoppedSpeakingFrame(ControlFrame):
     position: int = 0
     interrupted: bool = False
     """True if the speech was cut short. The audio after `position` was not played."""
+
+
+def kind_of(frame: object) -> str:
+    """Return the class of a frame and the length of its audio, for logs and errors.
+
+    A frame's repr would not do: it may show the words of the user, or samples. Never raises.
+    """
+    name = class_name(frame)
+    try:
+        if isinstance(frame, AudioFrame):
+            return f"{name} of {frame.num_samples:d} samples ({frame.duration_s:.2f} s)"
+    except BaseException:  # a user's class may raise whatever it likes
+        pass
+    return name

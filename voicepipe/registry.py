@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.errors import BackendMissingError, VoicepipeError
-from voicepipe.text import printable, quote
+from voicepipe.text import class_name, printable, quote
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -80,12 +81,12 @@ class Registry(Generic[T]):
             packages = ", ".join(_package(each) for each in more)
             raise BackendMissingError(f"{what} is also in {packages}: uninstall all but one")
         try:
-            made: T = entry.load()(*arguments)
+            made: T = refuse_coroutine(entry.value, entry.load()(*arguments))
             return self._check(made)
         except (VoicepipeError, ValueError):
             raise
         except Exception as error:  # another package's code: it may raise anything
-            reason = printable(f"{type(error).__name__}: {error}")
+            reason = printable(f"{class_name(error)}: {printable(error)}")
             raise BackendMissingError(f"{what} does not work ({reason}): update or uninstall it") from error
 
 

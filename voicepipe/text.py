@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
-__all__ = ["printable", "quote"]
+__all__ = ["class_name", "name_of", "printable", "quote"]
 
 _LONGEST_FOREIGN_TEXT = 200
 
+_NAME_OF_CLASS: Callable[[type], str] = vars(type)["__name__"].__get__
+"""The name of a class, whatever its metaclass makes of `__name__`."""
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
@@ -16,9 +19,9 @@ def printable(text: object) -> str:
     """Return text from outside (a device's name, a driver's message) made safe for a terminal and a log.
 
     Control characters, ANSI sequences and bidirectional marks are escaped; what is longer
-    than 200 characters is cut.
+    than 200 characters is cut. Never raises: an object without a text is named by its class.
     """
-    raw = str(text)
+    raw = text if type(text) is str else _text_from(str, text)
     if len(raw) <= _LONGEST_FOREIGN_TEXT and raw.isprintable():
         return raw
     shown = "".join(
@@ -29,8 +32,27 @@ def printable(text: object) -> str:
 
 
 def quote(value: object) -> str:
-    """Return a caller's value for an error: its repr, escaped and cut as `printable` does."""
+    """Return a caller's value for an error: its repr, escaped and cut as `printable` does. Never raises."""
+    return printable(_text_from(repr, value))
+
+
+def class_name(value: object) -> str:
+    """Return the name of a value's class. Unlike the value's repr, it shows nothing of the content."""
+    return printable(_NAME_OF_CLASS(type(value)))
+
+
+def name_of(function: object) -> str:
+    """Return the qualified name of a function or a class, or else the class of the object. Never raises."""
     try:
-        return printable(repr(value))
-    except Exception:  # a repr may raise whatever it likes; an int of 5,000 digits does
-        return f"<{type(value).__name__}>"
+        name = getattr(function, "__qualname__", None)
+    except BaseException:  # a property may raise whatever it likes
+        name = None
+    return printable(name) if isinstance(name, str) else class_name(function)
+
+
+def _text_from(make: Callable[[object], str], value: object) -> str:
+    """Return `make(value)` as an exact str, or a note if it raises or returns something else."""
+    try:
+        return str.__str__(make(value))
+    except BaseException as error:  # it may raise whatever it likes, a KeyboardInterrupt too
+        return f"<no text: {make.__name__}() of {class_name(value)} raised {class_name(error)}>"

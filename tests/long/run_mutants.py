@@ -104,7 +104,7 @@ RUN_MUTANTS = (
     Mutant(
         "the End goes before what on_end pushes",
         "StageWork._take_life_cycle",
-        "await self._seat.processor.on_end()",
+        "await check_result(processor, 'on_end', processor.on_end())",
         "self._seat._pass(frame)\nawait self._seat.processor.on_end()",
         f"{LIFE}::test_what_a_stage_holds_at_the_end_goes_before_the_end",
     ),
@@ -340,15 +340,15 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "child tasks are left running",
-        "Closing._stop_tasks",
-        "tasks.update(dict.fromkeys(seat.children, seat))",
+        "Closing._running",
+        "running += [self._part(task, seat) for task in seat.children if not task.done()]",
         "pass",
         f"{LIFE}::test_child_tasks_are_cancelled_and_awaited_when_the_run_closes",
     ),
     Mutant(
         "what refuses to stop is not named",
         "Closing._abandon",
-        "self.abandoned.append(Abandoned(task.get_name(), where(task)))",
+        "self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))",
         "pass",
         f"{LIFE}::test_a_stage_that_swallows_its_cancellation_for_ever_is_abandoned_and_named",
     ),
@@ -700,7 +700,7 @@ RUN_MUTANTS = (
     Mutant(
         "a stage whose scope was cancelled goes on",
         "StageWork._is_revoked",
-        "isinstance(error, asyncio.CancelledError) and self._cut is None",
+        "self._cut is None and issubclass(type(error), asyncio.CancelledError)",
         "False",
         f"{HOOKS}::test_a_scope_that_breaks_down_fails_its_stage_with_what_broke",
     ),

@@ -142,7 +142,7 @@ async def test_an_inline_stage_that_is_async_is_told_so() -> None:
 
     task = PipelineTask(Pipeline([Careless()]))
     await task.queue_frame(TextFrame("x"))
-    with pytest.raises(PipelineError, match="derive from FrameProcessor"):
+    with pytest.raises(TypeError, match=r"Careless\.process must be a plain def.*derive from FrameProcessor"):
         await task.run()
 
 

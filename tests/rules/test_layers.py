@@ -30,7 +30,8 @@ LAYERS = (
     ("census", "errors"),
     ("report",),
     ("checks",),
-    ("text", "lifecycle", "version", "air"),
+    ("awaitables",),
+    ("text", "log", "lifecycle", "version", "air"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 

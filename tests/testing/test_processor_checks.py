@@ -198,3 +198,36 @@ def test_what_is_wrong_before_any_run_is_raised_as_it_is_with_the_case() -> None
     with pytest.raises(OSError, match="no such model") as failed:
         check_processor(make)
     assert failed.value.__notes__ == ["to run this case alone: check_processor(..., only='plain')"]
+
+
+def test_a_coroutine_that_a_stage_keeps_and_never_awaits_is_named() -> None:
+    class Keeps(FrameProcessor):
+        kept: list[Any]
+
+        async def on_start(self, params: StartParams) -> None:
+            self.kept = []
+
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            self.kept.append(self.push_frame(TextFrame("late")))
+            await self.push_frame(frame, direction)
+
+    made: list[Keeps] = []
+
+    def make() -> Keeps:
+        made.append(Keeps())
+        return made[-1]
+
+    with pytest.raises(RuleError, match=r"plain: these coroutines .* never awaited: push_frame\(\)\n"):
+        check_processor(make, [TextFrame("a")])
+    for stage in made:
+        for coroutine in stage.kept:
+            coroutine.close()
+
+
+@pytest.mark.parametrize("hook", ["on_ending", "on_interruption", "progress"])
+def test_a_hook_of_the_wrong_kind_is_raised_as_it_is(hook: str) -> None:
+    async def wrong(*_: object) -> None:
+        pass
+
+    with pytest.raises(TypeError, match=f"Stage.{hook} must be a plain def"):
+        check_processor(type("Stage", (FrameProcessor,), {hook: wrong}), [TextFrame("a")])

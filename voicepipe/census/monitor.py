@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Self
 
 from voicepipe.census.census import Census, take_census
 from voicepipe.checks import check_number
+from voicepipe.log import LONGEST_LINE, logger_of
 
 __all__ = ["CensusMonitor"]
+
+_BEFORE_THE_NAMES = 60
+"""The characters of a line that are left for its beginning."""
 
 
 class CensusMonitor:
@@ -29,7 +34,7 @@ class CensusMonitor:
 
     def __init__(self, every_s: float = 300.0, logger: logging.Logger | None = None) -> None:
         self._every_s = check_number("every_s", every_s, at_least=0.01)
-        self._log = logger or logging.getLogger("voicepipe.census")
+        self._log = logger or logger_of("voicepipe.census")
         self._most: Census | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -58,9 +63,15 @@ class CensusMonitor:
         most = now if self._most is None else self._most
         for kind, count in now.counts().items():
             if count > most.counts()[kind]:
-                new = ", ".join(getattr(now.since(most), kind)[:5])
+                new = _side_by_side(getattr(now.since(most), kind)[:5])
                 self._log.warning("census: %s grew to %d: %s", kind.replace("_", " "), count, new)
         self._most = _fullest(now, most)
+
+
+def _side_by_side(names: Sequence[str]) -> str:
+    """Join names for one line of a log. The more there are, the less of each is shown."""
+    most = (LONGEST_LINE - _BEFORE_THE_NAMES) // max(1, len(names)) - len(", ")
+    return ", ".join(name if len(name) <= most else f"{name[: most - 1]}…" for name in names)
 
 
 def _fullest(now: Census, before: Census) -> Census:

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from typing import TypeAlias
 
+from voicepipe.awaitables import check_methods
 from voicepipe.devices.port import Backend
 from voicepipe.errors import BackendMissingError
 from voicepipe.registry import Registry
-from voicepipe.text import quote
+from voicepipe.text import class_name, quote
 
 __all__ = ["BackendFactory", "backend_of", "open_backend"]
 
@@ -72,6 +73,7 @@ def _check_backend(backend: Backend) -> Backend:
             f"the back end {quote(backend)} has no {' and no '.join(missing)}: "
             "derive its class from voicepipe.devices.Backend, which has defaults"
         )
+    check_methods(backend, Backend, class_name(backend))
     return backend
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Literal
 
 from voicepipe.devices.port import StreamInfo
 from voicepipe.endpoints.reminder import Reminder
 from voicepipe.errors import DeviceError
+from voicepipe.log import logger_of
 from voicepipe.report import DeviceKind
 from voicepipe.text import printable
 
@@ -16,7 +16,7 @@ __all__ = ["DeviceLog", "OnLoss"]
 OnLoss = Literal["wait", "end", "fail"]
 """The policy for the loss of a device: wait for it, end the run, or fail."""
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 _ADVICE: dict[str, str] = {
     "wait": "plug it in again, or start the sound server; the run goes on and tries to open it again",
     "end": "the run ends, as on_loss='end' says",

@@ -13,8 +13,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, Protocol, TypeVar, get_args
 
+from voicepipe.awaitables import awaitable, check_methods
 from voicepipe.devices.callback_counts import CallbackCounts
-from voicepipe.devices.port import Backend, StreamInfo
+from voicepipe.devices.port import Backend, InputStream, OutputStream, StreamInfo
 from voicepipe.endpoints.device_log import DeviceLog, OnLoss
 from voicepipe.endpoints.lost_streams import LostStreams
 from voicepipe.endpoints.search import ABSENT, Search
@@ -22,7 +23,7 @@ from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
-from voicepipe.text import printable, quote
+from voicepipe.text import class_name, printable, quote
 
 __all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
 
@@ -76,6 +77,13 @@ class Stream(Protocol):
 
 
 S = TypeVar("S", bound=Stream)
+
+
+_OPENS: dict[DeviceKind, tuple[str, type]] = {
+    "microphone": ("open_input", InputStream),
+    "speaker": ("open_output", OutputStream),
+}
+"""The method of a back end that opens the stream, and the protocol of the stream."""
 
 
 class KeptDevice(Generic[S]):
@@ -141,7 +149,7 @@ class KeptDevice(Generic[S]):
         patient = patient and self._on_loss == "wait"
         while self.stream is None:
             try:
-                self.stream = await self._open_stream(self._take_news)
+                self.stream = await self._open()
             except BackendMissingError:
                 raise
             except ABSENT as error:
@@ -152,6 +160,22 @@ class KeptDevice(Generic[S]):
         self._search.succeed()
         self._log.log_opened(self._info)
         return self.stream
+
+    async def _open(self) -> S:
+        """Open a stream.
+
+        Raises:
+            DeviceError: the device does not open.
+            TypeError: a method of the stream is async where it must be plain, or the other way round.
+        """
+        method, model = _OPENS[self._kind]
+        stream = await awaitable(f"{method} of the back end", self._open_stream(self._take_news))
+        try:
+            check_methods(stream, model, class_name(stream))
+        except TypeError:
+            await stream.close()
+            raise
+        return stream
 
     async def _wait_for_the_first(self, error: DeviceError) -> None:
         now = self._clock()
@@ -348,7 +372,7 @@ class KeptDevice(Generic[S]):
 
     async def _attempt(self) -> S:
         """Open and check a stream, and return it. Raises: DeviceError."""
-        stream = await self._open_stream(self._take_news)
+        stream = await self._open()
         try:
             await stream.start()
             await self._on_found(stream)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from voicepipe.census.census import abandon
 from voicepipe.errors import DeviceError
+from voicepipe.log import logger_of
 from voicepipe.text import printable
 
 __all__ = ["LostStreams", "MakeTask"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class Closable(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 
 from voicepipe.air import Air
@@ -15,6 +14,7 @@ from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
@@ -22,7 +22,7 @@ from voicepipe.text import printable, quote
 
 __all__ = ["MicrophoneInput"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class MicrophoneInput(DeviceStage):

@@ -15,7 +15,7 @@ from voicepipe.endpoints.bot_speech import BotSpeech
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.playback import Playback
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
-from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame
+from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame, kind_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
@@ -147,7 +147,7 @@ class SpeakerOutput(DeviceStage):
     async def _play(self, frame: OutputAudioFrame, playback: Playback, speech: BotSpeech) -> None:
         if frame.format != playback.format:
             raise AudioFormatError(
-                f"{self.name} plays {playback.format}, not {frame.format}: convert {frame!r} before it"
+                f"{self.name} plays {playback.format}, not {frame.format}: convert {kind_of(frame)} before it"
             )
         if not frame.num_samples:
             return

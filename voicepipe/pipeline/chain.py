@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
 from voicepipe.pipeline.ends import Sink, Source
+from voicepipe.pipeline.hook_checks import check_hooks
 from voicepipe.pipeline.junction import Junction
 from voicepipe.pipeline.link import Element, Flow, RunHandle, link
 from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
-from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor, label_of
 from voicepipe.pipeline.seat import InlineSeat, StageSeat
 from voicepipe.pipeline.task_seat import TaskSeat
+from voicepipe.pipeline.unawaited import begin_watch, end_watch
+from voicepipe.text import quote
 
 __all__ = ["Chain"]
 
@@ -25,7 +27,7 @@ class Chain:
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
         self._run = run
-        self._labels: Counter[str] = Counter()
+        self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self._elements: list[Element] = []
@@ -45,17 +47,21 @@ class Chain:
 
         Raises:
             RuntimeError: a processor has a seat in another run. Nothing is attached then.
+            TypeError: a hook of a stage is async where it must be plain, or the other way round.
         """
         for seat in self.seats:
+            check_hooks(seat.processor)
             if seat.processor._seat is not None:
                 raise RuntimeError(
                     f"{seat.label} is already in a running pipeline; make another processor for this one"
                 )
         for seat in self.seats:
             seat.attach()
+        begin_watch()
 
     def detach(self) -> None:
         """Take the seats away after the run, so that its processors can be used again."""
+        end_watch()
         for seat in self.seats:
             seat.detach()
 
@@ -86,11 +92,11 @@ class Chain:
         return head, tail
 
     def _seat(self, processor: Processor) -> StageSeat:
-        self._labels[processor.name] += 1
-        nth = self._labels[processor.name]
-        label = processor.name if nth == 1 else f"{processor.name}#{nth}"
+        name = label_of(processor)
+        self._labels[name] = nth = self._labels.get(name, 0) + 1
+        label = name if nth == 1 else f"{name}#{nth}"
         if isinstance(processor, InlineProcessor):
             return InlineSeat(processor, label, self._run)
         if isinstance(processor, FrameProcessor):
             return TaskSeat(processor, label, self._run)
-        raise TypeError(f"{processor!r} must derive from InlineProcessor or FrameProcessor")
+        raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")

@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voicepipe.params import StartParams
+from voicepipe.pipeline.hook_checks import check_result
 from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import StageExitError, is_running, unwrap
 from voicepipe.report import DropReason
+from voicepipe.text import quote
 
 __all__ = ["HookSeat", "HookTask"]
 
@@ -147,7 +149,8 @@ class HookTask:
                 await self._work()
             except asyncio.CancelledError as error:
                 cancelled = error
-        cancelled = cancelled or await self._wait_for_order()
+        if cancelled is None:
+            cancelled = await self._wait_for_order()
         if cancelled is not None:
             await self._clean_up_early(cancelled)
         elif self._order is _Order.CLEAN_UP:
@@ -159,9 +162,9 @@ class HookTask:
         seat.opened = True
         failure: BaseException | None = None
         try:
-            await seat.processor.on_start(params)
+            await check_result(seat.processor, "on_start", seat.processor.on_start(params))
         except BaseException as error:  # the opening of the run raises it
-            if isinstance(error, GeneratorExit) and not is_running(self.task):
+            if type(error) is GeneratorExit and not is_running(self.task):
                 raise  # the loop is gone, and the task with it
             failure = error
         if self._told is not None and not self._told.done():
@@ -188,9 +191,10 @@ class HookTask:
         self._wake()
         self._rename("cleanup")
         try:
-            await self._seat.processor.cleanup()
+            stage = self._seat.processor
+            await check_result(stage, "cleanup", stage.cleanup())
         except (KeyboardInterrupt, SystemExit) as error:
-            raise StageExitError(repr(error)) from error
+            raise StageExitError(quote(error)) from error
 
     async def _clean_up_early(self, cancelled: asyncio.CancelledError) -> None:
         """Clean up at once, because a scope that the stage entered in `on_start` was cancelled.
@@ -209,7 +213,7 @@ class HookTask:
         except asyncio.CancelledError:
             pass  # the close of the run cut the clean-up short
         except BaseException as error:  # a stage's failure becomes a PipelineError
-            if isinstance(error, GeneratorExit) and not is_running(self.task):
+            if type(error) is GeneratorExit and not is_running(self.task):
                 raise
             failure = unwrap(error)
         seat.run.stage_failed(seat.label, failure)

@@ -57,7 +57,7 @@ class SynchronousStage(Protocol):
     def join(self, calls: list[Call]) -> None:
         """Append the stage's call to the list, and keep it up to date there."""
 
-    def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
+    def frames_of(self, out: Iterable[Frame], hook: str = "process") -> list[Frame]:
         """Check the frames that the stage made; return them without its requests."""
         ...
 

@@ -143,7 +143,7 @@ class Mailbox:
         if len(system) >= SYSTEM_CAPACITY:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
-                system.remove(same[0])
+                del system[next(n for n, entry in enumerate(system) if entry is same[0])]  # not by equality
                 self.ledger.drop(same[0][0], DropReason.COALESCED)
         system.append((frame, direction))
         self.others = True

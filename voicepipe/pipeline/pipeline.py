@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor, label_of
+from voicepipe.text import quote
 
 __all__ = ["ParallelPipeline", "Pipeline"]
 
@@ -65,7 +66,7 @@ def _check_processors(processors: Iterable[Processor], owner: Processor) -> tupl
             raise TypeError(f"{processor.__name__} is a class: put {processor.__name__}() in the pipeline")
         if not isinstance(processor, (FrameProcessor, InlineProcessor, Pipeline, ParallelPipeline)):
             raise TypeError(
-                f"{owner.name} cannot hold {processor!r}: a stage must derive from "
+                f"{label_of(owner)} cannot hold {quote(processor)}: a stage must derive from "
                 "InlineProcessor or FrameProcessor, or be a pipeline"
             )
     return listed
@@ -73,7 +74,7 @@ def _check_processors(processors: Iterable[Processor], owner: Processor) -> tupl
 
 def _check_iterable(processors: Iterable[Processor]) -> Iterable[Processor]:
     if not isinstance(processors, Iterable):
-        raise TypeError(f"a pipeline takes a list of processors, not {processors!r}")
+        raise TypeError(f"a pipeline takes a list of processors, not {quote(processors)}")
     return processors
 
 
@@ -81,5 +82,7 @@ def _refuse_twice(pipeline: Processor) -> None:
     seen: set[int] = set()
     for stage in stages_of(pipeline):
         if id(stage) in seen:
-            raise ValueError(f"{pipeline.name} contains {stage.name} twice: make a second processor")
+            raise ValueError(
+                f"{label_of(pipeline)} contains {label_of(stage)} twice: make a second processor"
+            )
         seen.add(id(stage))

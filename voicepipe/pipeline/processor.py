@@ -22,14 +22,23 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from voicepipe.checks import check_count
-from voicepipe.frames import Frame, FrameDirection
+from voicepipe.frames import Frame, FrameDirection, kind_of
 from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
-from voicepipe.text import printable, quote
+from voicepipe.text import class_name, printable, quote
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
 
-__all__ = ["FrameProcessor", "InlineProcessor", "MailboxSeat", "Outlet", "Processor", "Seat", "overrides"]
+__all__ = [
+    "FrameProcessor",
+    "InlineProcessor",
+    "MailboxSeat",
+    "Outlet",
+    "Processor",
+    "Seat",
+    "label_of",
+    "overrides",
+]
 
 T = TypeVar("T")
 OnError = Literal["fail", "report"]
@@ -42,6 +51,9 @@ class Seat(Protocol):
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Start an asyncio task that belongs to the stage."""
         ...
+
+    def handle_soon(self, error: BaseException) -> None:
+        """Handle an error of the stage in the next step of the loop. From any thread."""
 
 
 class Outlet(Protocol):
@@ -119,6 +131,8 @@ class Processor:
     counted, an ErrorFrame travels upstream, and the run goes on."""
     _name: str = ""
     _seat: Seat | None = None
+    _checked: ClassVar[type | None] = None
+    """The class whose hooks were checked last. A class of its own is checked before its first run."""
 
     def __init__(self, *, name: str = "", on_error: OnError = "fail") -> None:
         if on_error not in ("fail", "report"):
@@ -165,6 +179,13 @@ class Processor:
             coroutine.close()
             raise RuntimeError(f"{self.name} is not in a running pipeline: make tasks in on_start or later")
         return self._seat.create_task(coroutine, name)
+
+    def _note_unawaited(self, error: RuntimeError) -> bool:
+        """Take the error of a coroutine of this stage that nobody awaited; return False if no run does."""
+        seat = self._seat
+        if seat is not None:
+            seat.handle_soon(error)
+        return seat is not None
 
 
 class InlineProcessor(Processor):
@@ -237,7 +258,7 @@ class FrameProcessor(Processor):
         if seat is None:
             raise RuntimeError(
                 f"{self.name} is not in a running pipeline: "
-                f"it cannot push {frame!r} before on_start or after cleanup"
+                f"it cannot push {kind_of(frame)} before on_start or after cleanup"
             )
         if frame is seat.in_hand:  # most pushes are of this kind: it was checked when it came
             seat.in_hand = direction
@@ -270,4 +291,15 @@ class FrameProcessor(Processor):
 
 def overrides(processor: Processor, hook: str) -> bool:
     """Return True if the stage has its own version of the hook."""
-    return getattr(type(processor), hook) is not getattr(Processor, hook)
+    return getattr(getattr(processor, hook), "__func__", None) is not getattr(Processor, hook)
+
+
+def label_of(processor: Processor) -> str:
+    """Return the stage's name for logs and reports; the name of its class if its own name raises."""
+    try:
+        name = processor.name
+        if type(name) is str and name.isprintable() and 0 < len(name) <= 200:
+            return name  # as nearly always
+        return printable(name) or class_name(processor)
+    except BaseException:  # a stage's own property may raise whatever it likes
+        return class_name(processor)

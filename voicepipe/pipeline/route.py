@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
+from types import AsyncGeneratorType, CoroutineType
 
-from voicepipe.frames import Frame, FrameDirection
+from voicepipe.frames import Frame, FrameDirection, kind_of
 from voicepipe.pipeline.link import Call, Element, Receive, SynchronousStage
 from voicepipe.pipeline.mailbox import Congestion, Waiter
 
@@ -131,11 +131,17 @@ class Route:
             self.send(frame)
 
 
-def describe_no_frames(out: object) -> str:
-    """Return an error message for a stage's result that is not an iterable of frames."""
-    if inspect.iscoroutine(out):
+def describe_no_frames(what: str, out: object) -> str:
+    """Return an error message for a stage's result that is not an iterable of frames.
+
+    Args:
+        what: the hook that returned it: "Stage.process".
+    """
+    if isinstance(out, CoroutineType):
         out.close()
-        return "process() must not be async: derive from FrameProcessor to wait, or make it a plain def"
+        return f"{what} must be a plain def, not async def: derive from FrameProcessor to wait"
+    if isinstance(out, AsyncGeneratorType):
+        return f"{what} must be a plain def, not an async generator: derive from FrameProcessor to wait"
     if out is None:
-        return "process() must not return None: return (frame,) to pass on, () to drop"
-    return f"process() must return an iterable of frames, not {out!r}"
+        return f"{what} must not return None: return (frame,) to pass on, () to drop"
+    return f"{what} must return an iterable of frames, not {kind_of(out)}"

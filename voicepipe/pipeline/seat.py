@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+import contextlib
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from functools import cached_property
+from types import CoroutineType
 from typing import Any, TypeVar
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.errors import DeviceLostError
 from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.params import StartParams
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.pipeline.route import Route, describe_no_frames
-from voicepipe.pipeline.stage_task import error_of, start_task
+from voicepipe.pipeline.stage_task import escaped_from, start_task
 from voicepipe.report import DropReason, SeamReport
+from voicepipe.text import class_name
 
 __all__ = ["InlineSeat", "StageSeat"]
 
@@ -84,8 +89,14 @@ class StageSeat(Element):
     def _child_done(self, task: asyncio.Task[Any]) -> None:
         if self._children is not None:
             self._children.discard(task)
-        if not task.cancelled() and (error := error_of(task)) is not None:
+        error = escaped_from(task)
+        if error is not None:
             self.handle_error(error)
+
+    def handle_soon(self, error: BaseException) -> None:
+        """Handle an error of the stage in the next step of the loop. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is no run left to fail
+            self.run.loop.call_soon_threadsafe(self.handle_error, error)
 
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
@@ -97,17 +108,19 @@ class StageSeat(Element):
 
     def interrupt(self) -> None:
         """Drop the interruptible frames at once, for an interruption."""
-        self._call_at_once(self.processor.on_interruption)
+        self._call_at_once("on_interruption")
 
     def announce_end(self) -> None:
         """Tell the stage that an end was requested."""
-        self._call_at_once(self.processor.on_ending)
+        self._call_at_once("on_ending")
 
-    def _call_at_once(self, hook: Callable[[], None]) -> None:
+    def _call_at_once(self, hook: str) -> None:
         if self.cleans_up:
             return
         try:
-            hook()
+            result = getattr(self.processor, hook)()
+            if result is not None:
+                refuse_coroutine(hook_name(self.processor, hook), result)
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.handle_error(error)
 
@@ -167,22 +180,26 @@ class InlineSeat(StageSeat):
 
     def _give_out(self) -> None:
         try:
-            held = self.frames_of(self.processor.on_end())
+            held = self.frames_of(self.processor.on_end(), "on_end")
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.handle_error(error)
         else:
             if held:
                 self.past_down.send_all(held)
 
-    def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
+    def frames_of(self, out: Iterable[Frame], hook: str = "process") -> list[Frame]:
         """Check the frames that the stage made; pass its requests to the task, and return the others.
+
+        Args:
+            out: the result of the hook.
+            hook: the name of the hook, for the error.
 
         Raises:
             TypeError: `out` is not an iterable of frames.
             ValueError: it contains a StartFrame.
         """
         if not isinstance(out, Iterable):
-            raise TypeError(describe_no_frames(out))
+            raise TypeError(describe_no_frames(hook_name(self.processor, hook), out))
         return [frame for frame in list(out) if not self.is_request(frame)]
 
     def refuse_twice(self, frame: Frame, made: Sequence[Frame]) -> None:
@@ -231,7 +248,11 @@ def pass_request(run: RunHandle, frame: Frame, label: str) -> bool:
         ValueError: `frame` is a StartFrame; only the task sends it.
     """
     if not isinstance(frame, Frame):
-        raise TypeError(f"{label} must push or return frames, not {frame!r}: use a class derived from Frame")
+        if isinstance(frame, CoroutineType):
+            frame.close()
+        raise TypeError(
+            f"{label} must push or return frames, not {class_name(frame)}: use a class derived from Frame"
+        )
     if not frame.is_request or run.is_passing(frame):
         return False
     if isinstance(frame, StartFrame):
@@ -287,7 +308,7 @@ def describe_second_push(label: str, frame: Frame) -> str:
 
 def reason_of(error: BaseException) -> str:
     """Return the drop reason for data that a stage cannot handle because of this error."""
-    lost = isinstance(error, DeviceLostError)
+    lost = issubclass(type(error), DeviceLostError)
     return DropReason.DEVICE_LOST if lost else DropReason.PROCESSOR_ERROR
 
 

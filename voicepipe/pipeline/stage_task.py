@@ -6,7 +6,18 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-__all__ = ["StageExitError", "error_of", "future_of", "is_running", "start_task", "unwrap"]
+from voicepipe.census.stack import raised_at
+from voicepipe.text import printable, quote
+
+__all__ = [
+    "StageExitError",
+    "error_of",
+    "escaped_from",
+    "future_of",
+    "is_running",
+    "start_task",
+    "unwrap",
+]
 
 T = TypeVar("T")
 
@@ -39,7 +50,31 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
 
 def unwrap(error: BaseException) -> BaseException:
     """Return the KeyboardInterrupt or SystemExit behind a StageExitError; any other error itself."""
-    return error.__cause__ or error if isinstance(error, StageExitError) else error
+    cause = error.__cause__ if type(error) is StageExitError else None
+    return error if cause is None else cause
+
+
+def escaped_from(task: asyncio.Task[Any]) -> BaseException | None:
+    """Return the error with which a task ended; None if it ended well, or somebody has cancelled it.
+
+    A CancelledError that nobody asked for is an error. The task awaited something that was
+    cancelled, or raised it, and its work is not done.
+    """
+    if not task.cancelled():
+        return error_of(task)
+    if task.cancelling():
+        return None
+    error = RuntimeError(f"the task {task.get_name()} ended without a request")
+    try:
+        task.result()
+    except asyncio.CancelledError as stray:
+        place = raised_at(stray)
+        error = RuntimeError(
+            f"the task {printable(task.get_name())} ended by a CancelledError that nobody asked for"
+            f"{place and f', at {place}'}: it awaited something that was cancelled"
+        )
+        error.__cause__ = stray
+    return error
 
 
 def is_running(task: asyncio.Task[Any] | None) -> bool:
@@ -89,7 +124,7 @@ class _Contained(Coroutine[Any, Any, T]):
         try:
             return self._inner.send(value)
         except (KeyboardInterrupt, SystemExit) as error:
-            raise StageExitError(repr(error)) from error
+            raise StageExitError(quote(error)) from error
 
     def throw(self, *raised: Any) -> Any:
         """Run the next step, beginning with an exception."""
@@ -98,7 +133,7 @@ class _Contained(Coroutine[Any, Any, T]):
         try:
             return self._inner.throw(*raised)
         except (KeyboardInterrupt, SystemExit) as error:
-            raise StageExitError(repr(error)) from error
+            raise StageExitError(quote(error)) from error
 
     def close(self) -> None:
         """Close the inner coroutine."""

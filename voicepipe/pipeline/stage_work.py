@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Flow, RunHandle
@@ -101,6 +104,7 @@ class StageWork:
         seat = self._seat
         box, ledger, loop, processor = seat.box, seat.ledger, seat.run.loop, seat.processor
         process = processor.process_frame
+        idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
         while box.bypass is None:
@@ -127,11 +131,13 @@ class StageWork:
                     await box.wait(loop)
                     continue
             except BaseException as error:  # a stage's failure becomes a PipelineError
-                if isinstance(error, GeneratorExit) and not self.is_current:
+                if type(error) is GeneratorExit and not self.is_current:
                     raise  # the loop is gone, and the task with it
                 if self._is_revoked(error):
                     raise
-                self._handle_exception(error)
+                if isinstance(processor, DeviceStage) and self.current is None:
+                    idle = _skip_once(processor.work_when_idle)  # at once, it could raise for ever
+                self._handle_exception(self._name_plain_hook(error))
                 continue
             self.handled += 1
             seat.in_hand = NOTHING
@@ -144,11 +150,24 @@ class StageWork:
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
             if isinstance(frame, EndFrame):
-                await self._seat.processor.on_end()
+                processor = self._seat.processor
+                await check_result(processor, "on_end", processor.on_end())
         finally:
             if self._cut is not _Cut.STOP:
                 self.current = None
                 self._seat.pass_on(frame)
+
+    def _name_plain_hook(self, error: BaseException) -> BaseException:
+        """Return a better error for a hook whose result could not be awaited in `run`; else this one."""
+        if type(error) is not TypeError or error.__traceback__ is None or error.__traceback__.tb_next:
+            return error
+        processor = self._seat.processor
+        hook = "process_frame" if self.current is not None else "work_when_idle"
+        if inspect.iscoroutinefunction(getattr(processor, hook, None)):
+            return error  # it takes other arguments, and Python's words say so
+        named = TypeError(f"{hook_name(processor, hook)} must be async def, not a plain def: it is awaited")
+        named.__cause__ = error
+        return named
 
     def _is_revoked(self, error: BaseException) -> bool:
         """Return True if somebody else than the framework has cancelled the task of the stage's hooks.
@@ -157,7 +176,7 @@ class StageWork:
         in progress is dropped.
         """
         hooks = self._hooks
-        cancelled = isinstance(error, asyncio.CancelledError) and self._cut is None
+        cancelled = self._cut is None and issubclass(type(error), asyncio.CancelledError)
         if not cancelled or hooks is None or not hooks.is_cancelled_by_others:
             return False
         self.drop_current(DropReason.PROCESSOR_ERROR)
@@ -167,10 +186,11 @@ class StageWork:
         """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
         self._seat.in_hand = NOTHING
-        cut, is_cancelled = self._cut, isinstance(error, asyncio.CancelledError)
+        kind = type(error)  # not isinstance, which asks the error for its `__class__`
+        cut, is_cancelled = self._cut, issubclass(kind, asyncio.CancelledError)
         if cut is _Cut.FRAME:  # also where the stage made another error of it
             self._forget_cut()
-        if isinstance(error, _FrameCutError) or (is_cancelled and cut is _Cut.FRAME):
+        if kind is _FrameCutError or (is_cancelled and cut is _Cut.FRAME):
             self._drop(frame, DropReason.INTERRUPTED)
         elif not (is_cancelled and cut is _Cut.STOP):
             self._drop(frame, reason_of(error))
@@ -335,6 +355,18 @@ class StageWork:
         handle = self._hooks or self.task
         if handle is not None:
             handle.cancel()
+
+
+def _skip_once(idle: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+    """Return a function that answers its first call with False, and passes on the later ones."""
+    calls = 0
+
+    async def call() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > 1 and await idle()
+
+    return call
 
 
 class _FrameCutError(asyncio.CancelledError):

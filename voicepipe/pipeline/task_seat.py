@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
@@ -22,10 +26,11 @@ from voicepipe.pipeline.seat import (
     reason_of,
 )
 from voicepipe.pipeline.stage_work import NOTHING, StageWork
-from voicepipe.report import DropReason, SeamReport
+from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
 __all__ = ["TaskSeat"]
 
+T = TypeVar("T")
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 PUSHES_IN_A_ROW = 256
 """A stage lets other tasks run after so many pushes. A push upstream, or into inline stages, never waits."""
@@ -170,7 +175,8 @@ class TaskSeat(StageSeat):
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""
         if self.box.bypass is None:
-            error = error or RuntimeError(f"the task of {self.label} ended unexpectedly")
+            if error is None:
+                error = RuntimeError(f"the task of {self.label} ended unexpectedly")
             self.disable(reason_of(error))  # under either policy: without a task it cannot go on
             self.run.stage_failed(self.label, error)
 
@@ -241,5 +247,19 @@ class TaskSeat(StageSeat):
         """Return the ledger of the mailbox, and those that the stage keeps itself."""
         mailbox = self.ledger.report(self.label, self.box.held + self.work.held)
         if self.opened and isinstance(self.processor, DeviceStage):  # else they belong to the run before
-            return [mailbox, *self.processor.seams()]
+            return [mailbox, *self._ask(self.processor.seams, list[SeamReport]())]
         return [mailbox]
+
+    def statistics(self) -> DeviceStatistics | None:
+        """Return the counts of the stage's device; None if it has none."""
+        if self.opened and isinstance(self.processor, DeviceStage):
+            return self._ask(self.processor.device_statistics, None)
+        return None
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Ask the stage for a part of the report. A stage that raises has an error, in the next step."""
+        try:
+            return refuse_coroutine(hook_name(self.processor, question.__name__), question())
+        except BaseException as error:  # a stage's failure becomes a PipelineError
+            self.handle_soon(error)
+            return otherwise

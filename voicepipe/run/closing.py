@@ -6,13 +6,14 @@ A task that does not stop within its limit is abandoned, and the report names it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from voicepipe.census.census import abandon
 from voicepipe.census.stack import where
 from voicepipe.lifecycle import Request
 from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.hook_checks import check_result
 from voicepipe.pipeline.processor import overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of, start_task
@@ -143,7 +144,7 @@ class Closing:
 
     def _begin(self, hook: str, seat: StageSeat) -> _Part:
         """Start a task that runs one hook of a stage."""
-        coroutine = _call(seat, getattr(seat.processor, hook))
+        coroutine = _call(seat, hook)
         name = self._course.task_name(seat.label, hook)
         return self._part(start_task(self._course.loop, coroutine, name, always=True), seat)
 
@@ -196,10 +197,10 @@ class Closing:
                 self._course.fail(part.seat.label, error)
 
 
-async def _call(seat: StageSeat, hook: Callable[[], Awaitable[None]]) -> None:
+async def _call(seat: StageSeat, hook: str) -> None:
     """Await a hook, unless the stage has cleaned up already.
 
     A hook that is not a coroutine function then fails in its task, not in `close`.
     """
     if not seat.cleans_up:
-        await hook()
+        await check_result(seat.processor, hook, getattr(seat.processor, hook)())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
 from voicepipe.errors import VoicepipeError
+from voicepipe.log import logger_of
 from voicepipe.report import StageError
-from voicepipe.text import printable
+from voicepipe.text import class_name, printable
 
 __all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly"]
 
@@ -20,7 +22,7 @@ class ErrorBook:
 
     def __init__(self, run_id: str, clock: Callable[[], float]) -> None:
         self._run_id = run_id
-        self._log = LimitedLog(logging.getLogger("voicepipe"), clock)
+        self._log = LimitedLog(logger_of("voicepipe"), clock)
         self.errors: list[StageError] = []
         self.failure: tuple[str, BaseException] | None = None
         """The label of the stage and the exception that made the run fail. None if it did not fail."""
@@ -45,7 +47,7 @@ class ErrorBook:
     def note(self, stage: str, message: str, error: BaseException | None = None) -> None:
         """Keep an error for the report."""
         if len(self.errors) < _MOST:
-            self.errors.append(StageError(stage, printable(message), error))
+            self.errors.append(StageError(printable(stage), printable(message), error))
 
     def log(self, stage: str, message: str) -> None:
         """Log a warning, at most one a second for each stage."""
@@ -53,13 +55,40 @@ class ErrorBook:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one line, with its class."""
-    return printable(f"{type(error).__name__}: {error}")
+    """Return an error in one line, with its class. Never raises, whatever the error's own code does."""
+    return printable(_with_class(error, _words_of(error)))
 
 
 def describe_briefly(error: BaseException) -> str:
     """Return an error in one line, without the class of a VoicepipeError or a TimeoutError."""
-    return printable(error) if isinstance(error, (VoicepipeError, TimeoutError)) else describe(error)
+    return printable(error) if issubclass(type(error), (VoicepipeError, TimeoutError)) else describe(error)
+
+
+def _with_class(error: BaseException, words: str) -> str:
+    return f"{class_name(error)}: {words}" if words else class_name(error)
+
+
+def _words_of(error: BaseException) -> str:
+    words = printable(error)
+    if issubclass(type(error), asyncio.CancelledError):
+        return f"{words} ({_STRAY})" if words else _STRAY
+    inner = _first_of(error)
+    return words if inner is None else f"{words}: {_with_class(inner, printable(inner))}"
+
+
+def _first_of(error: BaseException) -> BaseException | None:
+    """Return the first error in a group, or in the groups in it; None if the error is no group."""
+    inner = error
+    while issubclass(type(inner), BaseExceptionGroup):
+        inner = _MEMBERS(inner)[0]
+    return None if inner is error else inner
+
+
+_STRAY = "nobody asked for it; the stage awaited something that was cancelled"
+_MEMBERS: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)[
+    "exceptions"
+].__get__
+"""The errors in a group, whatever its class makes of `exceptions`."""
 
 
 class LimitedLog:

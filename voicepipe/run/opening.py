@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
@@ -74,7 +76,8 @@ class Opening:
         if seat is None or not isinstance(seat.processor, DeviceStage):
             return False
         try:
-            return bool(seat.processor.waits_for())
+            waits_for = hook_name(seat.processor, "waits_for")
+            return bool(refuse_coroutine(waits_for, seat.processor.waits_for()))
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self._fail(seat.label, error)
             return False
@@ -89,9 +92,9 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            hooks = seat.open(self._course.params)
+            stage, hooks = seat.processor, seat.open(self._course.params)
             if hooks is None:
-                await seat.processor.on_start(self._course.params)
+                await check_result(stage, "on_start", stage.on_start(self._course.params))
             else:
                 await hooks.wait_until_open()
             if isinstance(seat.processor, FrameProcessor):
@@ -154,4 +157,4 @@ class Opening:
 
 async def _begin(seat: StageSeat) -> None:
     """Await `on_running`, in a task of its own, so that no stage's cancel scope holds another stage."""
-    await seat.processor.on_running()
+    await check_result(seat.processor, "on_running", seat.processor.on_running())

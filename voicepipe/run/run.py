@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from weakref import WeakSet
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.frames import (
     CancelFrame,
     DataFrame,
@@ -30,10 +32,11 @@ from voicepipe.run.course import Course
 from voicepipe.run.opening import Opening
 from voicepipe.run.stall import StallWatch
 from voicepipe.run.start_news import StartNews
+from voicepipe.text import name_of, quote
 
 __all__ = ["Observer", "Run"]
 
-Observer = Callable[[Frame, FrameDirection], None]
+Observer = Callable[[Frame, FrameDirection], object]
 _DOWN = FrameDirection.DOWNSTREAM
 _MOST_TO_TELL = 100
 
@@ -109,7 +112,7 @@ class Run:
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
         """Send an ErrorFrame upstream, but not before StartFrame has passed the whole pipeline."""
         self.course.errors.report(stage, error)
-        news = ErrorFrame(f"{stage}: {error!r}", stage, error)
+        news = ErrorFrame(f"{stage}: {quote(error)}", stage, error)
         if self.course.started:
             upstream(news)
         elif len(self._to_tell) < _MOST_TO_TELL:
@@ -132,10 +135,10 @@ class Run:
     def _observe(self, frame: Frame, direction: FrameDirection) -> None:
         for observer in tuple(self._observers):
             try:
-                observer(frame, direction)
+                if (result := observer(frame, direction)) is not None:
+                    refuse_coroutine(f"the subscriber {name_of(observer)}", result)
             except BaseException as error:  # a subscriber's failure becomes a PipelineError
-                name = getattr(observer, "__qualname__", repr(observer))
-                self.course.fail(f"subscriber {name}", error)
+                self.course.fail(f"subscriber {name_of(observer)}", error)
 
     def _reached_sink(self, frame: Flow) -> None:
         """Note that StartFrame or EndFrame has passed the whole pipeline."""
@@ -161,6 +164,29 @@ class Run:
         """Open, run and close. An error of a stage never escapes from here."""
         course = self.course
         course.move(Event.RUN)
+        try:
+            await self._live()
+        except BaseException as error:  # no object of a user may keep the run from its close
+            course.fail("the run", error)
+        self._never_started = len(self._early)
+        self._early.clear()
+        course.move(Event.STOP)
+        if course.request is Request.CANCEL:
+            self._observe(CancelFrame(course.reason), _DOWN)
+        await self._closing.close(self._drop_reason())
+        if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
+            await self._look_at_report()
+        course.move(course.outcome())
+
+    async def _look_at_report(self) -> None:
+        """Let a stage that cannot report on its device fail now, while the run still can."""
+        self.report()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # the error is handled in the next step
+
+    async def _live(self) -> None:
+        """Open and run, until the run is to be closed."""
+        course = self.course
         if await Opening(course, self.chain, self._closing.adopt).open():
             course.move(Event.STARTED)
             self._news.tell()
@@ -170,13 +196,6 @@ class Run:
             if course.request is Request.END:
                 course.move(Event.END)
                 await self._drain()
-        self._never_started = len(self._early)
-        self._early.clear()
-        course.move(Event.STOP)
-        if course.request is Request.CANCEL:
-            self._observe(CancelFrame(course.reason), _DOWN)
-        await self._closing.close(self._drop_reason())
-        course.move(course.outcome())
 
     def _drop_reason(self) -> str:
         if self.course.request is Request.CANCEL:
@@ -245,8 +264,6 @@ class Run:
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:
         statistics = [
-            seat.processor.device_statistics()
-            for seat in self.chain.seats
-            if isinstance(seat.processor, DeviceStage) and seat.opened
+            seat.statistics() for seat in self.chain.task_seats if isinstance(seat.processor, DeviceStage)
         ]
         return tuple([device for device in statistics if device is not None])

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.census.stack import where
 from voicepipe.checks import check_seconds
+from voicepipe.frames import kind_of
+from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.report import SlowStage
+from voicepipe.text import quote
 
 __all__ = ["Holder", "StallWatch", "check_may_take_s", "holders"]
 
@@ -112,7 +116,7 @@ def _holds(seat: TaskSeat) -> bool:
 
 def _mark(seat: TaskSeat) -> tuple[object, ...]:
     work = seat.work
-    return seat.pushed, work.handled, _progress_of(seat), work.current, seat.in_hand
+    return seat.pushed, work.handled, _progress_of(seat), id(work.current), id(seat.in_hand)
 
 
 def _limit_s(seat: TaskSeat, default_s: float) -> float:
@@ -125,11 +129,13 @@ def _limit_s(seat: TaskSeat, default_s: float) -> float:
 
 def _progress_of(seat: TaskSeat) -> object:
     try:
-        return seat.processor.progress()
+        mark = refuse_coroutine(hook_name(seat.processor, "progress"), seat.processor.progress())
     except BaseException as error:  # a stage's failure becomes a PipelineError
         seat.handle_error(error)
         return None
+    # Whatever else it is: to compare it, or even to ask if it is true, may raise (an array does).
+    return mark if mark is None or type(mark) in (int, float, str) else quote(mark)
 
 
 def _describe(seat: TaskSeat, seconds: float) -> SlowStage:
-    return SlowStage(seat.label, seconds, where(seat.work.task), repr(seat.work.current))
+    return SlowStage(seat.label, seconds, where(seat.work.task), kind_of(seat.work.current))

@@ -10,7 +10,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
 from voicepipe.checks import check_callable
 from voicepipe.errors import PipelineError, PipelineStartError
-from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
+from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, kind_of
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.pipeline import Pipeline
@@ -228,7 +228,7 @@ class PipelineTask:
                 frames into its own run than fit, and its wait would never end. The frame was sent.
         """
         if not isinstance(frame, Frame):
-            raise TypeError(f"frame must be a Frame, not {quote(frame)}")
+            raise TypeError(f"frame must be a Frame, not {kind_of(frame)}")
         if frame.is_request:
             accepted = self._take_request(frame)
             await self._entry.pause()
@@ -284,7 +284,7 @@ class PipelineTask:
             A function that ends the subscription.
 
         Raises:
-            TypeError: `observer` is not callable.
+            TypeError: `observer` is not callable, or it is async.
         """
         check_callable("observer", observer)
         self._observers.append(observer)
@@ -294,6 +294,14 @@ class PipelineTask:
                 self._observers.remove(observer)
 
         return unsubscribe
+
+    def _note_unawaited(self, error: RuntimeError) -> bool:
+        """Take the error of a `queue_frame` that nobody awaited; return False if no run does."""
+        run = self._run
+        if run is None or run.course.state.is_final:
+            return False
+        run.loop.call_soon_threadsafe(run.stage_failed, "the program", error)
+        return True
 
     def note_blocked_loop(self, stage: str, seconds: float, stack: str) -> None:
         """Add a time in which a watchdog saw the loop blocked to the report. From any thread."""
@@ -318,7 +326,7 @@ class PipelineTask:
 
 def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> PipelineError:
     """Return the error that `run()` raises. Its cause is the exception that escaped the stage."""
-    if isinstance(error, PipelineStartError):
+    if type(error) is PipelineStartError and error.report is None:
         error.report = report
         return error
     failure = PipelineError(f"{stage} failed: {describe(error)}", stage=stage, report=report)

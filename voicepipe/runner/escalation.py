@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 
+from voicepipe.log import logger_of
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.process_end import end_at_once
 
 __all__ = ["Escalation"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class Escalation:

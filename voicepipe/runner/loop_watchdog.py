@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
-from voicepipe.checks import check_seconds
-from voicepipe.pipeline.processor import Processor
+from voicepipe.checks import check_callable, check_seconds
+from voicepipe.pipeline.processor import Processor, label_of
 from voicepipe.text import printable
 
 __all__ = ["LoopWatchdog"]
@@ -42,6 +42,7 @@ class LoopWatchdog:
 
     def __init__(self, limit_s: float, blocked: Callable[[str, float, str], None]) -> None:
         self._limit_s = max(check_seconds("limit_s", limit_s), _LEAST_S)
+        check_callable("blocked", blocked)
         self._blocked = blocked
         self._stop = threading.Event()
         self._asked_at: float | None = None
@@ -117,6 +118,6 @@ def _stage_in(frame: FrameType | None) -> str:
         for owner in frame.f_code.co_varnames[: min(frame.f_code.co_argcount, 1)]:
             stage = frame.f_locals.get(owner)
             if isinstance(stage, Processor):
-                return stage.name
+                return label_of(stage)
         frame = frame.f_back
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import select
 import signal
@@ -13,11 +12,12 @@ import threading
 from typing import NoReturn
 
 from voicepipe.devices.port import IN_A_LIBRARY
+from voicepipe.log import logger_of
 from voicepipe.text import printable
 
 __all__ = ["end_at_once", "end_process"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 def end_process(status: int) -> NoReturn:

@@ -32,24 +32,26 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NoReturn
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
 from voicepipe.checks import check_callable, check_seconds
 from voicepipe.lifecycle import RunState
+from voicepipe.log import logger_of
 from voicepipe.run.failures import describe_briefly
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
 from voicepipe.runner.process_end import end_process
 from voicepipe.runner.signals import SIGNALS, listen, owner_of, signals_without_owner
-from voicepipe.text import quote
+from voicepipe.text import name_of, quote
 
 if TYPE_CHECKING:
     from voicepipe.service.companions import Companion
 
 __all__ = ["PipelineRunner"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 _TIDY_S = 1.0
 """For what stages left running: their tasks, their async generators, their threads."""
 
@@ -215,7 +217,8 @@ class PipelineRunner:
 
         async with contextlib.AsyncExitStack() as stack:
             for companion in (*self._of_a_service(), *self._beside):
-                await stack.enter_async_context(companion(tasks))
+                beside = refuse_coroutine(f"beside ({name_of(companion)})", companion(tasks))
+                await stack.enter_async_context(beside)
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, note))
             if self._monitor_s:
@@ -243,7 +246,7 @@ def _check(tasks: tuple[PipelineTask, ...]) -> None:
         raise ValueError("a runner needs at least one task")
     for task in tasks:
         if not isinstance(task, PipelineTask):
-            raise TypeError(f"a runner runs PipelineTask objects, not {task!r}")
+            raise TypeError(f"a runner runs PipelineTask objects, not {quote(task)}")
     if len(set(tasks)) < len(tasks):
         raise ValueError("a task runs once: the same one was given twice")
 

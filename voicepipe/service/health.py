@@ -21,9 +21,9 @@ nobody can tell from here: after a minute the status names it, and the log, once
 from __future__ import annotations
 
 import enum
-import logging
 from collections.abc import Iterator, Sequence
 
+from voicepipe.log import logger_of
 from voicepipe.report import DeviceState
 from voicepipe.run.stall import Holder
 
@@ -39,7 +39,7 @@ _EXTEND_S, _EXTENSION_S = 5.0, 20.0
 _LONGEST_STEP_S = 5.0
 """Between two looks: more is a process that stood still itself, and proves nothing about a device."""
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class Phase(enum.Enum):

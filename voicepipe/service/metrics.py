@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from voicepipe.checks import check_count
 from voicepipe.errors import VoicepipeError
+from voicepipe.log import logger_of
 from voicepipe.report import DropReason
 from voicepipe.run.task import PipelineTask
 from voicepipe.service.one_shot_server import Clients
@@ -48,7 +48,7 @@ _GAUGES = {
     "lost": ("lost", "1: it is away at this moment."),
 }
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class MissingExtraError(VoicepipeError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import socket
 import stat
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from voicepipe.census.census import take_census
+from voicepipe.log import logger_of
 from voicepipe.run.task import PipelineTask
 from voicepipe.service.heartbeat import devices_of
 from voicepipe.service.one_shot_server import Clients
@@ -23,7 +23,7 @@ __all__ = ["StatusSocket", "service_socket", "status_of"]
 
 NAME = "status"
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class StatusSocket:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from voicepipe.audio.format import AudioFormat
+from voicepipe.awaitables import check_methods, refuse_coroutine
 from voicepipe.checks import check_number, check_seconds
 from voicepipe.frames import (
     Frame,
@@ -21,6 +22,7 @@ from voicepipe.frames import (
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speech.segmenter import quietest
 from voicepipe.speech.vad import LOOK_BACK_S
+from voicepipe.text import class_name, quote
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
@@ -87,7 +89,8 @@ class UtteranceCollector(InlineProcessor):
         self._tail_s = check_seconds("tail_s", tail_s, at_most=10.0)
         self._max_s = check_number("max_s", max_s, at_least=1.0, at_most=UtteranceFrame.longest_s)
         if end_of_turn is not None and not callable(getattr(end_of_turn, "is_finished", None)):
-            raise TypeError(f"end_of_turn must have is_finished(), not {end_of_turn!r}")
+            raise TypeError(f"end_of_turn must have is_finished(), not {quote(end_of_turn)}")
+        check_methods(end_of_turn, EndOfTurn, class_name(end_of_turn))
         self._end_of_turn = end_of_turn
         self._patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
         self._heard: _Heard | None = None
@@ -160,7 +163,7 @@ class UtteranceCollector(InlineProcessor):
             so_far = heard.copy(
                 begin, min(end, heard.end, begin + heard.format.samples(UtteranceFrame.longest_s))
             )
-            if not self._end_of_turn.is_finished(so_far):
+            if not refuse_coroutine("is_finished() of end_of_turn", self._end_of_turn.is_finished(so_far)):
                 self._paused = position
                 return self._run_out()
         return self._give(end)

@@ -17,6 +17,7 @@ import numpy as np
 
 from voicepipe.audio.convert import Converter
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.checks import check_callable
 from voicepipe.frames import (
     Frame,
@@ -38,6 +39,7 @@ from voicepipe.speech.segmenter import (
     SegmenterSettings,
     preset,
 )
+from voicepipe.text import name_of
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
@@ -105,7 +107,7 @@ class VADProcessor(InlineProcessor):
         min_s: float | None = None,
         max_s: float | None = None,
         gate_db: float | None = None,
-        observe: Callable[[Judgement], None] | None = None,
+        observe: Callable[[Judgement], object] | None = None,
         name: str = "",
     ) -> None:
         super().__init__(name=name)
@@ -166,7 +168,7 @@ class VADProcessor(InlineProcessor):
         return [] if stretch is None else stretch.finish()
 
 
-_Observe = Callable[[Judgement], None]
+_Observe = Callable[[Judgement], object]
 
 
 class _Stretch:
@@ -197,7 +199,8 @@ class _Stretch:
         """When the sample at `_end` is captured."""
         self._intact = True
         """The engine has judged all that it was given; an exception may have escaped it."""
-        engine.reset()
+        forget: Callable[[], object] = engine.reset
+        refuse_coroutine("reset() of the engine", forget())
 
     def goes_on_with(self, frame: InputAudioFrame) -> bool:
         """Return True where the frame begins where this ends, in the same format."""
@@ -235,7 +238,7 @@ class _Stretch:
         self._intact = False
         for at in range(0, whole, size):
             window = mono[at : at + size]
-            said = float(score(window))
+            said = float(refuse_coroutine("score() of the engine", score(window)))
             level_db = _level_db(window)
             edges = self.segmenter.add(said, level_db)
             facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
@@ -249,7 +252,9 @@ class _Stretch:
         assert self._observe is not None
         segmenter = self.segmenter
         position = self._position(segmenter.windows)
-        self._observe(Judgement(position, said, level_db, segmenter.noise.level_db, segmenter.speaking))
+        told = Judgement(position, said, level_db, segmenter.noise.level_db, segmenter.speaking)
+        if (result := self._observe(told)) is not None:
+            refuse_coroutine(f"observe ({name_of(self._observe)})", result)
 
     def _position(self, windows: int) -> int:
         return min(self._end, self._begin + self._heard_samples(windows))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.checks import check_callable
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.text import name_of, quote
 
 __all__ = ["Tap"]
 
@@ -20,7 +22,7 @@ class Tap(InlineProcessor):
         kind: the class of frames to show, or a tuple of classes.
 
     Raises:
-        TypeError: `look` is not callable, or `kind` is not a class of frames.
+        TypeError: `look` is not callable, or is async, or `kind` is not a class of frames.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Tap(InlineProcessor):
         check_callable("look", look)
         for one in kind if isinstance(kind, tuple) else (kind,):
             if not (isinstance(one, type) and issubclass(one, Frame)):
-                raise TypeError(f"kind must be a class of frames or a tuple of them, not {one!r}")
+                raise TypeError(f"kind must be a class of frames or a tuple of them, not {quote(one)}")
         self._look = look
         self._kind = kind
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Show the frame to the function, and pass it on."""
         if isinstance(frame, self._kind):
-            self._look(frame, direction)
+            result = self._look(frame, direction)
+            if result is not None:
+                refuse_coroutine(f"look ({name_of(self._look)})", result)
         return (frame,)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import gc
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType
 from typing import Any, Literal
 
 from voicepipe.audio.format import AudioFormat
@@ -15,6 +18,7 @@ from voicepipe.frames import ControlFrame, DataFrame, Frame, FrameDirection, Sys
 from voicepipe.lifecycle import RunState
 from voicepipe.params import Limits
 from voicepipe.pipeline.processor import FrameProcessor, Processor
+from voicepipe.pipeline.unawaited import owner_of
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.processing import Neighbour, Processed, Script, Stand, refuse_running_loop
 from voicepipe.testing.rules import RuleError, expect
@@ -44,7 +48,8 @@ def check_processor(
 
     The cases are:
 
-    - a plain run with `frames`, a run without frames, and two runs of the same object;
+    - a plain run with `frames`, after which no coroutine of a stage may be kept without an await;
+    - a run without frames, and two runs of the same object;
     - a slow stage behind it, and system frames that arrive while it waits;
     - frames of unknown classes, and neighbours that raise an exception;
     - an end, a cancel, an interruption and an outer cancellation, at the steps of the plain run.
@@ -204,7 +209,12 @@ class _Checks:
         )
 
     async def _plain(self) -> None:
-        _expect_ended(await self._stand().run())
+        stand = self._stand()
+        _expect_ended(await stand.run())
+        kept = sorted(
+            {f"{coroutine.__name__}()" for coroutine in _unawaited_coroutines(stand.task.processors)}
+        )
+        expect(not kept, f"these coroutines of a stage were kept and never awaited: {', '.join(kept)}")
 
     async def _no_frames(self) -> None:
         _expect_ended(await self._stand(()).run())
@@ -266,6 +276,15 @@ class _Checks:
         else:
             report = running.result().report
             expect(report.state is not RunState.FAILED, f"the run failed: {report}")
+
+
+def _unawaited_coroutines(stages: Sequence[Processor]) -> Iterator[CoroutineType[Any, Any, Any]]:
+    """Yield the coroutines of these stages that have not begun. One that is dropped fails the run by itself."""
+    own = {id(stage) for stage in stages}
+    for thing in gc.get_objects():
+        if type(thing) is CoroutineType and getcoroutinestate(thing) == CORO_CREATED:
+            if id(owner_of(thing)) in own:
+                yield thing
 
 
 def _expect_ended(done: Processed) -> None:

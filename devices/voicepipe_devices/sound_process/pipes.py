@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
+from voicepipe.log import logger_of
 from voicepipe.text import printable
 
 __all__ = ["Noise", "Pipe"]
@@ -15,7 +15,7 @@ _MOST_BYTES = 1 << 14
 _MOST_NOISE = 4_096
 _NOISE_PAUSE_S = 0.2
 """So much of what it says on stderr is read in so long: PortAudio can write 75 MB a second there."""
-_log = logging.getLogger("voicepipe.sound")
+_log = logger_of("voicepipe.sound")
 
 
 class Pipe(asyncio.Protocol):

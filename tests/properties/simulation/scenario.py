@@ -12,6 +12,8 @@ from voicepipe.endpoints.kept_device import OnLoss
 
 __all__ = [
     "BREAKS",
+    "FORGETS",
+    "STRAYS",
     "Branches",
     "Event",
     "Feed",
@@ -36,6 +38,9 @@ AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "rep
 """What goes wrong with the n-th frame."""
 BREAKS = "breaks"
 """With the n-th frame, the scope that it entered in on_start breaks down: it cancels its task each turn."""
+STRAYS, FORGETS = "strays", "forgets"
+"""With the n-th frame, a task of the stage ends by a CancelledError that nobody asked for; or a coroutine of
+the stage is not awaited."""
 IN_A_HOOK = ("raises in", "hangs in", "stubborn in", "slow in")
 """What goes wrong in a hook."""
 HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup", "on_interruption", "on_ending")
@@ -69,7 +74,7 @@ class StageSpec:
 
     def __str__(self) -> str:
         kind = "inline" if self.inline else f"mailbox of {self.mailbox}"
-        when = f" at frame {self.nth}" if self.does in (*AT_A_FRAME, BREAKS) else ""
+        when = f" at frame {self.nth}" if self.does in (*AT_A_FRAME, BREAKS, STRAYS, FORGETS) else ""
         much = f" {self.seconds:.3f} s" if self.seconds else ""
         asks = "" if self.may_take_s is None else f", may take {self.may_take_s} s"
         return f"{self.name}: {self.does} {self.what}{when}{much} ({kind}{asks})"
@@ -390,7 +395,10 @@ class _Maker:
         elif does == "slow in":
             seconds = draw.choice((0.02, 0.3, 9.0 if what == "on_start" else 0.8))
         nth = draw.choice((0, 1, 2, 10, 40))
-        if random.Random(f"{self._seed} {name}").random() < 0.08:  # apart, so that no other seed changes
-            does, what, seconds = BREAKS, "", 0.0
+        other = random.Random(f"{self._seed} {name}").random()  # apart, so that no other seed changes
+        for limit, word in ((0.08, BREAKS), (0.13, STRAYS), (0.18, FORGETS)):
+            if other < limit:
+                does, what, seconds = word, "", 0.0
+                break
         mailbox = draw.choice((1, 3, 32))
         return StageSpec(name, does, inline, what, nth, seconds, mailbox, self._may_take_s())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from properties.simulation.journal import Journal, Ping, Token
-from properties.simulation.scenario import BREAKS, Branches, Shape, StageSpec
+from properties.simulation.scenario import BREAKS, FORGETS, STRAYS, Branches, Shape, StageSpec
 from voicepipe import (
     CancelFrame,
     DataFrame,
@@ -39,6 +39,17 @@ _ERRORS: dict[str, type[BaseException]] = {
     "SystemExit": SystemExit,
     "DeviceLostError": DeviceLostError,
 }
+
+
+def _refuse(_: object) -> str:
+    raise KeyboardInterrupt("its text raises")
+
+
+_UNPRINTABLE: dict[type[BaseException], type[BaseException]] = {
+    kind: type(f"Unprintable{kind.__name__}", (kind,), {"__str__": _refuse, "__repr__": _refuse})
+    for kind in _ERRORS.values()
+}
+"""For each kind of error one whose text raises."""
 _REQUESTS: dict[str, type[Frame]] = {
     "EndFrame": EndFrame,
     "CancelFrame": CancelFrame,
@@ -122,7 +133,13 @@ class _Behaviour:
 
     def fail(self) -> None:
         self.note("raises")
-        raise _ERRORS.get(self.spec.what, ValueError)(f"{self.spec.name} fails on purpose")
+        kind = _ERRORS.get(self.spec.what, ValueError)
+        raise (_UNPRINTABLE[kind] if self.spec.nth == 1 else kind)(f"{self.spec.name} fails on purpose")
+
+    async def stray(self) -> None:
+        """End by a CancelledError that nobody asked for, as the work of a task."""
+        self.note("raises")
+        raise asyncio.CancelledError
 
     def request(self) -> Frame:
         """What it asks the task for."""
@@ -216,6 +233,11 @@ class Inline(InlineProcessor):
         due = does.is_due(frame, direction)
         if due:
             does.at_once()
+        if due and does.spec.does == STRAYS:
+            self.create_task(does.stray(), name="strays")
+        elif due and does.spec.does == FORGETS:
+            does.note("raises")
+            self.cleanup()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
         out: list[Frame] = [frame]
         if due and does.spec.does == "asks":
             out.insert(0, does.request())
@@ -300,6 +322,11 @@ class Waiting(FrameProcessor):
             does.at_once()
             if does.spec.does == "asks":
                 await self.push_frame(does.request())
+            elif does.spec.does == STRAYS:
+                self.create_task(does.stray(), name="strays")
+            elif does.spec.does == FORGETS:
+                does.note("raises")
+                self.push_frame(does.token())  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
             await does.waits(does.spec.does)
             if does.spec.does == "swallows":
                 does.note("done", frame, direction)

@@ -12,6 +12,7 @@ from voicepipe.cli.terminal.screen import Screen
 from voicepipe.cli.terminal.wrapping import wrap
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame
+from voicepipe.log import logger_of
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.run.task import PipelineTask
 
@@ -23,7 +24,7 @@ SETTLE_S = 0.2
 WORTH_TELLING_S = 0.5
 _STEP_S = 0.1
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 
 
 class Countdown(InlineProcessor):

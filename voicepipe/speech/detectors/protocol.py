@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
-from voicepipe.text import quote
+from voicepipe.text import class_name, quote
 
 __all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
 
@@ -45,6 +46,7 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
     for method in ("score", "reset"):
         if not callable(getattr(engine, method, None)):
             raise TypeError(f"engine must be a SpeechEngine, with {method}(), not {quote(engine)}")
+    check_methods(engine, SpeechEngine, class_name(engine))
     rate = check_count("engine.rate", getattr(engine, "rate", None), at_least=1_000, at_most=384_000)
     longest = int(rate * LONGEST_WINDOW_S)
     check_count("engine.window", getattr(engine, "window", None), at_least=1, at_most=longest)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from voicepipe.errors import BackendMissingError
+from voicepipe.log import logger_of
 from voicepipe.registry import Registry
 from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 
@@ -21,7 +21,7 @@ EngineFactory: TypeAlias = Callable[[], SpeechEngine]
 Raises: BackendMissingError, where the engine lacks something that can be installed.
 """
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 
 
 def _silero() -> SpeechEngine:
