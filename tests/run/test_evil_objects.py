@@ -36,7 +36,7 @@ from voicepipe import (
 )
 from voicepipe.pipeline.processor import OnError
 
-LIMITS = Limits(start_s=5, stall_s=1, cancel_s=2)
+LIMITS = Limits(start_s=5, stall_s=1, cancel_s=2, passed_by="report")
 
 
 class Raises(Processor):
