@@ -50,11 +50,16 @@ class BlockConverter:
     new stretch begins.
     """
 
-    def __init__(self, device: AudioFormat, wanted: AudioFormat, channel: int | None = None) -> None:
-        # Here, for it brings numpy: a stream that converts nothing is small.
-        from voicepipe.audio.convert import Converter
+    def __init__(
+        self, device: AudioFormat, wanted: AudioFormat, channel: int | None = None, name: str = ""
+    ) -> None:
+        # Here, for they bring numpy: a stream that converts nothing is small.
+        from voicepipe.audio.channel_mixer import ChannelMixer
+        from voicepipe.audio.convert import Converter, mixes
 
-        self._converter = Converter(device, wanted, channel=channel)
+        mixer = ChannelMixer(device, name) if mixes(device, wanted, channel) else None
+        self._mixer = mixer
+        self._converter = Converter(device, wanted, channel=channel, mixer=mixer)
         self._ready: deque[Block] = deque()
         self._next = 0
         """The position of the device's next sample, unless some are lost."""
@@ -64,6 +69,11 @@ class BlockConverter:
         """The position of the pipeline's next sample."""
         self.is_begun = False
         """Something went in since it last finished."""
+
+    @property
+    def channel_fault(self) -> str:
+        """A sentence on what spoils the mix of the device's channels; empty: nothing."""
+        return "" if self._mixer is None else self._mixer.fault
 
     @property
     def held(self) -> int:

@@ -13,6 +13,7 @@ from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
+from voicepipe.text import printable
 from voicepipe_devices.conversion import (
     BlockConverter,
     Renderer,
@@ -169,7 +170,8 @@ class CaptureStream(_Stream):
 
     def _convert(self, device: AudioFormat) -> None:
         self.ring = CaptureRing(device, RING_S, self._notify)
-        self._converter = BlockConverter(device, self._request.format, self._request.channel)
+        name = f'the microphone "{printable(self.info.device)}"'
+        self._converter = BlockConverter(device, self._request.format, self._request.channel, name)
 
     def on_captured(self, data: bytes, captured_s: float, missed: int) -> None:
         """Take the driver's callback."""
@@ -178,6 +180,11 @@ class CaptureStream(_Stream):
             self.ring.skip(missed)
         if data:
             self.ring.store(data, captured_s)
+
+    @property
+    def channel_fault(self) -> str:
+        """A sentence on what spoils the mix of the device's channels; empty: nothing."""
+        return "" if self._converter is None else self._converter.channel_fault
 
     @property
     def exhausted(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -22,9 +23,13 @@ from voicepipe import (
     PipelineTask,
     RunReport,
     SpeakerOutput,
+    UserStartedSpeakingFrame,
+    VADProcessor,
 )
 from voicepipe.audio.convert import Converter
+from voicepipe.audio.wav_file import WavWriter
 from voicepipe.devices.port import Block, DeviceInfo, StreamRequest
+from voicepipe.sample import speech
 from voicepipe.testing import BACKEND_CHECKS
 from voicepipe.testing.backend_checks import BackendCheck
 from voicepipe_devices.conversion import HELD_BACK_S, BlockConverter, Renderer
@@ -117,6 +122,43 @@ async def test_one_channel_of_a_microphone_is_heard_and_the_books_balance(rate: 
     assert len(captured) == 8_000
     assert np.corrcoef(captured[200:-200], tone(SOFT, 0.5)[200:-200, 0])[0, 1] > 0.9999
     assert np.max(captured) > 8_800, "as loud as it is in that channel"
+
+
+@pytest.mark.parametrize("rate", [48_000, 16_000])
+@pytest.mark.parametrize("second", [-1.0, -0.6, 0.0])
+async def test_channels_that_should_not_be_mixed_are_not_and_the_books_balance(
+    rate: int, second: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = StubbornCard(AudioFormat(rate, 2))
+    voice = np.frombuffer(speech(AudioFormat(rate)), np.int16)
+    backend.card.mic.hear(np.stack([voice, np.rint(voice * second).astype(np.int16)], 1))
+    backend.card.mic.channels = 2
+    backend.card.mic.run_out()
+    heard = InlineRecorder()
+    report = await PipelineTask(Pipeline([MicrophoneInput(backend), heard])).run()
+    assert_accounted(report, "MicrophoneInput device")
+    frames = [frame for frame in heard.frames if isinstance(frame, InputAudioFrame)]
+    ends = np.cumsum([frame.num_samples for frame in frames]).tolist()
+    assert [frame.position for frame in frames] == [0, *ends[:-1]]
+    captured = np.concatenate([frame.array[:, 0] for frame in frames])
+    said = np.frombuffer(speech(), np.int16)
+    assert len(captured) == len(said)
+    likeness = np.corrcoef(captured[48_000:-500], said[48_000:-500])[0, 1]
+    assert abs(likeness) > 0.99
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert told[0].startswith('the microphone "stubborn')
+
+
+async def test_a_file_whose_channels_cancel_is_heard(tmp_path: Path) -> None:
+    voice = np.frombuffer(speech(), np.int16)
+    path = tmp_path / "pair.wav"
+    with WavWriter(path, AudioFormat(16_000, 2)) as file:
+        file.write(np.stack([voice, -voice], 1).tobytes())
+    heard = InlineRecorder()
+    stages = [MicrophoneInput(f"wav:{path}"), VADProcessor("webrtc"), heard]
+    await PipelineTask(Pipeline(stages)).run()
+    assert sum(isinstance(frame, UserStartedSpeakingFrame) for frame in heard.frames) == 2
 
 
 async def test_a_channel_that_the_device_lacks_is_refused_and_the_device_is_free_again() -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from voicepipe.cli.parts.chirp import Chirp
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.cli.parts.doctor_system import permissions, servers
 from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
-from voicepipe_devices.driver import Finished, Handle, RenderCallback
+from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 Verb = Callable[[SimulatedCard], object]
@@ -108,7 +109,11 @@ FAULTS: list[tuple[Verb, str, str]] = [
     ),
     (lambda card: card.mic.mute(), "level", "nothing but zeros: it is muted in the mixer .*: unmute it"),
     (loud, "level", "0 dB, peak 0 dB, 16000 samples at full scale: turn the microphone down"),
-    (faint, "level", "hardly anything: turn the microphone up, or unmute it"),
+    (
+        faint,
+        "level",
+        "hardly anything, and it did not move while the chirps played: turn the microphone up, or unmute it",
+    ),
 ]
 
 
@@ -119,6 +124,83 @@ async def test_what_is_bad_is_said_with_its_cure(verb: Verb, check: str, sentenc
     found = await findings(backend)
     assert found[check].verdict == "bad"
     assert re.search(sentence, found[check].text), found[check]
+
+
+class Line(Room):
+    """Its microphone has a gain, noise of its own, and a part of the speaker's sound."""
+
+    def __init__(self, *, noise: float, hears: float, second_hears: float | None = None) -> None:
+        super().__init__()
+        self._steps, self._hears, self._second_hears = noise, hears, second_hears
+        self.card.mic.hear(self._line(np.zeros(18_000)))
+
+    def _line(self, sound: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bytes:
+        gains = [self._hears] + ([] if self._second_hears is None else [self._second_hears])
+        columns = [sound * gain + self._noise.normal(0, self._steps, len(sound)) for gain in gains]
+        return np.rint(np.stack(columns, 1)).astype(np.int16).tobytes()
+
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> Handle:
+        channels = 1 if self._second_hears is None else 2
+        request = replace(request, format=AudioFormat(request.format.rate, channels))
+        return await super().open_capture(request, callback, finished)
+
+    async def open_render(
+        self, request: StreamRequest, callback: RenderCallback, finished: Finished
+    ) -> Handle:
+        def rendered(samples: int) -> bytes:
+            data = callback(samples)
+            if data.strip(b"\0"):
+                self.card.mic.hear(self._line(np.frombuffer(data, np.int16).astype(np.float64)))
+            else:
+                self.card.mic.hear(self._line(np.zeros(samples)))
+            return data
+
+        return await FakeBackend.open_render(self, request, rendered, finished)
+
+
+LEVELS: list[tuple[float, float, str, str]] = [
+    (2.0, 0.004, "note", "quiet, but it is heard.*use --gain-db 36"),
+    (4.0, 0.02, "note", "quiet, but it is heard.*use --gain-db 24"),
+    (2.0, 0.2, "good", "-84 dB, peak"),
+    (300.0, 0.2, "good", "-41 dB, peak"),
+    (2.0, 0.0, "bad", "hardly anything, and it did not move while the chirps played"),
+    (60.0, 0.0, "note", "a room's level, but it did not move while the chirps played"),
+]
+
+
+@pytest.mark.parametrize(("noise", "hears", "verdict", "words"), LEVELS)
+async def test_a_level_is_judged_by_its_movement(
+    noise: float, hears: float, verdict: str, words: str
+) -> None:
+    found = (await findings(Line(noise=noise, hears=hears)))["level"]
+    assert found.verdict == verdict, found
+    assert re.search(words, found.text), found
+
+
+async def test_a_gain_of_the_microphone_counts() -> None:
+    quiet = Line(noise=4.0, hears=0.02)
+    found = (await findings(quiet, DoctorOptions("fake", gain_db=24.0)))["level"]
+    assert (found.verdict, found.text[:7]) == ("good", "-54 dB,")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (0.2, -0.2, "its channels cancel each other"),
+        (0.2, -0.15, "its channels cancel each other .*; only channel 1 is heard"),
+        (0.2, 0.0, "channel 2 hears nothing"),
+        (0.2, 0.2, ""),
+        (0.2, 0.15, ""),
+    ],
+)
+async def test_channels_that_should_not_be_mixed_are_named(first: float, second: float, words: str) -> None:
+    found = await findings(Line(noise=10.0, hears=first, second_hears=second))
+    assert ("channels" in found) == bool(words)
+    if words:
+        assert found["channels"].verdict == "note"
+        assert re.search(words, found["channels"].text)
 
 
 async def test_a_microphone_whose_first_block_comes_late_is_well() -> None:

@@ -75,6 +75,20 @@ def test_a_channel_of_the_microphone_is_a_setting_of_every_program_that_listens(
     assert "argument --mic-channel: 'left' is not a channel; give 1 to 32" in wrong
 
 
+def test_a_gain_of_the_microphone_is_a_setting_of_every_program_that_listens(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert echo().gain_db == 0
+    settings.file("gain_db = 20\n")
+    assert (echo().gain_db, level.read_options([], "level").gain_db) == (20, 20)
+    settings.variable("GAIN_DB", "-6.5")
+    assert record.read_options(["x.wav"], "record").gain_db == -6.5
+    assert doctor.read_options(["--gain-db", "-3"], "doctor").gain_db == -3
+    for text in ("loud", "61", "-61", "nan", "inf"):
+        wrong = complaint(capsys, f"--gain-db={text}")
+        assert f"argument --gain-db: '{text}' is not a gain in decibels; give -60 to 60, such as 20" in wrong
+
+
 def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:
     settings.file('backend = "fake"\nlive = true\nmute = false\nlatency = 0.05\nblock = 160\nseconds = 2\n')
     settings.variable("VAD", "webrtc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -179,6 +180,57 @@ def test_level_says_the_segments_as_they_come() -> None:
     spoken = [line.split() for line in lines if line.endswith("of speech")]
     assert close_to_the_sentences([(float(begin), float(end)) for begin, end, *_ in spoken])
     assert last.startswith("listened 7.2 s, 2 segments, ")
+
+
+def sentences(peak: float, noise: float) -> npt.NDArray[Any]:
+    from voicepipe.sample import speech
+
+    voice = np.frombuffer(speech(), np.int16).astype(float)
+    around = np.random.default_rng(1).normal(0, noise, len(voice))
+    audio: npt.NDArray[Any] = np.rint(voice * peak / np.abs(voice).max() + around)
+    return audio
+
+
+@pytest.mark.parametrize(
+    ("audio", "options", "segments", "words"),
+    [
+        (sentences(207, 2), (), 2, "the speech is quiet (-65 dB), .*use --gain-db 36$"),
+        (sentences(207, 2), ("--gain-db", "30"), 2, ""),
+        (sentences(8_000, 2), (), 2, ""),
+        (
+            sentences(0, 2),
+            (),
+            0,
+            "did not move (-8. dB, hardly anything): if you spoke, turn the microphone up",
+        ),
+        (
+            sentences(0, 60),
+            (),
+            0,
+            "did not move (-5. dB): if you spoke, this is the wrong input; choose another",
+        ),
+        (sentences(0, 60) * (np.arange(115_840) // 8_000 % 5 > 0), (), 0, "did not move"),
+        (
+            sentences(0, 60) * (1 + 9 * (np.arange(115_840) // 16_000 % 2)),
+            (),
+            0,
+            "moved by [12]. dB, but nothing",
+        ),
+        (np.zeros(115_840), (), 0, ""),
+    ],
+)
+def test_level_judges_the_microphone_by_what_moved(
+    audio: npt.NDArray[Any], options: tuple[str, ...], segments: int, words: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "mic.wav", audio)
+    done = run_program("level", "--backend", f"wav:{path}", "--vad", "webrtc", *options)
+    assert done.returncode == 0, done
+    lines = done.stdout.splitlines()
+    (place,) = [n for n, line in enumerate(lines) if line.startswith("listened 7.2 s")]
+    assert f", {segments} segment" in lines[place]
+    said = " ".join(lines[place + 1 :])
+    pattern = words.replace("(", r"\(").replace(")", r"\)")
+    assert re.search(pattern, said) if words else not said, said
 
 
 def test_level_ends_after_the_seconds_that_were_asked_for() -> None:

@@ -42,6 +42,7 @@ from voicepipe import (
     TextFrame,
 )
 from voicepipe.endpoints.kept_device import OnLoss
+from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard
 
 MIC = "MicrophoneInput device"
@@ -473,3 +474,38 @@ async def test_the_intake_closes_when_the_end_is_asked_for_and_what_was_captured
     report = await running
     device = next(seam for seam in report.seams if seam.name == "MicrophoneInput device")
     assert (device.taken, device.given, device.dropped) == (captured, captured, {})
+
+
+EVERY_VALUE = np.arange(-32_768, 32_768, dtype=np.int16)
+
+
+def heard_with(gain_db: float, audio: Samples) -> tuple[Samples, PipelineTask]:
+    card, recorder = SimulatedCard(), Recorder()
+    card.mic.hear(audio)
+    card.mic.run_out()
+    microphone = MicrophoneInput(card.backend(), gain_db=gain_db)
+    task = PipelineTask(Pipeline([microphone, recorder]))
+    run_virtual(task.run())
+    data = b"".join(frame.data for frame in audio_of(recorder.frames))
+    return np.frombuffer(data, np.int16), task
+
+
+@pytest.mark.parametrize("gain_db", [-60, -6, -0.1, 0.1, 20, 36, 60])
+def test_a_gain_is_in_what_is_heard_and_clips_without_wrapping(gain_db: float) -> None:
+    heard, task = heard_with(gain_db, EVERY_VALUE)
+    wanted = np.rint(EVERY_VALUE * 10 ** (gain_db / 20)).clip(-32_768, 32_767)
+    assert np.abs(heard - wanted).max() <= 1
+    assert task.report is not None
+    assert_accounted(task.report)
+
+
+def test_no_gain_leaves_every_byte() -> None:
+    heard, _ = heard_with(0, EVERY_VALUE)
+    assert heard.tobytes() == EVERY_VALUE.tobytes()
+
+
+@pytest.mark.parametrize("gain_db", [60.1, -61, float("nan"), float("inf"), "20", True, None])
+def test_a_gain_that_is_none_is_refused_in_one_line(gain_db: object) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"gain_db must be a (finite )?number") as refused:
+        MicrophoneInput("fake", gain_db=gain_db)  # type: ignore[arg-type]
+    assert "\n" not in str(refused.value)

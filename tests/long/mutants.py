@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.hearing_mutants import HEARING_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
@@ -37,7 +38,7 @@ RED_BY_TIMEOUT_S = 60
 SEEDS = 500
 
 
-MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *OBJECT_MUTANTS)
+MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *OBJECT_MUTANTS, *HEARING_MUTANTS)
 
 
 def plant_in(folder: Path, mutant: Mutant) -> None:

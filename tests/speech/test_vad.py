@@ -26,6 +26,7 @@ from voicepipe import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.audio.convert import Converter
+from voicepipe.sample import speech
 from voicepipe.speech.detectors.protocol import SpeechEngine
 from voicepipe.speech.detectors.webrtc import WebRTCEngine
 from voicepipe.speech.vad import Judgement, VADProcessor
@@ -353,7 +354,9 @@ def test_audio_of_no_length_changes_nothing_wherever_it_claims_to_be() -> None:
 def test_an_observer_is_told_of_every_window() -> None:
     told: list[Judgement] = []
     stage = loud_vad(observe=told.append)
-    process(stage, cut(tone((800, False), (800, True), (3_200, False)), [333], at=1_000))
+    audio = tone((800, False), (800, True), (3_200, False))
+    audio[::2] *= -1  # a constant has no level
+    process(stage, cut(audio, [333], at=1_000))
     assert [each.position for each in told] == [1_000 + 80 * n for n in range(1, 61)]
     assert [each.score for each in told] == [0.0] * 10 + [1.0] * 10 + [0.0] * 40
     assert [each.speaking for each in told] == [False] * 13 + [True] * 26 + [False] * 21
@@ -568,3 +571,16 @@ def test_silence_and_soft_noise_are_nobody() -> None:
 def test_the_default_engine_is_webrtc_and_a_stage_may_have_its_own() -> None:
     fine = VADProcessor(WebRTCEngine(2, window_ms=10))
     assert len(found_in(fine, cut(sample(), [160], 16_000))) >= 2
+
+
+@pytest.mark.parametrize("second", [1.0, -1.0, -0.7, 0.0])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_a_voice_is_found_in_channels_that_should_not_be_mixed(rate: int, second: float) -> None:
+    voice = np.frombuffer(speech(AudioFormat(rate)), np.int16).astype(np.float64)
+    noise = np.random.default_rng(1).normal(0, 10, (len(voice), 2))
+    pair = np.rint(np.stack([voice, second * voice], 1) + noise).clip(-32_768, 32_767).astype(np.int16)
+    stage = VADProcessor("webrtc")
+    out = [*process(stage, cut(pair, [rate // 50], rate, 2)), *stage.on_end()]
+    begins = [each.position / rate for each in out if isinstance(each, UserStartedSpeakingFrame)]
+    assert begins == pytest.approx([0.31, 2.91], abs=0.35)
+    assert b"".join(each.data for each in out if isinstance(each, InputAudioFrame)) == pair.tobytes()

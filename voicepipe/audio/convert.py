@@ -7,10 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_count
 
-__all__ = ["Converter", "Quality"]
+__all__ = ["Converter", "Quality", "mixes"]
 
 Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
 """soxr's recipes: LQ for live sound, HQ for files.
@@ -34,6 +35,7 @@ class Converter:
         target: the format of what comes out. The same as `source`: everything passes as it is.
         quality: of the change of rate.
         channel: the one of the source's channels that is heard, counted from 1; None: all of them.
+        mixer: makes one channel of several where all are heard; None: their mean, whatever they hold.
 
     Raises:
         ValueError: the source has no such channel.
@@ -46,6 +48,7 @@ class Converter:
         *,
         quality: Quality = "LQ",
         channel: int | None = None,
+        mixer: ChannelMixer | None = None,
     ) -> None:
         if channel is not None:
             check_count("channel", channel, at_least=1, at_most=source.channels)
@@ -55,6 +58,7 @@ class Converter:
         self.is_needed = source != target or self._picked is not None
         """True where what comes out is not what goes in."""
         self._quality = quality
+        self._mixer = mixer if mixes(source, target, channel) else None
         self._taken = self._given = 0
         self._narrow = min(source.channels, target.channels) if self._picked is None else 1
         self._resampler = self._new_resampler()
@@ -90,12 +94,17 @@ class Converter:
         """Convert in the order of least work: narrow the channels, change the rate, widen the channels."""
         if self._picked is not None:
             audio = audio[:, self._picked : self._picked + 1]
-        narrow = _mix(audio, self._narrow)
+        narrow = _mix(audio, self._narrow) if self._mixer is None else self._mixer.mix(audio)
         if self._resampler is not None:
             narrow = self._resampler.process(narrow, last=last)
         out = _mix(narrow, self.target.channels)
         self._given += len(out)
         return out.tobytes()
+
+
+def mixes(source: AudioFormat, target: AudioFormat, channel: int | None = None) -> bool:
+    """Return True where several channels become one."""
+    return channel is None and source.channels > 1 == target.channels
 
 
 class _Resampler:

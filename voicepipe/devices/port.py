@@ -82,6 +82,11 @@ class InputStream(Stream, Protocol):
         """True where the input has run out (a file ended), and everything was read."""
         ...
 
+    @property
+    def channel_fault(self) -> str:
+        """A sentence on what spoils the mix of the device's channels, as far as was heard; empty: nothing."""
+        return ""
+
     def read(self) -> Block | None:
         """Read the oldest block that waits, or None."""
         ...

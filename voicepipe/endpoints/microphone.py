@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import replace
 
 from voicepipe.air import Air
+from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
+from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
@@ -42,7 +44,11 @@ class MicrophoneInput(DeviceStage):
         device: the name of a device, or a unique part of it; empty: the default device.
         block_s: the duration of one frame, in seconds.
         latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
-        channel: the channel of the device to use, counted from 1; None: a mix of all channels.
+        channel: the channel of the device to use, counted from 1; None: a mix of all channels, or the best
+            of them where they should not be mixed.
+        gain_db: a gain in decibels, -60 to 60, for all that is heard of it; 0: every sample stays as it is.
+            For a quiet microphone, so that a recording or a recogniser has enough; voice detection has no
+            need of it. Audio is clipped at full scale.
         mute: drop the audio captured while a speaker of the run sounds; counted as `muted`. None: mute
             if the back end is sound hardware, whose microphone hears its speaker. With headphones,
             use False.
@@ -62,6 +68,7 @@ class MicrophoneInput(DeviceStage):
         block_s: float = 0.02,
         latency: str | float = "low",
         channel: int | None = None,
+        gain_db: float = 0.0,
         mute: bool | None = None,
         on_loss: OnLoss = "wait",
         name: str = "",
@@ -72,6 +79,7 @@ class MicrophoneInput(DeviceStage):
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
+        self._gain_db = check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -148,9 +156,9 @@ class MicrophoneInput(DeviceStage):
             return True
         if self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(device)
-        self._last = block.data
+        self._last = data = amplify(block.data, self._gain_db)
         await self.push_frame(
-            InputAudioFrame(block.data, audio.rate, audio.channels, block.position, block.captured_s)
+            InputAudioFrame(data, audio.rate, audio.channels, block.position, block.captured_s)
         )
         return True
 

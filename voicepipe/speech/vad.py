@@ -8,13 +8,11 @@ and some silence to be certain of silence. So it points back by position.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
 from voicepipe.awaitables import refuse_coroutine
@@ -27,11 +25,11 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.pipeline.processor import InlineProcessor
-from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
+from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine, wants_level
 from voicepipe.speech.detectors.registry import open_engine
+from voicepipe.speech.leveller import MOST_DB, Leveller
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
-    LOWEST_DB,
     REACH_S,
     Edge,
     Preset,
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOK_BACK_S", "Judgement", "VADProcessor"]
 
-_SILENCE = 10 ** (LOWEST_DB / 10)
 LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
 """The longest way from a start to the frame that made it certain, in seconds: the longest
 `start_s` and `min_s`, what a beginning reaches back, some windows, and what a change of rate holds back."""
@@ -61,7 +58,7 @@ class Judgement:
     score: float
     """The score of the engine."""
     level_db: float
-    """The root mean square of the window, in dB below full scale."""
+    """The root mean square of the window without its constant part, in dB below full scale."""
     noise_db: float
     """The noise floor."""
     speaking: bool
@@ -120,6 +117,9 @@ class VADProcessor(InlineProcessor):
         engine = "webrtc" if engine is None else engine
         self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
         self._stretch: _Stretch | None = None
+        self._mixer: ChannelMixer | None = None
+        """Of the last format that had several channels: what it knows of them outlasts a gap."""
+        self._mixed: AudioFormat | None = None
 
     @property
     def engine(self) -> SpeechEngine:
@@ -138,7 +138,7 @@ class VADProcessor(InlineProcessor):
 
     async def on_start(self, params: StartParams) -> None:
         """Forget an earlier run."""
-        self._stretch = None
+        self._stretch = self._mixer = self._mixed = None
 
     async def cleanup(self) -> None:
         """Forget the audio."""
@@ -155,13 +155,19 @@ class VADProcessor(InlineProcessor):
         if stretch is None or not stretch.goes_on_with(frame):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
-            stretch = _Stretch(frame.position, frame.format, self._engine, segmenter, self._observe)
+            mixer = self._mixer_for(frame.format)
+            stretch = _Stretch(frame.position, frame.format, mixer, self._engine, segmenter, self._observe)
             self._stretch = stretch
         return (*ended, frame, *stretch.take(frame))
 
     def on_end(self) -> Iterable[Frame]:
         """Return the end of a turn in progress."""
         return self._finish()
+
+    def _mixer_for(self, audio: AudioFormat) -> ChannelMixer | None:
+        if audio.channels > 1 and audio != self._mixed:
+            self._mixer, self._mixed = ChannelMixer(audio), audio
+        return self._mixer
 
     def _finish(self) -> list[Frame]:
         stretch, self._stretch = self._stretch, None
@@ -178,6 +184,7 @@ class _Stretch:
         self,
         position: int,
         heard: AudioFormat,
+        mixer: ChannelMixer | None,
         engine: SpeechEngine,
         segmenter: Segmenter,
         observe: _Observe | None,
@@ -188,7 +195,7 @@ class _Stretch:
         self._heard, self._wanted = heard, AudioFormat(engine.rate)
         # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
         # little, and holds back 18 ms more, of what is judged only.
-        self._converter = Converter(heard, self._wanted, quality="HQ")
+        self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
         # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
         self._gathered_bytes = heard.sample_bytes * gathered
@@ -199,6 +206,8 @@ class _Stretch:
         """When the sample at `_end` is captured."""
         self._intact = True
         """The engine has judged all that it was given; an exception may have escaped it."""
+        # It is new with each stretch, as the engine is: the noise floor that it goes by is.
+        self._leveller = Leveller(engine.window, engine.rate, most_db=MOST_DB if wants_level(engine) else 0.0)
         forget: Callable[[], object] = engine.reset
         refuse_coroutine("reset() of the engine", forget())
 
@@ -234,13 +243,14 @@ class _Stretch:
             mono = self._mono + mono
         facts: list[Frame] = []
         size, score = self._window_bytes, self._engine.score
+        segmenter, level = self.segmenter, self._leveller.take
         whole = len(mono) - len(mono) % size
         self._intact = False
         for at in range(0, whole, size):
             window = mono[at : at + size]
+            level_db, window = level(window, segmenter.noise.level_db)
             said = float(refuse_coroutine("score() of the engine", score(window)))
-            level_db = _level_db(window)
-            edges = self.segmenter.add(said, level_db)
+            edges = segmenter.add(said, level_db)
             facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
             if self._observe is not None:
                 self._tell(said, level_db)
@@ -274,10 +284,3 @@ class _Stretch:
 
 def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:
     return preset(name, **numbers)
-
-
-def _level_db(window: bytes) -> float:
-    """Return the root mean square of a window; cheaper than `Level`."""
-    audio = np.frombuffer(window, np.int16).astype(np.float64)
-    power = float(audio @ audio) / max(1, len(audio)) / 2**30
-    return 10 * math.log10(power) if power > _SILENCE else LOWEST_DB

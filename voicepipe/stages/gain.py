@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from voicepipe.audio.amplify import amplify
 from voicepipe.checks import check_number
 from voicepipe.frames import AudioFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import InlineProcessor
@@ -35,11 +34,9 @@ class Gain(InlineProcessor):
     @db.setter
     def db(self, db: float) -> None:
         self._db = check_number("db", db, at_least=-120.0, at_most=60.0)
-        self._factor = np.float32(10 ** (self._db / 20))
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Apply the gain to audio; pass other frames, and audio at 0 dB, on unchanged."""
         if not isinstance(frame, AudioFrame) or self._db == 0:
             return (frame,)
-        louder = np.frombuffer(frame.data, np.int16) * self._factor
-        return (frame.with_data(np.clip(np.rint(louder), -32768, 32767).astype(np.int16).tobytes()),)
+        return (frame.with_data(amplify(frame.data, self._db)),)

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from voicepipe.audio.convert import Converter
+from voicepipe.audio.channel_mixer import ChannelMixer
+from voicepipe.audio.convert import Converter, mixes
 from voicepipe.audio.wav_file import WavReader, WavWriter
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
@@ -31,7 +32,12 @@ class _Blocks:
     def __init__(self, reader: WavReader, path: str, request: StreamRequest) -> None:
         self._reader = reader
         self._path = path
-        self._converter = Converter(reader.format, request.format, quality="HQ", channel=request.channel)
+        self.mixer = None
+        if mixes(reader.format, request.format, request.channel):
+            self.mixer = ChannelMixer(reader.format, f'the microphone "{file_name(path)}"')
+        self._converter = Converter(
+            reader.format, request.format, quality="HQ", channel=request.channel, mixer=self.mixer
+        )
         self._size = request.block * request.format.sample_bytes
         self._piece = -(-request.block * reader.format.rate // request.format.rate)
         self._ready = b""
@@ -124,6 +130,12 @@ class FileInput(_Stream):
         self._position = 0
         self._began_s: float | None = None
         self._stopped = False
+
+    @property
+    def channel_fault(self) -> str:
+        """A sentence on what spoils the mix of the file's channels; empty: nothing."""
+        mixer = self._blocks.mixer
+        return "" if mixer is None else mixer.fault
 
     @property
     def exhausted(self) -> bool:

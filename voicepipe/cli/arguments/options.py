@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
+from voicepipe.audio.amplify import MOST_GAIN_DB
 from voicepipe.checks import check_number
 from voicepipe.cli.arguments.settings import SettingsError, apply
 from voicepipe.cli.terminal.wrapping import columns_of, wrap
@@ -157,6 +158,10 @@ def _decibels(text: str) -> float:
     return _number(text, "a number of decibels; give 0 to 40, such as 6", 0.0, 40.0)
 
 
+def _gain(text: str) -> float:
+    return _number(text, "a gain in decibels; give -60 to 60, such as 20", -MOST_GAIN_DB, MOST_GAIN_DB)
+
+
 def _latency(text: str) -> str | float:
     if text in ("low", "high"):
         return text
@@ -233,6 +238,12 @@ SETTINGS: _Declared = {
         "type": _channel,
         "metavar": "N",
         "help": "channel of the microphone to hear, counted from 1; by default all of them, mixed",
+    },
+    "--gain-db": {
+        "type": _gain,
+        "default": 0.0,
+        "metavar": "DB",
+        "help": "gain of the microphone in decibels, -60 to 60, such as 20 for a quiet one; default: 0",
     },
     "--speaker": {
         "default": "",

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 
+from voicepipe.audio.amplify import amplify
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.level import Level
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.commands.devices import describe_side
-from voicepipe.cli.parts.chirp import Chirp, collect, open_microphone, open_speaker, round_trip
+from voicepipe.cli.parts.chirp import Chirp, Trip, collect, open_microphone, open_speaker, round_trip
 from voicepipe.cli.parts.doctor_finding import INDENT, Finding, Verdict
+from voicepipe.cli.parts.doctor_level import level_finding
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.devices.backends import open_backend
@@ -40,8 +41,6 @@ _LOOK_S = 0.01
 CHIRPS = 3
 ECHO_S = 0.6
 """The longest wait for a chirp, in seconds."""
-QUIET_DB = -75.0
-"""A microphone that is on hears more than this in the quietest room."""
 _STANDS_STILL = "it is suspended, or its sound server hangs: restart the sound server, or replug the device"
 
 
@@ -55,6 +54,7 @@ class DoctorOptions:
     backend: str = "portaudio"
     mic: str = ""
     mic_channel: int | None = None
+    gain_db: float = 0.0
     speaker: str = ""
     format: AudioFormat = field(default_factory=AudioFormat)
     json: bool = False
@@ -69,7 +69,7 @@ def command_line(program: str) -> Parser:
         "0 all checks passed, 1 a check failed, 2 wrong usage, 130 stopped by Ctrl-C",
     )
     parser.take("--backend", default="auto")
-    parser.take("--mic", "--mic-channel", "--speaker", "--rate", "--json")
+    parser.take("--mic", "--mic-channel", "--gain-db", "--speaker", "--rate", "--json")
     return parser
 
 
@@ -196,13 +196,13 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         microphone: InputStream | None = None
         speaker: OutputStream | None = None
         plays = False
+        blocks: list[Block] = []
         wish = StreamRequest(options.format, latency="high")
         try:
             heard = replace(wish, channel=options.mic_channel)
             microphone, blocks = await _open_and_listen(backend, heard, options.mic, opened)
             yield _stream_finding("microphone", microphone.info)
-            for finding in _microphone_findings(microphone, blocks):
-                yield finding
+            yield _blocks_finding(microphone, blocks)
         except DeviceError as error:
             yield _bad("microphone", error)
             microphone = None
@@ -215,11 +215,35 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         except DeviceError as error:
             yield _bad("speaker", error)
             speaker = None
+        during: list[Block] | None = None
+        trips: list[Trip] | None = None
         if microphone is not None and speaker is not None and microphone.counts.calls and plays:
             try:
-                yield await _echo_finding(microphone, speaker, options.format)
+                during = []
+                trips = await _play_chirps(microphone, speaker, options.format, during)
+                yield _echo_finding(trips)
             except DeviceError as error:
                 yield _bad("round trip", error)
+        if microphone is not None and blocks:
+            for finding in _hearing_findings(microphone, blocks, during, trips, options):
+                yield finding
+
+
+def _hearing_findings(
+    microphone: InputStream,
+    before: list[Block],
+    during: list[Block] | None,
+    trips: list[Trip] | None,
+    options: DoctorOptions,
+) -> Iterator[Finding]:
+    """Yield the findings about what was heard, before the chirps and while they played."""
+    room, chirps = (
+        amplify(b"".join(block.data for block in blocks), options.gain_db)
+        for blocks in (before, during or [])
+    )
+    yield level_finding(room, chirps, options.format.rate, played=trips is not None, heard=bool(trips))
+    if microphone.channel_fault:
+        yield Finding("channels", "note", f"{microphone.channel_fault}: mend the wiring, or name a channel")
 
 
 async def _open_and_listen(
@@ -244,39 +268,19 @@ def _stream_finding(kind: str, info: StreamInfo) -> Finding:
     return Finding(kind, "good", info.how)
 
 
-def _microphone_findings(microphone: InputStream, blocks: list[Block]) -> Iterator[Finding]:
-    """Yield the findings about one second of a microphone."""
+def _blocks_finding(microphone: InputStream, blocks: list[Block]) -> Finding:
+    """Return the finding about the blocks of one second of a microphone."""
     info, counts = microphone.info, microphone.counts
     if not blocks:
-        yield _bad(
-            "blocks",
-            f'"{printable(info.device)}" gave nothing for {FIRST_S:g} s: {_STANDS_STILL}',
-        )
-        return
+        return _bad("blocks", f'"{printable(info.device)}" gave nothing for {FIRST_S:g} s: {_STANDS_STILL}')
     block_ms = 1e3 * info.format.seconds(info.block)
     number = f"{counts.calls} block{'s' * (counts.calls != 1)}"
     text = f"{number} of {block_ms:.0f} ms, the longest wait {1e3 * counts.longest_wait_s:.0f} ms"
     if counts.late:
-        yield _bad(
+        return _bad(
             "blocks", f"{text}, {counts.late} of them late: end busy programs, or ask for more latency"
         )
-    else:
-        yield Finding("blocks", "good", text)
-    data = b"".join(block.data for block in blocks)
-    level = Level.of(data)
-    text = f"{round(level.rms_db)} dB, peak {round(level.peak_db)} dB"
-    if not data.strip(b"\0"):
-        yield _bad(
-            "level",
-            "nothing but zeros: it is muted in the mixer or by a switch, or nothing feeds it: unmute it, or "
-            "choose another with --mic; on macOS, allow this program to use the microphone",
-        )
-    elif level.clipped:
-        yield _bad("level", f"{text}, {level.clipped} samples at full scale: turn the microphone down")
-    elif level.peak_db < QUIET_DB:
-        yield _bad("level", f"{text}: hardly anything: turn the microphone up, or unmute it")
-    else:
-        yield Finding("level", "good", text)
+    return Finding("blocks", "good", text)
 
 
 async def _speaker_finding(speaker: OutputStream) -> Finding:
@@ -292,18 +296,25 @@ async def _speaker_finding(speaker: OutputStream) -> Finding:
     return Finding("plays", "good", f"{speaker.counts.calls} blocks so far")
 
 
-async def _echo_finding(microphone: InputStream, speaker: OutputStream, audio: AudioFormat) -> Finding:
-    """Return the finding about the way of a chirp through the air, and its strength."""
+async def _play_chirps(
+    microphone: InputStream, speaker: OutputStream, audio: AudioFormat, heard: list[Block]
+) -> list[Trip]:
+    """Return the trips of the chirps that were heard. Raises: DeviceError."""
     chirp = Chirp(audio)
-    trips = [await round_trip(microphone, speaker, chirp, ECHO_S) for _ in range(CHIRPS)]
-    heard = sorted(trip.seconds for trip in trips if trip is not None)
+    trips = [await round_trip(microphone, speaker, chirp, ECHO_S, heard) for _ in range(CHIRPS)]
+    return [trip for trip in trips if trip is not None]
+
+
+def _echo_finding(trips: list[Trip]) -> Finding:
+    """Return the finding about the way of a chirp through the air, and its strength."""
+    heard = sorted(trip.seconds for trip in trips)
     if not heard:
         return Finding(
             "round trip",
             "note",
             "the microphone does not hear the speaker: right with headphones; otherwise turn both up",
         )
-    gain_db = max(trip.gain_db for trip in trips if trip is not None)
+    gain_db = max(trip.gain_db for trip in trips)
     return Finding(
         "round trip",
         "good",

@@ -50,6 +50,7 @@ class EchoOptions:
     live: bool
     mic: str
     mic_channel: int | None
+    gain_db: float
     speaker: str
     format: AudioFormat
     block_s: float
@@ -81,7 +82,7 @@ def command_line(program: str) -> Parser:
         help="auto, portaudio, fake (a simulated card that hears a bundled voice), or wav:IN.wav[,OUT.wav]; "
         "default: VOICEPIPE_BACKEND, or auto",
     )
-    parser.take("--live", "--mic", "--mic-channel", "--speaker", "--rate")
+    parser.take("--live", "--mic", "--mic-channel", "--gain-db", "--speaker", "--rate")
     parser.take("--block", help="samples in a block; default: 20 ms, with --live 10 ms")
     parser.take(
         "--latency", help="latency of the devices: low, high, or seconds; default: high, with --live low"
@@ -195,6 +196,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         block_s=options.block_s,
         latency=options.latency,
         channel=options.mic_channel,
+        gain_db=options.gain_db,
         mute=options.mute,
         name=MICROPHONE,
     )

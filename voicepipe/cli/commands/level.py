@@ -11,6 +11,7 @@ from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import MICROPHONE, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
+from voicepipe.cli.parts.loudness import Loudness, gain_for
 from voicepipe.cli.parts.vad_file import Segments
 from voicepipe.cli.terminal.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.cli.terminal.display import Display
@@ -28,6 +29,8 @@ from voicepipe.speech.vad import Judgement, VADProcessor
 
 __all__ = ["LevelDisplay", "LevelOptions", "command_line", "read_options", "run"]
 
+ENOUGH_S = 3.0
+"""The time in which somebody who tries a microphone has spoken."""
 _PEAK_FALLS_DB = 1.0
 """With each refresh: a peak stays visible for a while."""
 
@@ -39,6 +42,7 @@ class LevelOptions:
     backend: str
     mic: str
     mic_channel: int | None
+    gain_db: float
     format: AudioFormat
     seconds: float | None
     voice: VadSettings
@@ -54,7 +58,9 @@ def command_line(program: str) -> Parser:
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
-    parser.take("--mic", "--mic-channel", "--rate", "--seconds", *VAD_FLAGS, "--log-format", "--debug")
+    parser.take(
+        "--mic", "--mic-channel", "--gain-db", "--rate", "--seconds", *VAD_FLAGS, "--log-format", "--debug"
+    )
     return parser
 
 
@@ -97,6 +103,8 @@ def _run(options: LevelOptions, screen: Screen) -> int:
         if report is not None:
             screen.say(describe_end(report))
         screen.say(display.summary())
+        for line in display.advice():
+            screen.say(line)
         for line in () if report is None else (*losses(report, options.format.rate), *troubles(report)):
             screen.say(line)
     return status
@@ -106,7 +114,12 @@ def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> Pipelin
     vad = VADProcessor(observe=display.judge, **options.voice.arguments(), name="voice detection")
     display.greeting = f"voice detection: {engine_name(vad.engine)}. Ctrl-C to finish"
     microphone = MicrophoneInput(
-        sound.backend, device=options.mic, channel=options.mic_channel, mute=False, name=MICROPHONE
+        sound.backend,
+        device=options.mic,
+        channel=options.mic_channel,
+        gain_db=options.gain_db,
+        mute=False,
+        name=MICROPHONE,
     )
     stages: list[Processor] = [microphone, vad, display]
     if options.seconds is not None:
@@ -131,6 +144,7 @@ class LevelDisplay(Display):
         self._judged = Judgement(0, 0.0, FLOOR_DB, FLOOR_DB, False)
         self._last = "no speech yet"
         self._task: PipelineTask | None = None
+        self._loudness = Loudness()
 
     def watch(self, task: PipelineTask) -> None:
         """Show the microphone of this task too."""
@@ -139,6 +153,8 @@ class LevelDisplay(Display):
     def judge(self, judgement: Judgement) -> None:
         """Note the result of the last window."""
         self._judged = judgement
+        if judgement.level_db > FLOOR_DB:  # zeros say nothing of a room
+            self._loudness.add(judgement.level_db, speech=judgement.speaking)
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Note the frame, and pass it on."""
@@ -166,6 +182,32 @@ class LevelDisplay(Display):
             f"{seconds(self._spoken_s)} of speech{clipped}"
         )
 
+    def advice(self) -> Iterable[str]:
+        """Yield a line where the microphone is quiet, or nobody was heard."""
+        loudness, speech_db = self._loudness, self._loudness.speech_db
+        if speech_db is not None:
+            if gain_db := gain_for(speech_db):
+                yield (
+                    f"the speech is quiet ({speech_db:.0f} dB), and it is heard all the same; to record it, "
+                    f"or to recognise it, turn the microphone up, or use --gain-db {gain_db}"
+                )
+        elif self._at_s >= ENOUGH_S and loudness.windows:
+            yield self._why_no_speech()
+
+    def _why_no_speech(self) -> str:
+        loudness = self._loudness
+        if loudness.moves:
+            return f"the level moved by {loudness.moves_db:.0f} dB, but nothing in it was speech"
+        if loudness.is_faint:
+            return (
+                f"the level did not move ({loudness.lowest_db:.0f} dB, hardly anything): if you spoke, turn "
+                "the microphone up, unmute it, or choose another with --mic"
+            )
+        return (
+            f"the level did not move ({loudness.lowest_db:.0f} dB): if you spoke, this is the wrong input; "
+            "choose another with --mic (`voicepipe devices` lists them)"
+        )
+
     def refresh(self) -> None:
         """Let the peak fall."""
         self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
@@ -175,4 +217,6 @@ class LevelDisplay(Display):
         yield level_line(self._screen, self._at_s, self._level, self._peak_db, self._judged, "")
         report = self._task.report if self._task is not None else None
         devices = devices_line(self._screen, report.devices if report is not None else ())
-        yield beside(self._screen, devices, self._last)
+        still = not self._count and self._at_s >= ENOUGH_S and not self._loudness.moves
+        last = "no speech yet, and the level does not move: is it the right input?" if still else self._last
+        yield beside(self._screen, devices, last)

@@ -42,6 +42,7 @@ class RecordOptions:
     backend: str
     mic: str
     mic_channel: int | None
+    gain_db: float
     format: AudioFormat
     seconds: float | None
     log_format: str
@@ -62,7 +63,7 @@ def command_line(program: str) -> Parser:
         "missing folder is made, for you alone. A systemd service records into its state directory",
     )
     parser.take("--backend", help="portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or portaudio")
-    parser.take("--mic", "--mic-channel")
+    parser.take("--mic", "--mic-channel", "--gain-db")
     # What is set for other programs would make it another recording, or cut it short.
     parser.take("--rate", default=48_000, from_settings=False)
     parser.take("--channels")
@@ -122,6 +123,7 @@ def _run(options: RecordOptions, screen: Screen) -> int:
                 device=options.mic,
                 latency=CALM_LATENCY_S,
                 channel=options.mic_channel,
+                gain_db=options.gain_db,
                 mute=False,
                 name=MICROPHONE,
             )

@@ -109,9 +109,16 @@ class Trip:
 
 
 async def round_trip(
-    microphone: InputStream, speaker: OutputStream, chirp: Chirp, listen_s: float
+    microphone: InputStream,
+    speaker: OutputStream,
+    chirp: Chirp,
+    listen_s: float,
+    heard: list[Block] | None = None,
 ) -> Trip | None:
     """Play one chirp and listen for so many seconds; return None where it was not heard. Both streams run.
+
+    Args:
+        heard: a list for the blocks that came meanwhile.
 
     Raises:
         DeviceError: a device is lost.
@@ -129,6 +136,8 @@ async def round_trip(
         for error in (microphone.error, speaker.error):
             if error is not None:
                 raise error
+    if heard is not None:
+        heard.extend(block for block, _ in arrived)
     return _trip(chirp, arrived, began_s)
 
 

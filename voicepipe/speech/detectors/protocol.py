@@ -8,7 +8,7 @@ from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
 from voicepipe.text import class_name, quote
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "wants_level"]
 
 LONGEST_WINDOW_S = 0.1
 
@@ -16,7 +16,8 @@ LONGEST_WINDOW_S = 0.1
 class SpeechEngine(Protocol):
     """A judge of short windows of audio: speech, or not. `open_engine` makes them by name.
 
-    It is called in the loop's thread, and must be done in a small part of a window's time.
+    It is called in the loop's thread, and must be done in a small part of a window's time. An engine whose
+    attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came.
     """
 
     @property
@@ -51,3 +52,8 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
     longest = int(rate * LONGEST_WINDOW_S)
     check_count("engine.window", getattr(engine, "window", None), at_least=1, at_most=longest)
     return engine
+
+
+def wants_level(engine: SpeechEngine) -> bool:
+    """Return True for an engine that judges worse where audio is quiet, and says so."""
+    return bool(getattr(engine, "wants_level", False))

@@ -63,6 +63,7 @@ class SileroEngine:
     """
 
     name = "silero"
+    wants_level = True
     rate = 16_000
     window = 512
 

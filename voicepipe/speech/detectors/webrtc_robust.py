@@ -69,6 +69,7 @@ class RobustWebRTCEngine:
     """
 
     name = "webrtc"
+    wants_level = True
     rate = RATE
     window = HOP
 
