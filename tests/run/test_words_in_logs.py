@@ -81,7 +81,9 @@ def no_words_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 async def report_of(stage: Processor, *frames: Frame) -> str:
     """Run a stage, and return the report, the error and their reprs as one text."""
-    task = PipelineTask(Pipeline([Recorder("before"), stage]), limits=Limits(stall_s=1, cancel_s=0.5, passed_by="report"))
+    task = PipelineTask(
+        Pipeline([Recorder("before"), stage]), limits=Limits(stall_s=1, cancel_s=0.5, passed_by="report")
+    )
     for frame in frames:
         await task.queue_frame(frame)
     task.end()

@@ -279,12 +279,12 @@ class _Checks:
 
 
 def _unawaited_coroutines(stages: Sequence[Processor]) -> Iterator[CoroutineType[Any, Any, Any]]:
-    """Yield the coroutines of these stages that have not begun. One that is dropped fails the run by itself."""
+    """Yield the coroutines of these stages that have not begun. A dropped one fails the run by itself."""
     own = {id(stage) for stage in stages}
     for thing in gc.get_objects():
-        if type(thing) is CoroutineType and getcoroutinestate(thing) == CORO_CREATED:
-            if id(owner_of(thing)) in own:
-                yield thing
+        waits = type(thing) is CoroutineType and getcoroutinestate(thing) == CORO_CREATED
+        if waits and id(owner_of(thing)) in own:
+            yield thing
 
 
 def _expect_ended(done: Processed) -> None:
