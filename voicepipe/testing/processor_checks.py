@@ -211,9 +211,7 @@ class _Checks:
     async def _plain(self) -> None:
         stand = self._stand()
         _expect_ended(await stand.run())
-        kept = sorted(
-            {f"{coroutine.__name__}()" for coroutine in _unawaited_coroutines(stand.task.processors)}
-        )
+        kept = sorted(set(_unawaited_calls(stand.task.processors)))
         expect(not kept, f"these coroutines of a stage were kept and never awaited: {', '.join(kept)}")
 
     async def _no_frames(self) -> None:
@@ -278,13 +276,13 @@ class _Checks:
             expect(report.state is not RunState.FAILED, f"the run failed: {report}")
 
 
-def _unawaited_coroutines(stages: Sequence[Processor]) -> Iterator[CoroutineType[Any, Any, Any]]:
-    """Yield the coroutines of these stages that have not begun. A dropped one fails the run by itself."""
+def _unawaited_calls(stages: Sequence[Processor]) -> Iterator[str]:
+    """Yield the coroutines of these stages that have not begun, by name. A dropped one fails the run."""
     own = {id(stage) for stage in stages}
     for thing in gc.get_objects():
         waits = type(thing) is CoroutineType and getcoroutinestate(thing) == CORO_CREATED
         if waits and id(owner_of(thing)) in own:
-            yield thing
+            yield f"{thing.__name__}()"
 
 
 def _expect_ended(done: Processed) -> None:
