@@ -91,13 +91,14 @@ PUSHES: tuple[Push, ...] = (down, up, system, requests, from_a_generator, queue,
 
 
 def _behind(kind: str) -> list[Processor]:
-    return {
+    kinds: dict[str, list[Processor]] = {
         "nothing": [],
         "inline stages": [InlineRecorder(), InlineRecorder()],
         "a filter that drops all": [FrameFilter(drop=OutputAudioFrame)],
         "a mailbox": [Recorder()],
         "a speaker": [SpeakerOutput(SimulatedCard().backend())],
-    }[kind]
+    }
+    return kinds[kind]
 
 
 async def ended_by_others(task: PipelineTask, ends: Ends) -> None:
