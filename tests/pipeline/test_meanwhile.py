@@ -189,3 +189,33 @@ async def test_the_time_limit_of_a_push_holds_while_a_system_frame_is_handled() 
     assert report.state is RunState.ENDED
     assert stage.cut
     assert report.seams[0].dropped_frames == {"interrupted": 1}
+
+
+@pytest.mark.parametrize("error", [ValueError, TimeoutError, LookupError, SystemExit, OSError])
+async def test_each_interruption_cuts_though_the_stage_makes_another_error_of_it(
+    error: type[BaseException],
+) -> None:
+    class Turns(FrameProcessor):
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            try:
+                if isinstance(frame, OutputAudioFrame):
+                    await forever()
+            except asyncio.CancelledError:
+                pass
+            raise error("with every frame")
+
+    task = PipelineTask(Pipeline([Turns(on_error="report")]))
+    running = asyncio.create_task(task.run())
+    await task.wait_until_started()
+    for _ in range(3):
+        await task.queue_frame(OutputAudioFrame(bytes(320)))
+        await asyncio.sleep(0.1)
+        task.interrupt()
+        await task.queue_frame(OutputAudioFrame(bytes(320)))  # at once, before any other frame is handled
+        await asyncio.sleep(0.1)
+        task.interrupt()
+        await asyncio.sleep(0.1)
+    task.end()
+    report = await running
+    assert report.state is RunState.ENDED
+    assert report.seams[0].dropped == {"processor_error": 6 * SAMPLES}

@@ -91,13 +91,14 @@ PUSHES: tuple[Push, ...] = (down, up, system, requests, from_a_generator, queue,
 
 
 def _behind(kind: str) -> list[Processor]:
-    return {
+    kinds: dict[str, list[Processor]] = {
         "nothing": [],
         "inline stages": [InlineRecorder(), InlineRecorder()],
         "a filter that drops all": [FrameFilter(drop=OutputAudioFrame)],
         "a mailbox": [Recorder()],
         "a speaker": [SpeakerOutput(SimulatedCard().backend())],
-    }[kind]
+    }
+    return kinds[kind]
 
 
 async def ended_by_others(task: PipelineTask, ends: Ends) -> None:
@@ -121,6 +122,19 @@ async def test_one_end_ends_a_stage_whose_task_only_pushes(push: Push, kind: str
     assert report.state is RunState.ENDED
     assert all(seam.balanced for seam in report.seams)
     assert (report.slow, report.abandoned, report.forced) == ((), (), ())
+
+
+async def test_upstream_data_without_end_does_not_keep_the_end_away() -> None:
+    """The stage in front takes a turn for each, and there is always another."""
+
+    async def linger(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(0)
+        await stage.push_frame(frame, direction)
+
+    task = PipelineTask(Pipeline([Does(linger, "front"), Source(up)]))
+    ending = asyncio.create_task(ended_by_others(task, Ends(task)))
+    assert (await task.run()).state is RunState.ENDED
+    await ending
 
 
 async def test_a_stage_that_pushes_on_after_its_end_does_not_spin() -> None:
