@@ -43,7 +43,7 @@ from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Block, InputStream, StreamRequest
 from voicepipe.testing.backend_checks import BackendCheck, Bell
 from voicepipe_devices.in_process import OPEN_S, InsideBackend
-from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
+from voicepipe_devices.portaudio.place import OUTSIDE_BY_DEFAULT
 from voicepipe_devices.sound_process.backend import OutsideBackend
 from voicepipe_devices.sound_process.parent import SoundProcess
 
