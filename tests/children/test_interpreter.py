@@ -95,6 +95,25 @@ def test_a_frozen_program_is_not_run_again_unless_it_says_that_it_can(source: st
     assert found(f"{source}\nimport voicepipe\nvoicepipe.freeze_support()") == ("FROZEN", sys.executable)
 
 
+BEGUN = "\nimport voicepipe; voicepipe.freeze_support()"
+
+
+@pytest.mark.parametrize(
+    "base", ["sys._base_executable = {!r}", "sys.modules['__main__'].__compiled__.process_exe = {!r}"]
+)
+def test_nuitkas_program_is_found_though_its_python_is_not_there(base: str) -> None:
+    """As Nuitka 4 leaves it: seen in a program that it had compiled."""
+    base = base.format(sys.executable)
+    begin = f"{NUITKA}; sys._base_executable = None; sys.executable = '/nowhere/python'; {base}"
+    assert found(begin + BEGUN) == ("FROZEN", sys.executable)
+
+
+def test_a_frozen_program_whose_file_is_gone_is_a_sentence() -> None:
+    kind, text = found(f"{FROZEN}; sys._base_executable = None; sys.executable = '/nowhere/app'{BEGUN}")
+    assert kind == "error"
+    assert text.startswith("the frozen program's file is not found (sys.executable is '/nowhere/app'): set")
+
+
 def test_freeze_support_is_nothing_to_a_program_that_is_not_frozen() -> None:
     assert found("import voicepipe\nvoicepipe.freeze_support()") == ("OURS", sys.executable)
 

@@ -43,8 +43,12 @@ class Interpreter:
 
 def is_frozen() -> bool:
     """Return True in a program made by PyInstaller, cx_Freeze, py2exe, or Nuitka's standalone mode."""
-    compiled = getattr(sys.modules.get("__main__"), "__compiled__", None)
-    return bool(getattr(sys, "frozen", False) or getattr(compiled, "standalone", False))
+    return bool(getattr(sys, "frozen", False) or getattr(_compiled(), "standalone", False))
+
+
+def _compiled() -> object:
+    """Return what Nuitka tells about the program that it has compiled; None elsewhere."""
+    return getattr(sys.modules.get("__main__"), "__compiled__", None)
 
 
 def find_interpreter() -> Interpreter:
@@ -81,11 +85,19 @@ def _check_named(path: str) -> str:
 
 
 def _frozen_program() -> str:
-    if has_freeze_support() and _is_program(sys.executable):
-        return sys.executable
+    if not has_freeze_support():
+        raise LaunchError(
+            "this program is frozen, and does not begin with voicepipe.freeze_support(): "
+            f"add that as its first statement, {_ADVICE}"
+        )
+    # Nuitka's sys.executable is a Python that is not there.
+    compiled = getattr(_compiled(), "process_exe", None)
+    for path in (compiled, sys.executable, getattr(sys, "_base_executable", None)):
+        if isinstance(path, str) and _is_program(path):
+            return path
     raise LaunchError(
-        "this program is frozen, and does not begin with voicepipe.freeze_support(): "
-        f"add that as its first statement, {_ADVICE}"
+        f"the frozen program's file is not found (sys.executable is {quote(sys.executable)}): "
+        f"set sys.executable, {_ADVICE}"
     )
 
 
@@ -106,5 +118,5 @@ def _is_python(path: str) -> bool:
     return _is_program(path) and _PYTHON.fullmatch(Path(path).name) is not None
 
 
-def _is_program(path: object) -> bool:
-    return isinstance(path, str) and os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK)
+def _is_program(path: str) -> bool:
+    return os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK)
