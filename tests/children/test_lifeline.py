@@ -152,6 +152,27 @@ def test_a_command_that_hangs_goes_with_the_program(tmp_path: Path) -> None:
         last_of([shell, int((tmp_path / "begun").read_text())], LIMIT_S)
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.003, 0.01])
+def test_a_command_goes_or_never_begins_when_the_program_is_killed_meanwhile(
+    delay_s: float, tmp_path: Path
+) -> None:
+    source = "import os\nfrom voicepipe.children.command import run_command as run\n"
+    source += (
+        f"open({str(tmp_path / 'soon')!r}, 'w')\nrun(['sleep', '65'], limit_s=50, environment=os.environ)"
+    )
+    with program_of(source) as program:
+        wait_for((tmp_path / "soon").exists)
+        wait_for(lambda: bool(children_of(program.pid)))
+        time.sleep(delay_s)
+        children = children_of(program.pid)
+        program.kill()
+        last_of(children, LIMIT_S)
+
+
+def test_a_command_that_is_not_there_has_a_shells_status() -> None:
+    assert run_command(["/nowhere/pactl"], limit_s=10, environment=os.environ).returncode == 127
+
+
 def test_a_command_that_does_not_end_is_killed_at_its_limit() -> None:
     began_s = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no answer within 0\.2 s"):

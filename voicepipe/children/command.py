@@ -11,22 +11,27 @@ from voicepipe.children.lifeline import Lifeline
 
 __all__ = ["run_command"]
 
+_GATE = 'read -r go && exec "$@" </dev/null'
+"""A shell's line: the program begins when it is tied to ours, and never when ours is gone by then."""
+
 
 def run_command(
     command: Sequence[str], *, limit_s: float, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without input, and return its status and output. It goes when this program goes.
 
+    The status is 127 where there is no such program, as in a shell.
+
     Raises:
-        OSError: it cannot be run.
+        OSError: nothing can be run.
         TimeoutError: it does not end; it is killed.
     """
     lifeline = Lifeline()
     try:
         process = subprocess.Popen(
-            command,
+            ["/bin/sh", "-c", _GATE, "sh", *command],
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -43,7 +48,7 @@ def run_command(
 
 def _wait(process: subprocess.Popen[str], limit_s: float) -> subprocess.CompletedProcess[str]:
     try:
-        out, err = process.communicate(timeout=limit_s)
+        out, err = process.communicate("go\n", timeout=limit_s)
     except BaseException as error:  # Ctrl-C too
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
