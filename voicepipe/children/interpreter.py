@@ -43,10 +43,10 @@ class Interpreter:
 
 def is_frozen() -> bool:
     """Return True in a program made by PyInstaller, cx_Freeze, py2exe, or Nuitka's standalone mode."""
-    return bool(getattr(sys, "frozen", False) or getattr(_compiled(), "standalone", False))
+    return bool(getattr(sys, "frozen", False) or getattr(_about_nuitka(), "standalone", False))
 
 
-def _compiled() -> object:
+def _about_nuitka() -> object:
     """Return what Nuitka tells about the program that it has compiled; None elsewhere."""
     return getattr(sys.modules.get("__main__"), "__compiled__", None)
 
@@ -91,7 +91,7 @@ def _frozen_program() -> str:
             f"add that as its first statement, {_ADVICE}"
         )
     # Nuitka's sys.executable is a Python that is not there.
-    compiled = getattr(_compiled(), "process_exe", None)
+    compiled = getattr(_about_nuitka(), "process_exe", None)
     for path in (compiled, sys.executable, getattr(sys, "_base_executable", None)):
         if isinstance(path, str) and _is_program(path):
             return path
