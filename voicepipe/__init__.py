@@ -24,6 +24,7 @@ Each folder is one part, and its docstring lists its files:
     run          one run of a pipeline: `PipelineTask`
     stages       ready-made stages: gain, filter, meter, tap, loopback
     endpoints    the microphone and the speaker as stages
+    children     the launcher of child processes, such as the one for sound
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         take_census as take_census,
     )
     from voicepipe.census.monitor import CensusMonitor as CensusMonitor
+    from voicepipe.children.start import freeze_support as freeze_support
     from voicepipe.devices.backends import open_backend as open_backend
     from voicepipe.devices.port import Backend as Backend
     from voicepipe.endpoints.microphone import MicrophoneInput as MicrophoneInput
@@ -80,6 +82,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.errors import (
         DeviceTimeoutError as DeviceTimeoutError,
+    )
+    from voicepipe.errors import (
+        LaunchError as LaunchError,
     )
     from voicepipe.errors import (
         LifecycleError as LifecycleError,
@@ -280,6 +285,7 @@ _HOMES = homes_of(
         "voicepipe.audio.level": "Level",
         "voicepipe.census.census": "Census assert_nothing_left take_census",
         "voicepipe.census.monitor": "CensusMonitor",
+        "voicepipe.children.start": "freeze_support",
         "voicepipe.devices.backends": "open_backend",
         "voicepipe.devices.port": "Backend",
         "voicepipe.endpoints.microphone": "MicrophoneInput",
@@ -287,7 +293,7 @@ _HOMES = homes_of(
         "voicepipe.errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError "
             "DeviceFormatError DeviceLostError DeviceNotFoundError DevicePermissionError "
-            "DeviceTimeoutError LifecycleError PipelineError PipelineStartError "
+            "DeviceTimeoutError LaunchError LifecycleError PipelineError PipelineStartError "
             "VoicepipeError"
         ),
         "voicepipe.frames": (

@@ -4,6 +4,7 @@ VoicepipeError
  +-- PipelineError               a run failed; names the stage, carries the report
  |    +-- PipelineStartError     it failed before capture began; everything opened is closed again
  +-- LifecycleError              a transition that the life cycle's table does not have
+ +-- LaunchError                 a child process cannot be started in this program
  +-- AudioFormatError            bytes, a shape or a file that is not the audio it claims to be
  +-- DeviceError                 something is wrong with sound hardware
       +-- BackendMissingError    the back end, or the library or sound server under it, is not there
@@ -35,6 +36,7 @@ __all__ = [
     "DeviceNotFoundError",
     "DevicePermissionError",
     "DeviceTimeoutError",
+    "LaunchError",
     "LifecycleError",
     "PipelineError",
     "PipelineStartError",
@@ -66,6 +68,10 @@ class PipelineStartError(PipelineError):
 
 class LifecycleError(VoicepipeError, RuntimeError):
     """A transition that the life cycle does not have. Nothing was changed."""
+
+
+class LaunchError(VoicepipeError):
+    """A child process cannot be started in this program: it is frozen, or embeds Python; says what to do."""
 
 
 class AudioFormatError(VoicepipeError, ValueError):

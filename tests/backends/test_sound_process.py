@@ -43,9 +43,10 @@ from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Block, InputStream, StreamRequest
 from voicepipe.testing.backend_checks import BackendCheck, Bell
 from voicepipe_devices.in_process import OPEN_S, InsideBackend
-from voicepipe_devices.portaudio import OUTSIDE_BY_DEFAULT
+from voicepipe_devices.portaudio.place import OUTSIDE_BY_DEFAULT
 from voicepipe_devices.sound_process.backend import OutsideBackend
 from voicepipe_devices.sound_process.parent import SoundProcess
+from voicepipe_devices.sound_process.pipes import Noise, Pipe
 
 pytestmark = pytest.mark.real_time
 
@@ -328,6 +329,22 @@ async def test_shouting_is_a_few_lines_in_the_log_and_costs_little(caplog: pytes
     assert lines[0] == "a library prints here"
     assert all("\x1b" not in line for line in lines)
     await stream.close()
+
+
+async def test_noise_that_comes_after_the_close_has_begun_leaves_no_timer() -> None:
+    receiving, sending = os.pipe()
+    loop, before = asyncio.get_running_loop(), take_census()
+    noise = Noise(loop)
+    pipe = Pipe(noise.take, lambda: None)
+    with os.fdopen(receiving, "rb", buffering=0) as file, os.fdopen(sending, "wb", buffering=0) as shouting:
+        pipe.transport, _ = await loop.connect_read_pipe(lambda: pipe, file)
+        noise.read_from(pipe)
+        noise.stop()
+        shouting.write(b"x" * 60_000)
+        await asyncio.sleep(0.05)
+        assert not take_census().since(before).timers
+        pipe.transport.close()
+        await pipe.gone.wait()
 
 
 async def test_a_whole_pipeline_over_two_processes() -> None:

@@ -13,7 +13,9 @@ METRICS = "tests/service/test_metrics.py"
 CLIENTS = "tests/service/test_one_shot_server.py"
 STATUS = "tests/service/test_status.py"
 SYSTEMD = "tests/service/test_systemd.py"
+CHILDREN = "tests/children"
 NO_MANAGER = "the simulation has no service manager"
+NO_PROCESSES = "the simulation has no processes"
 
 SERVICE_MUTANTS = (
     Mutant(
@@ -306,5 +308,62 @@ SERVICE_MUTANTS = (
         "lines if for_machines else JournalFormatter(lines) if journal else lines",
         f"{LOGS}::test_a_program_s_json_in_the_journal_keeps_its_priority",
         unseen=NO_MANAGER,
+    ),
+    Mutant(
+        "the system does not kill a child whose program is gone",
+        "_kill_at_its_end",
+        "sys.platform != 'linux'",
+        "True",
+        f"{CHILDREN}/test_lifeline.py::test_killed_in_any_phase_no_sound_process_stays",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "a child does not watch for the end of its program",
+        "hold",
+        "threading.Thread(target=_watch, args=(child_end, program), name='lifeline', daemon=True).start()",
+        "pass",
+        f"{CHILDREN}/test_lifeline.py::test_a_process_that_the_program_has_forked_does_not_keep_the_child",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "only the leader of a child's group is tied to the program",
+        "Lifeline.tie",
+        "_kill_at_its_end(self.child_end, -pid)",
+        "_kill_at_its_end(self.child_end, pid)",
+        f"{CHILDREN}/test_frozen.py::"
+        "test_a_program_that_passes_for_a_python_is_killed_with_its_group_when_the_first_is_killed",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "a child may launch another",
+        "find_interpreter",
+        "is_child()",
+        "False",
+        f"{CHILDREN}/test_interpreter.py::test_a_child_launches_none",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "a frozen program is run again without its consent",
+        "_frozen_program",
+        "not has_freeze_support()",
+        "False",
+        f"{CHILDREN}/test_frozen.py::test_a_frozen_program_that_says_nothing_is_not_started_again",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "whatever is at sys.executable is taken for a Python",
+        "find_interpreter",
+        "isinstance(path, str) and _is_python(path)",
+        "isinstance(path, str) and _is_program(path)",
+        f"{CHILDREN}/test_interpreter.py::test_a_program_is_taken_for_a_python_by_its_name_alone",
+        unseen=NO_PROCESSES,
+    ),
+    Mutant(
+        "a child looks for modules in PYTHONPATH before its standard library",
+        "_environment",
+        "environment.pop('PYTHONPATH', None)",
+        "environment['PYTHONPATH'] = os.pathsep.join(sys.path)",
+        f"{CHILDREN}/test_path.py::test_a_shadow_of_the_standard_library_does_not_hurt_the_child",
+        unseen=NO_PROCESSES,
     ),
 )

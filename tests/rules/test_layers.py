@@ -16,7 +16,7 @@ import pytest
 # From top to bottom: a folder, or a module of the root, and `voicepipe_devices` as a whole. A file imports
 # from its own folder and from lower rows, also where an import is for type checkers only.
 LAYERS = (
-    ("__main__", "echo"),
+    ("__main__", "echo", "__pyinstaller"),
     ("cli",),
     ("runner",),
     ("service", "testing"),
@@ -26,7 +26,7 @@ LAYERS = (
     ("params",),
     ("voicepipe_devices",),
     ("devices", "drift", "sample"),
-    ("audio", "registry"),
+    ("audio", "registry", "children"),
     ("census", "errors"),
     ("report",),
     ("checks",),

@@ -13,7 +13,7 @@ TESTS = ROOT / "tests"
 
 
 def test_every_folder_of_the_product_has_its_folder_of_tests() -> None:
-    folders = {path.parent.name for path in (ROOT / "voicepipe").glob("*/__init__.py")}
+    folders = {path.parent.name for path in (ROOT / "voicepipe").glob("[a-z]*/__init__.py")}
     assert sorted(folder for folder in folders if not (TESTS / folder).is_dir()) == []
 
 

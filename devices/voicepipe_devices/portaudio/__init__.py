@@ -10,12 +10,12 @@ choosing           the choice of a device by its name
 handle             an open stream, and its callbacks
 capture_clock      from PortAudio's clock to ours
 suggested_latency  the latency to ask for
+place              in a process of its own, or in this one
 alsa               why a device is missing or busy, on Linux
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback, Sides
 
 __all__ = ["PortAudio", "driver", "open_backend"]
-
-OUTSIDE_BY_DEFAULT = sys.platform == "linux"
-"""True on Linux: a sound server that dies takes PortAudio with it, and only a kill helps (measured). On
-other systems nothing has been measured."""
 
 
 class PortAudio(BlockingDriver):
@@ -106,18 +102,23 @@ def driver() -> PortAudio:
 def open_backend(argument: str = "") -> Backend:
     """Return the back end "portaudio": in a process of its own, or, with the argument "inside", in this one.
 
+    Without an argument it has a process on Linux, where one can be made.
+
     Raises:
         ValueError: another argument.
+        BackendMissingError: no process can be made, and "outside" asks for one.
     """
     if argument not in ("", "inside", "outside"):
         raise ValueError(
             f"unknown back end 'portaudio:{printable(argument)}'; choose portaudio:outside, which keeps "
             "PortAudio in a process of its own, or portaudio:inside"
         )
-    if argument == "inside" or (not argument and not OUTSIDE_BY_DEFAULT):
-        from voicepipe_devices.in_process import InsideBackend
+    from voicepipe_devices.portaudio.place import is_outside  # the sound process itself does without
 
-        return InsideBackend(PortAudio(), "portaudio", shares_air=True)
-    from voicepipe_devices.sound_process.backend import OutsideBackend
+    if is_outside(argument):
+        from voicepipe_devices.sound_process.backend import OutsideBackend
 
-    return OutsideBackend(f"{__name__}:driver", "portaudio", shares_air=True)
+        return OutsideBackend(f"{__name__}:driver", "portaudio", shares_air=True)
+    from voicepipe_devices.in_process import InsideBackend
+
+    return InsideBackend(PortAudio(), "portaudio", shares_air=True)

@@ -1,6 +1,6 @@
 """The sound process: it holds one stream of a blocking driver, and moves its samples through pipes.
 
-    python -m voicepipe_devices.sound_process.child MODULE:FUNCTION DESCRIPTOR
+Its arguments: MODULE:FUNCTION DESCRIPTOR (`voicepipe.children` starts it).
 
 `FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and what is
 captured go to stdout (`messages`); what is to be heard comes on the descriptor, and never stands
@@ -159,7 +159,3 @@ class _Service:
         self._side = side(self._driver(), request, self._answers)
         self._answers.tell(self._side.news)
         self._answers.send(message(Kind.OPENED, json.dumps(to_fields(self._side.info)).encode()))
-
-
-if __name__ == "__main__":
-    main()

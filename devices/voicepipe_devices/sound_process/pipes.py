@@ -53,6 +53,7 @@ class Noise:
         self._rest = b""
         self._timer: asyncio.TimerHandle | None = None
         self._read = 0
+        self._is_stopped = False
 
     def read_from(self, pipe: Pipe) -> None:
         """Read from this pipe."""
@@ -73,6 +74,8 @@ class Noise:
         self._read += len(data)
         if self._read >= _MOST_NOISE and self._timer is None and self._pipe is not None:
             _reading(self._pipe).pause_reading()
+            if self._is_stopped:
+                return
             self._timer = self._loop.call_later(_NOISE_PAUSE_S, self._go_on)
 
     def _go_on(self) -> None:
@@ -82,7 +85,8 @@ class Noise:
             _reading(self._pipe).resume_reading()
 
     def stop(self) -> None:
-        """Read no more."""
+        """Read no more than a few lines, and leave no timer behind."""
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
 

@@ -6,13 +6,13 @@ import os
 import platform
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from voicepipe.children.command import run_command
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.text import printable
 from voicepipe.version import __version__
@@ -119,17 +119,9 @@ def _output(*command: str) -> str | None:
     """Return the output of a command; None where it fails. Raises: TimeoutError: it does not end."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
+        done = run_command(command, limit_s=ANSWER_S, environment=environment)
+    except TimeoutError:
+        raise
     except OSError:
         return None
     return None if done.returncode else done.stdout

