@@ -123,6 +123,8 @@ class MicrophoneInput(DeviceStage):
             return False
         if await self._push_block(device):
             return True
+        if self._silence.reopening_is_due:  # all that was captured is read, so nobody speaks now
+            self._reopen(device)
         if device.check() and device.stream is not None and device.stream.exhausted:
             await self.push_frame(EndFrame(f"{device.stream.info.device} has run out"))
         return False
@@ -141,6 +143,8 @@ class MicrophoneInput(DeviceStage):
         seconds = audio.seconds(samples)
         if self._air is not None and self._air.has_sound(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
+            if not self._silence.are_zeros(block.data):
+                self._silence.note_sound()
             return True
         if self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(device)
@@ -158,6 +162,19 @@ class MicrophoneInput(DeviceStage):
             "this program to use the microphone in the privacy settings",
             name,
             LIMIT_S,
+        )
+
+    def _reopen(self, device: KeptDevice[InputStream]) -> None:
+        """Open the device again after long zeros, if its back end can."""
+        stream = device.stream
+        if stream is None or self._backend.lost_for_good or not device.reopen(lambda old: old.finish()):
+            return
+        level = logging.INFO if self._silence.note_reopening() else logging.DEBUG
+        _log.log(
+            level,
+            'the microphone "%s" has delivered only zeros for a while: it is opened again, '
+            "because its stream may be dead",
+            printable(stream.info.device),
         )
 
     # -- closing -------------------------------------------------------------------

@@ -138,6 +138,18 @@ def _bad(check: str, why: object) -> Finding:
     return Finding(check, "bad", str(why))
 
 
+_ZEROS = _bad(
+    "level",
+    "nothing but zeros: it is muted in the mixer or by a switch, or nothing feeds it: unmute it, or "
+    "choose another with --mic; on macOS, allow this program to use the microphone",
+)
+_GATED = Finding(
+    "level",
+    "good",
+    "zeros while nothing sounds, as behind a noise gate; it heard the chirps",
+)
+
+
 # -- what is there ---------------------------------------------------------------------
 
 
@@ -196,13 +208,17 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
         microphone: InputStream | None = None
         speaker: OutputStream | None = None
         plays = False
+        zeros: list[Finding] = []
         wish = StreamRequest(options.format, latency="high")
         try:
             heard = replace(wish, channel=options.mic_channel)
             microphone, blocks = await _open_and_listen(backend, heard, options.mic, opened)
             yield _stream_finding("microphone", microphone.info)
             for finding in _microphone_findings(microphone, blocks):
-                yield finding
+                if finding is _ZEROS:
+                    zeros = [finding]  # a noise gate gives zeros, too: the chirps will tell
+                else:
+                    yield finding
         except DeviceError as error:
             yield _bad("microphone", error)
             microphone = None
@@ -217,9 +233,13 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
             speaker = None
         if microphone is not None and speaker is not None and microphone.counts.calls and plays:
             try:
-                yield await _echo_finding(microphone, speaker, options.format)
+                echo = await _echo_finding(microphone, speaker, options.format)
+                zeros = [_GATED] * len(zeros) if echo.verdict == "good" else zeros
+                yield echo
             except DeviceError as error:
                 yield _bad("round trip", error)
+        for finding in zeros:
+            yield finding
 
 
 async def _open_and_listen(
@@ -266,11 +286,7 @@ def _microphone_findings(microphone: InputStream, blocks: list[Block]) -> Iterat
     level = Level.of(data)
     text = f"{round(level.rms_db)} dB, peak {round(level.peak_db)} dB"
     if not data.strip(b"\0"):
-        yield _bad(
-            "level",
-            "nothing but zeros: it is muted in the mixer or by a switch, or nothing feeds it: unmute it, or "
-            "choose another with --mic; on macOS, allow this program to use the microphone",
-        )
+        yield _ZEROS
     elif level.clipped:
         yield _bad("level", f"{text}, {level.clipped} samples at full scale: turn the microphone down")
     elif level.peak_db < QUIET_DB:
