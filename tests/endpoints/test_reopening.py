@@ -27,7 +27,7 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.audio.wav_file import WavWriter
-from voicepipe.devices.port import StreamRequest
+from voicepipe.devices.port import InputStream, StreamRequest
 from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
@@ -332,9 +332,9 @@ async def test_a_file_of_zeros_is_never_opened_again(tmp_path: Path) -> None:
     class Counting(WavBackend):
         opened = 0
 
-        async def open_input(self, *arguments: Any) -> Any:
+        async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
             self.opened += 1
-            return await super().open_input(*arguments)
+            return await super().open_input(request, wake)
 
     with WavWriter(tmp_path / "zeros.wav", AudioFormat()) as file:
         file.write(zeros(120.0))

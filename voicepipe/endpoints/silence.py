@@ -83,4 +83,4 @@ class DigitalSilence:
         return self.reopenings == 1 and not self._vain
 
     def _back_off(self, doublings: int) -> float:
-        return min(LONGEST_S, self._reopen_s * 2 ** min(doublings, 16))
+        return min(LONGEST_S, self._reopen_s * 2.0 ** min(doublings, 16))

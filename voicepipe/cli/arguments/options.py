@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
 from voicepipe.checks import check_number
+from voicepipe.cli.arguments.device_name import device_name
 from voicepipe.cli.arguments.settings import SettingsError, apply
 from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
@@ -225,6 +226,7 @@ SETTINGS: _Declared = {
         "help": "pass the sound straight through (use headphones)",
     },
     "--mic": {
+        "type": device_name,
         "default": "",
         "metavar": "NAME",
         "help": "name of the microphone, or a part of it; default: the default device",
@@ -235,6 +237,7 @@ SETTINGS: _Declared = {
         "help": "channel of the microphone to hear, counted from 1; by default all of them, mixed",
     },
     "--speaker": {
+        "type": device_name,
         "default": "",
         "metavar": "NAME",
         "help": "name of the speaker, or a part of it; default: the default device",

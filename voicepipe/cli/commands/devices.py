@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+_STEADY = ("card", "socket")
+"""The fields for names that only some devices have."""
+
+
 @dataclass(frozen=True, slots=True)
 class DevicesOptions:
     """The options of the list."""
@@ -86,20 +90,23 @@ async def _trials(backend: Backend) -> list[DeviceTrial]:
 def _in_use(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
     """Yield the kernel's devices that another program has: the library does not list those."""
     from voicepipe_devices.portaudio.alsa import kernel_devices
+    from voicepipe_devices.portaudio.cards import known_cards, steady_names_of
 
     listed = [trial.device.name for trial in trials]
     for capture in (True, False):
         for kernels in kernel_devices(capture=capture):
             if kernels.holder and kernels.name not in listed:
                 side = SideTrial(trouble=f"in use by {kernels.holder}")
-                device = DeviceInfo(kernels.name, 0, 0, 0, host="ALSA")
+                steady = steady_names_of(kernels.name, known_cards())
+                device = DeviceInfo(kernels.name, 0, 0, 0, False, False, "ALSA", *steady)
                 yield DeviceTrial(device, side if capture else None, None if capture else side)
 
 
 def _fields(trial: DeviceTrial) -> dict[str, object]:
     sides = {"microphone": trial.microphone, "speaker": trial.speaker}
+    about = {name: value for name, value in asdict(trial.device).items() if name not in _STEADY or value}
     return {
-        **asdict(trial.device),
+        **about,
         **{kind: None if side is None else asdict(side) for kind, side in sides.items()},
     }
 
@@ -110,6 +117,9 @@ def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
     for trial in trials:
         device = trial.device
         yield ", ".join(filter(None, (f'"{device.name}"', device.host))) + _role(device)
+        if device.card:
+            steady = " or ".join(f'"{name}"' for name in (device.card, device.socket) if name)
+            yield f"    {'steady name':<12}{steady}"
         for kind, side in (("microphone", trial.microphone), ("speaker", trial.speaker)):
             if side is not None:
                 yield f"    {kind:<12}{describe_side(side)}"
