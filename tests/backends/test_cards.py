@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe import DeviceNotFoundError
-from voicepipe.cli.commands.devices import _lines as show_devices
+from voicepipe.cli.commands.devices import device_lines
 from voicepipe.devices import DeviceInfo, DeviceTrial, StreamInfo, StreamRequest
 from voicepipe.endpoints.device_log import DeviceLog
 from voicepipe_devices.portaudio.cards import Card, known_cards, parse_steady_name, steady_names_of
@@ -252,10 +252,10 @@ def test_the_log_warns_of_a_device_whose_name_another_has(
 
 def test_voicepipe_devices_shows_the_steady_names() -> None:
     info = DeviceInfo("USB (hw:1,0)", 1, 0, 48_000, False, False, "ALSA", "card:Device", "usb-0000:00:14.0-1")
-    title, steady, _ = show_devices([DeviceTrial(info)])
+    title, steady, _ = device_lines([DeviceTrial(info)])
     assert title == '"USB (hw:1,0)", ALSA'
     assert steady == '    steady name "card:Device" or "usb-0000:00:14.0-1"'
-    assert len(list(show_devices([DeviceTrial(replace(info, card="", socket=""))]))) == 2
+    assert len(list(device_lines([DeviceTrial(replace(info, card="", socket=""))]))) == 2
 
 
 def test_a_device_that_cannot_be_opened_is_not_replaced_by_its_twin(pc: dict[int, Card]) -> None:

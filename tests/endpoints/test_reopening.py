@@ -135,12 +135,12 @@ async def test_nothing_is_opened_again_while_somebody_speaks_however_slow_the_pi
     class Slow(Recorder):
         async def process_frame(self, frame: Any, direction: Any) -> None:
             await super().process_frame(frame, direction)
-            if isinstance(frame, InputAudioFrame) and 29.5 < (frame.captured_s or 0.0) < 29.6:
-                await asyncio.sleep(0.3)
+            if isinstance(frame, InputAudioFrame) and 29.19 < (frame.captured_s or 0.0) < 29.21:
+                await asyncio.sleep(2.0)
 
     card, slow = SimulatedCard(), Slow()
     sound = Opened(card)
-    card.mic.hear(zeros(29.99))
+    card.mic.hear(zeros(30.1))
     card.mic.hear(noise(3.0))  # it begins while the blocks before it still wait
     task = PipelineTask(Pipeline([MicrophoneInput(sound), slow]))
     virtual_loop().call_later(50.0, task.end)
@@ -279,6 +279,17 @@ async def test_the_policy_for_a_loss_applies_where_it_does_not_open_again(
             await run.task.run()
     assert virtual_loop().time() == pytest.approx(30.0, abs=0.2)
     assert not card.mic.is_open
+
+
+@pytest.mark.parametrize("closes_s", [0.0, 0.1, 1.0, 2.0])
+async def test_the_old_stream_is_closed_before_the_device_is_opened_again(closes_s: float) -> None:
+    run = Listening(SimulatedCard())
+    virtual_loop().call_later(1.0, run.card.mic.stuck_close, closes_s)
+    virtual_loop().call_later(40.0, run.card.mic.stuck_close, 0.0)
+    report = await run.run(50.0)
+    assert run.sound.at == pytest.approx([0.0, 30.0 + closes_s], abs=0.1)
+    assert run.losses() == []
+    assert seam(report, MIC).dropped.get("device_lost", 0) == pytest.approx(closes_s * RATE, abs=3)
 
 
 async def test_a_close_that_does_not_return_holds_nothing_up_for_long() -> None:

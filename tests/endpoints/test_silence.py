@@ -113,6 +113,14 @@ async def test_a_microphone_that_sounds_now_and_then_is_no_warning(caplog: pytes
     assert await warnings_after(card, 40.0, caplog) == []
 
 
+async def test_a_noise_gate_between_turns_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    card = SimulatedCard()
+    for nth in range(10):
+        card.mic.hear(noise(2.0, nth))
+        card.mic.hear(bytes(2 * 16_000 * 8))
+    assert await warnings_after(card, 100.0, caplog) == []
+
+
 async def test_what_is_muted_while_the_speaker_sounds_does_not_count(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "read_options",
     "run",
     "describe_side",
+    "device_lines",
 ]
 
 
@@ -77,7 +78,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     if options.json:
         print(json.dumps([_fields(trial) for trial in trials], indent=1))
     else:
-        for line in _lines(trials):
+        for line in device_lines(trials):
             print(wrap(line, columns_of(sys.stdout), 16 if line.startswith(" ") else 4))
     return 0
 
@@ -111,7 +112,8 @@ def _fields(trial: DeviceTrial) -> dict[str, object]:
     }
 
 
-def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
+def device_lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
+    """Yield the list for a person: each device with its names, and the formats at which it opens."""
     if not trials:
         yield "no sound device found: plug one in, start the sound server, or end the program that uses it"
     for trial in trials:
