@@ -19,8 +19,8 @@ DEVICE_MUTANTS = (
     Mutant(
         "a microphone that was heard is called muted",
         "DigitalSilence.has_lasted",
-        "self._warned or self.heard or self._silent_s < self._limit_s",
-        "self._warned or self._silent_s < self._limit_s",
+        "self._warned or self.heard or self.silent_s < self._limit_s",
+        "self._warned or self.silent_s < self._limit_s",
         f"{ZEROS}::test_a_noise_gate_between_turns_is_no_warning",
         unseen="it reads no log",
     ),
@@ -43,7 +43,7 @@ DEVICE_MUTANTS = (
     Mutant(
         "a reopening that helps is not known as such",
         "DigitalSilence.note_sound",
-        "0 if self._silent_s < HELP_S else self._vain + 1",
+        "0 if self.silent_s < HELP_S else self._vain + 1",
         "self._vain + 1",
         f"{ZEROS}::test_a_stream_that_a_reopening_revives_is_opened_again_as_soon_the_next_time",
         unseen="it counts no openings",

@@ -170,15 +170,16 @@ class MicrophoneInput(DeviceStage):
 
     def _reopen(self, device: KeptDevice[InputStream]) -> None:
         """Open the device again after long zeros, if its back end can."""
-        stream = device.stream
+        stream, silent_s = device.stream, self._silence.silent_s
         if stream is None or self._backend.lost_for_good or not device.reopen(lambda old: old.finish()):
             return
         level = logging.INFO if self._silence.note_reopening() else logging.DEBUG
         _log.log(
             level,
-            'the microphone "%s" has delivered only zeros for a while: it is opened again, '
+            'the microphone "%s" has delivered only zeros for %.0f s: it is opened again, '
             "because its stream may be dead",
             printable(stream.info.device),
+            silent_s,
         )
 
     # -- closing -------------------------------------------------------------------

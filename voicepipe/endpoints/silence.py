@@ -30,7 +30,7 @@ class DigitalSilence:
         self.reopenings = 0
         """The reopenings since the last sound."""
         self._limit_s, self._reopen_s = limit_s, reopen_s
-        self._silent_s = 0.0
+        self.silent_s = 0.0
         """The seconds of zeros since the last sound, or since the last reopening."""
         self._wait_s = reopen_s
         """The seconds of zeros until the next reopening."""
@@ -42,7 +42,7 @@ class DigitalSilence:
     @property
     def reopening_is_due(self) -> bool:
         """True if zeros have lasted so long that the device is to be opened again."""
-        return self._silent_s >= self._wait_s
+        return self.silent_s >= self._wait_s
 
     def has_lasted(self, data: bytes, seconds: float) -> bool:
         """Take the next block; return True if it is time to warn.
@@ -50,11 +50,12 @@ class DigitalSilence:
         Returns True at most once, and never after a sound.
         """
         if not self.are_zeros(data):
-            self.note_sound()
+            if self._quiet or not self.heard:
+                self.note_sound()
             return False
         self._quiet = True
-        self._silent_s += seconds
-        if self._warned or self.heard or self._silent_s < self._limit_s:
+        self.silent_s += seconds
+        if self._warned or self.heard or self.silent_s < self._limit_s:
             return False
         self._warned = True
         return True
@@ -71,14 +72,14 @@ class DigitalSilence:
         if not self._quiet:
             return
         if self.reopenings:
-            self._vain = 0 if self._silent_s < HELP_S else self._vain + 1
-        self._quiet, self._silent_s, self.reopenings = False, 0.0, 0
+            self._vain = 0 if self.silent_s < HELP_S else self._vain + 1
+        self._quiet, self.silent_s, self.reopenings = False, 0.0, 0
         self._wait_s = self._back_off(max(0, self._vain - DOUBTS))
 
     def note_reopening(self) -> bool:
         """Note that the device is opened again; return True if that is news, as it is not behind a gate."""
         self.reopenings += 1
-        self._silent_s = 0.0
+        self.silent_s = 0.0
         self._wait_s = self._back_off(max(0, self._vain - DOUBTS) + self.reopenings)
         return self.reopenings == 1 and not self._vain
 
