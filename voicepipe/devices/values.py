@@ -17,7 +17,7 @@ def _check_device(device: object) -> None:
     """Raises: TypeError, ValueError: it can be no device's name, nor empty."""
     advice = "`voicepipe devices` lists the names; an empty one means the default device"
     if not isinstance(device, str):
-        number = ", which moves when devices come and go" if isinstance(device, int | float) else ""
+        number = ", which moves when devices come and go" if type(device) in (int, float) else ""
         raise TypeError(f"device must be a device's name, not {quote(device)}{number}; {advice}")
     if is_number(device):
         raise ValueError(
