@@ -12,6 +12,25 @@ HOOKS = "tests/pipeline/test_hook_task.py"
 TWICE = "tests/pipeline/test_frames_twice.py"
 LIFE = "tests/run/test_life_cycle.py"
 
+_STEP_BY_HAND = """
+stepped = process(frame, _DOWN)
+try:
+    waiting = stepped.send(None)
+except StopIteration:
+    pass
+else:
+    await asyncio.sleep(0)
+    @__import__("types").coroutine
+    def rest(waiting=waiting):
+        while True:
+            yield waiting
+            try:
+                waiting = stepped.send(None)
+            except StopIteration:
+                return
+    await rest()
+"""
+
 RUN_MUTANTS = (
     Mutant(
         "promise 1: a Sink that keeps the End to itself",
@@ -546,6 +565,14 @@ RUN_MUTANTS = (
         "StageSeat.cleans_up",
         "self.hooks is not None and self.hooks.cleans_up",
         "False",
+    ),
+    Mutant(
+        "the first step of a stage is taken by hand, and what it waits for is waited for later",
+        "StageWork.run",
+        "await process(frame, _DOWN)",
+        _STEP_BY_HAND,
+        "tests/run/test_shared_awaitables.py::test_stages_and_the_program_wait_for_the_same",
+        unseen="no two of its stages wait for the same future",
     ),
     Mutant(
         "the frame in hand goes on twice",

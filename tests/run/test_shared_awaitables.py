@@ -147,8 +147,8 @@ class Waits(FrameProcessor):
         await self._at("on_running")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await self.push_frame(frame, direction)  # first, so that the next stage waits at the same time
         await self._at("process_frame")
-        await self.push_frame(frame, direction)
 
     async def on_end(self) -> None:
         await self._at("on_end")
@@ -181,7 +181,6 @@ async def run(model: Model, task: PipelineTask, wait: Wait) -> tuple[RunReport, 
 @pytest.mark.parametrize("hook", [*HOOKS, "everywhere"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_stages_and_the_program_wait_for_the_same(way: str, hook: str) -> None:
-    """One waits behind the other, so that a pusher and its reader wait at the same time."""
     model = Model()
     wait = WAYS[way](model)
     stages = [Waits(wait, hook, "first"), Waits(wait, hook, "second")]

@@ -105,8 +105,8 @@ class _Behaviour:
 
     def _cancel_scope(self) -> None:
         """Cancel the task of the scope now and in every turn, as anyio does until the scope is left."""
-        self._broken = True
         if self._scope is not None:
+            self._broken = True
             self._scope.cancel()
             self.world.loop.call_soon(self._cancel_scope)
 
