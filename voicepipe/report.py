@@ -39,7 +39,7 @@ class DropReason(enum.StrEnum):
     SHUTDOWN = "shutdown"
     """The End came before it, or its stage did not let go of it while the pipeline drained."""
     DEVICE_LOST = "device_lost"
-    """The device was away, or had it when it was lost."""
+    """The device was away or being opened again, or had it when it was lost."""
     PROCESSOR_ERROR = "processor_error"
     """A stage raised while it held it."""
     NEVER_STARTED = "never_started"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from voicepipe import DeviceBusyError, DeviceError, DeviceNotFoundError
-from voicepipe_devices.portaudio.alsa import explain, explain_busy, kernel_devices
+from voicepipe_devices.portaudio.alsa import explain, explain_busy, find_unlisted, kernel_devices
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ALSA is of Linux")
 
@@ -84,6 +84,36 @@ def test_who_holds_a_device_is_named(kernel: Kernel) -> None:
         "server (PipeWire, PulseAudio), which shares devices"
     )
     assert kernel.explain("hda") is NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "card:Device",
+        "hw:CARD=Device,DEV=0",
+        "usb-0000:00:14.0-1",
+        "usb\u00a0PNP",
+        "USB PnP Sound Device: USB Audio (hw:3,0)",  # its number has moved
+    ],
+)
+def test_who_holds_a_device_is_named_by_whatever_name_it_is_asked_for(kernel: Kernel, name: str) -> None:
+    kernel.hold("card1/pcm0c", 4711, "arecord")
+    assert str(kernel.explain(name)).startswith(
+        "USB PnP Sound Device: USB Audio (hw:1,0) is in use by arecord"
+    )
+    assert kernel.explain("card:PCH") is NOT_FOUND
+
+
+def test_what_portaudio_does_not_list_is_told_by_its_number(kernel: Kernel) -> None:
+    listed = ["HDA Intel PCH: ALC892 (hw:0,0)", "default"]
+    (missing,) = find_unlisted(listed, capture=True, proc=kernel.proc)
+    assert missing.name == "USB PnP Sound Device: USB Audio (hw:1,0)"
+    assert missing.steady == ("card:Device", "usb-0000:00:14.0-1")
+    assert [c.name for c in find_unlisted(listed, capture=False, proc=kernel.proc)] == [
+        "HDA Intel PCH: HDMI 0 (hw:0,3)",
+        "USB PnP Sound Device: USB Audio (hw:1,0)",
+    ]
+    assert find_unlisted(["pulse", "default"], capture=True, proc=kernel.proc) == []
 
 
 def test_a_python_program_is_named_by_what_it_runs(kernel: Kernel) -> None:

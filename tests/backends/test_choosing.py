@@ -77,6 +77,57 @@ def test_a_name_with_a_comma_is_that_name_before_it_is_a_host_api() -> None:
     assert choose(named, "Mic, OSS", "microphone").index == 0
 
 
+FULL = "Microphone (Realtek High Definition Audio)"
+CUT = FULL[:31]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host"),
+    [
+        (FULL, "Windows WASAPI"),
+        ("Realtek", "Windows WASAPI"),  # the cut name is no other device
+        (CUT, "MME"),
+        (f"{FULL}, MME", "MME"),
+        ("Realtek, MME", "MME"),
+        ("realtek HIGH, windows directsound", "Windows DirectSound"),
+    ],
+)
+def test_a_name_that_windows_cuts_short_is_still_that_device(wanted: str, host: str) -> None:
+    there = [
+        Candidate(CUT, 0, "MME"),
+        Candidate(FULL, 1, "Windows DirectSound"),
+        Candidate(FULL, 2, "Windows WASAPI"),
+        Candidate("Headset", 3, "Windows WASAPI"),
+    ]
+    assert choose(there, wanted, "microphone").host == host
+
+
+def test_a_full_name_means_the_cut_one_where_there_is_no_other() -> None:
+    there = [Candidate(CUT, 0, "MME"), Candidate("Headset", 1, "MME")]
+    assert choose(there, FULL, "microphone").index == 0
+    with pytest.raises(DeviceNotFoundError):
+        choose([Candidate("Microphone", 0, "MME")], FULL, "microphone")
+
+
+@pytest.mark.parametrize("number", ["0", "3", "#3", "-1", " 5 "])
+def test_a_number_is_refused_and_the_names_are_given(number: str) -> None:
+    with pytest.raises(
+        DeviceNotFoundError, match=r"is a number, and numbers move .*: name the microphone"
+    ) as e:
+        choose(ALL, number, "microphone")
+    assert "'USB Audio: #1 (hw:2,0)'" in str(e.value)
+
+
+def test_a_device_whose_name_is_a_number_is_that_one() -> None:
+    assert choose([*ALL, Candidate("3", 9, "JACK Audio Connection Kit")], "3", "microphone").index == 9
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b", "\n"])
+def test_a_blank_name_is_refused(blank: str) -> None:
+    with pytest.raises(DeviceNotFoundError, match="is no name of a microphone: there is "):
+        choose(ALL, blank, "microphone")
+
+
 def test_hostile_names_are_escaped_and_long_lists_are_cut() -> None:
     many = [Candidate(f"\x1b[31mevil {n}", n) for n in range(50)]
     with pytest.raises(DeviceNotFoundError) as e:

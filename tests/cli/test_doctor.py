@@ -29,11 +29,12 @@ GAIN = 0.25
 
 
 class Room(FakeBackend):
-    """Its microphone hears its speaker, and some noise."""
+    """Its microphone hears its speaker, and some noise; a gate lets nothing through that is no louder."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: int = 0) -> None:
         super().__init__()
         self._noise = np.random.default_rng(0)
+        self._gate = gate
 
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
@@ -42,6 +43,7 @@ class Room(FakeBackend):
             data = callback(samples)
             noise = self._noise.normal(0, 30, samples)
             heard = np.frombuffer(data, np.int16) * GAIN + noise
+            heard *= np.abs(heard).max() >= self._gate
             self.card.mic.hear(np.rint(heard).astype(np.int16))
             return data
 
@@ -69,6 +71,24 @@ async def test_a_card_in_a_room_is_well() -> None:
     assert found["blocks"].text == "51 blocks of 20 ms, the longest wait 20 ms"
     assert found["level"].text.startswith("-41 dB, peak ")
     assert "(3 of 3 chirps heard), and the echo has -12 dB" in found["round trip"].text
+
+
+@pytest.mark.parametrize("gate", [200, 500, 1_000, 2_000])
+async def test_a_noise_gate_that_lets_the_chirps_through_is_no_fault(gate: int) -> None:
+    found = await findings(Room(gate))
+    assert {finding.verdict for finding in found.values()} == {"good"}
+    assert "noise gate" in found["level"].text
+    assert "chirps heard" in found["round trip"].text
+
+
+@pytest.mark.parametrize("unplugged", [False, True])
+async def test_zeros_without_a_chirp_that_was_heard_are_bad(unplugged: bool) -> None:
+    room = Room(gate=32_000)
+    if unplugged:
+        room.card.speaker.unplug()
+    found = await findings(room)
+    assert found["level"].verdict == "bad"
+    assert "muted in the mixer" in found["level"].text
 
 
 async def test_a_microphone_that_does_not_hear_the_speaker_is_no_fault() -> None:

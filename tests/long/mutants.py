@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.device_mutants import DEVICE_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
@@ -38,7 +39,7 @@ RED_BY_TIMEOUT_S = 60
 SEEDS = 500
 
 
-MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *OBJECT_MUTANTS, *HEARING_MUTANTS)
+MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *OBJECT_MUTANTS, *HEARING_MUTANTS, *DEVICE_MUTANTS)
 
 
 def plant_in(folder: Path, mutant: Mutant) -> None:

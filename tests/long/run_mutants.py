@@ -586,9 +586,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a lost stream is never closed",
-        "KeptDevice._notice",
+        "KeptDevice._let_go",
         "self._lost_streams.close_later(stream)",
-        "pass",
+        "self._lost_streams.do(asyncio.sleep(0), 'close')",
     ),
     Mutant(
         "a handle is lost when its opening is cancelled",

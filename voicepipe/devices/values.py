@@ -7,9 +7,25 @@ from typing import NamedTuple
 
 from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
 from voicepipe.checks import check_count, check_seconds
+from voicepipe.devices.names import fold, is_number
 from voicepipe.text import printable, quote
 
 __all__ = ["Block", "DeviceInfo", "LibraryInfo", "StreamInfo", "StreamRequest"]
+
+
+def _check_device(device: object) -> None:
+    """Raises: TypeError, ValueError: it can be no device's name, nor empty."""
+    advice = "`voicepipe devices` lists the names; an empty one means the default device"
+    if not isinstance(device, str):
+        number = ", which moves when devices come and go" if type(device) in (int, float) else ""
+        raise TypeError(f"device must be a device's name, not {quote(device)}{number}; {advice}")
+    if is_number(device):
+        raise ValueError(
+            f"device must be a name, not the number {quote(device)}, which moves when devices come and go; "
+            f"{advice}"
+        )
+    if device and not fold(device):
+        raise ValueError(f"device must be a name, not {quote(device)}, which is blank; {advice}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +39,7 @@ class StreamRequest:
     format: AudioFormat = field(default_factory=AudioFormat)
     """The format of what is read from it or written to it; the back end converts."""
     device: str = ""
-    """A device's name, or a unique part of it; empty: the default one."""
+    """A device's name, a unique part of it, or a steady one as "card:Device"; empty: the default one."""
     block_s: float = 0.02
     """Seconds of audio in a block."""
     latency: str | float = "low"
@@ -34,8 +50,7 @@ class StreamRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.format, AudioFormat):
             raise TypeError(f"format must be an AudioFormat, not {quote(self.format)}")
-        if not isinstance(self.device, str):
-            raise TypeError(f"device must be a device's name, not {quote(self.device)}")
+        _check_device(self.device)
         check_seconds("block_s", self.block_s, at_most=1.0)
         check_count("samples in a block", self.block, at_least=1)
         if self.channel is not None:
@@ -69,6 +84,8 @@ class StreamInfo:
     """The same of its channels."""
     why: str = ""
     """The formats that the device refused before, and why; empty where it took the first."""
+    note: str = ""
+    """A remark on the choice of the device, where several have that name; otherwise empty."""
 
     @property
     def taken(self) -> AudioFormat:
@@ -81,7 +98,8 @@ class StreamInfo:
         converted = f", and converted to {self.format}" if self.taken != self.format else ""
         why = f"; it refused {self.why}" if self.why else ""
         latency = f"; it reports {1e3 * self.latency_s:.0f} ms of latency"
-        return f'"{printable(self.device)}" opened at {self.taken}{converted}{latency}{why}'
+        note = f"; it is {self.note}" if self.note else ""
+        return f'"{printable(self.device)}" opened at {self.taken}{converted}{latency}{why}{note}'
 
     @property
     def sounded_s(self) -> float:
@@ -119,6 +137,10 @@ class DeviceInfo:
     """True of the speaker that is taken where none is named."""
     host: str = ""
     """The host API that it belongs to; empty where there is but one way to it."""
+    card: str = ""
+    """A name by its card that stays when numbers move, such as "card:Device"; empty: there is none."""
+    socket: str = ""
+    """A name by the socket of its card, such as "usb-0000:00:14.0-1"; empty: there is none."""
 
 
 class Block(NamedTuple):

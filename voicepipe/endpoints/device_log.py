@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from voicepipe.devices.port import StreamInfo
@@ -38,8 +39,8 @@ class DeviceLog:
         return f'the {self._kind} "{self.device}"' if self.device else f"the default {self._kind}"
 
     def log_opened(self, info: StreamInfo) -> None:
-        """Log that the device was opened, and how."""
-        _log.info("the %s %s", self._kind, info.how)
+        """Log that the device was opened, and how; warn where another has its name."""
+        _log.log(logging.WARNING if info.note else logging.INFO, "the %s %s", self._kind, info.how)
 
     def log_absent(self, error: DeviceError, now_s: float) -> None:
         """Log that the device is absent at the start, and that the run waits for it."""

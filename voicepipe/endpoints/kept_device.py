@@ -4,6 +4,8 @@ While the device is lost, three tasks of the stage run side by side. One closes 
 which may take for ever. One tells the run. One opens the device again by the same request,
 after 0.5, 1 and 2 s, and then every 3 s. None of them delays the end of the run: a task that
 does not stop when it is cancelled is reported as abandoned.
+
+A stream that may be dead is replaced by another one in the same way, but nobody is told of that.
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReas
 from voicepipe.text import class_name, printable, quote
 
 __all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
+
+FINISH_S = 1.0
+"""The limit for the last audio of a stream that is replaced."""
+CLOSE_S = 2.5
+"""The limit for its close. After that, the device is opened all the same."""
 
 
 def check_on_loss(value: object, backend: Backend) -> OnLoss:
@@ -132,6 +139,8 @@ class KeptDevice(Generic[S]):
         """The number of times that the device came back."""
         self._lost_at: float | None = None
         """The time of the loss; None while the device is not lost."""
+        self._failure: DeviceError | None = None
+        """The error of a reopening that failed, if the policy is "fail"."""
         self._looking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -218,6 +227,8 @@ class KeptDevice(Generic[S]):
             self._notice(stream)
             if self.stream is stream:
                 raise stream.error
+        if self._failure is not None:
+            raise self._failure
         return self.stream is not None
 
     async def is_there(self) -> bool:
@@ -280,7 +291,7 @@ class KeptDevice(Generic[S]):
             stage=self._stage.name,
             kind=self._kind,
             device=printable(info.device),
-            lost=stream is None,
+            lost=stream is None and self._lost_at is not None,
             rate=info.format.rate,
             channels=info.format.channels,
             blocks=counts.calls,
@@ -332,11 +343,19 @@ class KeptDevice(Generic[S]):
         error = stream.error
         if not tolerated or not isinstance(error, DeviceLostError):
             return
+        self._let_go(stream)
+        self._lose(error)
+
+    def _let_go(self, stream: S) -> asyncio.Task[None]:
+        """Give up the present stream; return the task that closes it."""
         self.stream = None
         self._log.device = printable(stream.info.device)
         self._counts = self._counts.and_then(stream.counts)
         self._on_lost(stream)
-        self._lost_streams.close_later(stream)
+        return self._lost_streams.close_later(stream)
+
+    def _lose(self, error: DeviceError) -> None:
+        """Tell the run that there is no stream, and look for the device, as the policy says."""
         if self._lost_at is None:  # else it was opened again, but failed before it worked
             self._lost_at = self._clock()
             self._search.begin()
@@ -357,6 +376,46 @@ class KeptDevice(Generic[S]):
 
     def _remind(self, error: DeviceError, since_s: float) -> None:
         self._log.log_lost(error, since_s, self._clock(), ending=self._ending)
+
+    # -- another stream of a device that is there -----------------------------------
+
+    def reopen(self, finish: Callable[[S], Awaitable[None]]) -> bool:
+        """Open the device again, because its stream may be dead; return False if that is not possible now.
+
+        The run is told only if the device does not open.
+
+        Args:
+            finish: returns when the captured audio of the old stream can be read.
+        """
+        stream = self.stream
+        if stream is None or stream.error is not None or self._ending or not self._running:
+            return False
+        self._looking = self._lost_streams.do(self._replace(stream, finish), "reopening")
+        return True
+
+    async def _replace(self, stream: S, finish: Callable[[S], Awaitable[None]]) -> None:
+        with contextlib.suppress(DeviceError, TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                await finish(stream)
+        if self.stream is not stream:  # it was lost meanwhile
+            return
+        closing = self._let_go(stream)
+        await asyncio.wait([closing], timeout=CLOSE_S)  # most hardware has one stream at a time
+        try:
+            self.stream = await self._attempt()
+        except DeviceError as error:
+            self._lose_at_reopening(error)
+        else:
+            self._info = self.stream.info
+            self._take_news()
+
+    def _lose_at_reopening(self, error: DeviceError) -> None:
+        if self._on_loss == "fail":
+            self._failure = error
+            self._on_news()
+        else:
+            self._lose(error)
+            self._search.note(error)
 
     # -- return ----------------------------------------------------------------------
 

@@ -54,10 +54,10 @@ class LostStreams:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def close_later(self, stream: Closable) -> None:
-        """Close the stream in a task of its own."""
+    def close_later(self, stream: Closable) -> asyncio.Task[None]:
+        """Close the stream in a task of its own, and return the task."""
         self._unclosed.add(stream)
-        self.do(self._close(stream), "close")
+        return self.do(self._close(stream), "close")
 
     async def finish(self, present: Closable | None) -> None:
         """Close the present stream, and the streams whose close has not begun; wait for the tasks."""

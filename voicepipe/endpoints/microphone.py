@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from voicepipe.air import Air
@@ -87,12 +88,16 @@ class MicrophoneInput(DeviceStage):
         self._device: KeptDevice[InputStream] | None = None
         self._air: Air | None = None
         self._captured = Captured()
-        self._silence = DigitalSilence()
+        self._silence = self._new_silence()
         self._rest_reason = DropReason.SHUTDOWN
         self._last = b""
         """The last block that was pushed."""
         self._taken = 0
         """The number of blocks that were read, whether pushed or not."""
+
+    def _new_silence(self) -> DigitalSilence:
+        """Return the count of zeros for a run; the simulation has one of shorter limits."""
+        return DigitalSilence()
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
@@ -131,6 +136,8 @@ class MicrophoneInput(DeviceStage):
             return False
         if await self._push_block(device):
             return True
+        if self._silence.reopening_is_due:  # all that was captured is read, so nobody speaks now
+            self._reopen(device)
         if device.check() and device.stream is not None and device.stream.exhausted:
             await self.push_frame(EndFrame(f"{device.stream.info.device} has run out"))
         return False
@@ -153,6 +160,8 @@ class MicrophoneInput(DeviceStage):
         seconds = audio.seconds(samples)
         if self._air is not None and self._air.has_sound(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
+            if not self._silence.are_zeros(block.data):
+                self._silence.note_sound()
             return True
         if self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(device)
@@ -170,6 +179,20 @@ class MicrophoneInput(DeviceStage):
             "this program to use the microphone in the privacy settings",
             name,
             LIMIT_S,
+        )
+
+    def _reopen(self, device: KeptDevice[InputStream]) -> None:
+        """Open the device again after long zeros, if its back end can."""
+        stream, silent_s = device.stream, self._silence.silent_s
+        if stream is None or self._backend.lost_for_good or not device.reopen(lambda old: old.finish()):
+            return
+        level = logging.INFO if self._silence.note_reopening() else logging.DEBUG
+        _log.log(
+            level,
+            'the microphone "%s" has delivered only zeros for %.0f s: it is opened again, '
+            "because its stream may be dead",
+            printable(stream.info.device),
+            silent_s,
         )
 
     # -- closing -------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
+from voicepipe.devices.names import name_means
 from voicepipe.devices.port import StreamRequest
 from voicepipe.devices.trial import SideTrial
 from voicepipe.errors import (
@@ -216,7 +217,7 @@ class Side:
             )
         if not self._present:
             raise DeviceNotFoundError(f"{self.name} is not plugged in: plug it in, or choose another device")
-        if request.device not in self.name:
+        if not name_means(self.name, request.device):
             raise DeviceNotFoundError(
                 f"there is no device {printable(repr(request.device))}: there is {self.name!r}"
             )

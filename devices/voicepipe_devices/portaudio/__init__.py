@@ -7,6 +7,7 @@ made where that would matter: they are made in a process of their own, or in thr
 library            the one module that imports sounddevice; its errors in our words
 device             a device in PortAudio's list: found, tried, opened
 choosing           the choice of a device by its name
+cards              the cards of Linux's kernel, and steady names for their devices
 handle             an open stream, and its callbacks
 capture_clock      from PortAudio's clock to ours
 suggested_latency  the latency to ask for
@@ -22,6 +23,7 @@ from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
 from voicepipe.errors import DeviceLostError
 from voicepipe.text import printable
 from voicepipe_devices.driver import BlockingDriver
+from voicepipe_devices.portaudio.cards import known_cards, steady_names_of
 from voicepipe_devices.portaudio.device import INPUT, OUTPUT, Device, find
 from voicepipe_devices.portaudio.handle import CaptureHandle, PortAudioHandle, RenderHandle
 from voicepipe_devices.portaudio.library import load, translate_errors
@@ -48,7 +50,7 @@ class PortAudio(BlockingDriver):
         sd = load()
         with translate_errors("PortAudio"):
             mic, speaker = sd.default.device
-            hosts = sd.query_hostapis()
+            hosts, known = sd.query_hostapis(), known_cards()
             return [
                 DeviceInfo(
                     printable(device["name"]),
@@ -58,6 +60,7 @@ class PortAudio(BlockingDriver):
                     index == mic,
                     index == speaker,
                     printable(hosts[device["hostapi"]]["name"]),
+                    *steady_names_of(device["name"], known),
                 )
                 for index, device in enumerate(sd.query_devices())
             ]

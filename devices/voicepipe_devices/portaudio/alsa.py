@@ -12,20 +12,31 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicepipe.errors import DeviceBusyError, DeviceError, DeviceNotFoundError, DevicePermissionError
 from voicepipe.text import printable
+from voicepipe_devices.portaudio.cards import PROC, known_cards, lines_of, steady_names_of
+from voicepipe_devices.portaudio.choosing import Candidate, find_meant
 
-__all__ = ["ADD_TO_AUDIO", "KernelDevice", "configuration_fault", "explain", "explain_busy", "kernel_devices"]
+__all__ = [
+    "ADD_TO_AUDIO",
+    "KernelDevice",
+    "configuration_fault",
+    "explain",
+    "explain_busy",
+    "find_unlisted",
+    "kernel_devices",
+]
 
 ADD_TO_AUDIO = "sudo usermod -aG audio $USER, and log in again"
 _SHARE = "end it, or start a sound server (PipeWire, PulseAudio), which shares devices"
 _SERVERS = ("pipewire", "wireplumber", "pulseaudio", "jackd", "jackdbus")
 _CAPTURE, _PLAYBACK, _NONBLOCK = 1, 0, 1
 _LONGEST_COMMAND = 60
+_NUMBERS = re.compile(r"\(hw:\d+,\d+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +53,39 @@ class KernelDevice:
     """The process that has it open, as "NAME (pid N)"; empty: none."""
 
 
-def kernel_devices(*, capture: bool, proc: Path = Path("/proc")) -> Iterator[KernelDevice]:
+def kernel_devices(*, capture: bool, proc: Path = PROC) -> Iterator[KernelDevice]:
     """Yield the devices of one direction, in the kernel's order."""
-    cards = dict(_cards(proc))
-    side, letter = ("capture", "c") if capture else ("playback", "p")
-    for line in _lines(proc / "asound" / "pcm"):
+    letter = "c" if capture else "p"
+    for card, device, name in _pcms(proc, "capture" if capture else "playback"):
+        folder = proc / "asound" / f"card{card}" / f"pcm{device}{letter}"
+        yield KernelDevice(card, device, name, f"pcmC{card}D{device}{letter}", _holder(folder, proc))
+
+
+def _pcms(proc: Path, side: str) -> Iterator[tuple[int, int, str]]:
+    """Yield card, device and name of the kernel's devices that capture, or that play back."""
+    names = {card.number: card.name for card in known_cards(proc).values()}
+    for line in lines_of(proc / "asound" / "pcm"):
         numbers, _, rest = line.partition(":")
-        names = [part.strip() for part in rest.split(" : ")]
+        parts = [part.strip() for part in rest.split(" : ")]
         try:
             card, device = (int(number) for number in numbers.split("-"))
         except ValueError:
             continue
-        if not any(part.startswith(side) for part in names):
-            continue
-        name = f"{cards.get(card, f'card {card}')}: {names[0]} (hw:{card},{device})"
-        folder = proc / "asound" / f"card{card}" / f"pcm{device}{letter}"
-        yield KernelDevice(card, device, name, f"pcmC{card}D{device}{letter}", _holder(folder, proc))
+        if any(part.startswith(side) for part in parts):
+            yield card, device, f"{names.get(card, f'card {card}')}: {parts[0]} (hw:{card},{device})"
+
+
+def find_unlisted(listed: Sequence[str], *, capture: bool, proc: Path = PROC) -> list[Candidate]:
+    """Return the kernel's devices that are missing among the names that PortAudio lists."""
+    numbers = {number for name in listed for number in _NUMBERS.findall(name)}
+    if not numbers:  # it lists what a sound server has, and no hardware
+        return []
+    known = known_cards(proc)
+    return [
+        Candidate(name, -1, "ALSA", steady_names_of(name, known))
+        for card, device, name in _pcms(proc, "capture" if capture else "playback")
+        if f"(hw:{card},{device})" not in numbers
+    ]
 
 
 def explain(
@@ -65,13 +93,13 @@ def explain(
     name: str,
     *,
     capture: bool,
-    proc: Path = Path("/proc"),
+    proc: Path = PROC,
     dev: Path = Path("/dev"),
 ) -> DeviceError:
     """Return the reason why there is no such device, as far as it is known; or the error as it is."""
     if error.is_ambiguous or not sys.platform.startswith("linux"):
         return error
-    meant = [d for d in kernel_devices(capture=capture, proc=proc) if name.casefold() in d.name.casefold()]
+    meant = _find_in_kernel(name, capture=capture, proc=proc)
     for device in meant:
         if device.holder:
             return _busy_error(device.name, device.holder)
@@ -87,9 +115,19 @@ def explain(
     return error
 
 
-def explain_busy(
-    error: DeviceBusyError, name: str, *, capture: bool, proc: Path = Path("/proc")
-) -> DeviceBusyError:
+def _find_in_kernel(name: str, *, capture: bool, proc: Path) -> list[KernelDevice]:
+    """Return the kernel's devices that a name may mean; empty: all."""
+    devices = list(kernel_devices(capture=capture, proc=proc))
+    known = known_cards(proc)
+    candidates = [
+        Candidate(device.name, number, "ALSA", steady_names_of(device.name, known))
+        for number, device in enumerate(devices)
+    ]
+    meant = find_meant(candidates, name, known) if name else candidates
+    return [devices[candidate.index] for candidate in meant]
+
+
+def explain_busy(error: DeviceBusyError, name: str, *, capture: bool, proc: Path = PROC) -> DeviceBusyError:
     """Return an error that names who holds the device, where that is known; or the error as it is."""
     for device in kernel_devices(capture=capture, proc=proc):
         if device.holder and f"(hw:{device.card},{device.device})" in name:
@@ -116,16 +154,9 @@ def _busy_error(name: str, holder: str) -> DeviceBusyError:
     return DeviceBusyError(f"{printable(name)} is in use by {holder}: {_SHARE}")
 
 
-def _cards(proc: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and name of each card, out of lines as " 1 [Device         ]: USB-Audio - USB Audio"."""
-    for line in _lines(proc / "asound" / "cards"):
-        if match := re.match(r"\s*(\d+) \[.*?\]: \S+ - (.*)", line):
-            yield int(match[1]), match[2].strip()
-
-
 def _holder(folder: Path, proc: Path) -> str:
     for status in sorted(folder.glob("sub*/status")):
-        for line in _lines(status):
+        for line in lines_of(status):
             if match := re.match(r"owner_pid\s*:\s*(\d+)", line):
                 return _process_name(proc, int(match[1]))
     return ""
@@ -133,20 +164,12 @@ def _holder(folder: Path, proc: Path) -> str:
 
 def _process_name(proc: Path, pid: int) -> str:
     """Return the name of a process: a Python program is better known by its arguments."""
-    name = " ".join(_lines(proc / str(pid) / "comm")) or "a program"
+    name = " ".join(lines_of(proc / str(pid) / "comm")) or "a program"
     if name.startswith("python"):
         with contextlib.suppress(OSError):
             words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
             name = " ".join([name, *words[1:]]).strip()[:_LONGEST_COMMAND]
     return f"{printable(name)} (pid {pid})"
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a file; none where it is not there."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 def _library() -> ctypes.CDLL | None:

@@ -14,7 +14,8 @@ from voicepipe.errors import DeviceBusyError, DeviceFormatError, DeviceNotFoundE
 from voicepipe.text import printable
 from voicepipe_devices.formats import Refusal, formats, raise_if_missing, reasons, refusal_of_all
 from voicepipe_devices.portaudio import alsa
-from voicepipe_devices.portaudio.choosing import Candidate, choose
+from voicepipe_devices.portaudio.cards import known_cards, steady_names_of
+from voicepipe_devices.portaudio.choosing import Candidate, choose, describe_namesakes
 from voicepipe_devices.portaudio.handle import PortAudioHandle
 from voicepipe_devices.portaudio.library import load, translate_errors
 from voicepipe_devices.portaudio.suggested_latency import suggest_latency
@@ -22,7 +23,7 @@ from voicepipe_devices.portaudio.suggested_latency import suggest_latency
 if TYPE_CHECKING:
     from voicepipe.devices.trial import SideTrial
 
-__all__ = ["INPUT", "OUTPUT", "Device", "Direction", "find"]
+__all__ = ["INPUT", "OUTPUT", "Device", "Direction", "find", "find_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,17 @@ class Device:
         direction: which of the two.
         index: its place in PortAudio's list.
         fields: what PortAudio says of it.
+        note: what the user should know of its name.
     """
 
-    def __init__(self, direction: Direction, index: int, fields: dict[str, Any]) -> None:
+    def __init__(self, direction: Direction, index: int, fields: dict[str, Any], note: str = "") -> None:
         self.name = printable(fields["name"])
         self.channels: int = fields[direction.channels]
         self._raw_name: str = fields["name"]
         self._default_rate = round(fields["default_samplerate"])
         self._direction = direction
         self._index = index
+        self._note = note
 
     def open(self, request: StreamRequest, make: Callable[[StreamInfo], PortAudioHandle]) -> PortAudioHandle:
         """Open it in the first format that it takes. Raises: DeviceError."""
@@ -65,7 +68,8 @@ class Device:
         refused: list[Refusal] = []
         for audio in self._formats(request):
             why = printable(reasons(refused))
-            handle = make(StreamInfo(self.name, audio, audio.samples(request.block_s), 0.0, why=why))
+            block = audio.samples(request.block_s)
+            handle = make(StreamInfo(self.name, audio, block, 0.0, why=why, note=self._note))
             try:
                 self._open(handle, suggest_latency(request.latency, self._raw_name))
             except DeviceFormatError as error:
@@ -126,28 +130,40 @@ def find(direction: Direction, name: str) -> Device:
     sd = load()
     try:
         with translate_errors(f"the {direction.kind}"):
-            return _find(sd, direction, name)
+            return find_in(sd, direction, name) if name else _find_default(sd, direction)
     except DeviceNotFoundError as error:
         raise alsa.explain(error, name, capture=direction.is_input) from None
 
 
-def _find(sd: Any, direction: Direction, name: str) -> Device:
+def _find_default(sd: Any, direction: Direction) -> Device:
     devices: list[dict[str, Any]] = list(sd.query_devices())
-    if not name:
-        index: int = sd.default.device[direction.default]
-        if not 0 <= index < len(devices):
-            raise DeviceNotFoundError(
-                f"there is no {direction.kind}: plug one in, start the sound server, or end what uses it"
-            )
-        return Device(direction, index, devices[index])
+    index: int = sd.default.device[direction.default]
+    if not 0 <= index < len(devices):
+        raise DeviceNotFoundError(
+            f"there is no {direction.kind}: plug one in, start the sound server, or end what uses it"
+        )
+    return Device(direction, index, devices[index])
+
+
+def find_in(sd: Any, direction: Direction, name: str) -> Device:
+    """Find the device that a name means in the lists of sounddevice. Raises: DeviceNotFoundError."""
+    devices: list[dict[str, Any]] = list(sd.query_devices())
     hosts = sd.query_hostapis()
+    known = known_cards()
     candidates = [
-        Candidate(device["name"], index, hosts[device["hostapi"]]["name"])
+        Candidate(
+            device["name"],
+            index,
+            hosts[device["hostapi"]]["name"],
+            steady_names_of(device["name"], known),
+        )
         for index, device in enumerate(devices)
         if device[direction.channels] > 0
     ]
-    index = choose(candidates, name, direction.kind).index
-    return Device(direction, index, devices[index])
+    unlisted = alsa.find_unlisted([c.name for c in candidates], capture=direction.is_input)
+    chosen = choose(candidates, name, direction.kind, unlisted=unlisted, cards=known)
+    note = describe_namesakes(candidates, chosen, name, direction.kind)
+    return Device(direction, chosen.index, devices[chosen.index], note)
 
 
 _opening = threading.Lock()

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 
 from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.devices.names import name_means
 from voicepipe.devices.port import Backend, DeviceInfo, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import (
     AudioFormatError,
@@ -164,7 +165,7 @@ def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
     """Return the file for a request. Raises: DeviceNotFoundError."""
     if path is None:
         raise DeviceNotFoundError(f"this back end 'wav' has {nothing}")
-    if request.device not in file_name(path):
+    if not name_means(file_name(path), request.device):
         raise DeviceNotFoundError(
             f"there is no device {printable(repr(request.device))}: there is {file_name(path)!r}"
         )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from array import array
 
 from properties.simulation.journal import Journal
+from voicepipe import MicrophoneInput
 from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.endpoints.silence import DigitalSilence
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
-__all__ = ["BLOCK_S", "RATE", "NumberedCard"]
+__all__ = ["BLOCK_S", "RATE", "EagerMicrophone", "NumberedCard"]
 
 RATE = 1_000
 """Samples a second: so few, for the rules to be quick; a sample is its own number, unique for a minute."""
 BLOCK_S = 0.04
+REOPEN_S = 0.2
+"""The zeros after which a microphone is opened again."""
 _NUMBERS = array("H", range(1, 60_001)).tobytes()
 
 
@@ -47,6 +51,13 @@ class NumberedCard(SimulatedCard):
     def backend(self) -> FakeBackend:
         """A back end that watches."""
         return _Watched(self)
+
+
+class EagerMicrophone(MicrophoneInput):
+    """Opens its device again after a few blocks of zeros, for a scenario lasts seconds."""
+
+    def _new_silence(self) -> DigitalSilence:
+        return DigitalSilence(limit_s=1.0, reopen_s=REOPEN_S)
 
 
 class _Watched(FakeBackend):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from properties.simulation.cards import BLOCK_S, RATE, NumberedCard
+from properties.simulation.cards import BLOCK_S, RATE, EagerMicrophone, NumberedCard
 from properties.simulation.journal import Entry, Journal, Ping, Token
 from properties.simulation.loop import WatchedLoop
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
@@ -25,7 +25,6 @@ from voicepipe import (
     EndFrame,
     Frame,
     Loopback,
-    MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
     PipelineTask,
@@ -284,7 +283,7 @@ class _Play:
             )
         if card is not None and spec.devices in ("mic", "both"):
             name = f"{spec.name}.mic"
-            mic = MicrophoneInput(
+            mic = EagerMicrophone(
                 card.backend(), block_s=BLOCK_S, mute=False, on_loss=spec.on_loss, name=name
             )
             processors.insert(0, mic)

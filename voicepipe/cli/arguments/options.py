@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from voicepipe.audio.amplify import MOST_GAIN_DB
 from voicepipe.checks import check_number
+from voicepipe.cli.arguments.device_name import device_name
 from voicepipe.cli.arguments.settings import SettingsError, apply
 from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
@@ -230,6 +231,7 @@ SETTINGS: _Declared = {
         "help": "pass the sound straight through (use headphones)",
     },
     "--mic": {
+        "type": device_name,
         "default": "",
         "metavar": "NAME",
         "help": "name of the microphone, or a part of it; default: the default device",
@@ -246,6 +248,7 @@ SETTINGS: _Declared = {
         "help": "gain of the microphone in decibels, -60 to 60, such as 20 for a quiet one; default: 0",
     },
     "--speaker": {
+        "type": device_name,
         "default": "",
         "metavar": "NAME",
         "help": "name of the speaker, or a part of it; default: the default device",

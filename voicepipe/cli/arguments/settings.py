@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicepipe.cli.arguments.device_name import ADVICE, device_name
 from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable, quote
 
@@ -177,6 +178,8 @@ def _check(option: argparse.Action, value: object, where: str) -> object:
         if not isinstance(value, bool):
             raise SettingsError(f"{where}: {quote(value)} is not true or false")
         return value
+    if not isinstance(value, str) and option.type is device_name:
+        raise SettingsError(f"{where}: {quote(value)} is not text; {ADVICE}")
     numbers_too = isinstance(value, int | float) and not isinstance(value, bool) and callable(option.type)
     if not isinstance(value, str) and not numbers_too:
         raise SettingsError(f"{where}: {quote(value)} is not {'text or a number' if option.type else 'text'}")

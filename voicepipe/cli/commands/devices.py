@@ -21,7 +21,12 @@ __all__ = [
     "read_options",
     "run",
     "describe_side",
+    "device_lines",
 ]
+
+
+_STEADY = ("card", "socket")
+"""The fields for names that only some devices have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     if options.json:
         print(json.dumps([_fields(trial) for trial in trials], indent=1))
     else:
-        for line in _lines(trials):
+        for line in device_lines(trials):
             print(wrap(line, columns_of(sys.stdout), 16 if line.startswith(" ") else 4))
     return 0
 
@@ -86,30 +91,37 @@ async def _trials(backend: Backend) -> list[DeviceTrial]:
 def _in_use(trials: Sequence[DeviceTrial]) -> Iterator[DeviceTrial]:
     """Yield the kernel's devices that another program has: the library does not list those."""
     from voicepipe_devices.portaudio.alsa import kernel_devices
+    from voicepipe_devices.portaudio.cards import known_cards, steady_names_of
 
     listed = [trial.device.name for trial in trials]
     for capture in (True, False):
         for kernels in kernel_devices(capture=capture):
             if kernels.holder and kernels.name not in listed:
                 side = SideTrial(trouble=f"in use by {kernels.holder}")
-                device = DeviceInfo(kernels.name, 0, 0, 0, host="ALSA")
+                steady = steady_names_of(kernels.name, known_cards())
+                device = DeviceInfo(kernels.name, 0, 0, 0, False, False, "ALSA", *steady)
                 yield DeviceTrial(device, side if capture else None, None if capture else side)
 
 
 def _fields(trial: DeviceTrial) -> dict[str, object]:
     sides = {"microphone": trial.microphone, "speaker": trial.speaker}
+    about = {name: value for name, value in asdict(trial.device).items() if name not in _STEADY or value}
     return {
-        **asdict(trial.device),
+        **about,
         **{kind: None if side is None else asdict(side) for kind, side in sides.items()},
     }
 
 
-def _lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
+def device_lines(trials: Sequence[DeviceTrial]) -> Iterator[str]:
+    """Yield the list for a person: each device with its names, and the formats at which it opens."""
     if not trials:
         yield "no sound device found: plug one in, start the sound server, or end the program that uses it"
     for trial in trials:
         device = trial.device
         yield ", ".join(filter(None, (f'"{device.name}"', device.host))) + _role(device)
+        if device.card:
+            steady = " or ".join(f'"{name}"' for name in (device.card, device.socket) if name)
+            yield f"    {'steady name':<12}{steady}"
         for kind, side in (("microphone", trial.microphone), ("speaker", trial.speaker)):
             if side is not None:
                 yield f"    {kind:<12}{describe_side(side)}"

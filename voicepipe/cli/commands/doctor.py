@@ -18,6 +18,7 @@ from voicepipe.cli.parts.doctor_level import level_finding
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.devices.backends import open_backend
+from voicepipe.devices.names import find_named, fold
 from voicepipe.devices.port import (
     Backend,
     Block,
@@ -174,12 +175,20 @@ async def _rates(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
     except DeviceError as error:
         yield _bad("rates", error)
         return
+    microphones = [trial.device for trial in trials if trial.device.inputs]
+    speakers = [trial.device for trial in trials if trial.device.outputs]
     for trial in trials:
-        name, device = trial.device.name.casefold(), trial.device
-        if options.mic.casefold() in name if options.mic else device.default_input:
+        device = trial.device
+        if device in _find(microphones, options.mic) if options.mic else device.default_input:
             yield _trial_finding("hears at", device, trial.microphone)
-        if options.speaker.casefold() in name if options.speaker else device.default_output:
+        if device in _find(speakers, options.speaker) if options.speaker else device.default_output:
             yield _trial_finding("plays at", device, trial.speaker)
+
+
+def _find(devices: list[DeviceInfo], name: str) -> list[DeviceInfo]:
+    """Return the devices that a name means; it may be a steady one."""
+    steady = [device for device in devices if fold(name) in (fold(device.card), fold(device.socket))]
+    return steady or find_named(devices, name)
 
 
 def _trial_finding(check: str, device: DeviceInfo, side: SideTrial | None) -> Finding:

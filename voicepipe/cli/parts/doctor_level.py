@@ -12,6 +12,7 @@ _ZEROS = (
     "nothing but zeros: it is muted in the mixer or by a switch, or nothing feeds it: unmute it, or "
     "choose another with --mic; on macOS, allow this program to use the microphone"
 )
+_GATED = "zeros while nothing sounds, as behind a noise gate; it heard the chirps"
 
 
 def level_finding(before: bytes, during: bytes, rate: int, *, played: bool, heard: bool) -> Finding:
@@ -27,7 +28,8 @@ def level_finding(before: bytes, during: bytes, rate: int, *, played: bool, hear
     level = Level.of(before)
     text = f"{round(level.rms_db)} dB, peak {round(level.peak_db)} dB"
     if not before.strip(b"\0"):
-        return Finding("level", "bad", _ZEROS)
+        gated = bool(during.strip(b"\0"))
+        return Finding("level", "good", _GATED) if gated else Finding("level", "bad", _ZEROS)
     if level.clipped:
         return Finding(
             "level", "bad", f"{text}, {level.clipped} samples at full scale: turn the microphone down"

@@ -15,7 +15,7 @@ _LEAST_S = 0.05
 _LOSSES: dict[str, str] = {
     DropReason.MUTED: "were not heard while it spoke",
     DropReason.MIC_OVERFLOW: "of the microphone were lost: the computer was too busy",
-    DropReason.DEVICE_LOST: "were lost while a device was away",
+    DropReason.DEVICE_LOST: "were lost while a device was away or opened again",
     DropReason.INTERRUPTED: "were not played: it was interrupted",
     DropReason.CANCELLED: "were not played: it was stopped at once",
     DropReason.SHUTDOWN: "were not played: they came after the end",

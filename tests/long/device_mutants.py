@@ -1,0 +1,162 @@
+"""Bugs to plant in names of devices and in the judgement of zeros, each with the test that must turn red."""
+
+from __future__ import annotations
+
+from long.mutant import Mutant
+
+__all__ = ["DEVICE_MUTANTS"]
+
+NAMES = "tests/devices/test_names.py"
+CHOOSING = "tests/backends/test_choosing.py"
+CARDS = "tests/backends/test_cards.py"
+ZEROS = "tests/endpoints/test_silence.py"
+REOPENING = "tests/endpoints/test_reopening.py"
+DOCTOR = "tests/cli/test_doctor.py"
+ONE_CARD = "its devices are not chosen by name"
+SELDOM = "in 500 scenarios few are muted, and none for long before a fault"
+
+DEVICE_MUTANTS = (
+    Mutant(
+        "a microphone that was heard is called muted",
+        "DigitalSilence.has_lasted",
+        "self._warned or self.heard or self.silent_s < self._limit_s",
+        "self._warned or self.silent_s < self._limit_s",
+        f"{ZEROS}::test_a_noise_gate_between_turns_is_no_warning",
+        unseen="it reads no log",
+    ),
+    Mutant(
+        "the waits between reopenings do not grow",
+        "DigitalSilence.note_reopening",
+        "max(0, self._vain - DOUBTS) + self.reopenings",
+        "0",
+        f"{ZEROS}::test_the_wait_between_reopenings_doubles_up_to_ten_minutes",
+        unseen="it counts no openings",
+    ),
+    Mutant(
+        "a gate's zeros open the device again in every pause",
+        "DigitalSilence.note_sound",
+        "self._vain + 1",
+        "0",
+        f"{ZEROS}::test_zeros_that_often_end_by_themselves_are_taken_to_be_usual",
+        unseen="it counts no openings",
+    ),
+    Mutant(
+        "a reopening that helps is not known as such",
+        "DigitalSilence.note_sound",
+        "0 if self.silent_s < HELP_S else self._vain + 1",
+        "self._vain + 1",
+        f"{ZEROS}::test_a_stream_that_a_reopening_revives_is_opened_again_as_soon_the_next_time",
+        unseen="it counts no openings",
+    ),
+    Mutant(
+        "zeros that the pipeline mutes count",
+        "MicrophoneInput._push_block",
+        "if not self._silence.are_zeros(block.data):\n    self._silence.note_sound()",
+        "self._silence.has_lasted(block.data, seconds)",
+        f"{REOPENING}::test_what_the_pipeline_mutes_itself_does_not_count",
+        unseen="its microphones are not muted while it plays",
+    ),
+    Mutant(
+        "the device is opened again though somebody has begun to speak",
+        "MicrophoneInput.work_when_idle",
+        "if await self._push_block(device):\n    return True",
+        "if await self._push_block(device) and not self._silence.reopening_is_due:\n    return True",
+        f"{REOPENING}::test_nothing_is_opened_again_while_somebody_speaks_however_slow_the_pipeline_is",
+        unseen=SELDOM,
+    ),
+    Mutant(
+        "the device is opened again before its old stream is closed",
+        "KeptDevice._replace",
+        "await asyncio.wait([closing], timeout=CLOSE_S)",
+        "pass",
+        f"{REOPENING}::test_the_old_stream_is_closed_before_the_device_is_opened_again",
+        unseen=SELDOM,
+    ),
+    Mutant(
+        "a reopening that fails tells nobody",
+        "KeptDevice._lose_at_reopening",
+        "self._lose(error)",
+        "pass",
+        f"{REOPENING}::test_a_device_that_does_not_open_again_is_lost_and_waited_for",
+        unseen=SELDOM,
+    ),
+    Mutant(
+        "a device that is being opened again is reported as lost",
+        "KeptDevice.statistics",
+        "stream is None and self._lost_at is not None",
+        "stream is None",
+        f"{REOPENING}::test_while_it_is_opened_again_the_device_is_not_reported_as_lost",
+        unseen="it asks for statistics at the end alone",
+    ),
+    Mutant(
+        "what a replaced stream had captured is lost",
+        "KeptDevice._let_go",
+        "self._on_lost(stream)",
+        "pass",
+        f"{REOPENING}::test_the_samples_missing_meanwhile_are_counted_and_positions_are_exact",
+    ),
+    Mutant(
+        "the doctor calls a noise gate bad",
+        "_sound",
+        "echo.verdict == 'good'",
+        "False",
+        f"{DOCTOR}::test_a_noise_gate_that_lets_the_chirps_through_is_no_fault",
+        unseen="it calls no doctor",
+    ),
+    Mutant(
+        "names are compared in the normal form that each has",
+        "voicepipe.devices.names:fold",
+        "unicodedata.normalize('NFKC', name.translate(_ALIKE)).casefold()",
+        "name.translate(_ALIKE).casefold()",
+        f"{NAMES}::test_spellings_of_one_name_are_alike",
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "a card's number hides its device",
+        "voicepipe.devices.names:bare_name",
+        "_ALSA_NUMBER.sub('', fold(name))",
+        "fold(name)",
+        f"{CARDS}::test_a_service_finds_its_device_in_the_library_after_the_number_has_moved",
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "a part of a name is as good as the name",
+        "find_named",
+        "_LIKENESSES",
+        "_LIKENESSES[-2:]",
+        CHOOSING,
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "a number is looked for as a part of a name",
+        "find_meant",
+        "is_number(wanted)",
+        "False",
+        f"{CHOOSING}::test_a_number_is_refused_and_the_names_are_given",
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "the twin of a device that is in use is opened",
+        "choose",
+        "(*candidates, *unlisted)",
+        "candidates",
+        f"{CARDS}::test_a_device_that_cannot_be_opened_is_not_replaced_by_its_twin",
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "a steady name means the card's last device",
+        "_find_steady",
+        "min(of_card)",
+        "max(of_card)",
+        f"{CARDS}::test_a_steady_name_means_one_device",
+        unseen=ONE_CARD,
+    ),
+    Mutant(
+        "a device with a namesake is opened without a word",
+        "describe_namesakes",
+        "len(same) < 2",
+        "True",
+        f"{CARDS}::test_the_log_warns_of_a_device_whose_name_another_has",
+        unseen=ONE_CARD,
+    ),
+)
