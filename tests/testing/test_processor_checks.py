@@ -201,7 +201,7 @@ def test_what_is_wrong_before_any_run_is_raised_as_it_is_with_the_case() -> None
 
 
 def test_a_coroutine_that_a_stage_keeps_and_never_awaits_is_named() -> None:
-    class Keeps(FrameProcessor):
+    class Hoards(FrameProcessor):
         kept: list[Any]
 
         async def on_start(self, params: StartParams) -> None:
@@ -211,10 +211,10 @@ def test_a_coroutine_that_a_stage_keeps_and_never_awaits_is_named() -> None:
             self.kept.append(self.push_frame(TextFrame("late")))
             await self.push_frame(frame, direction)
 
-    made: list[Keeps] = []
+    made: list[Hoards] = []
 
-    def make() -> Keeps:
-        made.append(Keeps())
+    def make() -> Hoards:
+        made.append(Hoards())
         return made[-1]
 
     with pytest.raises(RuleError, match=r"plain: these coroutines .* never awaited: push_frame\(\)\n"):
