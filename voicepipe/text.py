@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["printable", "quote"]
+__all__ = ["LONGEST_ERROR", "printable", "quote"]
 
 _LONGEST_FOREIGN_TEXT = 200
+LONGEST_ERROR = 500
+"""Of our own: it may quote a path twice, the second time in the command that helps."""
 
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
-def printable(text: object) -> str:
+def printable(text: object, longest: int = _LONGEST_FOREIGN_TEXT) -> str:
     """Return text from outside (a device's name, a driver's message) made safe for a terminal and a log.
 
     Control characters, ANSI sequences and bidirectional marks are escaped; what is longer
-    than 200 characters is cut.
+    than `longest` characters is cut.
     """
     raw = str(text)
-    if len(raw) <= _LONGEST_FOREIGN_TEXT and raw.isprintable():
+    if len(raw) <= longest and raw.isprintable():
         return raw
     shown = "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNPRINTABLE else c
-        for c in raw[: _LONGEST_FOREIGN_TEXT + 1]
+        for c in raw[: longest + 1]
     )
-    return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[: _LONGEST_FOREIGN_TEXT - 1] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def quote(value: object) -> str:

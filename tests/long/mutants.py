@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.file_mutants import FILE_MUTANTS
 from long.mutant import Mutant
 from long.planting import NotThereError, plant
 from long.run_mutants import RUN_MUTANTS
@@ -36,7 +37,7 @@ RED_BY_TIMEOUT_S = 60
 SEEDS = 500
 
 
-MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS)
+MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *FILE_MUTANTS)
 
 
 def plant_in(folder: Path, mutant: Mutant) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.report import StageError
-from voicepipe.text import printable
+from voicepipe.text import LONGEST_ERROR, printable
 
 __all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly"]
 
@@ -56,7 +56,9 @@ def describe(error: BaseException) -> str:
 
 def describe_briefly(error: BaseException) -> str:
     """Return an error in one line, without the class of a VoicepipeError or a TimeoutError."""
-    return printable(error) if isinstance(error, (VoicepipeError, TimeoutError)) else describe(error)
+    if isinstance(error, VoicepipeError):
+        return printable(error, LONGEST_ERROR)
+    return printable(error) if isinstance(error, TimeoutError) else describe(error)
 
 
 class LimitedLog:
