@@ -7,6 +7,7 @@ from long.mutant import Mutant
 __all__ = ["FILE_MUTANTS"]
 
 WAV = "tests/audio/test_wav_kinds.py"
+SERVICE = "tests/cli/test_service.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -56,6 +57,46 @@ FILE_MUTANTS = (
         "(order, base + 8 + self._number(head[4:8], order))",
         "('<', base + 8 + self._number(head[4:8], order))",
         f"{WAV}::test_either_byte_order_gives_the_same",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a service that could not be installed leaves its unit",
+        "_write_and_start",
+        "undo.callback(_put_back, service.path, before)",
+        "pass",
+        f"{SERVICE}::test_an_install_that_fails_leaves_nothing",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a service that could not be started stays enabled",
+        "_write_and_start",
+        "undo.callback(_forget, service)",
+        "pass",
+        f"{SERVICE}::test_a_service_that_was_enabled_and_does_not_start_is_stopped_again",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "uninstall stops where nobody answers",
+        "_uninstall",
+        "_call_quietly(service.manager, 'disable', '--now', service.name)",
+        "service.manager.call('disable', '--now', service.name)",
+        f"{SERVICE}::test_uninstall_works_without_a_bus",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the link of a unit stays where nobody answers",
+        "_uninstall",
+        "_remove(service.link)",
+        "pass",
+        f"{SERVICE}::test_uninstall_works_without_a_bus",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a service that waits for its next start is starting",
+        "_state",
+        "active == 'activating' and shown.get('SubState') != 'auto-restart'",
+        "active == 'activating'",
+        f"{SERVICE}::test_status_is_in_words",
         unseen=NO_FILES,
     ),
 )

@@ -141,4 +141,5 @@ def _from_floats(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Clip beyond full scale; NaN is silence."""
     with np.errstate(invalid="ignore"):  # of the NaNs there are, some make a noise when they are touched
         finite = np.clip(np.nan_to_num(array, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-    return np.minimum(np.rint(finite * _FULL_SCALE), 32_767).astype(np.int16)
+    whole: npt.NDArray[Any] = np.minimum(np.rint(finite * _FULL_SCALE), 32_767)
+    return whole.astype(np.int16)
