@@ -8,6 +8,7 @@ __all__ = ["FILE_MUTANTS"]
 
 WAV = "tests/audio/test_wav_kinds.py"
 SERVICE = "tests/cli/test_service.py"
+PLUGIN = "tests/testing/test_plugin.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -97,6 +98,14 @@ FILE_MUTANTS = (
         "active == 'activating' and shown.get('SubState') != 'auto-restart'",
         "active == 'activating'",
         f"{SERVICE}::test_status_is_in_words",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "an async test of unittest sleeps in real time",
+        "_refusal",
+        "_OF_UNITTEST if _is_of_unittest(item) else ''",
+        "''",
+        f"{PLUGIN}::test_what_cannot_run_in_virtual_time_is_refused_in_words",
         unseen=NO_FILES,
     ),
 )
