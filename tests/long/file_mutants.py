@@ -9,6 +9,7 @@ __all__ = ["FILE_MUTANTS"]
 WAV = "tests/audio/test_wav_kinds.py"
 SERVICE = "tests/cli/test_service.py"
 PLUGIN = "tests/testing/test_plugin.py"
+SETTINGS = "tests/cli/test_settings.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -106,6 +107,14 @@ FILE_MUTANTS = (
         "_OF_UNITTEST if _is_of_unittest(item) else ''",
         "''",
         f"{PLUGIN}::test_what_cannot_run_in_virtual_time_is_refused_in_words",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a byte order mark is a part of the settings",
+        "text_of",
+        "raw.removeprefix(codecs.BOM_UTF8)",
+        "raw",
+        f"{SETTINGS}::test_a_file_of_notepad_is_read",
         unseen=NO_FILES,
     ),
 )
