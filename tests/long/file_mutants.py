@@ -10,6 +10,8 @@ WAV = "tests/audio/test_wav_kinds.py"
 SERVICE = "tests/cli/test_service.py"
 PLUGIN = "tests/testing/test_plugin.py"
 SETTINGS = "tests/cli/test_settings.py"
+CENSUS = "tests/census/test_census.py"
+UVLOOP = "tests/runner/test_uvloop.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -103,7 +105,7 @@ FILE_MUTANTS = (
     ),
     Mutant(
         "an async test of unittest sleeps in real time",
-        "_refusal",
+        "voicepipe.testing.plugin:_refusal",
         "_OF_UNITTEST if _is_of_unittest(item) else ''",
         "''",
         f"{PLUGIN}::test_what_cannot_run_in_virtual_time_is_refused_in_words",
@@ -115,6 +117,30 @@ FILE_MUTANTS = (
         "raw.removeprefix(codecs.BOM_UTF8)",
         "raw",
         f"{SETTINGS}::test_a_file_of_notepad_is_read",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "without /proc no census can be taken",
+        "_descriptors",
+        "yield from _kinds_of_descriptors()",
+        "raise",
+        f"{CENSUS}::test_without_proc_the_census_is_poorer_and_taken",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the pipe of uvloop's signals is a leak",
+        "descriptors_of_uvloop",
+        "target.startswith('pipe:') and ends.count(target) == 2 and _bytes_in(int(number)) == 1",
+        "False",
+        f"{UVLOOP}::test_a_run_leaves_nothing",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a transport must be of a class of asyncio's",
+        "_reading",
+        "return cast('asyncio.ReadTransport', pipe.transport)",
+        "assert isinstance(pipe.transport, asyncio.ReadTransport)\nreturn pipe.transport",
+        f"{UVLOOP}::test_a_library_that_is_noisy_while_it_opens_is_no_error",
         unseen=NO_FILES,
     ),
 )
