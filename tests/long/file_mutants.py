@@ -12,6 +12,7 @@ PLUGIN = "tests/testing/test_plugin.py"
 SETTINGS = "tests/cli/test_settings.py"
 CENSUS = "tests/census/test_census.py"
 UVLOOP = "tests/runner/test_uvloop.py"
+RECORDING = "tests/cli/test_record_and_play.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -141,6 +142,14 @@ FILE_MUTANTS = (
         "return cast('asyncio.ReadTransport', pipe.transport)",
         "assert isinstance(pipe.transport, asyncio.ReadTransport)\nreturn pipe.transport",
         f"{UVLOOP}::test_a_library_that_is_noisy_while_it_opens_is_no_error",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "only the last folder of a recording is its owner's alone",
+        "make_private_folders",
+        "os.chmod(folder, _FOLDER)",
+        "os.chmod(missing[0], _FOLDER) if folder == missing[0] else os.chmod(folder, 0o755)",
+        f"{RECORDING}::test_every_folder_that_is_made_is_its_owners_alone",
         unseen=NO_FILES,
     ),
 )

@@ -211,13 +211,16 @@ class WavWriter:
 
 def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """Open a regular file; anything else is refused, and nothing waits for it."""
+    is_new = False
     try:
         _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
     except FileNotFoundError:
-        pass  # opening it makes it, or says so
+        is_new = True  # opening it makes it, or says so
     descriptor = os.open(path, flags | _AS_BYTES | _AT_ONCE, 0o600)
     try:
         _check_regular(os.fstat(descriptor), path)
+        if is_new:
+            os.chmod(path, 0o600)  # a umask may have taken the owner's own rights
     except BaseException:
         os.close(descriptor)
         raise

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voicepipe.cli.arguments.settings import SettingsError
 from voicepipe.cli.arguments.settings_text import text_of
+from voicepipe.cli.parts.private_files import make_private_folders
 from voicepipe.text import printable
 
 __all__ = ["change"]
@@ -94,7 +95,7 @@ def _toml(value: object) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folders(str(path.parent))
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=f".{path.name}-", encoding="utf-8", newline="", delete=False

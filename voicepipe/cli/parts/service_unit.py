@@ -76,6 +76,7 @@ _FOR_THE_SYSTEM = """\
 LimitRTPRIO=20
 SupplementaryGroups=audio
 CacheDirectory={name}
+CacheDirectoryMode=0700
 Environment=XDG_CACHE_HOME=%C/{name}
 CapabilityBoundingSet=
 DevicePolicy=closed
