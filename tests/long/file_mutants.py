@@ -13,6 +13,7 @@ SETTINGS = "tests/cli/test_settings.py"
 CENSUS = "tests/census/test_census.py"
 UVLOOP = "tests/runner/test_uvloop.py"
 RECORDING = "tests/cli/test_record_and_play.py"
+SHADOWS = "tests/test_shadowing.py"
 NO_FILES = "the simulation reads no files"
 
 FILE_MUTANTS = (
@@ -150,6 +151,22 @@ FILE_MUTANTS = (
         "os.chmod(folder, _FOLDER)",
         "os.chmod(missing[0], _FOLDER) if folder == missing[0] else os.chmod(folder, 0o755)",
         f"{RECORDING}::test_every_folder_that_is_made_is_its_owners_alone",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a module that stands in the way is not looked for",
+        "ShadowNaming.__exit__",
+        "isinstance(error, Exception) and (shadow := shadow_error(error)) is not None",
+        "False",
+        f"{SHADOWS}::test_the_module_is_named_in_the_last_line_of_a_program",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "any module of the user's is blamed",
+        "voicepipe.shadowing:_find",
+        "name in sys.stdlib_module_names and _is_of_somebody_else(path)",
+        "_is_of_somebody_else(path)",
+        f"{SHADOWS}::test_other_errors_are_left_as_they_are",
         unseen=NO_FILES,
     ),
 )

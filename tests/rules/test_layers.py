@@ -30,7 +30,7 @@ LAYERS = (
     ("census", "errors"),
     ("report",),
     ("checks",),
-    ("text", "lifecycle", "version", "air"),
+    ("text", "lifecycle", "version", "air", "shadowing"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 
