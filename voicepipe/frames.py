@@ -99,6 +99,24 @@ class Frame:
     is_request: ClassVar[bool] = False
     """True if a push of the frame by a stage is a request to the task (end, cancel, interrupt)."""
 
+    def __copy__(self) -> Self:
+        """Return another frame with the same content, also for a subclass that is not a dataclass."""
+        made = object.__new__(type(self))
+        for name in _slots_of(type(self)):
+            if hasattr(self, name):
+                object.__setattr__(made, name, getattr(self, name))
+        if hasattr(self, "__dict__"):
+            vars(made).update(vars(self))
+        return made
+
+
+def _slots_of(kind: type) -> Iterator[str]:
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__"):
+                yield name
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataFrame(Frame):

@@ -477,7 +477,7 @@ async def test_an_open_that_hangs_fails_at_the_start_limit_and_what_had_opened_i
     assert not card.mic.is_open
     assert not card.speaker.is_open
     assert error.report is not None
-    assert [abandoned.name.endswith(":open") for abandoned in error.report.abandoned] == [True]
+    assert [abandoned.name.endswith(":on_start") for abandoned in error.report.abandoned] == [True]
     await asyncio.sleep(9.0)  # the handle that arrives late is closed
     assert not card.mic.is_open
     assert not card.speaker.is_open

@@ -8,7 +8,28 @@ __all__ = ["RUN_MUTANTS"]
 
 PARALLEL = "tests/pipeline/test_parallel.py"
 CLOSING = "tests/run/test_closing.py"
+HOOKS = "tests/pipeline/test_hook_task.py"
+TWICE = "tests/pipeline/test_frames_twice.py"
 LIFE = "tests/run/test_life_cycle.py"
+
+_STEP_BY_HAND = """
+stepped = process(frame, _DOWN)
+try:
+    waiting = stepped.send(None)
+except StopIteration:
+    pass
+else:
+    await asyncio.sleep(0)
+    @__import__("types").coroutine
+    def rest(waiting=waiting):
+        while True:
+            yield waiting
+            try:
+                waiting = stepped.send(None)
+            except StopIteration:
+                return
+    await rest()
+"""
 
 RUN_MUTANTS = (
     Mutant(
@@ -20,14 +41,14 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "promise 2: a clean-up that forgets one element",
-        "Closing._stop_tasks",
+        "Closing._running",
         "self._chain.seats",
         "self._chain.seats[1:]",
         "tests/rules/test_promises.py::test_everything_is_cleaned_up_though_no_frame_arrives",
     ),
     Mutant(
         "cleanup() is forgotten for the last stage",
-        "Closing._clean_up",
+        "Closing._begin_clean_ups",
         "self._chain.seats",
         "self._chain.seats[:-1]",
         "tests/rules/test_promises.py",
@@ -49,15 +70,15 @@ RUN_MUTANTS = (
     Mutant(
         "what is pushed before the start goes before StartFrame",
         "TaskSeat.open",
-        "super().open()",
-        "super().open()\nself.down, self.up = (self.past_down, self.past_up)",
+        "kind = type(self.processor)",
+        "kind = type(self.processor)\nself.down, self.up = (self.past_down, self.past_up)",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
         "a failed start is not rolled back",
-        "Closing._hooks",
-        "seat.opened and overrides(seat.processor, hook)",
-        "seat.opened and self._course.started and overrides(seat.processor, hook)",
+        "Closing._begin_clean_ups",
+        "self._chain.seats",
+        "[seat for seat in self._chain.seats if self._course.started]",
         f"{LIFE}::test_a_stage_that_fails_to_open_closes_what_was_opened_and_the_next_run_works",
     ),
     Mutant(
@@ -238,8 +259,8 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a frame leaves a parallel pipeline with every branch",
-        "Copies.may_leave",
-        "counts[branch] <= counts[-1]",
+        "Copies.leave",
+        "known.returns[branch] <= known.left",
         "False",
         f"{PARALLEL}::test_every_branch_gets_the_same_object_and_it_leaves_once",
     ),
@@ -253,7 +274,7 @@ RUN_MUTANTS = (
     Mutant(
         "an interruption leaves its cancellation behind",
         "StageWork._forget_cut",
-        "self.task.uncancel()",
+        "handle.uncancel()",
         "pass",
         "tests/pipeline/test_interruption.py::test_a_stage_that_keeps_the_cancellation_to_itself_goes_on_unharmed",
         unseen="only a stage that asks its own task, as asyncio.timeout does, is misled",
@@ -347,8 +368,8 @@ RUN_MUTANTS = (
     Mutant(
         "a stage that failed counts as forced",
         "Closing._note_forced",
-        "work.task is not None and (not work.task.done()) and (not work.stopping)",
-        "work.task is not None and (not work.task.done())",
+        "work.task is not None and (not work.is_over) and (not work.stopping)",
+        "work.task is not None and (not work.is_over)",
         f"{CLOSING}::test_a_stage_that_fails_when_it_hears_of_the_end_has_not_to_be_forced",
     ),
     Mutant(
@@ -513,9 +534,69 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "cleanup is called though on_start never began",
-        "Closing._hooks",
-        "seat.opened and overrides(seat.processor, hook)",
-        "overrides(seat.processor, hook)",
+        "Closing._begin_clean_ups",
+        "seat.opened and overrides(seat.processor, 'cleanup')",
+        "overrides(seat.processor, 'cleanup')",
+    ),
+    Mutant(
+        "cleanup runs in another task than on_start",
+        "HookTask.order_clean_up",
+        "self._rests or self.cleans_up",
+        "False",
+        f"{HOOKS}::test_what_on_start_enters_cleanup_leaves",
+    ),
+    Mutant(
+        "cleanup begins with the cancels of the close",
+        "HookTask._wait_for_order",
+        "self._settle()\nself._wake()",
+        "self._wake()",
+        f"{HOOKS}::test_what_on_start_enters_cleanup_leaves",
+        unseen="only a stage that asks its own task, as asyncio.timeout does, is misled",
+    ),
+    Mutant(
+        "a stage whose scope was cancelled goes on",
+        "StageWork._is_revoked",
+        "isinstance(error, asyncio.CancelledError) and self._cut is None",
+        "False",
+        f"{HOOKS}::test_a_scope_that_breaks_down_fails_its_stage_with_what_broke",
+    ),
+    Mutant(
+        "a stage that has cleaned up hears more hooks",
+        "StageSeat.cleans_up",
+        "self.hooks is not None and self.hooks.cleans_up",
+        "False",
+    ),
+    Mutant(
+        "the first step of a stage is taken by hand, and what it waits for is waited for later",
+        "StageWork.run",
+        "await process(frame, _DOWN)",
+        _STEP_BY_HAND,
+        "tests/run/test_shared_awaitables.py::test_stages_and_the_program_wait_for_the_same",
+        unseen="no two of its stages wait for the same future",
+    ),
+    Mutant(
+        "the frame in hand goes on twice",
+        "TaskSeat.push_again",
+        "before is direction or before is _BOTH",
+        "False",
+        f"{TWICE}::test_the_frame_in_hand_pushed_twice_is_an_error_with_the_cure",
+        unseen="its stages push the frame in hand once",
+    ),
+    Mutant(
+        "an inline stage returns the frame in hand twice",
+        "InlineSeat.refuse_twice",
+        "sum(result is frame for result in made) > 1",
+        "False",
+        f"{TWICE}::test_an_inline_stage_returns_the_frame_in_hand_once",
+        unseen="its stages return the frame in hand once",
+    ),
+    Mutant(
+        "an object that comes again is taken for the copies of one",
+        "Copies.enter",
+        "not known.is_settled",
+        "False",
+        f"{TWICE}::test_an_object_sent_again_leaves_as_often_as_it_went_in",
+        unseen="its program sends every object once",
     ),
     Mutant(
         "a pusher is not woken when a mailbox empties",

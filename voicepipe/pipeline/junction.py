@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from copy import copy
+from dataclasses import dataclass
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.ends import _DOWN, _UP
@@ -13,40 +15,78 @@ from voicepipe.pipeline.route import Route, both
 __all__ = ["Copies", "Junction", "Port"]
 
 
+@dataclass(slots=True)
+class Known:
+    """An object that entered the branches, once or several times."""
+
+    forget: weakref.ref[Frame]
+    """The reference whose call-back forgets the object when it is gone."""
+    leaves_as: Frame | None
+    """The object that leaves instead; None if it leaves itself."""
+    returns: list[int]
+    """The number of returns by each branch."""
+    entries: int = 1
+    left: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """True if every branch has returned the object for each of its entries, so that no more is due."""
+        return min(self.returns) == max(self.returns) == self.entries
+
+
 class Copies:
     """The frames that entered several branches as one object, each of which leaves once.
 
     Frames are known by identity, and only while they exist, so nothing accumulates. The n-th
-    return by any branch leaves if n-1 have left. An object that entered twice therefore
-    leaves twice. A frame that a branch made itself is not known here, and always leaves.
+    return by any branch leaves if n-1 have left. A frame that a branch made itself is not known
+    here, and always leaves.
+
+    An object may enter again while a branch still has it or has dropped it. The branches then get
+    a copy, which leaves as the object itself. Otherwise a return could not be told from that of
+    the entry before: of two branches that pass on every other frame, half of the returns would
+    be taken for the second copies of one frame.
     """
 
     def __init__(self, branches: int) -> None:
         self._branches = branches
         # By id, not by hash: a user's frame may be a dataclass that compares by value.
-        self._counts: dict[int, tuple[weakref.ref[Frame], list[int]]] = {}
+        self._known: dict[int, Known] = {}
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._known)
 
-    def enter(self, frame: Frame) -> None:
-        """Note that the frame is handed to every branch."""
-        key = id(frame)
-        if key not in self._counts:
-            forget = weakref.ref(frame, lambda _: self._counts.pop(key, None))
-            self._counts[key] = (forget, [0] * (self._branches + 1))
-
-    def may_leave(self, frame: Frame, branch: int) -> bool:
-        """Note that the frame came out of a branch; return True if it leaves the junction."""
-        known = self._counts.get(id(frame))
+    def enter(self, frame: Frame) -> Frame:
+        """Note an entry; return the object for the branches: the frame, or a copy of it."""
+        known = self._known.get(id(frame))
         if known is None:
-            return True
-        counts = known[1]
-        counts[branch] += 1
-        if counts[branch] <= counts[-1]:
-            return False
-        counts[-1] += 1
-        return True
+            self._note(frame, None)
+            return frame
+        if not known.is_settled:
+            try:
+                made = copy(frame)
+            except Exception:
+                made = frame  # a class of the user's that cannot be copied: the entries cannot be told apart
+            if made is not frame:
+                self._note(made, known.leaves_as or frame)
+                return made
+        known.entries += 1
+        return frame
+
+    def _note(self, frame: Frame, leaves_as: Frame | None) -> None:
+        key = id(frame)
+        forget = weakref.ref(frame, lambda _: self._known.pop(key, None))
+        self._known[key] = Known(forget, leaves_as, [0] * self._branches)
+
+    def leave(self, frame: Frame, branch: int) -> Frame | None:
+        """Note that the frame came out of a branch; return the frame that leaves, or None."""
+        known = self._known.get(id(frame))
+        if known is None:
+            return frame
+        known.returns[branch] += 1
+        if known.returns[branch] <= known.left:
+            return None
+        known.left += 1
+        return known.leaves_as or frame
 
 
 class Port(Element):
@@ -110,7 +150,7 @@ class Junction(Element):
         return self._split if direction is self._inward else None
 
     def _split(self, frame: Frame) -> Congestion | None:
-        self._entering.enter(frame)
+        frame = self._entering.enter(frame)
         full: Congestion | None = None
         for port in self.ports:
             full = both(full, port.route.send(frame))
@@ -118,12 +158,13 @@ class Junction(Element):
 
     def merge(self, frame: Frame, branch: int) -> Congestion | None:
         """Pass on a frame that came out of a branch, unless it has already left."""
-        if not self._leaving.may_leave(frame, branch):
+        leaving = self._leaving.leave(frame, branch)
+        if leaving is None:
             return None
         if self._waits_for_start is not None:
-            self._waits_for_start.append(frame)
+            self._waits_for_start.append(leaving)
             return None
-        return self._out.send(frame)
+        return self._out.send(leaving)
 
     def take_flow(self, frame: Flow) -> bool:
         """Hand the frame to every branch."""

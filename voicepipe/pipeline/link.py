@@ -8,7 +8,7 @@ chain. StartFrame and EndFrame go through it element by element.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -60,6 +60,9 @@ class SynchronousStage(Protocol):
     def frames_of(self, out: Iterable[Frame]) -> list[Frame]:
         """Check the frames that the stage made; return them without its requests."""
         ...
+
+    def refuse_twice(self, frame: Frame, made: Sequence[Frame]) -> None:
+        """Check that the stage passes the frame that it took on once. Raises: RuntimeError."""
 
     def fail(self, frame: Frame, error: BaseException) -> None:
         """Handle the exception that the stage raised for a frame."""

@@ -9,6 +9,10 @@ Life-cycle frames never reach `process` or `process_frame`. A stage has hooks in
     on_interruption()  called at once, before the InterruptionFrame arrives; must not wait
     on_cancel()        the run was cancelled; queued frames are no longer processed
     cleanup()          close resources; called exactly once for every on_start that began
+
+`on_start`, the frames, `on_end` and `cleanup` of a stage run in one task. A cancel scope, a task
+group or a context variable that `on_start` enters can therefore be left in `cleanup`. An inline stage
+with an `on_start` has a task for its hooks.
 """
 
 from __future__ import annotations
@@ -49,11 +53,26 @@ class Outlet(Protocol):
         ...
 
 
+class FrameInHand(Protocol):
+    """The work of a stage's task, as its pushes see it."""
+
+    current: Frame | None
+    """The frame in progress."""
+
+
 class MailboxSeat(Protocol):
     """The additional services for a stage with a mailbox."""
 
     pushed: int
     """The number of frames that the stage has pushed."""
+    in_hand: object
+    """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
+
+    @property
+    def work(self) -> FrameInHand:
+        """The work of the stage's task."""
+        ...
+
     box: Mailbox
     """The mailbox of the stage."""
 
@@ -66,6 +85,9 @@ class MailboxSeat(Protocol):
     def up(self) -> Outlet:
         """The way upstream."""
         ...
+
+    def push_again(self, frame: Frame, direction: FrameDirection) -> None:
+        """Note one more push of the frame in progress. Raises: RuntimeError for a second in a direction."""
 
     def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
@@ -197,7 +219,8 @@ class FrameProcessor(Processor):
         Raises:
             TypeError: `frame` is not a frame.
             ValueError: `frame` is a StartFrame; only the task sends it.
-            RuntimeError: the stage is not in a running pipeline.
+            RuntimeError: the stage is not in a running pipeline, or it has already pushed the frame that
+                it is handling in this direction. Push a copy to send a frame twice.
         """
         seat = self._mailbox_seat
         if seat is None:
@@ -206,9 +229,13 @@ class FrameProcessor(Processor):
                 f"it cannot push {frame!r} before on_start or after cleanup"
             )
         seat.pushed += 1
-        if not isinstance(frame, Frame) or frame.is_request:
+        if frame is seat.in_hand:  # most pushes are of this kind: it was checked when it came
+            seat.in_hand = direction
+        elif not isinstance(frame, Frame) or frame.is_request:
             seat.push_unusual(frame, direction)
             return
+        elif frame is seat.work.current:
+            seat.push_again(frame, direction)
         full = (seat.down if direction is _DOWN else seat.up).send(frame)
         if full is not None:
             await seat.wait_for_room(full)

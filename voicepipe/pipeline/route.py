@@ -116,6 +116,8 @@ class Route:
         full: Congestion | None = None
         try:
             made = stage.frames_of(out)
+            if len(made) > 1:
+                stage.refuse_twice(frame, made)
         except BaseException as error:  # a generator's failure is its stage's
             stage.fail(frame, error)
             return None

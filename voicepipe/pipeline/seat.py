@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
 from voicepipe.errors import DeviceLostError
 from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.params import StartParams
+from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
@@ -35,6 +37,8 @@ class StageSeat(Element):
         """True once `on_start` has begun, so that `cleanup` must be called."""
         self.ended = False
         """True once EndFrame has passed."""
+        self.hooks: HookTask | None = None
+        """The task of the stage's hooks, if they need one."""
         self._children: set[asyncio.Task[Any]] | None = None
 
     @cached_property
@@ -60,9 +64,13 @@ class StageSeat(Element):
         """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
-    def open(self) -> None:
-        """Note that the stage is about to be opened."""
-        self.opened = True
+    def open(self, params: StartParams) -> HookTask | None:
+        """Begin to open the stage. Return the task that runs `on_start`; None if the caller must run it."""
+        if type(self.processor).on_start is not Processor.on_start:
+            self.hooks = HookTask(self, params)
+        else:
+            self.opened = True
+        return self.hooks
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Start a task of the stage. Its failure counts as a failure of the stage."""
@@ -96,10 +104,17 @@ class StageSeat(Element):
         self._call_at_once(self.processor.on_ending)
 
     def _call_at_once(self, hook: Callable[[], None]) -> None:
+        if self.cleans_up:
+            return
         try:
             hook()
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.handle_error(error)
+
+    @property
+    def cleans_up(self) -> bool:
+        """True once a stage with a task of its own cleans up. No other hook comes after that."""
+        return self.hooks is not None and self.hooks.cleans_up
 
     def disable(self, reason: str, *, forward: bool = True) -> None:
         """Cut the stage off: its data is dropped and counted, and EndFrame passes by it.
@@ -169,6 +184,11 @@ class InlineSeat(StageSeat):
         if not isinstance(out, Iterable):
             raise TypeError(describe_no_frames(out))
         return [frame for frame in list(out) if not self.is_request(frame)]
+
+    def refuse_twice(self, frame: Frame, made: Sequence[Frame]) -> None:
+        """Check that the stage passes the frame that it took on once. Raises: RuntimeError."""
+        if sum(result is frame for result in made) > 1:
+            raise RuntimeError(describe_second_push(self.label, frame))
 
     def is_request(self, frame: Frame) -> bool:
         """Pass a request of the stage to the task; return True if the frame was one."""
@@ -254,6 +274,15 @@ class Held:
             )
         self.frames.append(frame)
         return None
+
+
+def describe_second_push(label: str, frame: Frame) -> str:
+    """Return an error message for a stage that passes the frame in progress on twice."""
+    kind = type(frame).__name__
+    return (
+        f"{label} passed the same {kind} on twice: call super().process_frame() or push_frame(), not both; "
+        "to send a frame twice, push a copy of it (copy.copy)"
+    )
 
 
 def reason_of(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-__all__ = ["error_of", "future_of", "start_task"]
+__all__ = ["StageExitError", "error_of", "future_of", "is_running", "start_task", "unwrap"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,20 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
-    return error.__cause__ if isinstance(error, StageExitError) else error
+    return None if error is None else unwrap(error)
+
+
+def unwrap(error: BaseException) -> BaseException:
+    """Return the KeyboardInterrupt or SystemExit behind a StageExitError; any other error itself."""
+    return error.__cause__ or error if isinstance(error, StageExitError) else error
+
+
+def is_running(task: asyncio.Task[Any] | None) -> bool:
+    """Return True if the event loop is running this task now. Without a loop, it is not."""
+    try:
+        return task is not None and asyncio.current_task() is task
+    except RuntimeError:
+        return False
 
 
 def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:

@@ -8,16 +8,20 @@ from typing import Protocol
 
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Flow, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.seat import audio_samples, reason_of
+from voicepipe.pipeline.stage_task import is_running
 from voicepipe.report import DropReason
 
-__all__ = ["StageWork", "WorkSeat"]
+__all__ = ["NOTHING", "StageWork", "WorkSeat"]
 
 _DOWN = FrameDirection.DOWNSTREAM
+NOTHING = object()
+"""The mark of a stage that has no frame in hand. Not None, which a stage could push by mistake."""
 
 
 class _Cut(enum.Enum):
@@ -35,6 +39,7 @@ class WorkSeat(Protocol):
     ledger: Ledger
     box: Mailbox
     processor: FrameProcessor
+    in_hand: object
 
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
@@ -49,11 +54,13 @@ class WorkSeat(Protocol):
 class StageWork:
     """The loop that takes one frame after another from the mailbox and lets the stage handle it."""
 
-    __slots__ = ("_cut", "_cut_outer", "_outer", "_seat", "blocked", "current", "handled", "task")
+    __slots__ = ("_cut", "_cut_outer", "_hooks", "_outer", "_seat", "blocked", "current", "handled", "task")
 
     def __init__(self, seat: WorkSeat) -> None:
         self._seat = seat
         self.task: asyncio.Task[None] | None = None
+        self._hooks: HookTask | None = None
+        """The owner of the task, if the stage's hooks run in it too."""
         self.current: Frame | None = None
         """The frame in progress."""
         self.handled = 0
@@ -71,13 +78,26 @@ class StageWork:
         """Start the task."""
         seat = self._seat
         name = seat.run.task_name(seat.label, "stage")
-        self.task = seat.run.loop.create_task(self._run(), name=name)
-        self.task.add_done_callback(self._task_done)
+        self._begin_in(seat.run.loop.create_task(self.run(), name=name))
+
+    def begin_after(self, hooks: HookTask) -> None:
+        """Use the task of the stage's hooks, which calls `run` after `on_start`."""
+        self._hooks = hooks
+        self._begin_in(hooks.task)
+
+    def _begin_in(self, task: asyncio.Task[None]) -> None:
+        self.task = task
+        task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._seat.task_ended(None if task.cancelled() else task.exception())
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Handle frame after frame until the stage takes no more.
+
+        Raises:
+            asyncio.CancelledError: a cancel scope of the stage ended the task of its hooks.
+        """
         seat = self._seat
         box, ledger, loop, processor = seat.box, seat.ledger, seat.run.loop, seat.processor
         process = processor.process_frame
@@ -92,12 +112,14 @@ class StageWork:
                     if frame.is_request and isinstance(frame, (StartFrame, EndFrame)):
                         await self._take_life_cycle(frame)
                         continue
+                    seat.in_hand = frame
                     await process(frame, _DOWN)
                 elif (entry := box.take()) is not None:
                     self.current, direction = entry
                     if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
                         await self._take_life_cycle(self.current)
                         continue
+                    seat.in_hand = self.current
                     await process(*entry)
                 elif idle is not None and await idle():
                     pass
@@ -105,23 +127,19 @@ class StageWork:
                     await box.wait(loop)
                     continue
             except BaseException as error:  # a stage's failure becomes a PipelineError
-                if isinstance(error, GeneratorExit) and not self._has_the_loop():
+                if isinstance(error, GeneratorExit) and not self.is_current:
                     raise  # the loop is gone, and the task with it
+                if self._is_revoked(error):
+                    raise
                 self._handle_exception(error)
                 continue
             self.handled += 1
+            seat.in_hand = NOTHING
             done, self.current = self.current, None
             if isinstance(done, AudioFrame):
                 ledger.given += done.num_samples
             if self._cut is not None and self._cut is _Cut.FRAME:  # the stage swallowed the cancellation
                 self._forget_cut()
-
-    def _has_the_loop(self) -> bool:
-        """Return True if the event loop is running the stage's task now."""
-        try:
-            return asyncio.current_task() is self.task
-        except RuntimeError:
-            return False
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
@@ -132,9 +150,23 @@ class StageWork:
                 self.current = None
                 self._seat.pass_on(frame)
 
+    def _is_revoked(self, error: BaseException) -> bool:
+        """Return True if somebody else than the framework has cancelled the task of the stage's hooks.
+
+        A scope that the stage entered in `on_start` does so again in every turn of the loop. A frame
+        in progress is dropped.
+        """
+        hooks = self._hooks
+        cancelled = isinstance(error, asyncio.CancelledError) and self._cut is None
+        if not cancelled or hooks is None or not hooks.is_cancelled_by_others:
+            return False
+        self.drop_current(DropReason.PROCESSOR_ERROR)
+        return True
+
     def _handle_exception(self, error: BaseException) -> None:
         """Handle an exception that the stage's code raised in this task."""
         frame, self.current = self.current, None
+        self._seat.in_hand = NOTHING
         interrupted = isinstance(error, asyncio.CancelledError)
         if isinstance(error, _FrameCutError):
             self._drop(frame, DropReason.INTERRUPTED)
@@ -151,13 +183,21 @@ class StageWork:
 
     def _forget_cut(self) -> None:
         self._cut = None
-        assert self.task is not None
-        self.task.uncancel()
+        handle = self._hooks or self.task
+        assert handle is not None
+        handle.uncancel()
+
+    @property
+    def is_over(self) -> bool:
+        """True once no more frames are handled in the stage's task."""
+        if self._hooks is not None:
+            return self._hooks.is_over
+        return self.task is not None and self.task.done()
 
     @property
     def is_current(self) -> bool:
         """True while the stage's own task is the running one."""
-        return self.task is not None and asyncio.current_task() is self.task
+        return is_running(self.task)
 
     # -- the frame in progress -----------------------------------------------
 
@@ -210,11 +250,14 @@ class StageWork:
                 box.expect_system(None)
 
     async def _handle_meanwhile(self, frame: Frame, direction: FrameDirection) -> None:
+        seat = self._seat
+        pushed, seat.in_hand = seat.in_hand, frame
         self._outer, self.current = self.current, frame
         try:
-            await self._seat.processor.process_frame(frame, direction)
+            await seat.processor.process_frame(frame, direction)
         finally:
             self.current, self._outer = self._outer, None
+            seat.in_hand = pushed
         if self._cut_outer:
             self._cut_outer = False
             raise _FrameCutError
@@ -230,7 +273,7 @@ class StageWork:
             self._cut_outer = self._may_cut(self._outer)
         elif self.current is not None and self._may_cut(self.current):
             self._cut = _Cut.FRAME
-            task.cancel()
+            (self._hooks or task).cancel()
 
     def _may_cut(self, frame: Frame) -> bool:
         data = isinstance(frame, DataFrame)
@@ -244,8 +287,9 @@ class StageWork:
     def stop(self) -> None:
         """Cancel the stage's task. A second call cancels it again, if it swallowed the first."""
         self._cut = _Cut.STOP
-        if self.task is not None:
-            self.task.cancel()
+        handle = self._hooks or self.task
+        if handle is not None:
+            handle.cancel()
 
 
 class _FrameCutError(asyncio.CancelledError):

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
-from voicepipe.pipeline.processor import FrameProcessor
+from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.pipeline.route import Route
-from voicepipe.pipeline.seat import Held, Sealed, StageSeat, audio_samples, pass_request, reason_of
-from voicepipe.pipeline.stage_work import StageWork
+from voicepipe.pipeline.seat import (
+    Held,
+    Sealed,
+    StageSeat,
+    audio_samples,
+    describe_second_push,
+    pass_request,
+    reason_of,
+)
+from voicepipe.pipeline.stage_work import NOTHING, StageWork
 from voicepipe.report import DropReason, SeamReport
 
 __all__ = ["TaskSeat"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
+_BOTH = object()
+"""The mark of a frame in progress that the stage has pushed in both directions."""
 
 
 class TaskSeat(StageSeat):
@@ -29,6 +41,8 @@ class TaskSeat(StageSeat):
         self.down: Route | Sealed | Held = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
         self.up: Route | Sealed | Held = Held(label)
+        self.in_hand: object = NOTHING
+        """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
         self.pushed = 0
         """The number of frames that the stage has pushed. A stage whose counts stand still is stuck."""
 
@@ -90,7 +104,19 @@ class TaskSeat(StageSeat):
             self.ledger.refuse(frame, reason)
         self.down, self.up = Sealed(self, reason), Sealed(self, reason)
 
-    # -- requests of the stage -----------------------------------------------
+    # -- pushes of the stage ---------------------------------------------------
+
+    def push_again(self, frame: Frame, direction: FrameDirection) -> None:
+        """Note one more push of the frame in progress.
+
+        Raises:
+            RuntimeError: the stage has pushed it in this direction before. The usual cause is a stage
+                that calls `super().process_frame()`, which pushes the frame, and `push_frame` as well.
+        """
+        before = self.in_hand
+        if before is direction or before is _BOTH:
+            raise RuntimeError(describe_second_push(self.label, frame))
+        self.in_hand = _BOTH
 
     def push_unusual(self, frame: Frame, direction: FrameDirection) -> None:
         """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
@@ -107,10 +133,16 @@ class TaskSeat(StageSeat):
 
     # -- the task ------------------------------------------------------------
 
-    def open(self) -> None:
-        """Start the stage's task."""
-        super().open()
-        self.work.begin()
+    def open(self, params: StartParams) -> HookTask | None:
+        """Start the stage's task. Return the task if it runs `on_start`; None if the caller must run it."""
+        kind = type(self.processor)
+        if kind.on_start is not Processor.on_start or kind.cleanup is not Processor.cleanup:
+            self.hooks = HookTask(self, params, self.work.run)
+            self.work.begin_after(self.hooks)
+        else:
+            self.opened = True
+            self.work.begin()
+        return self.hooks
 
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""

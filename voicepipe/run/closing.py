@@ -6,8 +6,8 @@ A task that does not stop within its limit is abandoned, and the report names it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from voicepipe.census.census import abandon
 from voicepipe.census.stack import where
@@ -28,7 +28,19 @@ _LOOK_S = 0.05
 """The interval between two looks at the clock. A longer interval means that the event loop was blocked."""
 _STEPS_S = 0.01
 """The least time to wait: enough for a few steps of the loop."""
-_Tasks = dict[asyncio.Task[Any], StageSeat | None]
+
+
+class _Part(NamedTuple):
+    """One piece of work that must end before the close can go on."""
+
+    task: asyncio.Task[Any]
+    """The task that does it."""
+    seat: StageSeat | None
+    """The stage to which it belongs; None for a task of the run."""
+    cancel: Callable[[], object]
+    """The function that cuts it short."""
+    over: asyncio.Future[Any]
+    """A future that is done when the work is over: the task, or one that stands for a part of it."""
 
 
 class Closing:
@@ -70,21 +82,15 @@ class Closing:
 
     def _note_forced(self) -> None:
         for work in (seat.work for seat in self._chain.task_seats):
-            if work.task is not None and not work.task.done() and not work.stopping:
+            if work.task is not None and not work.is_over and not work.stopping:
                 self.forced.append(work.task.get_name())
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
-        seats = self._chain.seats
-        tasks: _Tasks = dict.fromkeys(self._adopted)
-        for seat in seats:
-            tasks.update(dict.fromkeys(seat.children, seat))
-            if isinstance(seat, TaskSeat) and seat.work.task is not None:
-                tasks[seat.work.task] = seat
-        running: _Tasks = {task: seat for task, seat in tasks.items() if not task.done()}
-        hooks = self._hooks("on_cancel", seats) if cancelled else {}
+        running = self._running()
+        hooks = self._begin_cancels() if cancelled else []
         self._cancel(running)
-        left, unused_s = await self._wait(running | hooks, seconds / 2)
+        left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
             self._cancel(left)  # once more, for a stage that swallowed the first
             left, unused_s = await self._wait(left, seconds / 2)
@@ -94,8 +100,22 @@ class Closing:
         self._take_errors(hooks)
         return unused_s
 
+    def _running(self) -> list[_Part]:
+        """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
+        running = [self._part(task) for task in self._adopted if not task.done()]
+        for seat in self._chain.seats:
+            running += [self._part(task, seat) for task in seat.children if not task.done()]
+            hooks = seat.hooks
+            if isinstance(seat, TaskSeat):
+                if seat.work.task is not None and not seat.work.is_over:
+                    over = seat.work.task if hooks is None else hooks.rest()
+                    running.append(_Part(seat.work.task, seat, seat.work.stop, over))
+            elif hooks is not None and not hooks.is_over:
+                running.append(_Part(hooks.task, seat, hooks.cancel, hooks.rest()))
+        return running
+
     async def _clean_up(self, seconds: float) -> None:
-        hooks = self._hooks("cleanup", self._chain.seats)
+        hooks = self._begin_clean_ups()
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -103,59 +123,83 @@ class Closing:
         self._abandon(left)
         self._take_errors(hooks)
 
-    def _hooks(self, hook: str, seats: Iterable[StageSeat]) -> _Tasks:
-        """Start a task for each opened stage that has the hook."""
-        hooks: _Tasks = {}
-        for seat in seats:
-            if seat.opened and overrides(seat.processor, hook):
-                coroutine = _call(getattr(seat.processor, hook))
-                name = self._course.task_name(seat.label, hook)
-                hooks[start_task(self._course.loop, coroutine, name, always=True)] = seat
-        return hooks
+    def _begin_clean_ups(self) -> list[_Part]:
+        """Begin the clean-up of every opened stage: in the task of its hooks, or else in a new one."""
+        begun: list[_Part] = []
+        for seat in self._chain.seats:
+            if seat.hooks is not None and seat.hooks.order_clean_up():
+                begun.append(self._part(seat.hooks.task, seat))
+            elif seat.opened and overrides(seat.processor, "cleanup"):
+                begun.append(self._begin("cleanup", seat))
+        return begun
 
-    async def _wait(self, tasks: _Tasks, seconds: float) -> tuple[_Tasks, float]:
-        """Wait until all tasks are done, or the time is up; return the unfinished tasks and the time left.
+    def _begin_cancels(self) -> list[_Part]:
+        """Call `on_cancel` of every opened stage."""
+        return [
+            self._begin("on_cancel", seat)
+            for seat in self._chain.seats
+            if seat.opened and overrides(seat.processor, "on_cancel")
+        ]
+
+    def _begin(self, hook: str, seat: StageSeat) -> _Part:
+        """Start a task that runs one hook of a stage."""
+        coroutine = _call(seat, getattr(seat.processor, hook))
+        name = self._course.task_name(seat.label, hook)
+        return self._part(start_task(self._course.loop, coroutine, name, always=True), seat)
+
+    def _part(self, task: asyncio.Task[Any], seat: StageSeat | None = None) -> _Part:
+        """Return the part that a task is as a whole."""
+
+        def cut() -> None:
+            self._cut.add(task)
+            task.cancel()
+
+        return _Part(task, seat, cut, task)
+
+    async def _wait(self, parts: Sequence[_Part], seconds: float) -> tuple[Sequence[_Part], float]:
+        """Wait until all parts are over, or the time is up; return the unfinished parts and the time left.
 
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
         loop = self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
-        left = {task: seat for task, seat in tasks.items() if not task.done()}
+        left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
             if not hurried and self._course.request is Request.CANCEL:  # it came during an end
                 seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
-                await asyncio.wait(left, timeout=most_s)
+                await asyncio.wait([part.over for part in left], timeout=most_s)
             except asyncio.CancelledError:
                 pass  # closing has its own limits; a second cancel cannot interrupt it
             seconds -= min(loop.time() - began_s, most_s)
-            left = {task: seat for task, seat in left.items() if not task.done()}
+            left = [part for part in left if not part.over.done()]
         return left, seconds
 
-    def _cancel(self, tasks: _Tasks) -> None:
-        for task, seat in tasks.items():
-            if isinstance(seat, TaskSeat) and seat.work.task is task:
-                seat.work.stop()
-            else:
-                self._cut.add(task)
-                task.cancel()
+    @staticmethod
+    def _cancel(parts: Iterable[_Part]) -> None:
+        for part in parts:
+            part.cancel()
 
-    def _abandon(self, tasks: _Tasks) -> None:
-        for task in tasks:
-            self.abandoned.append(Abandoned(task.get_name(), where(task)))
-            abandon(task)
+    def _abandon(self, parts: Iterable[_Part]) -> None:
+        for part in parts:
+            self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
+            abandon(part.task)
 
-    def _take_errors(self, hooks: _Tasks) -> None:
-        for task, seat in hooks.items():
-            if not task.done() or task in self._cut:
+    def _take_errors(self, hooks: Iterable[_Part]) -> None:
+        for part in hooks:
+            if not part.task.done() or part.task in self._cut:
                 continue
-            error = error_of(task)
-            if error is not None and seat is not None:
-                self._course.fail(seat.label, error)
+            error = error_of(part.task)
+            if error is not None and part.seat is not None:
+                self._course.fail(part.seat.label, error)
 
 
-async def _call(hook: Callable[[], Awaitable[None]]) -> None:
-    """Await a hook. A hook that is not a coroutine function then fails in its task, not in `close`."""
-    await hook()
+async def _call(seat: StageSeat, hook: Callable[[], Awaitable[None]]) -> None:
+    """Await a hook, unless the stage has cleaned up already.
+
+    A hook that is not a coroutine function then fails in its task, not in `close`.
+    """
+    if not seat.cleans_up:
+        await hook()

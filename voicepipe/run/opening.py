@@ -19,6 +19,8 @@ from voicepipe.run.failures import describe_briefly
 
 __all__ = ["Opening"]
 
+_STEPS_S = 0.01
+"""The least time for a part of the opening: enough for a few steps of the loop."""
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -50,8 +52,12 @@ class Opening:
             return False
         if not await self._send_start():
             return False
-        sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._within_the_limit(self._begin(sources), "begin")
+        for seat in seats:
+            if overrides(seat.processor, "on_running"):
+                self._seat = seat
+                if not await self._within_the_limit(_begin(seat), f"{seat.label}:on_running"):
+                    return False
+        return True
 
     @property
     def _cut_short(self) -> bool:
@@ -82,8 +88,11 @@ class Opening:
             if self._is_over:
                 return
             self._seat = seat
-            seat.open()
-            await seat.processor.on_start(self._course.params)
+            hooks = seat.open(self._course.params)
+            if hooks is None:
+                await seat.processor.on_start(self._course.params)
+            else:
+                await hooks.wait_until_open()
 
     async def _send_start(self) -> bool:
         course = self._course
@@ -97,13 +106,6 @@ class Opening:
             )
         return not self._cut_short
 
-    async def _begin(self, sources: Iterable[StageSeat]) -> None:
-        for seat in sources:
-            if self._is_over:
-                return
-            self._seat = seat
-            await seat.processor.on_running()
-
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in its own task, which can be left behind; return True on success."""
         task = self._adopt(coroutine, f"{self._course.params.run_id}:{what}")
@@ -115,7 +117,8 @@ class Opening:
         if self._course.params.patient:
             await self._wait_patiently(over)
         else:
-            await self._course.until(over, self._deadline)
+            # A stage that needs only a few steps is not to blame for one before it that took all the time.
+            await self._course.until(over, max(self._deadline, self._course.loop.time() + _STEPS_S))
         if not task.done():
             if not self._cut_short:
                 self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))
@@ -139,3 +142,8 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
+
+
+async def _begin(seat: StageSeat) -> None:
+    """Await `on_running`, in a task of its own, so that no stage's cancel scope holds another stage."""
+    await seat.processor.on_running()

@@ -11,6 +11,7 @@ from voicepipe import Limits
 from voicepipe.endpoints.kept_device import OnLoss
 
 __all__ = [
+    "BREAKS",
     "Branches",
     "Event",
     "Feed",
@@ -30,6 +31,8 @@ WELL_BEHAVED = ("passes", "passes", "holds", "slow", "slow", "answers", "tells",
 """What a stage of a run does in which nothing may be lost."""
 AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports")
 """What goes wrong with the n-th frame."""
+BREAKS = "breaks"
+"""With the n-th frame, the scope that it entered in on_start breaks down: it cancels its task each turn."""
 IN_A_HOOK = ("raises in", "hangs in", "stubborn in", "slow in")
 """What goes wrong in a hook."""
 HOOKS = ("on_start", "on_running", "on_end", "on_cancel", "cleanup", "on_interruption", "on_ending")
@@ -61,7 +64,7 @@ class StageSpec:
 
     def __str__(self) -> str:
         kind = "inline" if self.inline else f"mailbox of {self.mailbox}"
-        when = f" at frame {self.nth}" if self.does in AT_A_FRAME else ""
+        when = f" at frame {self.nth}" if self.does in (*AT_A_FRAME, BREAKS) else ""
         much = f" {self.seconds:.3f} s" if self.seconds else ""
         return f"{self.name}: {self.does} {self.what}{when}{much} ({kind})"
 
@@ -368,4 +371,6 @@ class _Maker:
         elif does == "slow in":
             seconds = draw.choice((0.02, 0.3, 9.0 if what == "on_start" else 0.8))
         nth = draw.choice((0, 1, 2, 10, 40))
+        if random.Random(f"{self._seed} {name}").random() < 0.08:  # apart, so that no other seed changes
+            does, what, seconds = BREAKS, "", 0.0
         return StageSpec(name, does, inline, what, nth, seconds, mailbox=draw.choice((1, 3, 32)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Literal
 
 from properties.simulation.journal import Journal, Token
-from properties.simulation.scenario import Branches, Shape, StageSpec
+from properties.simulation.scenario import BREAKS, Branches, Shape, StageSpec
 from voicepipe import (
     CancelFrame,
     DataFrame,
@@ -63,6 +64,8 @@ class _Behaviour:
         self.seen = 0
         """Data frames that came downstream."""
         self._made = 0
+        self._scope: asyncio.Task[object] | None = None
+        self._broken = False
 
     def note(self, what: str, frame: Frame | None = None, direction: FrameDirection | None = None) -> None:
         self.world.journal.note(self.spec.name, what, frame, direction)
@@ -92,6 +95,29 @@ class _Behaviour:
         if does == "freezes":
             self.note("freezes")
             self.world.loop.freeze(self.spec.seconds)
+        if does == BREAKS:
+            self.note("raises")
+            self._cancel_scope()
+
+    def enter_scope(self) -> None:
+        """Remember the task of `on_start`, as a cancel scope does."""
+        self._scope = asyncio.current_task()
+
+    def _cancel_scope(self) -> None:
+        """Cancel the task of the scope now and in every turn, as anyio does until the scope is left."""
+        if self._scope is not None:
+            self._broken = True
+            self._scope.cancel()
+            self.world.loop.call_soon(self._cancel_scope)
+
+    def leave_scope(self) -> None:
+        """Leave the scope, which only its own task may do."""
+        scope, self._scope = self._scope, None
+        if scope is not asyncio.current_task() and not self.spec.does.startswith("stubborn"):
+            self.world.journal.outrages.append(f"{self.spec.name}: cleanup in another task than on_start")
+        if self._broken:
+            self._broken = False
+            raise ConnectionError("the scope broke down")
 
     def fail(self) -> None:
         self.note("raises")
@@ -139,16 +165,22 @@ class _Behaviour:
                 waiting.cancel()
 
 
+def _policy(spec: StageSpec) -> Literal["fail", "report"]:
+    """Report errors, or fail. A scope that breaks down fails its stage under either policy."""
+    return "report" if spec.does == "reports" or (spec.does == BREAKS and spec.nth % 2) else "fail"
+
+
 class Inline(InlineProcessor):
     """A stage that never waits."""
 
     def __init__(self, spec: StageSpec, world: World) -> None:
-        super().__init__(name=spec.name, on_error="report" if spec.does == "reports" else "fail")
+        super().__init__(name=spec.name, on_error=_policy(spec))
         self.does = _Behaviour(spec, world)
         self._held: list[Frame] = []
 
     async def on_start(self, params: StartParams) -> None:
         self._held.clear()
+        self.does.enter_scope()
         await self.does.in_hook("on_start")
 
     async def on_running(self) -> None:
@@ -170,7 +202,10 @@ class Inline(InlineProcessor):
         await self.does.in_hook("on_cancel")
 
     async def cleanup(self) -> None:
-        await self.does.in_hook("cleanup")
+        try:
+            self.does.leave_scope()
+        finally:
+            await self.does.in_hook("cleanup")
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         does = self.does
@@ -194,13 +229,13 @@ class Waiting(FrameProcessor):
     """A stage that may wait."""
 
     def __init__(self, spec: StageSpec, world: World) -> None:
-        policy = "report" if spec.does == "reports" else "fail"
-        super().__init__(name=spec.name, on_error=policy, mailbox=spec.mailbox)  # type: ignore[arg-type]
+        super().__init__(name=spec.name, on_error=_policy(spec), mailbox=spec.mailbox)
         self.does = _Behaviour(spec, world)
         self._held: list[Frame] = []
 
     async def on_start(self, params: StartParams) -> None:
         self._held.clear()
+        self.does.enter_scope()
         if self.does.spec.does == "early":
             await self._push(self.does.token(), _DOWN)
         await self.does.in_hook("on_start")
@@ -233,7 +268,10 @@ class Waiting(FrameProcessor):
         await self.does.in_hook("on_cancel")
 
     async def cleanup(self) -> None:
-        await self.does.in_hook("cleanup")
+        try:
+            self.does.leave_scope()
+        finally:
+            await self.does.in_hook("cleanup")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         does = self.does
