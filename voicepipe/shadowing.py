@@ -9,7 +9,6 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing
     from collections.abc import Iterator
-    from types import ModuleType
 
 __all__ = ["ShadowNaming", "shadow_error"]
 
@@ -64,11 +63,11 @@ def _chain(error: BaseException) -> "Iterator[BaseException]":
 def _suspects(error: BaseException) -> "Iterator[tuple[str, str]]":
     """Yield the modules that an error speaks of, or passed through: names, and paths."""
     if isinstance(error, AttributeError) and isinstance(error.obj, type(sys)):
-        yield _named(error.obj)
+        yield _describe(error.obj)
     if isinstance(error, ImportError) and error.name:
         module = sys.modules.get(error.name.partition(".")[0])
         if module is not None:
-            yield _named(module)
+            yield _describe(module)
         if error.path:
             yield error.name.partition(".")[0], error.path
     if isinstance(error, SyntaxError) and error.filename:
@@ -80,8 +79,10 @@ def _suspects(error: BaseException) -> "Iterator[tuple[str, str]]":
         step = step.tb_next
 
 
-def _named(module: "ModuleType") -> tuple[str, str]:
-    return module.__name__.partition(".")[0], str(getattr(module, "__file__", None) or "")
+def _describe(module: object) -> tuple[str, str]:
+    return str(getattr(module, "__name__", "")).partition(".")[0], str(
+        getattr(module, "__file__", None) or ""
+    )
 
 
 def _stem(path: str) -> str:

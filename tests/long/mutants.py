@@ -56,15 +56,19 @@ def plant_in(folder: Path, mutant: Mutant) -> None:
 def first_red_seed(mutant: Mutant) -> str:
     """What the simulation says of it: "seed N: the rule that it breaks", or "" where no seed turns red."""
     with planted(mutant) as folder:
-        path = os.pathsep.join(str(folder / part) for part in ("", "devices", "tests"))
         command = [sys.executable, "tests/long/simulate.py", str(SEEDS), "--first-red"]
-        environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            command, cwd=folder, env=environment_of(folder), capture_output=True, text=True, check=False
         )
     if done.returncode and not done.stdout:  # ended from outside: it hung
         return [line for line in done.stderr.splitlines() if line.startswith("seed ")][-1] + ": hangs"
     return done.stdout.strip()
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment in which Python, in a test's own processes too, finds the copy before the checkout."""
+    path = os.pathsep.join(str(folder / part) for part in ("", "devices", "tests"))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def turns_red(mutant: Mutant) -> str:
@@ -74,7 +78,12 @@ def turns_red(mutant: Mutant) -> str:
         command = [sys.executable, "-m", "pytest", *options, *mutant.tests.split()]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, timeout=RED_BY_TIMEOUT_S, check=False
+                command,
+                cwd=folder,
+                env=environment_of(folder),
+                capture_output=True,
+                timeout=RED_BY_TIMEOUT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return "red (hangs)"

@@ -66,6 +66,7 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
         # Whatever ends a process in order may need the module that cannot be had.
         print(f"voicepipe: {shadow}", file=sys.stderr, flush=True)
         sys.modules["os"]._exit(1)
+        raise  # for type checkers
     from voicepipe.runner.process_end import end_process
 
     end_process(status)
