@@ -48,17 +48,15 @@ class Manager:
         """Call systemctl; return what it printed. Raises: ServiceError."""
         command = ["systemctl", *self.scope, *arguments]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, env=self.environment()
-            )
+            status, output, complaint = _run(command, self.environment())
         except OSError as error:
             raise UnreachableError(_missing("systemctl", error)) from None
-        if done.returncode:
-            said = printable(" ".join(done.stderr.split())) or f"status {done.returncode}"
+        if status:
+            said = printable(" ".join(complaint.split())) or f"status {status}"
             if _NO_BUS.search(said):
                 raise UnreachableError(self._unreachable(said))
             raise ServiceError(f"`{' '.join(command)}` failed: {said}")
-        return done.stdout
+        return output
 
     def show(self, command: list[str]) -> int:
         """Let a program of systemd print; return 0, or 1 where it failed. Raises: ServiceError."""
@@ -92,6 +90,21 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run a command; return its status and what it said on stdout and stderr. Raises: OSError."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, errors="replace", env=environment
+    ) as process:
+        try:
+            output, complaint = process.communicate()
+        except BaseException:  # after Ctrl-C, `subprocess.run` would leave it behind
+            process.kill()
+            process.wait()
+            raise
+        return process.returncode, output, complaint
 
 
 def _missing(program: str, error: OSError) -> str:
