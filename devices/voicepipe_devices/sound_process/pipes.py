@@ -84,7 +84,8 @@ class Noise:
             _reading(self._pipe).resume_reading()
 
     def stop(self) -> None:
-        """Read no more."""
+        """Read no more. What comes until the pipe is closed sets no timer."""
+        self._pipe = None
         if self._timer is not None:
             self._timer.cancel()
 
