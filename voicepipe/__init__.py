@@ -16,6 +16,7 @@ The modules at the root are the vocabulary, which all folders share:
     report       the report of a run
     air          the times at which the speakers of a run sound
     checks, text, version, sample          small tools, and a bundled voice
+    shadowing    the user's module that stands in the way of the standard library's
 
 Each folder is one part, and its docstring lists its files:
 
@@ -269,7 +270,10 @@ def lazy_names(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         import importlib
 
-        value: object = getattr(importlib.import_module(home), name)
+        from voicepipe.shadowing import ShadowNaming
+
+        with ShadowNaming():
+            value: object = getattr(importlib.import_module(home), name)
         namespace[name] = value
         return value
 

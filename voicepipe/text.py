@@ -5,9 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-__all__ = ["class_name", "name_of", "printable", "quote"]
+__all__ = ["LONGEST_ERROR", "class_name", "name_of", "printable", "quote"]
 
 _LONGEST_FOREIGN_TEXT = 200
+LONGEST_ERROR = 500
+"""Of our own: it may quote a path twice, the second time in the command that helps."""
 
 _NAME_OF_CLASS: Callable[[type], str] = vars(type)["__name__"].__get__
 """The name of a class, whatever its metaclass makes of `__name__`."""
@@ -15,20 +17,20 @@ _NAME_OF_CLASS: Callable[[type], str] = vars(type)["__name__"].__get__
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
-def printable(text: object) -> str:
+def printable(text: object, longest: int = _LONGEST_FOREIGN_TEXT) -> str:
     """Return text from outside (a device's name, a driver's message) made safe for a terminal and a log.
 
     Control characters, ANSI sequences and bidirectional marks are escaped; what is longer
-    than 200 characters is cut. Never raises: an object without a text is named by its class.
+    than `longest` characters is cut. Never raises: an object without a text is named by its class.
     """
     raw = text if type(text) is str else _text_from(str, text)
-    if len(raw) <= _LONGEST_FOREIGN_TEXT and raw.isprintable():
+    if len(raw) <= longest and raw.isprintable():
         return raw
     shown = "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNPRINTABLE else c
-        for c in raw[: _LONGEST_FOREIGN_TEXT + 1]
+        for c in raw[: longest + 1]
     )
-    return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[: _LONGEST_FOREIGN_TEXT - 1] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def quote(value: object) -> str:

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import stat
-import struct
 import sys
 import tracemalloc
 import wave
@@ -19,43 +18,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from support.wav_files import (
+    EXTENSIBLE,
+    FLOAT,
+    PCM,
+    UNKNOWN,
+    chunk,
+    extensible_chunk,
+    format_chunk,
+    riff,
+)
 from voicepipe import AudioFormat, AudioFormatError
 from voicepipe.audio.wav_file import WavReader, WavWriter
 
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-UNKNOWN = 0xFFFFFFFF
 MONO = AudioFormat(16_000, 1)
 STEREO = AudioFormat(8_000, 2)
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs what Linux has")
 
 # int16 at its edges, and around zero.
 EDGES = np.array([0, 1, -1, 255, -256, 12_345, 32_766, 32_767, -32_767, -32_768], np.int16)
-
-
-def chunk(kind: bytes, body: bytes, size: int | None = None) -> bytes:
-    """A chunk, padded to an even size; `size`: what its header claims."""
-    return kind + struct.pack("<I", len(body) if size is None else size) + body + b"\0" * (len(body) % 2)
-
-
-def format_chunk(
-    tag: int = PCM, bits: int = 16, rate: int = 16_000, channels: int = 1, align: int | None = None
-) -> bytes:
-    width = channels * bits // 8 if align is None else align
-    return chunk(
-        b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * width & UNKNOWN, width & 0xFFFF, bits)
-    )
-
-
-def extensible_chunk(tag: int, bits: int, channels: int = 1, tail: bytes = GUID_TAIL) -> bytes:
-    width = channels * bits // 8
-    plain = struct.pack("<HHIIHH", EXTENSIBLE, channels, 16_000, 16_000 * width, width, bits)
-    return chunk(b"fmt ", plain + struct.pack("<HHI", 22, bits, 0) + struct.pack("<H", tag) + tail)
-
-
-def riff(*chunks: bytes, size: int | None = None) -> bytes:
-    body = b"WAVE" + b"".join(chunks)
-    return b"RIFF" + struct.pack("<I", len(body) if size is None else size) + body
 
 
 def made(path: Path, content: bytes) -> Path:
@@ -88,8 +69,8 @@ LOSSLESS: dict[str, tuple[int, int, Callable[[npt.NDArray[np.int16]], bytes]]] =
     "int 16": (PCM, 16, lambda audio: audio.astype("<i2").tobytes()),
     "int 24": (PCM, 24, as_24),
     "int 32": (PCM, 32, lambda audio: (audio.astype("<i4") << 16).tobytes()),
-    "float 32": (FLOAT, 32, lambda audio: (np.maximum(audio, -32_767) / 32_767).astype("<f4").tobytes()),
-    "float 64": (FLOAT, 64, lambda audio: (np.maximum(audio, -32_767) / 32_767).astype("<f8").tobytes()),
+    "float 32": (FLOAT, 32, lambda audio: (audio / 32_768).astype("<f4").tobytes()),
+    "float 64": (FLOAT, 64, lambda audio: (audio / 32_768).astype("<f8").tobytes()),
 }
 
 
@@ -103,13 +84,12 @@ def test_every_encoding_that_can_hold_int16_gives_it_back(
     audio = np.concatenate([EDGES, noise(20_000)])[: 20_000 // channels * channels]
     head = extensible_chunk(tag, bits, channels) if extensible else format_chunk(tag, bits, channels=channels)
     path = made(tmp_path / "in.wav", riff(head, chunk(b"data", encode(audio))))
-    expected = np.maximum(audio, -32_767) if tag == FLOAT else audio
     with WavReader(path) as reader:
         assert reader.format == AudioFormat(16_000, channels)
         assert reader.num_samples == len(audio) // channels
         parts = [reader.read(777) for _ in range(30)]
         assert reader.read(1) == b""
-    assert np.array_equal(np.frombuffer(b"".join(parts), np.int16), expected)
+    assert np.array_equal(np.frombuffer(b"".join(parts), np.int16), audio)
 
 
 def test_8_bits_are_unsigned(tmp_path: Path) -> None:
@@ -136,8 +116,9 @@ def test_floats_that_are_no_audio_become_some(tmp_path: Path, bits: int, dtype: 
     largest = float(np.finfo(dtype).max)
     floats = np.array([np.nan, np.inf, -np.inf, 1.5, -1.5, largest, -largest, 1.0, -1.0, 0.5, 5e-324], dtype)
     path = made(tmp_path / "in.wav", riff(format_chunk(FLOAT, bits), chunk(b"data", floats.tobytes())))
-    full = 32_767
-    assert read_all(path).tolist() == [0, full, -full, full, -full, full, -full, full, -full, 16_384, 0]
+    most, least = 32_767, -32_768
+    expected = [0, most, least, most, least, most, least, most, least, 16_384, 0]
+    assert read_all(path).tolist() == expected
 
 
 def test_every_kind_of_nan_is_silence(tmp_path: Path) -> None:
@@ -236,10 +217,10 @@ def test_a_reader_closes_twice_and_reads_no_more(tmp_path: Path) -> None:
 BAD = {
     "empty": (b"", "is empty"),
     "a byte": (b"R", "no WAV file"),
-    "MP3": (b"ID3\4" + bytes(500), r"no WAV file: it begins with b'ID3\\x04.*`sox in.mp3 out.wav`"),
-    "RF64": (b"RF64" + header()[4:], "no WAV file"),
-    "RIFX": (b"RIFX" + header()[4:], "no WAV file"),
-    "AVI": (header()[:8] + b"AVI " + header()[12:], "no WAV file"),
+    "MP3": (b"ID3\4" + bytes(500), "an MP3 file; use a WAV file: `ffmpeg -i in.wav out.wav`"),
+    "RF64": (b"RF64" + header()[4:], "an RF64 file"),
+    "RIFX around RIFF": (b"RIFX" + header()[4:], "encoding 0x0100"),
+    "AVI": (header()[:8] + b"AVI " + header()[12:], "an AVI file"),
     "text": (b"hello, \x1b[31mworld", "no WAV file"),
     "no chunks": (riff(), "no format"),
     "only a format": (riff(format_chunk()), "no audio"),
@@ -248,14 +229,14 @@ BAD = {
     "audio before its format": (riff(chunk(b"data", b"12"), format_chunk()), "before its format"),
     "a short format": (riff(chunk(b"fmt ", bytes(15)), chunk(b"data", b"")), "15 bytes, not 16"),
     "no format": (riff(chunk(b"fmt ", b""), chunk(b"data", b"")), "0 bytes, not 16"),
-    "ADPCM": (riff(format_chunk(2, 4), chunk(b"data", b"1234")), "ADPCM of 4 bits.*sox"),
-    "A-law": (riff(format_chunk(6, 8), chunk(b"data", b"1234")), "A-law of 8 bits"),
-    "mu-law": (riff(format_chunk(7, 8), chunk(b"data", b"1234")), "mu-law of 8 bits"),
-    "MP3 within": (riff(format_chunk(0x55, 0), chunk(b"data", b"1234")), "MP3 of 0 bits"),
+    "ADPCM": (riff(format_chunk(2, 4), chunk(b"data", b"1234")), "holds ADPCM; use PCM.*ffmpeg"),
+    "A-law": (riff(format_chunk(6, 8), chunk(b"data", b"1234")), "holds A-law;"),
+    "mu-law": (riff(format_chunk(7, 8), chunk(b"data", b"1234")), "holds mu-law;"),
+    "MP3 within": (riff(format_chunk(0x55, 0), chunk(b"data", b"1234")), "holds MP3;"),
     "an unknown encoding": (riff(format_chunk(0x4242), chunk(b"data", b"1234")), "encoding 0x4242"),
-    "12 bits": (riff(format_chunk(bits=12), chunk(b"data", b"1234")), "PCM of 12 bits"),
+    "0 bits": (riff(format_chunk(bits=0), chunk(b"data", b"1234")), "PCM of 0 bits"),
+    "40 bits": (riff(format_chunk(bits=40), chunk(b"data", b"1234")), "PCM of 40 bits"),
     "65,528 bits": (riff(format_chunk(bits=65_528), chunk(b"data", b"1234")), "PCM of 65528 bits"),
-    "64-bit integers": (riff(format_chunk(bits=64), chunk(b"data", bytes(8))), "PCM of 64 bits"),
     "16-bit floats": (riff(format_chunk(FLOAT, 16), chunk(b"data", b"1234")), "floats of 16 bits"),
     "rate 0": (riff(format_chunk(rate=0), chunk(b"data", b"1234")), "rate must be .* not 0"),
     "rate 4 GHz": (
@@ -265,15 +246,13 @@ BAD = {
     "no channel": (riff(format_chunk(channels=0), chunk(b"data", b"1234")), "channels must be .* not 0"),
     "33 channels": (riff(format_chunk(channels=33), chunk(b"data", bytes(99))), "channels must be .* not 33"),
     "65,535 channels": (riff(format_chunk(channels=65_535), chunk(b"data", b"")), "channels must be"),
-    "a sample of 0 bytes": (
-        riff(format_chunk(align=0), chunk(b"data", b"1234")),
-        "take 2 bytes, and it says 0",
+    "extensible without a sub-format": (
+        riff(format_chunk(EXTENSIBLE), chunk(b"data", b"12")),
+        "without a known",
     ),
-    "an odd sample": (riff(format_chunk(align=3), chunk(b"data", b"1234")), "take 2 bytes, and it says 3"),
-    "extensible without a sub-format": (riff(format_chunk(EXTENSIBLE), chunk(b"data", b"12")), "0xfffe"),
     "extensible with a strange one": (
-        riff(extensible_chunk(PCM, 16, tail=bytes(14)), chunk(b"data", b"12")),
-        "encoding 0xfffe",
+        riff(extensible_chunk(PCM, 16, tail=b"x" * 14), chunk(b"data", b"12")),
+        "without a known sub-format",
     ),
     "extensible A-law": (riff(extensible_chunk(6, 8), chunk(b"data", b"12")), "A-law"),
     "a million chunks": (

@@ -67,6 +67,19 @@ def files(tmp_path: Path, audio: Samples, *, paced: bool = False) -> WavBackend:
     return WavBackend(said(tmp_path / "in.wav", audio), tmp_path / "out.wav", paced=paced)
 
 
+@pytest.mark.parametrize("cut", [1_000, 3_000])
+async def test_a_file_that_is_cut_off_is_a_warning_of_the_run(
+    tmp_path: Path, cut: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = files(tmp_path, noise(1))
+    os.truncate(tmp_path / "in.wav", 44 + 32_000 - cut)
+    await talk(backend).run()
+    has = (32_000 - cut) / 32_000
+    remark = f"it is cut off: its header says 1.00 s, it has {has:.2f} s"
+    assert caplog.messages == [f"{tmp_path / 'in.wav'}: {remark}"]
+    assert len(content(tmp_path / "out.wav")) == 16_000 - cut // 2
+
+
 def talk(backend: WavBackend, *between: Processor) -> PipelineTask:
     return PipelineTask(Pipeline([MicrophoneInput(backend), *between, Loopback(), SpeakerOutput(backend)]))
 

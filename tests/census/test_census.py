@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +22,7 @@ import pytest
 
 from support.stages import forever, stubborn
 from voicepipe import Census, assert_nothing_left, take_census
-from voicepipe.census import origins
+from voicepipe.census import census, origins
 from voicepipe.census.census import abandon, register_stream, unregister_stream
 
 KINDS = [field.name for field in fields(Census)]
@@ -520,3 +520,46 @@ def test_a_stream_that_another_thread_opens_in_the_midst_of_a_census_is_counted(
     assert left["streams"] == ("kitchen microphone",) * 6
     for stream in (*streams, late):
         unregister_stream(stream)
+
+
+# -- without /proc -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a jail without /proc; tests may not unmount it."""
+    monkeypatch.setattr(census, "_PROC", "/nowhere")
+
+
+@on_linux
+@pytest.mark.usefixtures("no_proc")
+def test_without_proc_the_census_is_poorer_and_taken(tmp_path: Path) -> None:
+    before = take_census()
+    assert before.children == ()
+    assert "0 -> " in before.descriptors[0]
+    with (tmp_path / "x").open("w"):
+        (left,) = take_census().since(before).descriptors
+        assert left.endswith("-> a file")
+    assert_nothing_left(before)
+
+
+@on_linux
+@pytest.mark.usefixtures("no_proc")
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: os.open(os.devnull, os.O_RDONLY), "a device"),
+        (lambda: os.open(os.path.curdir, os.O_RDONLY), "a folder"),
+        (lambda: socket.socket().detach(), "a socket"),
+        (lambda: os.eventfd(0), "anon_inode"),
+        (lambda: os.memfd_create("x"), "a file"),
+    ],
+    ids=["device", "folder", "socket", "eventfd", "memory"],
+)
+def test_without_proc_a_descriptor_is_named_by_its_kind(make: Callable[[], int], kind: str) -> None:
+    before = take_census()
+    number = make()
+    try:
+        assert take_census().since(before).descriptors == (f"{number} -> {kind}",)
+    finally:
+        os.close(number)

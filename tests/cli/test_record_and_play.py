@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
 from voicepipe.audio.wav_file import WavReader, WavWriter
 from voicepipe.cli import main
 from voicepipe.cli.commands.record import Recorder, recording_path
+from voicepipe.cli.parts.private_files import create_private_file
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard
@@ -68,6 +72,65 @@ def test_a_service_records_into_its_state_directory() -> None:
     assert recording_path("/srv/day.wav", service) == "/srv/day.wav"
     assert recording_path("day.wav", {"STATE_DIRECTORY": "/var/lib/x"}) == "day.wav"
     assert recording_path("day.wav", {"NOTIFY_SOCKET": "/run/notify"}) == "day.wav"
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o027, 0o077, 0o277, 0o777], ids=oct)
+@pytest.mark.parametrize("to", ["new/out.wav", "a/b/c/out.wav", "a/../b/out.wav", "there/new/out.wav"])
+def test_every_folder_that_is_made_is_its_owners_alone(tmp_path: Path, to: str, mask: int) -> None:
+    wav(tmp_path / "in.wav")
+    (tmp_path / "there").mkdir(mode=0o755)
+    (tmp_path / "there").chmod(0o755)
+    with umask(mask):
+        assert record(tmp_path, to=to) == 0
+    made = [path for path in tmp_path.rglob("*") if path.name not in ("in.wav", "there")]
+    folders = {path.name for path in made if path.is_dir()}
+    assert folders == {part for part in Path(to).parts[:-1] if part not in ("there", "..")}
+    for path in made:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o755, "one that exists stays as it is"
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777], ids=oct)
+def test_the_settings_are_their_owners_alone(
+    tmp_path: Path, mask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config" / "deep"))
+    monkeypatch.delenv("VOICEPIPE_CONFIG", raising=False)
+    with umask(mask):
+        assert main(["config", "set", "mic", "usb"]) == 0
+    made = list(tmp_path.rglob("*"))
+    assert len(made) == 4
+    for path in made:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o777], ids=oct)
+def test_a_picture_of_sound_is_its_owners_alone(tmp_path: Path, mask: int) -> None:
+    with umask(mask), create_private_file(tmp_path / "new.png") as file:
+        file.write(b"sound")
+    assert stat.S_IMODE((tmp_path / "new.png").stat().st_mode) == 0o600
+    (tmp_path / "new.png").chmod(0o644)
+    with create_private_file(tmp_path / "new.png") as file:
+        file.write(b"ton")
+    assert (tmp_path / "new.png").read_bytes() == b"ton"
+    assert stat.S_IMODE((tmp_path / "new.png").stat().st_mode) == 0o644, "one that exists stays as it is"
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav(tmp_path / "in.wav")
+    assert record(tmp_path, to="in.wav/out.wav") == 1
+    assert capsys.readouterr().err == f"voicepipe record: {tmp_path / 'in.wav'}: not a folder\n"
 
 
 def test_so_many_seconds(tmp_path: Path) -> None:

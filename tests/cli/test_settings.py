@@ -185,6 +185,58 @@ def test_what_is_wrong_in_a_variable_is_named(
     assert said in complaint(capsys)
 
 
+@pytest.mark.parametrize("text", ['mic = "Mikrófon"\n', 'mic = "Mikrófon"\r\nrate = 48000\r\n', ""])
+def test_a_file_of_notepad_is_read(settings: Settings, text: str) -> None:
+    settings.path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert echo().mic == ("Mikrófon" if text else "")
+    assert main(["config", "set", "speaker", "usb"]) == 0
+    assert echo().speaker == "usb"
+    end = b"\r\n" if "\r" in text else b"\n"
+    assert settings.path.read_bytes() == text.encode() + b'speaker = "usb"' + end
+    assert main(["config", "set", "speaker", "hat"]) == 0
+    assert settings.path.read_bytes() == text.encode() + b'speaker = "hat"' + end
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (
+            'mic = "x"\n'.encode("utf-16"),
+            'it is UTF-16 or UTF-32, as Notepad\'s "Unicode" is: save it as UTF-8',
+        ),
+        ('mic = "x"\n'.encode("utf-16-le"), "it is UTF-16"),
+        ('mic = "x"\n'.encode("utf-16-be"), "it is UTF-16"),
+        ('mic = "x"\n'.encode("utf-32"), "it is UTF-16 or UTF-32"),
+        ('rate = 48000\nmic = "Mikrófon"\n'.encode("latin-1"), "line 2 is not UTF-8 (byte 0xF3): save it as"),
+        (b'\xef\xbb\xbfrate = 48000\r\n\r\nmic = "\xe9"\r\n', "line 3 is not UTF-8 (byte 0xE9)"),
+        (b'rate = 48000\nmic = "a\0b"\n', "line 2 has a NUL byte: remove it"),
+        (b"rate = 48000\n" + bytes(500), "line 2 has a NUL byte"),
+        (b'rate = 48000\nmic = "a\x07b"\n', "line 2"),
+    ],
+    ids=["UTF-16", "LE", "BE", "UTF-32", "Latin 1", "with a mark", "NUL", "a crash", "a bell"],
+)
+@pytest.mark.parametrize("command", [("echo",), ("config",), ("config", "set", "mic", "usb")])
+def test_a_file_in_another_encoding_is_named_with_the_line(
+    settings: Settings, raw: bytes, said: str, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.path.write_bytes(raw)
+    if command == ("echo",):
+        error = complaint(capsys)
+    else:
+        assert main(list(command)) == 1
+        error = capsys.readouterr().err
+    assert f"{settings.path} cannot be read: " in error
+    assert said in error
+    assert error.count("\n") == 1
+    assert settings.path.read_bytes() == raw
+
+
+def test_a_user_without_a_home_has_no_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user whom nobody knows
+    assert echo().mic == ""
+
+
 def test_a_folder_in_place_of_the_file_and_a_file_that_is_no_text_are_named(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

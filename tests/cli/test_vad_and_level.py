@@ -57,6 +57,41 @@ def test_the_segments_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(each["begin_s"] == each["begin"] / 16_000 for each in found["segments"])
 
 
+@pytest.mark.parametrize(
+    ("content", "remark"),
+    [
+        (SAMPLE.read_bytes()[:100_000], "it is cut off: its header says 7.24 s, it has 3.12 s"),
+        (SAMPLE.read_bytes() * 2, "another WAV file follows its audio, and is not read"),
+        (SAMPLE.read_bytes() + b"and more!", "9 bytes behind its audio are not read"),
+    ],
+    ids=["cut off", "joined", "more"],
+)
+@pytest.mark.parametrize("command", ["vad", "vad --json", "play --backend wav:,out.wav"])
+def test_a_fault_of_the_file_is_a_line_beside_the_result(
+    command: str, content: bytes, remark: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.wav").write_bytes(content)
+    words = [sys.executable, "-m", "voicepipe", *command.split(), "in.wav"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    name = command.split()[0]
+    assert done.stderr.startswith(f"voicepipe {name}: in.wav: {remark}")
+    assert len(done.stderr.splitlines()) == 1
+    if command.endswith("json"):
+        json.loads(done.stdout)
+
+
+def test_the_command_that_helps_is_shown_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("a rather long name " * 4) / "in.wav"
+    path.parent.mkdir()
+    path.write_bytes(b"fLaC" + bytes(99))
+    assert main(["vad", str(path)]) == 1
+    assert capsys.readouterr().err.endswith("in.wav' out.wav` makes one\n")
+    assert main(["record", str(tmp_path / "out.wav"), "--backend", f"wav:{path}"]) == 1
+    assert caplog.messages[0].endswith("in.wav' out.wav` makes one")
+
+
 def test_the_segments_as_labels_for_audacity(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["vad", str(SAMPLE), "--labels"]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]

@@ -27,6 +27,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long.device_mutants import DEVICE_MUTANTS
+from long.file_mutants import FILE_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
@@ -39,7 +40,14 @@ RED_BY_TIMEOUT_S = 60
 SEEDS = 500
 
 
-MUTANTS = (*RUN_MUTANTS, *SERVICE_MUTANTS, *OBJECT_MUTANTS, *HEARING_MUTANTS, *DEVICE_MUTANTS)
+MUTANTS = (
+    *RUN_MUTANTS,
+    *SERVICE_MUTANTS,
+    *OBJECT_MUTANTS,
+    *HEARING_MUTANTS,
+    *DEVICE_MUTANTS,
+    *FILE_MUTANTS,
+)
 
 
 def plant_in(folder: Path, mutant: Mutant) -> None:
@@ -58,15 +66,19 @@ def plant_in(folder: Path, mutant: Mutant) -> None:
 def first_red_seed(mutant: Mutant) -> str:
     """What the simulation says of it: "seed N: the rule that it breaks", or "" where no seed turns red."""
     with planted(mutant) as folder:
-        path = os.pathsep.join(str(folder / part) for part in ("", "devices", "tests"))
         command = [sys.executable, "tests/long/simulate.py", str(SEEDS), "--first-red"]
-        environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            command, cwd=folder, env=environment_of(folder), capture_output=True, text=True, check=False
         )
     if done.returncode and not done.stdout:  # ended from outside: it hung
         return [line for line in done.stderr.splitlines() if line.startswith("seed ")][-1] + ": hangs"
     return done.stdout.strip()
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment in which Python, in a test's own processes too, finds the copy before the checkout."""
+    path = os.pathsep.join(str(folder / part) for part in ("", "devices", "tests"))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def turns_red(mutant: Mutant) -> str:
@@ -76,7 +88,12 @@ def turns_red(mutant: Mutant) -> str:
         command = [sys.executable, "-m", "pytest", *options, *mutant.tests.split()]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, timeout=RED_BY_TIMEOUT_S, check=False
+                command,
+                cwd=folder,
+                env=environment_of(folder),
+                capture_output=True,
+                timeout=RED_BY_TIMEOUT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return "red (hangs)"

@@ -375,6 +375,85 @@ def test_a_marked_test_in_a_loop_that_is_not_virtual_says_what_is_missing(pytest
     assert "pytest-asyncio 1.4 or later" in why
 
 
+NOT_VIRTUAL = """
+import asyncio, unittest
+import pytest
+
+virtual = pytest.mark.virtual_time
+
+
+class TestOfUnittest(unittest.IsolatedAsyncioTestCase):
+    @virtual
+    async def test_isolated(self):
+        await asyncio.sleep(10_000)
+
+    async def test_unmarked(self): ...
+
+
+@virtual
+class TestAllOfUnittest(unittest.IsolatedAsyncioTestCase):
+    async def test_of_a_marked_class(self):
+        await asyncio.sleep(10_000)
+
+    def test_plain_of_a_marked_class(self): ...
+
+
+class TestCase(unittest.TestCase):
+    @virtual
+    async def test_never_awaited(self): ...
+
+    @virtual
+    def test_plain_of_unittest(self): ...
+
+
+@virtual
+def test_plain(): ...
+
+
+@virtual
+@pytest.mark.parametrize("n", [1])
+def test_plain_with_parameters(n): ...
+
+
+@virtual
+class TestMarked:
+    async def test_async(self):
+        await asyncio.sleep(10_000)
+
+    def test_plain_beside_it(self): ...
+"""
+GENERATOR = """
+
+@virtual
+async def test_generator():
+    yield
+"""
+TO_DO = {
+    "test_isolated": "unittest: write",
+    "test_of_a_marked_class": "unittest: write",
+    "test_never_awaited": "unittest: write",
+    "test_plain_of_unittest": "plain function: make it",
+    "test_plain": "plain function: make it",
+    "test_plain_with_parameters[1]": "plain function: make it",
+}
+
+
+@pytest.mark.parametrize("options", [AUTO, STRICT, WITHOUT], ids=["auto", "strict", "alone"])
+def test_what_cannot_run_in_virtual_time_is_refused_in_words(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    # In its mode "auto" pytest-asyncio itself warns of the generator.
+    refused = TO_DO if options is AUTO else {**TO_DO, "test_generator": "async generator: remove"}
+    found = outcomes(pytester, NOT_VIRTUAL + GENERATOR * (options is not AUTO), *options)
+    for name, words in refused.items():
+        outcome, message = found[name]
+        assert outcome == "failure"
+        assert "the marker virtual_time" in message
+        assert words in message
+    passed = {name for name, (outcome, _) in found.items() if outcome == "passed"}
+    assert passed == {"test_unmarked", "test_plain_of_a_marked_class", "test_async", "test_plain_beside_it"}
+
+
 def test_importing_the_plugin_imports_next_to_nothing() -> None:
     program = (
         "import sys, pytest; before = set(sys.modules); import voicepipe.testing.plugin\n"

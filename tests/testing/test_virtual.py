@@ -7,8 +7,9 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -466,3 +467,31 @@ def test_the_same_seed_tells_the_same_story_and_another_one_does_not() -> None:
 def test_many_loops_leave_nothing() -> None:
     for _ in range(20):
         run_virtual(asyncio.sleep(60))
+
+
+async def nothing() -> None: ...
+
+
+async def numbers() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (nothing, r"takes a coroutine, not <function nothing.*: call it, run_virtual\(main\(\)\)"),
+        (numbers, r"takes a coroutine, not <function numbers"),
+        (numbers(), r"takes a coroutine, not <async_generator"),
+        (5, "takes a coroutine, not 5"),
+        (None, "takes a coroutine, not None"),
+    ],
+    ids=["function", "generator function", "generator", "number", "None"],
+)
+def test_what_is_no_coroutine_is_refused_in_words(given: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        run_virtual(given)
+
+
+async def test_inside_another_loop_it_is_refused_in_words() -> None:
+    with pytest.raises(RuntimeError, match="cannot run inside another event loop: call it in a plain"):
+        run_virtual(nothing())

@@ -12,7 +12,8 @@ import struct
 from typing import Self
 
 from voicepipe.audio.format import AudioFormat, samples_in
-from voicepipe.audio.wav_header import PCM, layout_of
+from voicepipe.audio.wav_encoding import PCM
+from voicepipe.audio.wav_header import layout_of
 from voicepipe.checks import check_count
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable
@@ -33,9 +34,10 @@ _NEW = os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 class WavReader:
     """Reads a WAV file as interleaved int16, whatever it holds.
 
-    PCM of 8, 16, 24 and 32 bits, and floats of 32 and 64 (NaN is 0, what is beyond full scale
-    is clipped). A file whose header was never finished, or that was cut off, is read as far as
-    it goes. The file is read when asked, in the thread that asks.
+    PCM of 8, 16, 24, 32 and 64 bits, and floats of 32 and 64 (NaN is 0, what is beyond full
+    scale is clipped), of either byte order. A header that is wrong about its byte rate or block
+    align is read all the same. A file whose header was never finished, or that was cut off, is
+    read as far as it goes. The file is read when asked, in the thread that asks.
 
     Raises:
         AudioFormatError: it is no regular file, no WAV file, or holds what none of these are.
@@ -45,7 +47,7 @@ class WavReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
         try:
-            self._layout = layout_of(self._file, printable(os.fspath(path)))
+            self._layout = layout_of(self._file, os.fsdecode(path))
             self._file.seek(self._layout.start)
         except BaseException:
             self._file.close()
@@ -61,6 +63,11 @@ class WavReader:
     def num_samples(self) -> int:
         """Whole samples that were there when it was opened, whatever the header says."""
         return self._layout.num_samples
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Faults of the file that it is read in spite of: it is cut off, or another one follows in it."""
+        return self._layout.remarks
 
     def read(self, samples: int) -> bytes:
         """Read the next samples, as interleaved int16: as many, or as there are; b"" at the end.
@@ -204,13 +211,16 @@ class WavWriter:
 
 def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """Open a regular file; anything else is refused, and nothing waits for it."""
+    is_new = False
     try:
         _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
     except FileNotFoundError:
-        pass  # opening it makes it, or says so
+        is_new = True  # opening it makes it, or says so
     descriptor = os.open(path, flags | _AS_BYTES | _AT_ONCE, 0o600)
     try:
         _check_regular(os.fstat(descriptor), path)
+        if is_new:
+            os.chmod(path, 0o600)  # a umask may have taken the owner's own rights
     except BaseException:
         os.close(descriptor)
         raise

@@ -4,49 +4,40 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from voicepipe.audio.format import AudioFormat, pcm_bytes
+from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, kind_of_file, sox_command
+from voicepipe.audio.wav_encoding import Encoding, encoding_of
 from voicepipe.errors import AudioFormatError
+from voicepipe.text import printable
 
-__all__ = ["EXTENSIBLE", "FLOAT", "PCM", "Layout", "layout_of"]
+__all__ = ["Layout", "layout_of"]
 
-PCM, FLOAT, EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
-"""The numbers of the encodings that are read; the last one hides one of the others."""
-_OTHER_ENCODINGS = {0x0002: "ADPCM", 0x0006: "A-law", 0x0007: "mu-law", 0x0011: "IMA ADPCM", 0x0055: "MP3"}
-_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-"""Behind an encoding's number in the sub-format of WAVE_FORMAT_EXTENSIBLE."""
+_ORDERS = {b"RIFF": "<", b"RIFX": ">"}
+"""The byte order, by the first bytes of the file."""
 _MOST_CHUNKS = 1_000
-"""Before the audio. A file could hold millions of empty ones."""
-_MAKE = "`sox in.mp3 out.wav` makes one"
+"""Before the audio, and behind it. A file could hold millions of empty ones."""
+_SCANNED = 64 * 1024 * 1024
+"""Bytes of audio without a known end that are searched for the header of a second file: 35 min at 16 kHz."""
+_PIECE = 96 * 1024
+"""Bytes that are read at a time: whole samples of three bytes and of four."""
+_MOST_FILLING = 1024 * 1024
+"""Bytes of zeros at the end of a file that nobody needs to know of."""
 
-_Decode = Callable[[bytes], npt.NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoding:
-    """The encoding of a file's audio, and its decoder."""
-
-    format: AudioFormat
-    width: int
-    """Bytes of a sample of one channel."""
-    to_array: _Decode
+_ANOTHER_FILE = "another WAV file follows its audio, and is not read: `sox a.wav b.wav out.wav` joins files"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The place of a file's audio, and its encoding."""
 
-    encoding: _Encoding
+    encoding: Encoding
     start: int
     """The position of its first byte."""
     num_samples: int
+    remarks: tuple[str, ...] = ()
+    """Faults of a file that can be read all the same: each a line without the file's name."""
 
     @property
     def format(self) -> AudioFormat:
@@ -61,128 +52,199 @@ class Layout:
     def decode(self, raw: bytes) -> bytes:
         """Decode the whole samples of it to interleaved int16."""
         whole = raw[: len(raw) - len(raw) % self.sample_bytes]
-        array = self.encoding.to_array(whole)
+        array = self.encoding.decode(whole)
         return pcm_bytes(array.reshape(-1, self.format.channels), self.format.channels)
 
 
-def layout_of(file: io.BufferedReader, name: str) -> Layout:
-    """Walk the chunks up to the audio.
+def layout_of(file: io.BufferedReader, path: str) -> Layout:
+    """Walk the chunks up to the audio, and look at what is behind it.
 
     Raises:
-        AudioFormatError: there is none that can be read; `name` names the file.
+        AudioFormatError: there is none that can be read; `path` names the file.
         OSError: the disk fails.
     """
-    size = os.fstat(file.fileno()).st_size
-    riff_end = _riff_end(file.read(12), name)
-    encoding: _Encoding | None = None
-    for _ in range(_MOST_CHUNKS):
-        head = file.read(8)
+    return _Walk(file, path).layout()
+
+
+class _Walk:
+    """A way through the chunks of a file."""
+
+    def __init__(self, file: io.BufferedReader, path: str) -> None:
+        self._file = file
+        self._path = path
+        self._name = printable(path)
+        self._size = os.fstat(file.fileno()).st_size
+        self._order, self._riff_end = self._begin()
+
+    def layout(self) -> Layout:
+        """Return the layout. Raises: AudioFormatError, OSError."""
+        encoding: Encoding | None = None
+        for _ in range(_MOST_CHUNKS):
+            chunk = self._next_chunk()
+            if chunk is None:
+                break
+            kind, start, length = chunk
+            if kind == b"data":
+                return self._describe(encoding, start, length)
+            if kind == b"fmt ":
+                encoding = encoding_of(self._file.read(min(length, 40)), self._path, self._order)
+            self._leave(start, length)
+        missing = "format" if encoding is None else "audio"
+        raise AudioFormatError(
+            f"{self._name} is no whole WAV file: it has no {missing} (or is cut off before); {AGAIN}"
+        )
+
+    def _begin(self) -> tuple[str, int]:
+        """Return the byte order, and the place where the file should end by its header."""
+        base = self._pass_tag()
+        head = self._file.read(12)
+        order = _ORDERS.get(head[:4])
+        if order is not None and head[8:] == b"WAVE":
+            return order, base + 8 + self._number(head[4:8], order)
+        if not head:
+            raise AudioFormatError(f"{self._name} is empty; use a WAV file, or {AGAIN}")
+        kind = kind_of_file(head)
+        cure = f"{ffmpeg_command(self._path)} makes one"
+        if kind is not None:
+            raise AudioFormatError(f"{self._name} is {kind}; use a WAV file: {cure}")
+        raise AudioFormatError(
+            f"{self._name} is no WAV file: it begins with {head!r}, not with RIFF....WAVE; "
+            f"if it is sound, {cure}"
+        )
+
+    def _pass_tag(self) -> int:
+        """Pass over an ID3 tag before a WAV file; return where it ends. Before anything else it stays."""
+        head = self._file.peek(10)[:10]
+        if head[:3] == b"ID3" and len(head) == 10:
+            end = 10 + sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:])))
+            self._file.seek(end)
+            if self._file.peek(4)[:4] in _ORDERS:
+                return end
+        self._file.seek(0)
+        return 0
+
+    def _next_chunk(self) -> tuple[bytes, int, int] | None:
+        """Read the head of a chunk: its kind, the place of its content, and its length."""
+        head = self._file.read(8)
         if len(head) < 8:
-            break
-        kind, length = head[:4], int.from_bytes(head[4:], "little")
-        start = file.tell()
-        if kind == b"data":
-            if encoding is None:
-                raise AudioFormatError(
-                    f"{name} is no sound WAV file: its audio comes before its format; {_MAKE}"
-                )
-            return Layout(encoding, start, _count(encoding, length, size - start, size == riff_end))
-        if kind == b"fmt ":
-            encoding = _encoding(file.read(min(length, 40)), name)
-        file.seek(start + length + length % 2)
-    missing = "format" if encoding is None else "audio"
-    raise AudioFormatError(
-        f"{name} is no whole WAV file: it has no {missing} (or is cut off before); {_MAKE}"
-    )
+            return None
+        return head[:4], self._file.tell(), self._number(head[4:], self._order)
+
+    def _leave(self, start: int, length: int) -> None:
+        """Go to the next chunk. One of odd length has a byte of padding, which some writers forget."""
+        self._file.seek(start + length)
+        if length % 2 and not self._is_unpadded(self._file.read(5)):
+            self._file.seek(start + length + 1)
+        elif length % 2:
+            self._file.seek(start + length)
+
+    @staticmethod
+    def _is_unpadded(ahead: bytes) -> bool:
+        return _is_kind(ahead[:4]) and ahead[1:5] not in (b"fmt ", b"data")
+
+    def _describe(self, encoding: Encoding | None, start: int, claimed: int) -> Layout:
+        """Return the layout of the audio that begins here. Raises: AudioFormatError: it has no format."""
+        if encoding is None:
+            raise AudioFormatError(
+                f"{self._name} is no sound WAV file: its audio comes before its format; "
+                f"{ffmpeg_command(self._path)} makes one"
+            )
+        if encoding.is_doubtful:
+            encoding = encoding.settle(self._sound())
+        end, remarks = self._end_of_audio(encoding, start, claimed)
+        samples = (end - start) // (encoding.width * encoding.format.channels)
+        return Layout(encoding, start, samples, tuple(remarks))
+
+    def _sound(self) -> bytes:
+        """Read the first piece of the audio that is not silent; b"" where there is none near."""
+        for _ in range(_SCANNED // _PIECE):
+            piece = self._file.read(_PIECE)
+            if any(piece):
+                return piece
+        return b""
+
+    def _end_of_audio(self, encoding: Encoding, start: int, claimed: int) -> tuple[int, list[str]]:
+        """Return the place where the audio ends, and the remarks on it.
+
+        The length in the header is believed where the file is that long. A length of 0 before more bytes
+        is that of a writer that never came back to its header, unless the size of the whole file is right
+        or a chunk follows: then the audio is empty.
+        """
+        there = self._size - start
+        if claimed < there and (claimed or self._is_empty(start)):
+            return start + claimed, self._remarks_behind(encoding, start, claimed)
+        if _is_placeholder(claimed) and (second := self._second_file(start)) is not None:
+            return second, [_ANOTHER_FILE]
+        return self._size, [] if _is_placeholder(claimed) else _remarks_on_cut(encoding, claimed, there)
+
+    def _is_empty(self, start: int) -> bool:
+        self._file.seek(start)
+        return self._size == self._riff_end and _is_kind(self._file.read(4))
+
+    def _remarks_behind(self, encoding: Encoding, start: int, length: int) -> list[str]:
+        """Look at the chunks behind the audio: another file, more audio, or no chunks at all."""
+        self._leave(start, length)
+        for _ in range(_MOST_CHUNKS):
+            at = self._file.tell()
+            chunk = self._next_chunk()
+            if chunk is None:
+                return []
+            kind, start, size = chunk
+            if kind in (*_ORDERS, b"RF64"):
+                return [_ANOTHER_FILE]
+            if kind == b"data":
+                return [f"a second piece of audio, {_seconds(encoding, size)}, follows, and is not read"]
+            if not _is_kind(kind) or start + size > self._size:
+                return self._remarks_on_rest(encoding, at)
+            self._leave(start, size)
+        return []
+
+    def _remarks_on_rest(self, encoding: Encoding, at: int) -> list[str]:
+        """Return the remarks on what is no chunk: none on zeros, as a full block of a disk has."""
+        rest = self._size - at
+        self._file.seek(at)
+        if rest <= _MOST_FILLING and not any(self._file.read(rest)):
+            return []
+        whole = sox_command(self._path, reading="--ignore-length")
+        return [
+            f"{rest} bytes behind its audio are not read, {_seconds(encoding, rest)} if they are audio: "
+            f"where a recorder was killed, {whole} keeps them"
+        ]
+
+    def _second_file(self, start: int) -> int | None:
+        """Return where the header of another file stands within audio whose end is not known."""
+        magic = b"WAVEfmt "
+        self._file.seek(start)
+        before = b""
+        for at in range(start, min(self._size, start + _SCANNED), _PIECE):
+            piece = before + self._file.read(_PIECE)
+            found = piece.find(magic)
+            begin = at - len(before) + found - 8
+            if found >= 8 and piece[found - 8 : found - 4] in _ORDERS and begin >= start:
+                return begin
+            before = piece[-len(magic) - 8 :]
+        return None
+
+    @staticmethod
+    def _number(raw: bytes, order: str) -> int:
+        return int.from_bytes(raw, "little" if order == "<" else "big")
 
 
-def _riff_end(head: bytes, name: str) -> int:
-    """Return the place where the file should end by its header."""
-    if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        return 8 + int.from_bytes(head[4:8], "little")
-    if not head:
-        raise AudioFormatError(f"{name} is empty; use a WAV file: {_MAKE}")
-    raise AudioFormatError(f"{name} is no WAV file: it begins with {head!r}, not with RIFF....WAVE; {_MAKE}")
+def _is_kind(kind: bytes) -> bool:
+    """Return True for what can be the name of a chunk."""
+    return len(kind) == 4 and all(0x20 <= byte < 0x7F for byte in kind)
 
 
-def _count(encoding: _Encoding, claimed: int, there: int, sizes_agree: bool) -> int:
-    """Count whole samples: as many as claimed, where that can be believed, and never more than there are.
-
-    A size of 0 before more bytes is that of a writer that never came back to its header, unless
-    the size of the whole file is right: then the audio is empty, and something else follows.
-    """
-    known = claimed < there and (claimed > 0 or sizes_agree)
-    size = claimed if known else there
-    return size // (encoding.width * encoding.format.channels)
+def _is_placeholder(length: int) -> bool:
+    """Return True for the lengths that writers into a pipe give: ffmpeg, sox, arecord and others."""
+    return length == 0 or length >= 0xFFFF_0000 or 0x7FFF_0000 <= length <= 0x8000_0100
 
 
-def _encoding(chunk: bytes, name: str) -> _Encoding:
-    """Parse a `fmt ` chunk."""
-    if len(chunk) < 16:
-        raise AudioFormatError(
-            f"{name} is no sound WAV file: its format has {len(chunk)} bytes, not 16; {_MAKE}"
-        )
-    tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", chunk)
-    if tag == EXTENSIBLE and chunk[26:40] == _GUID_TAIL:
-        tag = int.from_bytes(chunk[24:26], "little")
-    to_array = _DECODERS.get((tag, bits))
-    if to_array is None:
-        raise AudioFormatError(
-            f"{name} holds {_encoding_name(tag)} of {bits} bits; use PCM of 8, 16, 24 or 32 bits, or "
-            "floats of 32 or 64: `sox in.wav -e signed -b 16 out.wav` makes one"
-        )
-    try:
-        audio = AudioFormat(rate, channels)
-    except ValueError as error:
-        raise AudioFormatError(f"{name} is out of bounds: {error}; {_MAKE}") from error
-    if align != channels * bits // 8:
-        raise AudioFormatError(
-            f"{name} is no sound WAV file: {channels} channels of {bits} bits take {channels * bits // 8} "
-            f"bytes, and it says {align}; {_MAKE}"
-        )
-    return _Encoding(audio, bits // 8, to_array)
+def _remarks_on_cut(encoding: Encoding, claimed: int, there: int) -> list[str]:
+    says, has = _seconds(encoding, claimed), _seconds(encoding, there)
+    return [f"it is cut off: its header says {says}, it has {has}"] if says != has else []
 
 
-def _encoding_name(tag: int) -> str:
-    known = {PCM: "PCM", FLOAT: "floats", **_OTHER_ENCODINGS}
-    return known.get(tag, f"encoding {tag:#06x}")
-
-
-def _from_8(raw: bytes) -> npt.NDArray[Any]:
-    """Decode 8 bits, which alone among the PCMs are unsigned."""
-    return (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8
-
-
-def _from_16(raw: bytes) -> npt.NDArray[Any]:
-    return np.frombuffer(raw, "<i2").astype(np.int16)
-
-
-def _from_24(raw: bytes) -> npt.NDArray[Any]:
-    wide = np.zeros((len(raw) // 3, 4), np.uint8)
-    wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-    return _from_32(wide.tobytes())
-
-
-def _from_32(raw: bytes) -> npt.NDArray[Any]:
-    """Round 32 bits: to cut the lower bits off would shift all audio by half a step."""
-    array = np.frombuffer(raw, "<i4")
-    return np.minimum((array >> 16) + (array >> 15 & 1), 32_767).astype(np.int16)
-
-
-def _from_float(raw: bytes) -> npt.NDArray[Any]:
-    with np.errstate(invalid="ignore"):  # of the NaNs there are, some make a noise when they are cast
-        return np.frombuffer(raw, "<f4").astype(np.float64)
-
-
-def _from_double(raw: bytes) -> npt.NDArray[Any]:
-    return np.frombuffer(raw, "<f8")
-
-
-_DECODERS: dict[tuple[int, int], _Decode] = {
-    (PCM, 8): _from_8,
-    (PCM, 16): _from_16,
-    (PCM, 24): _from_24,
-    (PCM, 32): _from_32,
-    (FLOAT, 32): _from_float,
-    (FLOAT, 64): _from_double,
-}
+def _seconds(encoding: Encoding, length: int) -> str:
+    samples = length // (encoding.width * encoding.format.channels)
+    return f"{encoding.format.seconds(samples):.2f} s"

@@ -2,6 +2,7 @@
 
 census   tasks, threads, streams, descriptors and more, by name
 origins  the maker of each thing
+own_descriptors  the descriptors of another event loop, uvloop
 stack    the line at which a task stands
 monitor  a census now and then, for the log
 """

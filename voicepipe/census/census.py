@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 import threading
 from collections import Counter
@@ -24,12 +25,23 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from voicepipe.census.origins import note_origin, origin_of
+from voicepipe.census.own_descriptors import descriptors_of_uvloop
 from voicepipe.census.stack import where
 from voicepipe.text import printable
 
 __all__ = ["Census", "abandon", "assert_nothing_left", "register_stream", "take_census", "unregister_stream"]
 
 T = TypeVar("T")
+_PROC = "/proc"
+_MOST_TRIED = 1_024
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a disk",
+}
 _abandoned: WeakSet[asyncio.Task[Any]] = WeakSet()
 _streams: WeakSet[Any] = WeakSet()
 
@@ -46,11 +58,11 @@ class Census:
     threads: tuple[str, ...] = ()
     """Threads, without the main one, each with what it runs and where it stands."""
     children: tuple[str, ...] = ()
-    """Child processes, zombies too. Linux only; empty elsewhere."""
+    """Child processes, zombies too. Linux only; empty elsewhere, and where there is no /proc."""
     streams: tuple[str, ...] = ()
     """Open device streams, each with who opened it."""
     descriptors: tuple[str, ...] = ()
-    """File descriptors, with what they refer to. Linux only; empty elsewhere."""
+    """File descriptors, with what they refer to; without /proc, with its kind. Linux only."""
     signals: tuple[str, ...] = ()
     """Signals with a handler other than Python's own, or asyncio's."""
     async_generators: tuple[str, ...] = ()
@@ -213,7 +225,7 @@ def _async_generators(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
 
 
 def _children() -> Iterator[str]:
-    for listing in Path("/proc/self/task").glob("*/children"):
+    for listing in Path(f"{_PROC}/self/task").glob("*/children"):
         with contextlib.suppress(OSError):
             for pid in listing.read_text().split():
                 yield printable(f"{pid} {_command_of(pid)}")
@@ -221,11 +233,11 @@ def _children() -> Iterator[str]:
 
 def _command_of(pid: str) -> str:
     with contextlib.suppress(OSError):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        command = Path(f"{_PROC}/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         if command.strip():
             return command.strip()
         # A child that has just begun has no command line yet, as one that has ended has none any more.
-        name, _, state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
+        name, _, state = Path(f"{_PROC}/{pid}/stat").read_text(errors="replace").rpartition(")")
         return "(ended, not reaped)" if state.startswith(" Z") else name.partition("(")[2]
     return "(gone)"
 
@@ -233,10 +245,26 @@ def _command_of(pid: str) -> str:
 def _descriptors() -> Iterator[str]:
     if sys.platform != "linux":
         return
-    for number in os.listdir("/proc/self/fd"):
+    try:
+        numbers = os.listdir(f"{_PROC}/self/fd")
+    except OSError:  # no /proc, as in some jails, or none that this process may read
+        yield from _kinds_of_descriptors()
+        return
+    targets: dict[str, str] = {}
+    for number in numbers:
         # The one that listdir itself used is gone by now.
         with contextlib.suppress(OSError):
-            yield printable(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
+            targets[number] = os.readlink(f"{_PROC}/self/fd/{number}")
+    own = descriptors_of_uvloop(targets)
+    yield from (printable(f"{number} -> {target}") for number, target in targets.items() if number not in own)
+
+
+def _kinds_of_descriptors() -> Iterator[str]:
+    """Yield the numbers and kinds of those among the first thousand."""
+    for number in range(_MOST_TRIED):
+        with contextlib.suppress(OSError):
+            mode = stat.S_IFMT(os.fstat(number).st_mode)
+            yield f"{number} -> {_KINDS.get(mode, 'anon_inode')}"
 
 
 def _signals() -> Iterator[str]:

@@ -57,6 +57,16 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
     except OSError as error:  # its output cannot be written
         status = 1
         print(f"voicepipe: {error.strerror or error}", file=sys.stderr)
+    except Exception as error:
+        from voicepipe.shadowing import shadow_error
+
+        shadow = shadow_error(error)
+        if shadow is None:
+            raise
+        # Whatever ends a process in order may need the module that cannot be had.
+        print(f"voicepipe: {shadow}", file=sys.stderr, flush=True)
+        sys.modules["os"]._exit(1)
+        raise  # for type checkers
     from voicepipe.runner.process_end import end_process
 
     end_process(status)

@@ -11,6 +11,7 @@ from voicepipe.awaitables import check_methods
 from voicepipe.devices.port import Backend
 from voicepipe.errors import BackendMissingError
 from voicepipe.registry import Registry
+from voicepipe.shadowing import ShadowNaming
 from voicepipe.text import class_name, quote
 
 __all__ = ["BackendFactory", "backend_of", "open_backend"]
@@ -57,7 +58,8 @@ def open_backend(name: str | None = None) -> Backend:
         name = os.environ.get("VOICEPIPE_BACKEND", "auto")
         name = "portaudio" if name in ("", "auto") else name
     kind, _, argument = name.partition(":")
-    return _backends.make(kind, argument)
+    with ShadowNaming():
+        return _backends.make(kind, argument)
 
 
 def _check_backend(backend: Backend) -> Backend:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from voicepipe.errors import VoicepipeError
 from voicepipe.log import logger_of
 from voicepipe.report import StageError
-from voicepipe.text import class_name, printable
+from voicepipe.text import LONGEST_ERROR, class_name, printable
 
 __all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly"]
 
@@ -61,7 +61,10 @@ def describe(error: BaseException) -> str:
 
 def describe_briefly(error: BaseException) -> str:
     """Return an error in one line, without the class of a VoicepipeError or a TimeoutError."""
-    return printable(error) if issubclass(type(error), (VoicepipeError, TimeoutError)) else describe(error)
+    kind = type(error)  # not isinstance, which asks the error for its `__class__`
+    if issubclass(kind, VoicepipeError):
+        return printable(error, LONGEST_ERROR)
+    return printable(error) if issubclass(kind, TimeoutError) else describe(error)
 
 
 def _with_class(error: BaseException, words: str) -> str:

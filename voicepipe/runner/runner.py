@@ -48,6 +48,7 @@ from voicepipe.text import name_of, quote
 
 if TYPE_CHECKING:
     from voicepipe.service.companions import Companion
+from voicepipe.shadowing import ShadowNaming
 
 __all__ = ["PipelineRunner"]
 
@@ -118,7 +119,7 @@ class PipelineRunner:
         before = take_census()
         try:
             numbers = () if self._handle_signals is False else SIGNALS
-            with self._listening(numbers) as signals, _loop_of_its_own() as runner:
+            with ShadowNaming(), self._listening(numbers) as signals, _loop_of_its_own() as runner:
                 return runner.run(self._serve_alone(tasks, signals))
         finally:
             self.left = take_census().since(before)
@@ -291,9 +292,9 @@ async def _run_all(tasks: tuple[PipelineTask, ...]) -> list[BaseException]:
 def _loop_of_its_own() -> Iterator[asyncio.Runner]:
     """Make an event loop with threads of its own for `asyncio.to_thread`."""
     threads = set(threading.enumerate())
+    executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
     loop = runner.get_loop()
-    executor = ThreadPoolExecutor(thread_name_prefix="voicepipe:executor")
     loop.set_default_executor(executor)
     try:
         yield runner

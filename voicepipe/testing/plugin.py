@@ -31,6 +31,10 @@ __all__ = ["nothing_left", "simulated_card"]
 
 AsyncTest = Callable[..., Awaitable[object]]
 MARKER = "virtual_time"
+_OF_UNITTEST = (
+    f"the marker {MARKER} cannot replace the event loop of unittest: write the test as an async function "
+    "outside unittest.TestCase, or call voicepipe.testing.run_virtual(...) in a plain test method"
+)
 _OF_THE_LOOP = ("tasks", "timers", "async_generators", "abandoned")
 
 
@@ -61,6 +65,8 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Generator[None, Any, Any
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Wrap an async test so that its marker and fixture take effect in its own loop."""
     test = getattr(item, "obj", None)
+    if item.get_closest_marker(MARKER) is not None and (refusal := _refusal(item, test)):
+        pytest.fail(refusal, pytrace=False)
     if not inspect.iscoroutinefunction(test):
         return (yield)
     asked: AsyncTest = test
@@ -107,6 +113,31 @@ def nothing_left() -> Iterator[None]:
     assert_nothing_left(before)
 
 
+def _refusal(item: pytest.Item, test: object) -> str:
+    """Return the reason why this marked test cannot run in virtual time; empty where it can.
+
+    A plain test may be in a class or a module that is marked for its other tests.
+    """
+    if inspect.iscoroutinefunction(test):
+        return _OF_UNITTEST if _is_of_unittest(item) else ""
+    runs = f"the marker {MARKER} runs async tests, and {item.name} is"
+    if inspect.isasyncgenfunction(test):
+        return f"{runs} an async generator: remove its yield"
+    if any(mark.name == MARKER for mark in item.own_markers) and not hasattr(test, "hypothesis"):
+        return (
+            f"{runs} a plain function: make it `async def`, "
+            "or remove the marker and call voicepipe.testing.run_virtual(...) in it"
+        )
+    return ""
+
+
+def _is_of_unittest(item: pytest.Item) -> bool:
+    import unittest  # pytest has it loaded
+
+    of = getattr(item, "cls", None)
+    return isinstance(of, type) and issubclass(of, unittest.TestCase)
+
+
 def _with_leftover_check(test: AsyncTest) -> AsyncTest:
     @functools.wraps(test)
     async def run_test(*arguments: Any, **named: Any) -> object:
@@ -130,11 +161,11 @@ def _with_virtual_time(test: AsyncTest) -> AsyncTest:
 
         from voicepipe.testing.virtual import VirtualLoop
 
-        loop = asyncio.get_running_loop()
+        loop = asyncio._get_running_loop()  # None under another library, such as trio
         if not isinstance(loop, VirtualLoop):
             pytest.fail(
-                f"the marker {MARKER} cannot replace this loop, {loop!r}; "
-                "use pytest-asyncio 1.4 or later, or no plugin for async tests",
+                f"the marker {MARKER} cannot replace this loop, {loop or 'which is not of asyncio'!r}; use "
+                "pytest-asyncio 1.4 or later, or no plugin for async tests (no marker `anyio` or `trio`)",
                 pytrace=False,
             )
         return await test(*arguments, **named)

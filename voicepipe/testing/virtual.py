@@ -22,6 +22,7 @@ from voicepipe.census.origins import note_origin
 from voicepipe.census.stack import where
 from voicepipe.checks import check_seconds
 from voicepipe.devices.hardware import Tick
+from voicepipe.text import quote
 
 __all__ = ["VirtualClockError", "VirtualLoop", "run_virtual"]
 
@@ -237,6 +238,17 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         VirtualClockError: the coroutine would hang or loop endlessly.
+        TypeError: it is no coroutine.
+        RuntimeError: an event loop runs here already.
     """
+    if not asyncio.iscoroutine(main):
+        hint = ": call it, run_virtual(main())" if callable(main) else ""
+        raise TypeError(f"run_virtual() takes a coroutine, not {quote(main)}{hint}")
+    if asyncio._get_running_loop() is not None:
+        main.close()
+        raise RuntimeError(
+            "run_virtual() cannot run inside another event loop: call it in a plain function, "
+            "such as a test that is not async"
+        )
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from voicepipe.log import logger_of
 from voicepipe.text import printable
@@ -81,7 +82,8 @@ class Noise:
     def _go_on(self) -> None:
         self._timer = None
         self._read = 0
-        if self._pipe is not None and not self._pipe.gone.is_set():
+        # To go on with a transport that is closing is an error in uvloop.
+        if self._pipe is not None and not self._pipe.transport.is_closing():
             _reading(self._pipe).resume_reading()
 
     def stop(self) -> None:
@@ -92,5 +94,5 @@ class Noise:
 
 
 def _reading(pipe: Pipe) -> asyncio.ReadTransport:
-    assert isinstance(pipe.transport, asyncio.ReadTransport)
-    return pipe.transport
+    # A transport of uvloop is of no class of asyncio's.
+    return cast("asyncio.ReadTransport", pipe.transport)

@@ -10,6 +10,7 @@ pace     at once, or by a clock as hardware has
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
 
+_log = logging.getLogger("voicepipe")
 _FORM = "use wav:IN.wav,OUT.wav, wav:IN.wav or wav:,OUT.wav"
 _Path = str | os.PathLike[str]
 
@@ -82,7 +84,7 @@ class WavBackend(Backend):
         return found
 
     async def open_input(self, request: StreamRequest, wake: Callable[[], None]) -> InputStream:
-        """Open the input file.
+        """Open the input file. A file that is cut off, or has more behind it, is a warning in the log.
 
         Raises:
             AudioFormatError: it is no WAV file that can be read.
@@ -94,6 +96,8 @@ class WavBackend(Backend):
         if request.channel is not None and request.channel > reader.format.channels:
             reader.close()
             raise_if_missing(file_name(path), reader.format.channels, request.channel)
+        for remark in reader.remarks:
+            _log.warning("%s: %s", printable(path), remark)
         return FileInput(reader, path, request, wake, paced=self._paced)
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from voicepipe.cli.arguments.device_name import ADVICE, device_name
+from voicepipe.cli.arguments.settings_text import text_of
 from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable, quote
 
@@ -90,8 +91,15 @@ def in_force(every: argparse.ArgumentParser) -> dict[str, Setting]:
 def config_path() -> Path:
     """Return the path of the file, which may not exist."""
     named = os.environ.get("VOICEPIPE_CONFIG")
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    home = os.environ.get("XDG_CONFIG_HOME") or _home() / ".config"
     return Path(named) if named else Path(home) / "voicepipe" / "config.toml"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user whom the system does not know, as in some containers
+        return Path("/")
 
 
 def meanings(every: argparse.ArgumentParser) -> dict[str, str]:
@@ -148,12 +156,16 @@ def variable_of(name: str) -> str:
 def _file(path: Path, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
     """Return the values in the file, by option."""
     try:
-        said = tomllib.loads(path.read_bytes().decode())
+        said = tomllib.loads(text_of(path.read_bytes()))
     except FileNotFoundError:
         if os.environ.get("VOICEPIPE_CONFIG"):
             raise SettingsError(f"{printable(path)}, which VOICEPIPE_CONFIG names, does not exist") from None
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(
+            f"{printable(path)} cannot be read: {error.strerror or printable(error)}"
+        ) from None
+    except ValueError as error:  # TOMLDecodeError is one
         raise SettingsError(f"{printable(path)} cannot be read: {printable(error)}") from None
     named = {name.replace("-", "_"): value for name, value in said.items()}
     for name in named:

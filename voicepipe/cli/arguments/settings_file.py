@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 from voicepipe.cli.arguments.settings import SettingsError
+from voicepipe.cli.arguments.settings_text import text_of
+from voicepipe.cli.parts.private_files import make_private_folders
 from voicepipe.text import printable
 
 __all__ = ["change"]
@@ -51,8 +53,8 @@ def _read(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise SettingsError(f"{printable(path)} is not a file; VOICEPIPE_CONFIG can name another")
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
+        return text_of(path.read_bytes()) if path.exists() else ""
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{printable(path)} cannot be read: {printable(error)}") from None
 
 
@@ -71,13 +73,19 @@ def _with(text: str, name: str, value: str | None) -> str:
         if begin := line.match(each):
             rest = _COMMENT.match(each[begin.end() :].rstrip("\r\n"))
             comment = rest["comment"] if rest else ""
-            lines[number] = "" if value is None else f"{begin[0]}{value}{comment}\n"
+            lines[number] = "" if value is None else f"{begin[0]}{value}{comment}{_end_of_line(each)}"
             return "".join(lines)
     if value is None:
         return text
+    end = _end_of_line(text)
     if lines and not lines[-1].endswith("\n"):
-        lines.append("\n")
-    return "".join([*lines, f"{name} = {value}\n"])
+        lines.append(end)
+    return "".join([*lines, f"{name} = {value}{end}"])
+
+
+def _end_of_line(text: str) -> str:
+    """Return the end of its lines, as its editor writes them."""
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _toml(value: object) -> str:
@@ -87,7 +95,7 @@ def _toml(value: object) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folders(str(path.parent))
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=f".{path.name}-", encoding="utf-8", newline="", delete=False

@@ -15,6 +15,7 @@ from voicepipe.audio.wav_file import WavWriter
 from voicepipe.cli.arguments.end_after import EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, MICROPHONE
+from voicepipe.cli.parts.private_files import make_private_folders
 from voicepipe.cli.terminal.closing_report import describe_end, seconds, troubles
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
@@ -114,7 +115,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 def _run(options: RecordOptions, screen: Screen) -> int:
     backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
     if folder := os.path.dirname(options.file):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private_folders(folder)
     with WavWriter(options.file, options.format, new=True) as file:
         recorder = Recorder(file, screen, printable(options.file))
         stages: list[Processor] = [

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicepipe.cli.arguments.options import Parser
-from voicepipe.cli.parts.service_unit import MARK, Unit
+from voicepipe.cli.parts.service_manager import Manager, ServiceError, user_name
+from voicepipe.cli.parts.service_state import journal_command, state_of
+from voicepipe.cli.parts.service_unit import MARK, Unit, wanted_by
+from voicepipe.cli.terminal.screen import describe
 from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
-from voicepipe.errors import VoicepipeError
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]
 
 _SYSTEM_FOLDER = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
+_OWNER = "the folder must be yours; `ls -ld` shows its owner, and `sudo chown` changes it"
 _DOES = {
     "install": "write the unit, start it now and with the system",
     "uninstall": "stop it, and delete the unit",
-    "status": "show its state",
+    "status": "say whether it runs, and if not, why",
     "logs": "show its log",
     "show": "print the unit that `install` writes",
 }
-
-
-class ServiceError(VoicepipeError):
-    """An action failed; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +40,20 @@ class _Service:
     """One service, by its name."""
 
     name: str
-    for_system: bool
+    manager: Manager
 
     @property
     def path(self) -> Path:
-        """The path of its unit."""
-        if self.for_system:
+        """The path of its unit. Raises: ServiceError: there is no home."""
+        if self.manager.for_system:
             return _SYSTEM_FOLDER / f"{self.name}.service"
-        config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-        return Path(config) / "systemd" / "user" / f"{self.name}.service"
-
-    def systemctl(self, *arguments: str) -> None:
-        """Call systemctl. Raises: ServiceError."""
-        command = ["systemctl", *self.scope, *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            raise ServiceError("systemctl not found: services need systemd") from None
-        if done.returncode:
-            said = printable(" ".join(done.stderr.split())) or f"status {done.returncode}"
-            raise ServiceError(f"`{' '.join(command)}` failed: {said}")
+        return _config_folder() / "systemd" / "user" / f"{self.name}.service"
 
     @property
-    def scope(self) -> tuple[str, ...]:
-        """The option that names its manager."""
-        return () if self.for_system else ("--user",)
+    def link(self) -> Path:
+        """The path of the link that starts it with the system, or with the user's log-in."""
+        target = wanted_by(for_system=self.manager.for_system)
+        return self.path.parent / f"{target}.wants" / self.path.name
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -81,18 +70,17 @@ def run(arguments: Sequence[str], program: str) -> int:
     options = parser.parse_args(ours)
     if command and options.action not in ("install", "show"):
         parser.error(f"`{options.action}` takes no command")
-    service = _Service(options.name, options.system)
+    service = _Service(options.name, Manager(for_system=options.system))
     try:
         unit = _unit(service, command)
+        return _do(options.action, service, unit, follow=options.follow)
     except ValueError as error:
         parser.error(str(error))
-    try:
-        return _do(options.action, service, unit, follow=options.follow)
     except PermissionError as error:
-        hint = ": only root can change a system service; try sudo" if options.system else ""
-        complain(program, f"{printable(error)}{hint}")
+        hint = "only root can change a system service; try sudo" if options.system else _OWNER
+        complain(program, f"{printable(error.filename)}: {error.strerror}: {hint}")
     except (ServiceError, OSError) as error:
-        complain(program, printable(error))
+        complain(program, describe(error))
     return 1
 
 
@@ -116,8 +104,41 @@ def command_line(program: str) -> Parser:
 
 
 def _unit(service: _Service, command: Sequence[str]) -> Unit:
-    user = (os.environ.get("SUDO_USER") or getpass.getuser()) if service.for_system else ""
-    return Unit(service.name, _absolute(command), os.getcwd(), user, _systemd_version())
+    """Return its unit. Raises: ServiceError, ValueError."""
+    user = ""
+    if service.manager.for_system:
+        user = os.environ.get("SUDO_USER") or user_name()
+        if not user:
+            raise ServiceError("this user has no name, which a system unit needs: call it by sudo")
+    return Unit(service.name, _absolute(command), _folder(), user, _systemd_version())
+
+
+def _folder() -> str:
+    """Return this folder. Raises: ServiceError."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise ServiceError("this folder was deleted: go to the program's folder, and try again") from None
+
+
+def _config_folder() -> Path:
+    """Return the user's folder of settings. Raises: ServiceError."""
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    if os.path.isabs(config):  # others are to be ignored, as systemd does
+        return Path(config)
+    home = os.environ.get("HOME") or _home_of_user()
+    if not os.path.isabs(home):
+        raise ServiceError("this user has no home for a unit: set HOME, or install with --system")
+    return Path(home) / ".config"
+
+
+def _home_of_user() -> str:
+    import pwd  # which only Unix has
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _absolute(command: Sequence[str]) -> tuple[str, ...]:
@@ -146,45 +167,97 @@ def _do(action: str, service: _Service, unit: Unit, *, follow: bool) -> int:
     if action == "show":
         print(unit.text, end="")
     elif action == "install":
-        _install(service, unit)
+        with _ctrl_c_undoes():
+            _install(service, unit)
     elif action == "uninstall":
         _uninstall(service, unit)
     elif action == "status":
-        return _show(["systemctl", *service.scope, "--no-pager", "status", service.name])
+        state = state_of(service.name, service.manager, installed=_is_there(service.path))
+        _say(state.words)
+        return 0 if state.runs else 1
     else:
-        journal = ["journalctl", "--no-pager", "-n", "100", *(["-f"] if follow else [])]
-        # Not --user: it reads the user's own files alone, which a journal kept in memory has not.
-        return _show([*journal, "-u" if service.for_system else "--user-unit", service.name])
+        options = ["-f"] if follow else []
+        return service.manager.show(journal_command(service.name, service.manager, 100, *options))
     return 0
 
 
 def _install(service: _Service, unit: Unit) -> None:
+    """Write the unit and start it; where that fails, all is as it was. Raises: ServiceError, OSError."""
     _check_ours(service.path)
-    service.path.parent.mkdir(parents=True, exist_ok=True)
-    service.path.write_text(unit.text, encoding="utf-8")
+    before = service.path.read_text(encoding="utf-8") if service.path.exists() else None
+    try:
+        with ExitStack() as undo:
+            _write_and_start(service, unit, before, undo)
+            undo.pop_all()
+    except ServiceError as error:
+        stays = "nothing was installed" if before is None else "the service stays as it was"
+        raise ServiceError(f"{error}; {stays}") from None
     _say(f"written: {service.path}")
-    service.systemctl("daemon-reload")
-    service.systemctl("enable", service.name)
-    service.systemctl("restart", "--no-block", service.name)
     _say(f"{service.name} starts, now and with the system; `voicepipe service status` shows its state")
-    if not service.for_system and not (_LINGER / getpass.getuser()).exists():
+    if not service.manager.for_system and not (_LINGER / user_name()).exists():
         _say("it stops when you log out; to let it run on, type `sudo loginctl enable-linger $USER`")
 
 
+def _write_and_start(service: _Service, unit: Unit, before: str | None, undo: ExitStack) -> None:
+    """Take the steps, each with what takes it back. Raises: ServiceError, OSError."""
+    for folder in _missing_folders(service.path.parent):
+        folder.mkdir(mode=0o700)
+        undo.callback(_remove_empty, folder)
+    undo.callback(_call_quietly, service.manager, "daemon-reload")
+    undo.callback(_put_back, service.path, before)
+    _write(service.path, unit.text)
+    service.manager.call("daemon-reload")
+    if before is None:
+        undo.callback(_forget, service)
+    service.manager.call("enable", service.name)
+    service.manager.call("restart", "--no-block", service.name)
+
+
 def _uninstall(service: _Service, unit: Unit) -> None:
-    if not service.path.exists():
+    """Stop the service and delete the unit, though nobody may answer. Raises: ServiceError, OSError."""
+    if not _is_there(service.path) and not service.link.is_symlink():
         raise ServiceError(f"{service.path} does not exist: nothing was installed")
     _check_ours(service.path)
-    service.systemctl("disable", "--now", service.name)
-    service.path.unlink()
-    service.systemctl("daemon-reload")
+    untold = _call_quietly(service.manager, "disable", "--now", service.name)
+    _remove(service.link)
+    _remove_empty(service.link.parent)
+    _remove(service.path)
+    _call_quietly(service.manager, "daemon-reload")
     _say(f"removed: {service.path}")
+    if untold:
+        _say(f"systemd was not told, so a service that runs may run on: {untold}")
     if not _remove_empty(unit.recordings):
         _say(f"recordings are kept: {unit.recordings}")
     else:
         _remove_empty(unit.recordings.parent)
-    if service.for_system:
+    if service.manager.for_system:
         _remove_empty(Path("/var/cache") / service.name)
+
+
+@contextmanager
+def _ctrl_c_undoes() -> Iterator[None]:
+    """Let Ctrl-C be an exception for a while, and not the end of the process at once."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _forget(service: _Service) -> None:
+    """Stop the service and take away its link, as before an installation that failed."""
+    _call_quietly(service.manager, "disable", "--now", service.name)
+    _remove(service.link)
+    _remove_empty(service.link.parent)
+
+
+def _call_quietly(manager: Manager, *arguments: str) -> str:
+    """Call systemctl; return its complaint, or ""."""
+    try:
+        manager.call(*arguments)
+    except ServiceError as error:
+        return str(error)
+    return ""
 
 
 def _remove_empty(folder: Path) -> bool:
@@ -198,17 +271,46 @@ def _remove_empty(folder: Path) -> bool:
     return True
 
 
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _missing_folders(folder: Path) -> list[Path]:
+    """Return the folders to make for this one, the outermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    return missing[::-1]
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises: OSError."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except BaseException:
+        _remove(new)
+        raise
+
+
+def _put_back(path: Path, before: str | None) -> None:
+    if before is None:
+        _remove(path)
+    else:
+        _write(path, before)
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
 def _check_ours(path: Path) -> None:
-    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+    if not _is_there(path):
+        return
+    if path.is_symlink() and os.path.realpath(path) == os.devnull:
+        raise ServiceError(f"{path} is masked: `systemctl unmask` it, or choose another --name")
+    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
         raise ServiceError(f"{path} was not written by voicepipe: choose another --name")
 
 
 def _say(line: str) -> None:
     print(wrap(line, columns_of(sys.stdout)))
-
-
-def _show(command: Sequence[str]) -> int:
-    try:
-        return 1 if subprocess.run(command, check=False).returncode else 0
-    except FileNotFoundError:
-        raise ServiceError(f"{command[0]} not found: services need systemd") from None

@@ -63,7 +63,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     """
     options = read_options(arguments, program)
     try:
-        _run(options)
+        _run(options, program)
     except (VoicepipeError, OSError) as error:
         if options.debug:
             raise
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     return 0
 
 
-def _run(options: VadOptions) -> None:
+def _run(options: VadOptions, program: str) -> None:
     draw: Callable[[Hearing, str], None] | None = None
     if options.plot is not None:
         from voicepipe.cli.parts.pictures import draw_hearing  # before the work: matplotlib may be missing
@@ -81,6 +81,8 @@ def _run(options: VadOptions) -> None:
     judgements: list[Judgement] = []
     vad = VADProcessor(observe=judgements.append, **options.voice.arguments())
     heard = hear(options.file, vad, judgements)
+    for remark in heard.remarks:
+        complain(program, f"{printable(heard.path)}: {remark}")
     for line in _SHOWN[options.shown](heard):
         print(wrap(line, columns_of(sys.stdout)) if options.shown == "text" else line)
     if draw is not None and options.plot is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voicepipe.audio.wav_file import WavReader
+from voicepipe.cli.parts.private_files import create_private_file
 from voicepipe.cli.parts.vad_file import Hearing
 from voicepipe.errors import BackendMissingError
 from voicepipe.speech.segmenter import HOLD, SPEECH
@@ -57,7 +58,8 @@ def draw_hearing(heard: Hearing, path: str | os.PathLike[str]) -> None:
             _tidy(axes, heard)
         level.set_xlabel("seconds", color=INK)
         figure.align_ylabels()
-        figure.savefig(path, format="png")
+        with create_private_file(path) as file:
+            figure.savefig(file, format="png")
 
 
 def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
@@ -83,7 +85,8 @@ def draw_trips(found: Measurement, path: str | os.PathLike[str]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(found.lines()[0], loc="left", weight="bold", color=INK)
         axes.legend(frameon=False, loc="lower right")
-        figure.savefig(path, format="png")
+        with create_private_file(path) as file:
+            figure.savefig(file, format="png")
 
 
 def _draw_wave(axes: Any, heard: Hearing) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voicepipe.text import quote
 
-__all__ = ["MARK", "Unit"]
+__all__ = ["MARK", "Unit", "wanted_by"]
 
 MARK = "# Written by `voicepipe service install`, which writes it again. Changes: systemctl edit"
 _PLAIN = re.compile(r"[\w@+=:,./-]+", re.ASCII)
@@ -76,6 +76,7 @@ _FOR_THE_SYSTEM = """\
 LimitRTPRIO=20
 SupplementaryGroups=audio
 CacheDirectory={name}
+CacheDirectoryMode=0700
 Environment=XDG_CACHE_HOME=%C/{name}
 CapabilityBoundingSet=
 DevicePolicy=closed
@@ -134,7 +135,7 @@ class Unit:
             user=f"User={self.user}\n" if self.user else "",
             back_off=_back_off(self.systemd),
             hardening=hardening,
-            wanted_by="multi-user.target" if self.user else "default.target",
+            wanted_by=wanted_by(for_system=bool(self.user)),
         )
 
     @property
@@ -147,6 +148,11 @@ class Unit:
         else:
             state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         return Path(state).expanduser() / self.name / "recordings"
+
+
+def wanted_by(*, for_system: bool) -> str:
+    """Return the target that starts it."""
+    return "multi-user.target" if for_system else "default.target"
 
 
 def _back_off(systemd: int) -> str:

@@ -61,6 +61,8 @@ class Hearing:
     segments: tuple[Segment, ...]
     judgements: tuple[Judgement, ...]
     took_s: float
+    remarks: tuple[str, ...] = ()
+    """Faults of the file that it was read in spite of."""
 
     @property
     def duration_s(self) -> float:
@@ -100,6 +102,7 @@ def hear(path: str | os.PathLike[str], vad: VADProcessor, judgements: list[Judge
             tuple(segments),
             tuple(judgements),
             took_s,
+            file.remarks,
         )
 
 

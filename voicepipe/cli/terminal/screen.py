@@ -14,7 +14,7 @@ from voicepipe import errors
 from voicepipe.cli.terminal.wrapping import columns_of, complain, cut, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.service.log_formats import JournalFormatter, JsonFormatter, is_journal
-from voicepipe.text import printable
+from voicepipe.text import LONGEST_ERROR, printable
 
 __all__ = ["LogHandler", "Screen", "describe", "log_to", "run_on_screen"]
 
@@ -137,7 +137,9 @@ def describe(error: Exception) -> str:
         return f"{printable(error.filename)} already exists: choose another name or delete it"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{printable(error.filename)}: {error.strerror}"
-    return printable(error.strerror if isinstance(error, OSError) and error.strerror else error)
+    return printable(
+        error.strerror if isinstance(error, OSError) and error.strerror else error, LONGEST_ERROR
+    )
 
 
 def log_to(screen: Screen, program: str, *, debug: bool, log_format: str = "text") -> None:
