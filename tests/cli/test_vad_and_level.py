@@ -83,7 +83,7 @@ def test_a_fault_of_the_file_is_a_line_beside_the_result(
 def test_the_command_that_helps_is_shown_to_its_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / ("a rather long name " * 4) / "in.wav"
+    path = tmp_path / ("a rather long name ") / "in.wav"
     path.parent.mkdir()
     path.write_bytes(b"fLaC" + bytes(99))
     assert main(["vad", str(path)]) == 1

@@ -6,12 +6,11 @@ in it, spoils what the other hears. Both show while somebody speaks, in the leve
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio.format import AudioFormat
+from voicepipe.log import logger_of
 
 __all__ = ["ChannelMixer"]
 
@@ -45,7 +44,7 @@ PLAINLY, AT_ONCE = 4.0, 5
 SILENT = 0.1
 """A channel with so small a part of the best one's signal hears nothing."""
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int16]
 

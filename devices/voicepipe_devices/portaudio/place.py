@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from functools import cache
 
 from voicepipe.children.interpreter import find_interpreter
 from voicepipe.children.start import is_child
 from voicepipe.errors import BackendMissingError, LaunchError
+from voicepipe.log import logger_of
 
 __all__ = ["OUTSIDE_BY_DEFAULT", "is_outside"]
 
 OUTSIDE_BY_DEFAULT = sys.platform == "linux"
 """True on Linux: a sound server that dies takes PortAudio with it, and only a kill helps (measured). On
 other systems nothing has been measured."""
-_log = logging.getLogger("voicepipe.sound")
+_log = logger_of("voicepipe.sound")
 
 
 def is_outside(asked: str) -> bool:

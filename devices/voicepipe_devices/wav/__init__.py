@@ -10,7 +10,6 @@ pace     at once, or by a clock as hardware has
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 
@@ -24,13 +23,14 @@ from voicepipe.errors import (
     DeviceNotFoundError,
     DevicePermissionError,
 )
+from voicepipe.log import logger_of
 from voicepipe.text import printable, quote
 from voicepipe_devices.formats import raise_if_missing
 from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
 
-_log = logging.getLogger("voicepipe")
+_log = logger_of("voicepipe")
 _FORM = "use wav:IN.wav,OUT.wav, wav:IN.wav or wav:,OUT.wav"
 _Path = str | os.PathLike[str]
 
