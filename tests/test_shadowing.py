@@ -64,6 +64,7 @@ def test_the_module_is_named_in_the_last_line_of_a_program(tmp_path: Path, name:
     assert done.returncode == 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("module", ["voicepipe", "voicepipe.echo"])
 @pytest.mark.parametrize(
     ("name", "text"),
@@ -91,6 +92,7 @@ def test_a_command_says_it_in_one_line(tmp_path: Path, name: str, text: str, mod
     assert (done.stdout, done.returncode) == ("", 1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["test", "code", "this", "voicepipe_notes", "colorsys"])
 def test_a_module_that_is_not_in_the_way_is_not_blamed(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.py").write_text("mine = 1\n")

@@ -315,6 +315,7 @@ def test_no_chirp_is_found_where_there_is_none(sound: np.ndarray[tuple[int], np.
     assert Chirp(AudioFormat(16_000)).find(noise) is None
 
 
+@pytest.mark.heavy
 def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--backend", "fake", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)

@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_no_half_of_a_unit(home: Path, capsys: pytest.Capture
 
 def test_ctrl_c_while_systemd_is_slow_leaves_nothing(home: Path) -> None:
     systemctl = home / "bin" / "systemctl"
-    interrupt = 'case "$*" in *enable*) kill -INT $PPID; exec sleep 5;; esac; case " '
+    interrupt = 'case "$*" in *enable*) sleep 0.2; kill -INT $PPID; exec sleep 5;; esac; case " '
     systemctl.write_text(systemctl.read_text().replace('case " ', interrupt, 1))
     with pytest.raises(KeyboardInterrupt):
         main(["service", "install"])

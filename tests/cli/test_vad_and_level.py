@@ -226,6 +226,7 @@ def sentences(peak: float, noise: float) -> npt.NDArray[Any]:
     return audio
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("audio", "options", "segments", "words"),
     [

@@ -221,6 +221,7 @@ async def test_a_muted_microphone_is_one_warning_in_an_hour(caplog: pytest.LogCa
     assert sum("is opened again" in line for line in lines(caplog, logging.INFO)) == 1
 
 
+@pytest.mark.heavy
 async def test_a_gated_microphone_of_a_long_day_is_opened_again_seldom_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

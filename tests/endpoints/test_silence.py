@@ -62,6 +62,7 @@ def test_a_sound_begins_the_waits_anew() -> None:
     assert reopenings(DigitalSilence(), (ZEROS, 100.0), (SOUND, 1.0), (ZEROS, 100.0)) == [30, 90, 131, 191]
 
 
+@pytest.mark.heavy
 def test_zeros_that_often_end_by_themselves_are_taken_to_be_usual() -> None:
     turns = [(ZEROS, 40.0), (SOUND, 2.0)] * 2_000
     at = reopenings(DigitalSilence(), *turns)

@@ -301,6 +301,7 @@ LEGAL = [
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", LEGAL)
 async def test_every_legal_use_of_a_push_is_no_error(how: Any) -> None:
     stage: Processor = type("Stage", (Pushes,), {"how": staticmethod(how)})()

@@ -142,7 +142,10 @@ async def run_between_recorders(
 @pytest.mark.parametrize("on_error", ["fail", "report"])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("evil", EVIL_ERRORS)
+@pytest.mark.parametrize(
+    "evil",
+    [pytest.param(evil, marks=[pytest.mark.heavy] * (n > 2)) for n, evil in enumerate(EVIL_ERRORS)],
+)
 async def test_an_error_that_cannot_be_shown_is_its_stages_and_all_closes(
     evil: str, kind: str, place: str, on_error: OnError
 ) -> None:

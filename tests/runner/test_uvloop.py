@@ -109,6 +109,7 @@ def run(program: str, backend: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("backend", ["vp.open_backend('fake')", "outside('card')"], ids=["fake", "process"])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_run_leaves_nothing(name: str, backend: str) -> None:

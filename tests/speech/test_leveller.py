@@ -214,6 +214,7 @@ def knocks(level_db: float) -> Floats:
     return sound
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("engine", NORMALISED)
 @pytest.mark.parametrize("level_db", [-50, -60, -70, -80, -90, -99])
 @pytest.mark.parametrize("room", [lambda db: noise(20 * RATE, db), hum, rumble, swelling, knocks])
@@ -235,6 +236,7 @@ def places(engine: str, data: bytes, block: int) -> list[tuple[type[Frame], int]
     return [(type(each), each.position) for each in found if isinstance(each, UserSpeaking)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("engine", NORMALISED)
 @pytest.mark.parametrize("block", [1, 77, 480, 16_000])
 def test_the_cut_makes_no_difference_at_a_low_level(engine: str, block: int) -> None:

@@ -16,6 +16,7 @@ __all__ = ["HEAVY_FOLDERS", "LeftOut", "add_options"]
 HEAVY_FOLDERS = {
     "soundcard": "sound card",
     "process": "processes",
+    "children": "child processes",
     "properties/simulation": "simulation",
     "long": "long runs and mutants",
     "benchmarks": "benchmarks",

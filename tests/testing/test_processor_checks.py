@@ -47,6 +47,7 @@ def listening() -> Processor:
     return MicrophoneInput(card.backend())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("make", "frames", "steps"),
     [
