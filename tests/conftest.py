@@ -30,7 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["VOICEPIPE_CONFIG"] = os.devnull  # nobody's own settings
     config.addinivalue_line("markers", "real_time: run in a real event loop, not in virtual time")
     config.addinivalue_line("markers", "alone: keep the workers beside this one waiting meanwhile")
-    config.addinivalue_line("markers", "heavy: leave this out where pytest is called without paths")
+    config.addinivalue_line(
+        "markers", "heavy(after=0): leave out the cases after so many where pytest is called without paths"
+    )
 
 
 def hear_signals() -> None:

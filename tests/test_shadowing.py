@@ -51,6 +51,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", MODULES)
+@pytest.mark.heavy(after=4)
 def test_the_module_is_named_in_the_last_line_of_a_program(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.py"
     path.write_text("mine = 1\n")

@@ -56,6 +56,7 @@ REQUEST = StreamRequest(AudioFormat(16_000), block_s=0.01)
 @every_check
 @pytest.mark.parametrize("backend", [outside, inside])
 @pytest.mark.parametrize("library", ["well", "card"])
+@pytest.mark.heavy(after=4)
 async def test_the_ports_promises(
     check: BackendCheck, backend: Callable[[str], OutsideBackend | InsideBackend], library: str
 ) -> None:
@@ -288,6 +289,7 @@ async def test_an_error_of_a_callback_is_a_loss_too(
     "library",
     ["card_that_crashes", "card_that_is_unplugged", "exits", "talks_nonsense", "raises_in_its_callback"],
 )
+@pytest.mark.heavy(after=2)
 async def test_whatever_ends_an_established_stream_the_run_goes_on_and_opens_another(library: str) -> None:
     told = set[type[Frame]]()
 
@@ -316,6 +318,7 @@ async def test_a_kill_from_outside_is_news_too() -> None:
     await stream.close()
 
 
+@pytest.mark.heavy
 async def test_shouting_is_a_few_lines_in_the_log_and_costs_little(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "voicepipe.sound")
     bell = Bell()

@@ -91,6 +91,7 @@ def test_a_built_in_name_wins(packages: Packages) -> None:
         ("run = 3", "TypeError: voicepipe_broken:run is not a function"),
     ],
 )
+@pytest.mark.heavy(after=1)
 def test_a_broken_package_is_named_in_one_line_and_breaks_nothing_else(
     packages: Packages, source: str, why: str
 ) -> None:

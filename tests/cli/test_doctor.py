@@ -323,6 +323,7 @@ def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(set(finding) == {"check", "verdict", "text"} for finding in found)
 
 
+@pytest.mark.heavy
 def test_on_a_terminal_a_verdict_has_a_colour(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +335,12 @@ def test_on_a_terminal_a_verdict_has_a_colour(
     assert "\x1b[32mgood\x1b[m  software" in out
     assert "\x1b[31mbad\x1b[m   level" in out
     assert "\x1b[31m1 of 10 checks failed\x1b[m" in out
+
+
+@pytest.mark.heavy
+def test_no_color_is_obeyed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert main(["doctor", "--backend", "fake"]) == 1
     assert "\x1b[3" not in capsys.readouterr().out

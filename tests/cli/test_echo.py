@@ -97,6 +97,7 @@ def test_the_bundled_voice_comes_back_whole_and_nothing_is_left(tmp_path: Path) 
         ),
     ],
 )
+@pytest.mark.heavy(after=1)
 def test_without_sound_it_says_so_in_one_line_and_runs_on_the_simulated_card(
     tmp_path: Path, missing: object, says: str
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         (["--backend"], "argument --backend: expected one argument"),
     ],
 )
+@pytest.mark.heavy(after=4)
 def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -> None:
     status, out, err = ended(*arguments)
     assert (status, out) == (2, "")
@@ -282,6 +284,7 @@ def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -
         (["--backend", "wav:/dev/zero"], "/dev/zero"),
     ],
 )
+@pytest.mark.heavy(after=2)
 def test_what_cannot_be_opened_is_one_line_and_status_1(arguments: list[str], says: str) -> None:
     status, out, err = ended(*arguments)
     assert (status, out) == (1, "")

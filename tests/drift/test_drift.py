@@ -35,6 +35,7 @@ MIXTURES = [(0.02, 0.02, 0.0), (0.01, 0.032, 0.01), (0.032, 0.01, 0.003), (0.01,
         for each in ((-50, MIXTURES[1]), (50, MIXTURES[2]), (-5, MIXTURES[3]), (5, MIXTURES[0]))
     ],
 )
+@pytest.mark.heavy(after=1)
 def test_for_two_hours_the_fill_is_held(ppm: float, mixture: tuple[float, float, float]) -> None:
     figures = live(World(ppm, *mixture, seed=1), hours=2)
     assert figures.kept, figures

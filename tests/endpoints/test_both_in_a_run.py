@@ -283,6 +283,7 @@ async def test_an_interruption_in_a_conversation_lets_the_rest_be_heard() -> Non
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.heavy(after=8)
 async def test_a_cancel_at_any_moment_closes_everything_and_accounts_for_every_sample(seed: int) -> None:
     rng = random.Random(seed)
     card = SimulatedCard(jitter_s=rng.choice([0.0, 0.02]), seed=seed)

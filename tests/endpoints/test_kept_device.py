@@ -147,6 +147,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 @both_devices
 @every_fault
 @pytest.mark.parametrize("back", [2.0, 3.3, 6.0, 11.7])
+@pytest.mark.heavy(after=8)
 async def test_a_device_that_comes_back_is_used_again(device: str, fault: str, back: float) -> None:
     run = Talk()
     run.card.mic.hear(noise(60.0))

@@ -309,6 +309,7 @@ async def test_a_close_that_does_not_return_holds_nothing_up_for_long() -> None:
 
 @pytest.mark.parametrize("asks", ["end", "cancel"])
 @pytest.mark.parametrize("after", [0.0, 0.001, 0.3, 0.5, 0.7, 1.4, 1.6, 2.4])
+@pytest.mark.heavy(after=8)
 async def test_the_run_ends_in_time_at_any_moment_of_it(asks: str, after: float) -> None:
     card = SimulatedCard()
     run = Listening(card)

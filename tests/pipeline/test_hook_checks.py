@@ -118,6 +118,7 @@ async def test_a_plain_hook_that_is_awaited_is_refused(kind: str, hook: str, wri
 
 @pytest.mark.parametrize(("kind", "hook", "is_async"), HOOKS)
 @pytest.mark.parametrize("how", ["instance", "mixin", "static", "class", "subclass", "inherited"])
+@pytest.mark.heavy(after=60)
 async def test_it_is_refused_wherever_the_hook_comes_from(
     kind: str, hook: str, is_async: bool, how: str
 ) -> None:

@@ -113,6 +113,7 @@ async def ended_by_others(task: PipelineTask, ends: Ends) -> None:
     "kind", ["nothing", "inline stages", "a filter that drops all", "a mailbox", "a speaker"]
 )
 @pytest.mark.parametrize("push", PUSHES)
+@pytest.mark.heavy(after=15)
 async def test_one_end_ends_a_stage_whose_task_only_pushes(push: Push, kind: str) -> None:
     source, front = Source(push), Recorder("front")
     task = source.task = PipelineTask(Pipeline([front, source, *_behind(kind)]))

@@ -178,6 +178,7 @@ def assert_named(
 @pytest.mark.parametrize("stop", ["end", "cancel"])
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("kind", [Waits, Inline])
+@pytest.mark.heavy(after=8)
 def test_an_exception_at_any_step_of_a_stage_ends_the_run_and_names_it(
     kind: type[Hooks], error: type[BaseException], stop: str
 ) -> None:

@@ -158,6 +158,7 @@ def test_outer_cancellation_at_any_step_leaves_nothing(shape: str) -> None:
 
 @every_shape
 @pytest.mark.parametrize("request_", ONCE)
+@pytest.mark.heavy(after=12)
 def test_a_request_at_any_step_leaves_nothing(shape: str, request_: str) -> None:
     states = at_every_step(shape, ONCE[request_], stride=STRIDE)
     expected = {RunState.CANCELLED} if "cancel" in request_ else {RunState.ENDED}

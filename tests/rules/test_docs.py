@@ -232,6 +232,7 @@ def test_a_page_is_in_both_tables_of_the_docs(page: Path) -> None:
     assert f"({page.name})" in LLMS.read_text(encoding="utf-8")
 
 
+@pytest.mark.heavy
 def test_the_api_reference_has_every_public_name(tmp_path: Path) -> None:
     if find_spec("pdoc") is None:
         pytest.skip("allowed skip: pdoc is not installed, the extra docs")

@@ -144,7 +144,7 @@ async def run_between_recorders(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "evil",
-    [pytest.param(evil, marks=[pytest.mark.heavy] * (n > 2)) for n, evil in enumerate(EVIL_ERRORS)],
+    [pytest.param(evil, marks=[pytest.mark.heavy] * (n > 0)) for n, evil in enumerate(EVIL_ERRORS)],
 )
 async def test_an_error_that_cannot_be_shown_is_its_stages_and_all_closes(
     evil: str, kind: str, place: str, on_error: OnError

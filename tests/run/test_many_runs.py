@@ -32,6 +32,7 @@ async def one_run(stop: str = "end") -> None:
     await task.run()
 
 
+@pytest.mark.heavy
 async def test_a_thousand_runs_in_one_loop_leave_no_object_behind() -> None:
     for _ in range(50):
         await one_run()

@@ -180,6 +180,7 @@ async def run(model: Model, task: PipelineTask, wait: Wait) -> tuple[RunReport, 
 
 @pytest.mark.parametrize("hook", [*HOOKS, "everywhere"])
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.heavy(after=100)
 async def test_stages_and_the_program_wait_for_the_same(way: str, hook: str) -> None:
     model = Model()
     wait = WAYS[way](model)

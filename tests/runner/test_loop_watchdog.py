@@ -143,6 +143,7 @@ async def test_a_loop_that_waits_is_not_blocked() -> None:
     assert reports.all == []
 
 
+@pytest.mark.heavy
 async def test_c_code_that_keeps_the_interpreter_lock_is_reported_when_it_lets_go() -> None:
     """Nothing else runs meanwhile, the watchdog neither."""
     reports = Reports()

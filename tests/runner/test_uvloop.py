@@ -134,6 +134,7 @@ def test_a_runner_under_the_policy_of_uvloop_leaves_nothing() -> None:
     assert "left behind" not in done.stderr
 
 
+@pytest.mark.heavy
 def test_a_library_that_is_noisy_while_it_opens_is_no_error() -> None:
     """The transports of uvloop are of no class of asyncio's."""
     program = """

@@ -82,6 +82,7 @@ def starts(engine: str, audio: Floats, **how: int) -> list[float]:
 @pytest.mark.parametrize("engine", NORMALISED)
 @pytest.mark.parametrize("snr_db", [40, 25])
 @pytest.mark.parametrize("peak_db", [-3, -32, -44, -56])
+@pytest.mark.heavy(after=8)
 def test_a_sentence_begins_where_it_does_at_a_normal_level(engine: str, peak_db: int, snr_db: int) -> None:
     normal = starts(engine, said(-20, snr_db=snr_db))
     assert len(normal) == 2
@@ -168,6 +169,7 @@ def before_somebody_loud(audio: Floats) -> Floats:
         "a loud voice behind",
     ],
 )
+@pytest.mark.heavy(after=6)
 def test_a_quiet_voice_is_heard_after_anything(engine: str, change: Change, turns: int) -> None:
     assert len(starts(engine, change(said(-44)))) == turns
 

@@ -557,6 +557,7 @@ def test_the_sample_has_the_same_turns_at_any_rate(rate: int, channels: int) -> 
 
 
 @pytest.mark.parametrize("sizes", [[1], [7], [480], [4_800], [10**6]])
+@pytest.mark.heavy(after=1)
 def test_the_sample_has_the_same_turns_however_it_is_cut(sizes: list[int]) -> None:
     expected = found_in(VADProcessor(), cut(sample(), [160], 16_000))
     assert found_in(VADProcessor(), cut(sample(), sizes, 16_000)) == expected

@@ -1,6 +1,7 @@
 """Leaves out what is heavy where pytest is called without paths, and says so in the last lines.
 
-Heavy are the tests in some folders, and those marked `@pytest.mark.heavy`. `--all` runs them too; so does a
+Heavy are the tests in some folders, and those marked `@pytest.mark.heavy`; of a test that is marked
+`@pytest.mark.heavy(after=3)`, all cases but the first three. `--all` runs them too; so does a
 path: `pytest tests/soundcard` runs the tests of that folder.
 """
 
@@ -46,6 +47,7 @@ class LeftOut:
         self._only_heavy = bool(config.getoption("left_out"))
         self._everything = bool(config.getoption("all_tests")) or self._names_a_path(config)
         self._counts = Counter[str]()
+        self._cases = Counter[str]()
 
     def _names_a_path(self, config: pytest.Config) -> bool:
         whole = (config.rootpath, self._folder)
@@ -59,7 +61,14 @@ class LeftOut:
             for folder, kind in HEAVY_FOLDERS.items():
                 if inside.is_relative_to(Path(folder)):
                     return kind
-        return MARKED if item.get_closest_marker("heavy") else None
+        mark = item.get_closest_marker("heavy")
+        return MARKED if mark and self._case_of(item) > mark.kwargs.get("after", 0) else None
+
+    def _case_of(self, item: pytest.Item) -> int:
+        """Return the number of this case of its test, from 1, in the order of collection."""
+        test = item.nodeid.partition("[")[0]
+        self._cases[test] += 1
+        return self._cases[test]
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is heavy, or what is not."""

@@ -163,6 +163,7 @@ WITHOUT = ("-p", "no:asyncio")
     ],
     ids=["virtual", "real", "without pytest-asyncio"],
 )
+@pytest.mark.heavy(after=1)
 def test_a_leak_of_each_kind_is_reported_and_a_clean_test_is_not(
     pytester: pytest.Pytester, mark: str, options: tuple[str, ...]
 ) -> None:
@@ -255,6 +256,7 @@ def test_plain(simulated_card):
 
 
 @pytest.mark.parametrize("options", [AUTO, STRICT, WITHOUT], ids=["auto", "strict", "without"])
+@pytest.mark.heavy(after=1)
 def test_a_marked_test_runs_in_virtual_time(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     ended = outcomes(pytester, VIRTUAL, *options)
     how, why = ended.pop("test_hangs")
@@ -439,6 +441,7 @@ TO_DO = {
 
 
 @pytest.mark.parametrize("options", [AUTO, STRICT, WITHOUT], ids=["auto", "strict", "alone"])
+@pytest.mark.heavy(after=1)
 def test_what_cannot_run_in_virtual_time_is_refused_in_words(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:

@@ -166,6 +166,7 @@ class FailsOnANeighboursFailure(Recorder):
         (FailsOnANeighboursFailure, "no frames", "ValueError: nothing came"),
     ],
 )
+@pytest.mark.heavy(after=2)
 def test_a_stage_that_is_wrong_is_told_what_when_and_how_to_see_it_again(
     make: Callable[[], Processor], case: str, named: str
 ) -> None:
