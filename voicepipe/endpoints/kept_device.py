@@ -13,19 +13,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Generic, Protocol, TypeVar, get_args
+from typing import Generic, get_args
 
-from voicepipe.awaitables import awaitable, check_methods
 from voicepipe.devices.callback_counts import CallbackCounts
-from voicepipe.devices.port import Backend, InputStream, OutputStream, StreamInfo
+from voicepipe.devices.port import Backend, StreamInfo
 from voicepipe.endpoints.device_log import DeviceLog, OnLoss
 from voicepipe.endpoints.lost_streams import LostStreams
+from voicepipe.endpoints.open_stream import S, open_checked
 from voicepipe.endpoints.search import ABSENT, Search
 from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
 from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
-from voicepipe.text import class_name, printable, quote
+from voicepipe.text import printable, quote
 
 __all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
 
@@ -49,48 +49,6 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
             found: OnLoss = "fail" if lost_for_good and policy == "wait" else policy
             return found
     raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {quote(value)}")
-
-
-class Stream(Protocol):
-    """An input or output stream, as this module sees it."""
-
-    @property
-    def info(self) -> StreamInfo:
-        """The description of the opened stream."""
-        ...
-
-    @property
-    def error(self) -> DeviceError | None:
-        """The error that ended the stream; None while it works."""
-        ...
-
-    @property
-    def counts(self) -> CallbackCounts:
-        """The counts of its callbacks so far."""
-        ...
-
-    @property
-    def callbacks(self) -> int | None:
-        """The number of callbacks so far; None if the stream makes none."""
-        ...
-
-    async def start(self) -> None:
-        """Start the stream."""
-        ...
-
-    async def close(self) -> None:
-        """Close the stream and release the device."""
-        ...
-
-
-S = TypeVar("S", bound=Stream)
-
-
-_OPENS: dict[DeviceKind, tuple[str, type]] = {
-    "microphone": ("open_input", InputStream),
-    "speaker": ("open_output", OutputStream),
-}
-"""The method of a back end that opens the stream, and the protocol of the stream."""
 
 
 class KeptDevice(Generic[S]):
@@ -171,20 +129,8 @@ class KeptDevice(Generic[S]):
         return self.stream
 
     async def _open(self) -> S:
-        """Open a stream.
-
-        Raises:
-            DeviceError: the device does not open.
-            TypeError: a method of the stream is async where it must be plain, or the other way round.
-        """
-        method, model = _OPENS[self._kind]
-        stream = await awaitable(f"{method} of the back end", self._open_stream(self._take_news))
-        try:
-            check_methods(stream, model, class_name(stream))
-        except TypeError:
-            await stream.close()
-            raise
-        return stream
+        """Open a stream. Raises: as `open_checked`."""
+        return await open_checked(self._kind, self._open_stream(self._take_news))
 
     async def _wait_for_the_first(self, error: DeviceError) -> None:
         now = self._clock()
