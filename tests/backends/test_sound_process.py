@@ -63,6 +63,19 @@ async def test_the_ports_promises(
     await check(backend(library))
 
 
+@pytest.mark.parametrize("library", ["well", "card_that_vanishes"])
+async def test_a_close_that_is_cancelled_leaves_no_descriptor(library: str) -> None:
+    """As at the end of a run, which does not wait for the close of a stream that is lost."""
+    before = take_census()
+    stream = await outside(library).open_input(REQUEST, lambda: None)
+    await stream.start()
+    closing = asyncio.create_task(stream.close())
+    while not closing.done():
+        await asyncio.sleep(0.001)
+        closing.cancel()
+    await until(lambda: not take_census().since(before))
+
+
 def test_a_sound_process_loads_little_and_so_starts_soon() -> None:
     code = (
         "import sys, voicepipe_devices.sound_process.child, voicepipe_devices.portaudio; "

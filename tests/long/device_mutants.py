@@ -97,8 +97,8 @@ DEVICE_MUTANTS = (
     ),
     Mutant(
         "the doctor calls a noise gate bad",
-        "_sound",
-        "echo.verdict == 'good'",
+        "level_finding",
+        "bool(during.strip(b'\\x00'))",
         "False",
         f"{DOCTOR}::test_a_noise_gate_that_lets_the_chirps_through_is_no_fault",
         unseen="it calls no doctor",

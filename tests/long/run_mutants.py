@@ -254,7 +254,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "who waits for the start waits for ever",
-        "Run.drive",
+        "Run._live",
         "self._news.tell()",
         "pass",
         f"{START_NEWS}::test_all_who_wait_are_told_when_it_runs",
@@ -278,7 +278,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "serve() takes the handler of asyncio.run for a server's",
-        "owner_of",
+        "voicepipe.runner.signals:owner_of",
         "isinstance(getattr(function, '__self__', None), asyncio.Runner)",
         "False",
         f"{SERVING}::test_the_handler_that_asyncio_run_installs_is_nobodys_and_ctrl_c_ends_the_tasks",
@@ -719,6 +719,14 @@ RUN_MUTANTS = (
         _STEP_BY_HAND,
         "tests/run/test_shared_awaitables.py::test_stages_and_the_program_wait_for_the_same",
         unseen="no two of its stages wait for the same future",
+    ),
+    Mutant(
+        "a close that is cancelled leaves the lifeline of its process open",
+        "SoundProcess.close",
+        "self._child.lifeline.close()",
+        "pass",
+        "tests/backends/test_sound_process.py::test_a_close_that_is_cancelled_leaves_no_descriptor",
+        unseen="it knows no processes",
     ),
     Mutant(
         "the frame in hand goes on twice",

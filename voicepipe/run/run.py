@@ -24,6 +24,7 @@ from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.processor import Processor
+from voicepipe.pipeline.stage_task import is_running
 from voicepipe.pipeline.stage_work import StageWork
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.report import DeviceStatistics, DropReason, RunReport, SlowStage
@@ -162,11 +163,13 @@ class Run:
 
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
-        course = self.course
+        course, driver = self.course, asyncio.current_task()
         course.move(Event.RUN)
         try:
             await self._live()
         except BaseException as error:  # no object of a user may keep the run from its close
+            if type(error) is GeneratorExit and not is_running(driver):
+                raise  # the loop is gone, and the task with it
             course.fail("the run", error)
         self._never_started = len(self._early)
         self._early.clear()

@@ -128,10 +128,13 @@ class SoundProcess:
         raise error or DeviceError(what)
 
     async def close(self) -> None:
-        """End it: in peace if it listens, else by a kill. Called once; refuses to be cancelled."""
+        """End it: in peace if it listens, else by a kill. Called once; its end refuses to be cancelled."""
         self._closed = True
         self._noise.stop()
-        await call(self._end, "ending the sound process", REAP_S)
+        try:
+            await call(self._end, "ending the sound process", REAP_S)
+        finally:  # what follows may be cancelled: the loop closes the pipes by itself, and not the lifeline
+            self._child.lifeline.close()
         for pipe in self._pipes:
             pipe.transport.close()
         for pipe in self._pipes:
