@@ -25,6 +25,7 @@ from voicepipe import (
     EndFrame,
     Frame,
     Loopback,
+    MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
     PipelineTask,
@@ -283,9 +284,9 @@ class _Play:
             )
         if card is not None and spec.devices in ("mic", "both"):
             name = f"{spec.name}.mic"
-            mic = EagerMicrophone(
-                card.backend(), block_s=BLOCK_S, mute=False, on_loss=spec.on_loss, name=name
-            )
+            # One that has run out gives zeros in the run after it, and would be opened again for good reason.
+            kind = MicrophoneInput if spec.runs_out_s else EagerMicrophone
+            mic = kind(card.backend(), block_s=BLOCK_S, mute=False, on_loss=spec.on_loss, name=name)
             processors.insert(0, mic)
         if card is not None and spec.devices in ("speaker", "both"):
             name = f"{spec.name}.speaker"
