@@ -712,20 +712,3 @@ async def test_the_facts_go_ahead_of_data_and_upstream_first() -> None:
     virtual_loop().call_later(6.0, task.end)
     assert_accounted(await task.run())
     assert order == ["up", "down"] * 2
-
-
-async def test_a_speaker_that_is_lost_while_another_stage_still_begins_is_waited_for() -> None:
-    class BeginsSlowly(FrameProcessor):
-        async def on_running(self) -> None:
-            await asyncio.sleep(0.5)
-
-    card = SimulatedCard()
-    stages = [MicrophoneInput(card.backend()), BeginsSlowly(), SpeakerOutput(card.backend())]
-    task = PipelineTask(Pipeline(stages))
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.2, card.speaker.unplug)
-    loop.call_later(1.0, card.speaker.replug)
-    loop.call_later(5.0, task.end)
-    report = await task.run()
-    assert report.state is RunState.ENDED
-    assert [device.reconnections for device in report.devices] == [0, 1]

@@ -318,29 +318,6 @@ async def test_a_scope_that_is_cancelled_cancels_no_other_stage(kind: str) -> No
     assert set(second.scope.cancelling) == {0}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_scope_of_on_running_holds_no_other_stage(kind: str) -> None:
-    """It is entered in a task of its own: whoever begins next stands outside it."""
-    begun: list[str] = []
-
-    class Enters(Recorder):
-        async def on_running(self) -> None:
-            self.scope = anyio.CancelScope()
-            self.scope.__enter__()
-            begun.append("enters")
-            asyncio.get_running_loop().call_soon(self.scope.cancel)
-
-    class Begins(Recorder):
-        async def on_running(self) -> None:
-            await asyncio.sleep(0.1)
-            begun.append("begins")
-
-    stages = [Enters("enters"), Begins("begins")]
-    task = PipelineTask(Pipeline([*stages, client(kind, Scope())]))
-    assert await run_to_its_end(task, "end") is RunState.ENDED
-    assert begun == ["enters", "begins"]
-
-
 async def test_an_interruption_leaves_nothing_in_the_task_of_the_hooks() -> None:
     class Speaks(Waiting):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

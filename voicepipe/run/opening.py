@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from voicepipe.awaitables import refuse_coroutine
@@ -22,9 +22,7 @@ from voicepipe.run.stall import check_may_take_s
 
 __all__ = ["Opening"]
 
-_STEPS_S = 0.01
-"""The least time for a part of the opening: enough for a few steps of the loop."""
-_BEGIN = "on_running"
+_BEGIN = "begin"
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -57,7 +55,7 @@ class Opening:
         if not await self._send_start():
             return False
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._begin(sources)
+        return not sources or await self._within_the_limit(self._begin(sources), _BEGIN)
 
     @property
     def _cut_short(self) -> bool:
@@ -109,6 +107,19 @@ class Opening:
             )
         return not self._cut_short
 
+    async def _begin(self, sources: Iterable[StageSeat]) -> None:
+        """Call `on_running` of these stages, one after another.
+
+        The loop turns between two of them only where one waits: a speaker must heed a loss as soon as
+        the display before it has said that the program listens.
+        """
+        for seat in sources:
+            if self._is_over:
+                return
+            self._seat = seat
+            if not seat.cleans_up:
+                await check_result(seat.processor, "on_running", seat.processor.on_running())
+
     async def _within_the_limit(self, coroutine: Coroutine[Any, Any, None], what: str) -> bool:
         """Run a part of the opening in its own task, which can be left behind; return True on success."""
         task = self._adopt(coroutine, f"{self._course.params.run_id}:{what}")
@@ -123,36 +134,11 @@ class Opening:
             await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
-                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}"))
+                advice = ": let on_running() return, and work in self.create_task()" if what == _BEGIN else ""
+                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}{advice}"))
         elif (error := error_of(task)) is not None:
             self._fail(self._at, error)
         return task.done() and not self._cut_short
-
-    async def _begin(self, sources: Iterable[StageSeat]) -> bool:
-        """Call `on_running` of these stages in order, each in a task of its own; return True on success.
-
-        No stage waits for another: a speaker heeds a loss while the microphone still starts. And no
-        cancel scope of a stage holds another stage.
-        """
-        course = self._course
-        tasks = {
-            seat.label: self._adopt(_run(seat), course.task_name(seat.label, _BEGIN)) for seat in sources
-        }
-        for task in tasks.values():
-            task.add_done_callback(lambda _: course.wake())
-
-        def over() -> bool:
-            return self._cut_short or all(task.done() for task in tasks.values()) or bool(_errors_of(tasks))
-
-        # A stage that needs only a few steps is not to blame if the opening has taken all the time.
-        await course.until(over, max(self._deadline, course.loop.time() + _STEPS_S))
-        for label, error in _errors_of(tasks).items():
-            self._fail(label, error)
-        if not self._cut_short:
-            for label in [label for label, task in tasks.items() if not task.done()][:1]:
-                advice = "let on_running() return, and work in self.create_task()"
-                self._fail(label, TimeoutError(f"it took longer than {self._limit}: {advice}"))
-        return not self._cut_short
 
     async def _wait_patiently(self, over: Callable[[], bool]) -> None:
         """Wait until the part is over. The limit counts only while no device is absent."""
@@ -170,15 +156,3 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
-
-
-def _errors_of(tasks: Mapping[str, asyncio.Task[None]]) -> dict[str, BaseException]:
-    """Return the errors of the tasks that have failed, by label."""
-    errors = {label: error_of(task) for label, task in tasks.items() if task.done()}
-    return {label: error for label, error in errors.items() if error is not None}
-
-
-async def _run(seat: StageSeat) -> None:
-    """Await `on_running`, unless the stage has cleaned up already."""
-    if not seat.cleans_up:
-        await check_result(seat.processor, "on_running", seat.processor.on_running())
