@@ -38,7 +38,7 @@ def wait_for(condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> floa
     """Wait until it is so; return the seconds that it took, or those that were too few."""
     began_s = time.monotonic()
     while not condition() and time.monotonic() - began_s < limit_s:
-        time.sleep(0.002)
+        time.sleep(0.002)  # another process tells nobody: it has to be looked at
     return time.monotonic() - began_s
 
 

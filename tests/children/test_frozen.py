@@ -114,12 +114,12 @@ def test_a_frozen_program_that_is_killed_leaves_no_process(
     app = App(tmp_path, FROZEN + SUPPORT, script)
     with app.run():
         wait_for(lambda: bool(app.starts))
-        time.sleep(delay_s)
+        time.sleep(delay_s)  # the moment of the kill is what is tested
         os.kill(app.starts[0], signal.SIGKILL)
-        time.sleep(0.1)
+        time.sleep(0.1)  # a start that was under way at the kill is in the list by now
         last_of(app.starts, 2.0)
         seen = len(app.starts)
-        time.sleep(0.3)
+        time.sleep(0.3)  # a chain would have gone on by now
         assert len(app.starts) == seen <= 3
 
 
@@ -131,7 +131,7 @@ def test_a_program_that_passes_for_a_python_starts_no_chain(tmp_path: Path, scri
         _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "a child process of voicepipe starts no other" in err
-    time.sleep(0.3)
+    time.sleep(0.3)  # a chain would have gone on by now
     assert len(app.starts) <= 3, "itself, and a child for each stream"
     assert not any(map(is_alive, app.starts))
 
@@ -158,7 +158,7 @@ def test_a_program_that_passes_for_a_python_is_killed_with_its_group_when_the_fi
     app = App(tmp_path, LIED, script)
     with app.run() as process:
         started = app.hanging(process.pid)
-        time.sleep(0.2)
+        time.sleep(0.2)  # until the program waits for an answer
         process.kill()
         last_of(started, 2.0)
 

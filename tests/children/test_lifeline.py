@@ -66,7 +66,7 @@ def test_killed_while_the_child_starts_it_goes_too(delay_s: float) -> None:
     with program_of(LAUNCH + f"print(launch({IDLE!r}).process.pid, flush=True); time.sleep(60)") as program:
         assert program.stdout is not None
         pid = int(program.stdout.readline())
-        time.sleep(delay_s)
+        time.sleep(delay_s)  # the moment of the kill is what is tested
         program.kill()
         last_of([pid], LIMIT_S)
 
@@ -119,7 +119,7 @@ def test_while_the_program_lives_its_child_does(source: str) -> None:
     with program_of(LAUNCH + KEPT + source + "\nprint(os.getpid(), flush=True); time.sleep(60)") as program:
         assert program.stdout is not None
         pid, parent = int(program.stdout.readline()), int(program.stdout.readline())
-        time.sleep(0.2)
+        time.sleep(0.2)  # it would be gone by now: a kill takes milliseconds
         assert is_alive(pid)
         os.kill(parent, signal.SIGKILL)
         last_of([pid], LIMIT_S)
@@ -130,7 +130,7 @@ def test_a_program_that_is_stopped_keeps_its_child() -> None:
         assert program.stdout is not None
         pid = int(program.stdout.readline())
         os.kill(program.pid, signal.SIGSTOP)
-        time.sleep(0.3)
+        time.sleep(0.3)  # it would be gone by now: a kill takes milliseconds
         assert is_alive(pid)
         os.kill(program.pid, signal.SIGCONT)
         program.kill()
@@ -163,7 +163,7 @@ def test_a_command_goes_or_never_begins_when_the_program_is_killed_meanwhile(
     with program_of(source) as program:
         wait_for((tmp_path / "soon").exists)
         wait_for(lambda: bool(children_of(program.pid)))
-        time.sleep(delay_s)
+        time.sleep(delay_s)  # the moment of the kill is what is tested
         children = children_of(program.pid)
         program.kill()
         last_of(children, LIMIT_S)

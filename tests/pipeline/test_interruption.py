@@ -257,3 +257,23 @@ async def test_an_interruption_behind_another_is_no_request_of_a_stage(
     assert report.state is RunState.ENDED
     for stage in stages:
         assert len([frame for frame in stage.frames if isinstance(frame, InterruptionFrame)]) in (1, 2)
+
+
+async def test_two_interruptions_under_way_at_once_arrive_once_each() -> None:
+    """Pushed by a task of the stage, when it is no longer the frame in hand, one is no new request."""
+
+    async def push_late(stage: FrameProcessor, frame: Frame) -> None:
+        await asyncio.sleep(0.1)
+        await stage.push_frame(frame)
+
+    async def late(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        stage.create_task(push_late(stage, frame))
+
+    task = PipelineTask(Pipeline([Does(late), Does(late, name="second")]))
+    ends = Ends(task)
+    loop = asyncio.get_running_loop()
+    for at_s in (0.10, 0.15):
+        loop.call_later(at_s, task.interrupt)
+    loop.call_later(2.0, task.end)
+    await task.run()
+    assert sum(isinstance(frame, InterruptionFrame) for frame in ends.down) == 2

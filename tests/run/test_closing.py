@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from support.sound import virtual_loop
-from support.stages import Ends, Recorder, forever
+from support.stages import Ends, Recorder, forever, stubborn
 from voicepipe import (
     EndFrame,
     Frame,
@@ -140,6 +140,26 @@ async def test_an_opening_that_was_given_up_opens_nothing_more() -> None:
     assert [given_up.name.partition(":")[2] for given_up in report.abandoned] == ["deaf:on_start"]
     await asyncio.sleep(60)
     assert before.events == []
+
+
+async def test_a_beginning_that_was_given_up_begins_nothing_more() -> None:
+    """As above, in `on_running`: these hooks share a task, which goes on when the deaf one returns."""
+    begun: list[str] = []
+
+    class Deaf(FrameProcessor):
+        async def on_running(self) -> None:
+            await stubborn(30)
+
+    class Begins(FrameProcessor):
+        async def on_running(self) -> None:
+            begun.append("begun")
+
+    task = PipelineTask(Pipeline([Deaf(name="deaf"), Begins()]), name="run")
+    later(1.0, task.cancel)
+    report = await task.run()
+    assert [given_up.name for given_up in report.abandoned] == ["run:begin"]
+    await asyncio.sleep(60)
+    assert begun == []
 
 
 async def test_a_run_that_never_opened_reports_no_books_of_the_run_before() -> None:

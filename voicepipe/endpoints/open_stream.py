@@ -1,50 +1,16 @@
-"""An open stream of a device, as its stage sees it, and the check that a back end's stream is one."""
+"""The opening of a stream, with a check of what the back end returns."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from voicepipe.awaitables import awaitable, check_methods
-from voicepipe.devices.callback_counts import CallbackCounts
-from voicepipe.devices.port import InputStream, OutputStream, StreamInfo
-from voicepipe.errors import DeviceError
+from voicepipe.devices.port import InputStream, OutputStream, Stream
 from voicepipe.report import DeviceKind
 from voicepipe.text import class_name
 
-__all__ = ["S", "Stream", "open_checked"]
-
-
-class Stream(Protocol):
-    """An input or output stream, as a stage sees it."""
-
-    @property
-    def info(self) -> StreamInfo:
-        """The description of the opened stream."""
-        ...
-
-    @property
-    def error(self) -> DeviceError | None:
-        """The error that ended the stream; None while it works."""
-        ...
-
-    @property
-    def counts(self) -> CallbackCounts:
-        """The counts of its callbacks so far."""
-        ...
-
-    @property
-    def callbacks(self) -> int | None:
-        """The number of callbacks so far; None if the stream makes none."""
-        ...
-
-    async def start(self) -> None:
-        """Start the stream."""
-        ...
-
-    async def close(self) -> None:
-        """Close the stream and release the device."""
-        ...
+__all__ = ["S", "open_checked"]
 
 
 S = TypeVar("S", bound=Stream)
