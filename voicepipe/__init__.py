@@ -14,7 +14,7 @@ The modules at the root are the vocabulary, which all folders share:
     lifecycle    the states of a run, as a table
     params       the parameters and the time limits of a run
     report       the report of a run
-    air          the times at which the speakers of a run sound
+    speakers     the record of what the speakers of a run play
     checks, text, version, sample          small tools, and a bundled voice
     shadowing    the user's module that stands in the way of the standard library's
 
@@ -103,6 +103,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         AudioFrame as AudioFrame,
     )
     from voicepipe.frames import (
+        BackgroundAudioFrame as BackgroundAudioFrame,
+    )
+    from voicepipe.frames import (
         BotStartedSpeakingFrame as BotStartedSpeakingFrame,
     )
     from voicepipe.frames import (
@@ -130,6 +133,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         ErrorFrame as ErrorFrame,
     )
     from voicepipe.frames import (
+        FactFrame as FactFrame,
+    )
+    from voicepipe.frames import (
         Frame as Frame,
     )
     from voicepipe.frames import (
@@ -143,6 +149,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.frames import (
         OutputAudioFrame as OutputAudioFrame,
+    )
+    from voicepipe.frames import (
+        SpokenFrame as SpokenFrame,
+    )
+    from voicepipe.frames import (
+        SpokenStartedFrame as SpokenStartedFrame,
+    )
+    from voicepipe.frames import (
+        SpokenStoppedFrame as SpokenStoppedFrame,
     )
     from voicepipe.frames import (
         StartFrame as StartFrame,
@@ -213,6 +228,8 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.runner.runner import PipelineRunner as PipelineRunner
     from voicepipe.service.metrics import Metrics as Metrics
     from voicepipe.service.status import StatusSocket as StatusSocket
+    from voicepipe.speakers import SpeakerControls as SpeakerControls
+    from voicepipe.speakers import Speakers as Speakers
     from voicepipe.speech.detectors.protocol import SpeechEngine as SpeechEngine
     from voicepipe.speech.detectors.registry import open_engine as open_engine
     from voicepipe.speech.detectors.silero import SileroEngine as SileroEngine
@@ -301,10 +318,11 @@ _HOMES = homes_of(
             "VoicepipeError"
         ),
         "voicepipe.frames": (
-            "AudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame CancelFrame "
-            "ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
-            "ErrorFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
-            "OutputAudioFrame StartFrame SystemFrame TextFrame TranscriptionFrame "
+            "AudioFrame BackgroundAudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame "
+            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
+            "ErrorFrame FactFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
+            "OutputAudioFrame SpokenFrame SpokenStartedFrame SpokenStoppedFrame StartFrame "
+            "SystemFrame TextFrame TranscriptionFrame "
             "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
         "voicepipe.lifecycle": "RunState",
@@ -319,6 +337,7 @@ _HOMES = homes_of(
         "voicepipe.runner.runner": "PipelineRunner",
         "voicepipe.service.metrics": "Metrics",
         "voicepipe.service.status": "StatusSocket",
+        "voicepipe.speakers": "SpeakerControls Speakers",
         "voicepipe.speech.detectors.protocol": "SpeechEngine",
         "voicepipe.speech.detectors.registry": "open_engine",
         "voicepipe.speech.detectors.silero": "SileroEngine",

@@ -2,7 +2,8 @@
 
 A frame is an immutable value, compared by identity. Its class determines how it travels.
 System frames go ahead of data. Data and control frames keep their order. An interruption
-drops the frames that are interruptible.
+drops the frames that are interruptible. Facts do not travel from stage to stage: the framework
+passes them to every stage on their way at once, past full mailboxes and busy stages.
 
 frame                       kind     interruptible  made by            direction
 --------------------------  -------  -------------  -----------------  ----------
@@ -16,19 +17,23 @@ DeviceRestoredFrame         system   no             a device's stage   both
 AudioFrame                  data     no             a stage            any
 InputAudioFrame             data     no             MicrophoneInput    down
 OutputAudioFrame            data     yes            a stage            down
+BackgroundAudioFrame        data     no             a stage            down
 UtteranceFrame              data     no             a stage            down
 TextFrame                   data     yes            a stage            any
+SpokenFrame                 data     yes            a stage            down
 TranscriptionFrame          data     no             a stage            any
-UserStartedSpeakingFrame    control  no             a stage            any
-UserStoppedSpeakingFrame    control  no             a stage            any
-BotStartedSpeakingFrame     control  no             SpeakerOutput      both
-BotStoppedSpeakingFrame     control  no             SpeakerOutput      both
+UserStartedSpeakingFrame    fact     no             a stage            any
+UserStoppedSpeakingFrame    fact     no             a stage            any
+BotStartedSpeakingFrame     fact     no             SpeakerOutput      both
+BotStoppedSpeakingFrame     fact     no             SpeakerOutput      both
+SpokenStartedFrame          fact     no             SpeakerOutput      both
+SpokenStoppedFrame          fact     no             SpeakerOutput      both
 
 StartFrame, EndFrame and CancelFrame belong to the framework. A stage never receives one; it
 has hooks instead. A stage that pushes an EndFrame, CancelFrame or InterruptionFrame requests
 an end, a cancel or an interruption from the task.
 
-To define your own frames, derive from `DataFrame`, `ControlFrame` or `SystemFrame`:
+To define your own frames, derive from `DataFrame`, `ControlFrame`, `SystemFrame` or `FactFrame`:
 
     @dataclass(frozen=True, slots=True, eq=False)
     class MoodFrame(DataFrame):
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioFrame",
+    "BackgroundAudioFrame",
     "BotStartedSpeakingFrame",
     "BotStoppedSpeakingFrame",
     "CancelFrame",
@@ -65,11 +71,15 @@ __all__ = [
     "DeviceRestoredFrame",
     "EndFrame",
     "ErrorFrame",
+    "FactFrame",
     "Frame",
     "FrameDirection",
     "InputAudioFrame",
     "InterruptionFrame",
     "OutputAudioFrame",
+    "SpokenFrame",
+    "SpokenStartedFrame",
+    "SpokenStoppedFrame",
     "StartFrame",
     "SystemFrame",
     "TextFrame",
@@ -99,7 +109,9 @@ class Frame:
     interruptible: ClassVar[bool] = False
     """True if an interruption drops the waiting frame, or cancels the handling of it."""
     is_request: ClassVar[bool] = False
-    """True if a push of the frame by a stage is a request to the task (end, cancel, interrupt)."""
+    """True if the framework handles a push of the frame itself: a request to the task, or a fact."""
+    is_fact: ClassVar[bool] = False
+    """True if the framework passes the frame on, past every stage at once."""
 
     def __copy__(self) -> Self:
         """Return another frame with the same content, also for a subclass that is not a dataclass."""
@@ -135,6 +147,20 @@ class SystemFrame(Frame):
     """An event that goes ahead of data and never waits for room."""
 
     is_system: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactFrame(SystemFrame):
+    """A fact that the whole pipeline should know at once, such as the start of the user's speech.
+
+    The framework passes it to all stages in its direction and to the subscribers as soon as it is
+    pushed. A stage with a mailbox gets it there, ahead of data, when the stage is free; its
+    `on_fact` is called at once. No stage can hold, drop or double a fact: passing it on, or not, has
+    no effect. It may come earlier than the audio that it tells of, never later. Use its position.
+    """
+
+    is_request: ClassVar[bool] = True
+    is_fact: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +256,11 @@ class AudioFrame(DataFrame):
     """The position of the first sample since the stream began, in samples at this rate."""
     captured_s: float | None = None
     """The time at which the first sample was captured, on the run's clock. None if unknown."""
+    live: bool = field(default=False, kw_only=True)
+    """True if a device that goes on by itself has just captured the audio. Live audio waits for nobody:
+    what has become too old is dropped and counted. A file, a voice and an utterance are not live."""
+    origin: str = field(default="", kw_only=True)
+    """The label of the microphone whose stream `position` counts in. Empty if unknown."""
     num_samples: int = field(init=False)
     """The number of samples in `data`. One sample holds the values of all channels."""
     format: AudioFormat = field(init=False)
@@ -276,7 +307,15 @@ class AudioFrame(DataFrame):
     @classmethod
     def of(cls, frame: AudioFrame) -> Self:
         """Make a frame of this class with the audio of another frame: `OutputAudioFrame.of(heard)`."""
-        return cls(frame.data, frame.rate, frame.channels, frame.position, frame.captured_s)
+        return cls(
+            frame.data,
+            frame.rate,
+            frame.channels,
+            frame.position,
+            frame.captured_s,
+            live=frame.live,
+            origin=frame.origin,
+        )
 
     @classmethod
     def parts_of(cls, frame: AudioFrame) -> Iterator[Self]:
@@ -288,7 +327,15 @@ class AudioFrame(DataFrame):
         for at in range(0, frame.num_samples, most):
             captured_s = None if frame.captured_s is None else frame.captured_s + at / frame.rate
             data = frame.data[at * size : (at + most) * size]
-            yield cls(data, frame.rate, frame.channels, frame.position + at, captured_s)
+            yield cls(
+                data,
+                frame.rate,
+                frame.channels,
+                frame.position + at,
+                captured_s,
+                live=frame.live,
+                origin=frame.origin,
+            )
 
     @property
     def array(self) -> npt.NDArray[np.int16]:
@@ -326,6 +373,18 @@ class OutputAudioFrame(AudioFrame):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BackgroundAudioFrame(OutputAudioFrame):
+    """Audio that the speaker mixes under the voice: music, a chime, a sound of thinking.
+
+    It is not the program's speech: no fact tells of it, and an interruption does not stop it.
+    """
+
+    interruptible: ClassVar[bool] = False
+    sound: str = field(default="background", kw_only=True)
+    """The name of the sound. Frames of one name play one after another; different names mix."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class UtteranceFrame(AudioFrame):
     """The whole audio of one user turn, pre-roll included."""
 
@@ -341,6 +400,18 @@ class TextFrame(DataFrame):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SpokenFrame(DataFrame):
+    """The text of the output audio that follows, up to the next `SpokenFrame`: one sentence, say.
+
+    A stage that makes a voice pushes it ahead of the audio. The speaker then tells when the sentence
+    begins and ends to sound, and how much of it was heard.
+    """
+
+    interruptible: ClassVar[bool] = True
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TranscriptionFrame(DataFrame):
     """Text that the user said. An interruption does not drop it."""
 
@@ -350,35 +421,71 @@ class TranscriptionFrame(DataFrame):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UserStartedSpeakingFrame(ControlFrame):
+class UserStartedSpeakingFrame(FactFrame):
     """The start of the user's speech, at `position` of the microphone's stream."""
 
     position: int = 0
     captured_s: float | None = None
+    decided: int | None = None
+    """The position up to which audio was judged when this became certain. None if unknown."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UserStoppedSpeakingFrame(ControlFrame):
+class UserStoppedSpeakingFrame(FactFrame):
     """The end of the user's speech, at `position` of the microphone's stream."""
 
     position: int = 0
     captured_s: float | None = None
+    decided: int | None = None
+    """The position up to which audio was judged when this became certain. None if unknown."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BotStartedSpeakingFrame(ControlFrame):
+class BotStartedSpeakingFrame(FactFrame):
     """The start of the program's speech, at `position` of the speaker's stream."""
 
     position: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BotStoppedSpeakingFrame(ControlFrame):
+class BotStoppedSpeakingFrame(FactFrame):
     """The end of the program's speech. The sample before `position` was the last one played."""
 
     position: int = 0
     interrupted: bool = False
     """True if the speech was cut short. The audio after `position` was not played."""
+    began: int = 0
+    """The position at which the speech began."""
+    text: str = ""
+    """The text that was heard of it, where `SpokenFrame`s told the text."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenStartedFrame(FactFrame):
+    """The start of a sentence at the speaker: the audio behind one `SpokenFrame` begins to sound."""
+
+    text: str
+    position: int = 0
+    """The position of its first sample in the speaker's stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenStoppedFrame(FactFrame):
+    """The end of a sentence at the speaker."""
+
+    text: str
+    began: int = 0
+    """The position of its first sample in the speaker's stream."""
+    position: int = 0
+    """The position behind its last sample that was played."""
+    heard: str = ""
+    """The part of the text that was heard: the whole text, unless it was interrupted."""
+    interrupted: bool = False
+    """True if it was cut short."""
 
 
 def kind_of(frame: object) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from voicepipe.air import Air
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
+from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
 __all__ = ["Limits", "StartParams"]
@@ -28,8 +28,8 @@ class StartParams:
     """The run's clock in seconds. It is the clock of the event loop."""
     run_id: str = ""
     """The name of the run in logs and task names."""
-    air: Air = field(default_factory=Air, repr=False)
-    """The times at which the run's speakers sound, for muting its microphones."""
+    speakers: Speakers = field(default_factory=Speakers, repr=False)
+    """The record of what the run's speakers play: is the program speaking, does anything sound?"""
     patient: bool = False
     """True if the run waits for a device that is absent at the start. Otherwise the start fails."""
 

@@ -30,6 +30,8 @@ class DropReason(enum.StrEnum):
 
     MIC_OVERFLOW = "mic_overflow"
     """The pipeline took longer than the microphone's ring could wait."""
+    OVERFLOW = "overflow"
+    """A stage held more live audio than its mailbox or its queue may: the stage was too slow for it."""
     MUTED = "muted"
     """A speaker of the run sounded meanwhile."""
     INTERRUPTED = "interrupted"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from voicepipe.air import Air
 from voicepipe.endpoints.playback import Playback
 from voicepipe.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
+from voicepipe.speakers import Speakers
 
 __all__ = ["BotSpeech"]
 
@@ -24,7 +24,7 @@ class BotSpeech:
 
     Args:
         playback: the playback of the speaker.
-        air: the record of the times at which speakers sound.
+        speakers: the record of the times at which speakers sound.
         tell: sends a frame in both directions.
         wake: wakes the owner when a pause may be over.
     """
@@ -32,13 +32,13 @@ class BotSpeech:
     def __init__(
         self,
         playback: Playback,
-        air: Air,
+        speakers: Speakers,
         *,
         tell: Callable[[Frame], Awaitable[None]],
         wake: Callable[[], None],
     ) -> None:
         self._playback = playback
-        self._air = air
+        self._speakers = speakers
         self._tell = tell
         self._wake = wake
         self._clock = asyncio.get_running_loop().time
@@ -53,7 +53,7 @@ class BotSpeech:
         """Send `BotStartedSpeakingFrame`, if speech has not begun yet."""
         if self._playback.pending and not self.is_on:
             self.is_on = True
-            self._air.begin(self, self._clock())
+            self._speakers.begin(self, self._clock())
             await self._tell(BotStartedSpeakingFrame(self._playback.next_position))
 
     def note_audio(self) -> None:
@@ -81,7 +81,7 @@ class BotSpeech:
         """Send `BotStoppedSpeakingFrame`, if speech has begun."""
         if self.is_on:
             self.is_on = False
-            self._leave_air()
+            self._leave_room()
             await self._tell(BotStoppedSpeakingFrame(self._playback.position, interrupted))
 
     async def end_if_cut(self) -> None:
@@ -97,13 +97,13 @@ class BotSpeech:
     def lose(self, silent_s: float) -> None:
         """Treat the loss of the device as an interruption; it has been silent for `silent_s` seconds."""
         self.cut = self.is_on
-        self._leave_air(silent_s)
+        self._leave_room(silent_s)
 
-    def _leave_air(self, silent_s: float = 0.0) -> None:
+    def _leave_room(self, silent_s: float = 0.0) -> None:
         """Note the end of sound. The device got its last sample `silent_s` seconds ago at the latest."""
         quiet_s = self._quiet_since
         last_s = self._clock() - silent_s if quiet_s is None else quiet_s
-        self._air.end(self, last_s + self._playback.latency_s + ROOM_S)
+        self._speakers.end(self, last_s + self._playback.latency_s + ROOM_S)
 
     def close(self) -> None:
         """Cancel the timer."""

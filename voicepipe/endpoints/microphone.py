@@ -6,7 +6,6 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from voicepipe.air import Air
 from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
@@ -21,6 +20,7 @@ from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
 
 __all__ = ["MicrophoneInput"]
@@ -86,7 +86,7 @@ class MicrophoneInput(DeviceStage):
 
     def _reset(self) -> None:
         self._device: KeptDevice[InputStream] | None = None
-        self._air: Air | None = None
+        self._speakers: Speakers | None = None
         self._captured = Captured()
         self._silence = self._new_silence()
         self._rest_reason = DropReason.SHUTDOWN
@@ -102,7 +102,7 @@ class MicrophoneInput(DeviceStage):
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
         self._reset()
-        self._air = params.air if self._mutes else None
+        self._speakers = params.speakers if self._mutes else None
         request = replace(self._wish, format=params.input)
         self._device = KeptDevice(
             self,
@@ -158,7 +158,9 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._air is not None and self._air.has_sound(block.captured_s, block.captured_s + seconds):
+        if self._speakers is not None and self._speakers.has_sound(
+            block.captured_s, block.captured_s + seconds
+        ):
             captured.dropped[DropReason.MUTED] += samples
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()

@@ -114,7 +114,7 @@ class SpeakerOutput(DeviceStage):
         )
         stream = await device.open(patient=params.patient)
         self._playback = Playback(device, stream, self._compensator(stream) if self._steady else None)
-        self._speech = BotSpeech(self._playback, params.air, tell=self._tell, wake=self._wake)
+        self._speech = BotSpeech(self._playback, params.speakers, tell=self._tell, wake=self._wake)
         await stream.start()
 
     def _compensator(self, stream: OutputStream) -> DriftCompensator:

@@ -253,7 +253,7 @@ def pass_request(run: RunHandle, frame: Frame, label: str) -> bool:
         raise TypeError(
             f"{label} must push or return frames, not {class_name(frame)}: use a class derived from Frame"
         )
-    if not frame.is_request or run.is_passing(frame):
+    if not frame.is_request or frame.is_fact or run.is_passing(frame):
         return False
     if isinstance(frame, StartFrame):
         raise ValueError(f"{label} must not push a StartFrame: only the task sends it")

@@ -23,6 +23,7 @@ from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
 from voicepipe.run.stall import Holder, holders
 from voicepipe.run.start_news import StartNews
+from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
 __all__ = ["PipelineTask"]
@@ -156,7 +157,7 @@ class PipelineTask:
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
-        params = StartParams(*self._formats, clock, self.name, patient=bool(self.patient))
+        params = StartParams(*self._formats, clock, self.name, Speakers(clock), bool(self.patient))
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
@@ -229,7 +230,7 @@ class PipelineTask:
         """
         if not isinstance(frame, Frame):
             raise TypeError(f"frame must be a Frame, not {kind_of(frame)}")
-        if frame.is_request:
+        if frame.is_request and not frame.is_fact:
             accepted = self._take_request(frame)
             await self._entry.pause()
             return accepted

@@ -1,0 +1,97 @@
+"""The speakers of a run, for every stage that asks: is the program speaking, and does anything sound?"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["SpeakerControls", "Speakers"]
+
+_KEEP = 256
+"""The number of remembered periods. A microphone asks about the last few seconds at most."""
+
+
+class SpeakerControls(Protocol):
+    """The controls of one speaker. In the loop's thread; none of them waits."""
+
+    @property
+    def volume_db(self) -> float:
+        """The volume of all that it plays, in decibels; 0: as it comes."""
+        ...
+
+    def set_volume(self, db: float, ramp_s: float = 0.05) -> None:
+        """Change the volume, with a ramp. Raises: TypeError, ValueError."""
+
+    def duck(self, db: float = -12.0, ramp_s: float = 0.02) -> None:
+        """Make the voice softer, until `unduck`."""
+
+    def unduck(self, ramp_s: float = 0.2) -> None:
+        """Bring the voice back to its volume."""
+
+    def hold(self) -> None:
+        """Fade the voice out in the next block, and keep what was not heard. Work of the stages goes on."""
+
+    def resume(self) -> None:
+        """Go on after `hold`, at the start of the sentence that was held."""
+
+    def cut(self, sound: str = "", *, after_sentence: bool = False) -> None:
+        """Fade out one sound, and drop the rest of it.
+
+        Args:
+            sound: the name of a `BackgroundAudioFrame`'s sound; empty: the voice.
+            after_sentence: let the voice end the sentence that it is in.
+        """
+
+
+class Speakers:
+    """The record of what sounds. A stage has it as `params.speakers`. In the loop's thread.
+
+    Times are in seconds on the run's clock. "Speaking" is the program's voice; music is no speech. All
+    that plays "sounds", for as long after its end as a room needs to be quiet.
+    """
+
+    def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
+        self._clock = clock
+        self._sounding: dict[object, float] = {}
+        self._speaking: set[object] = set()
+        self._over: deque[tuple[float, float]] = deque(maxlen=_KEEP)
+        self.controls: list[SpeakerControls] = []
+        """The controls of the run's speakers, in their order in the pipeline."""
+
+    @property
+    def is_speaking(self) -> bool:
+        """True while the program speaks."""
+        return bool(self._speaking)
+
+    @property
+    def is_sounding(self) -> bool:
+        """True while anything sounds: speech, music, or what still echoes of it."""
+        now_s = self._clock()
+        return self.has_sound(now_s, now_s) or bool(self._sounding)
+
+    def begin(self, speaker: object, at_s: float, *, speech: bool = True) -> None:
+        """Note that the speaker sounds from `at_s` on. A second call changes nothing."""
+        self._sounding.setdefault(speaker, at_s)
+        if speech:
+            self._speaking.add(speaker)
+
+    def end_speech(self, speaker: object) -> None:
+        """Note that the speaker's voice has ended; it may still sound."""
+        self._speaking.discard(speaker)
+
+    def end(self, speaker: object, at_s: float) -> None:
+        """Note that the speaker sounds until `at_s`, which may lie a little in the future.
+
+        Ignored if the speaker has not begun.
+        """
+        self._speaking.discard(speaker)
+        began_s = self._sounding.pop(speaker, None)
+        if began_s is not None:
+            self._over.append((began_s, at_s))
+
+    def has_sound(self, from_s: float, to_s: float) -> bool:
+        """Return True if any speaker sounded at any time between `from_s` and `to_s`."""
+        return any(began_s < to_s for began_s in self._sounding.values()) or any(
+            began_s < to_s and from_s < ended_s for began_s, ended_s in self._over
+        )
