@@ -7,9 +7,14 @@ from typing import NamedTuple
 import pytest
 
 from voicepipe import frames
-from voicepipe.frames import ControlFrame, DataFrame, Frame, SystemFrame
+from voicepipe.frames import ControlFrame, DataFrame, FactFrame, Frame, SystemFrame
 
-KINDS: dict[str, type[Frame]] = {"data": DataFrame, "control": ControlFrame, "system": SystemFrame}
+KINDS: dict[str, type[Frame]] = {
+    "data": DataFrame,
+    "control": ControlFrame,
+    "fact": FactFrame,
+    "system": SystemFrame,
+}
 ABSTRACT = {Frame, *KINDS.values()}
 
 
