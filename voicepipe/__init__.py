@@ -15,6 +15,7 @@ The modules at the root are the vocabulary, which all folders share:
     params       the parameters and the time limits of a run
     report       the report of a run
     speakers     the record of what the speakers of a run play
+    dialogue     the record of what the user and the program said
     checks, text, version, sample          small tools, and a bundled voice
     shadowing    the user's module that stands in the way of the standard library's
 
@@ -29,6 +30,7 @@ Each folder is one part, and its docstring lists its files:
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
+    conversation interruptions, the record of who said what, the times of the turns
     runner       a run in a program: signals, time limits, exit status
     service      a program as a service: systemd, metrics, health, status
     census       the open resources of a process, to find leaks
@@ -53,8 +55,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.census.monitor import CensusMonitor as CensusMonitor
     from voicepipe.children.start import freeze_support as freeze_support
+    from voicepipe.conversation.idle import IdleTimer as IdleTimer
+    from voicepipe.conversation.idle import UserIdleFrame as UserIdleFrame
+    from voicepipe.conversation.interrupter import Interrupter as Interrupter
+    from voicepipe.conversation.remark import BackchannelFrame as BackchannelFrame
+    from voicepipe.conversation.remark import Heard as Heard
     from voicepipe.devices.backends import open_backend as open_backend
     from voicepipe.devices.port import Backend as Backend
+    from voicepipe.dialogue import Conversation as Conversation
+    from voicepipe.dialogue import Remark as Remark
     from voicepipe.endpoints.microphone import MicrophoneInput as MicrophoneInput
     from voicepipe.endpoints.speaker import SpeakerOutput as SpeakerOutput
     from voicepipe.errors import (
@@ -224,6 +233,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.report import (
         StageError as StageError,
     )
+    from voicepipe.report import (
+        Turn as Turn,
+    )
     from voicepipe.run.task import PipelineTask as PipelineTask
     from voicepipe.runner.runner import PipelineRunner as PipelineRunner
     from voicepipe.service.metrics import Metrics as Metrics
@@ -307,8 +319,12 @@ _HOMES = homes_of(
         "voicepipe.census.census": "Census assert_nothing_left take_census",
         "voicepipe.census.monitor": "CensusMonitor",
         "voicepipe.children.start": "freeze_support",
+        "voicepipe.conversation.idle": "IdleTimer UserIdleFrame",
+        "voicepipe.conversation.interrupter": "Interrupter",
+        "voicepipe.conversation.remark": "BackchannelFrame Heard",
         "voicepipe.devices.backends": "open_backend",
         "voicepipe.devices.port": "Backend",
+        "voicepipe.dialogue": "Conversation Remark",
         "voicepipe.endpoints.microphone": "MicrophoneInput",
         "voicepipe.endpoints.speaker": "SpeakerOutput",
         "voicepipe.errors": (
@@ -331,7 +347,7 @@ _HOMES = homes_of(
         "voicepipe.pipeline.pipeline": "ParallelPipeline Pipeline",
         "voicepipe.pipeline.processor": "FrameProcessor InlineProcessor Processor",
         "voicepipe.report": (
-            "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError"
+            "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError Turn"
         ),
         "voicepipe.run.task": "PipelineTask",
         "voicepipe.runner.runner": "PipelineRunner",

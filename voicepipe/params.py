@@ -8,6 +8,7 @@ from typing import Literal
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
+from voicepipe.dialogue import Conversation
 from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
@@ -30,6 +31,8 @@ class StartParams:
     """The name of the run in logs and task names."""
     speakers: Speakers = field(default_factory=Speakers, repr=False)
     """The record of what the run's speakers play: is the program speaking, does anything sound?"""
+    conversation: Conversation = field(default_factory=Conversation, repr=False)
+    """The record of the run's conversation: who said what, and how much of it was heard."""
     patient: bool = False
     """True if the run waits for a device that is absent at the start. Otherwise the start fails."""
 

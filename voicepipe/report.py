@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +20,8 @@ __all__ = [
     "SeamReport",
     "SlowStage",
     "StageError",
+    "Turn",
+    "TurnCounts",
 ]
 
 
@@ -211,6 +214,57 @@ class Abandoned:
     """The line of code it stands at."""
 
 
+TURN_BOUNDS_S = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""The bounds by which turns are counted, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The time from the end of the user's speech to the first sound of the program's answer."""
+
+    ended_s: float
+    """The end of the user's speech, on the run's clock: when its last sound was captured."""
+    seconds: float
+    """The time until the answer began to sound."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """The seconds of each part. "silence": until the end of the speech was certain. Then the labels of
+    the stages that worked on the answer. "other": nobody was seen at work."""
+
+    def __str__(self) -> str:
+        return f"first sound after {self.seconds:.2f} s ({_describe_parts(self.parts)})"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCounts:
+    """The counts of all turns of a run, also of those that a report has no longer."""
+
+    count: int = 0
+    seconds: float = 0.0
+    """The sum of their times."""
+    up_to: dict[float, int] = field(default_factory=dict)
+    """For some bounds in seconds, the number of turns that took no longer."""
+
+
+def _describe_parts(parts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in parts.items())
+
+
+def _describe_turns(turns: tuple[Turn, ...], count: int) -> str:
+    """Return a line about turns: their number, their times, and their parts on average."""
+    times = sorted(turn.seconds for turn in turns)
+    names = dict.fromkeys(name for turn in turns for name in turn.parts)
+    means = {name: sum(turn.parts.get(name, 0.0) for turn in turns) / len(turns) for name in names}
+    return (
+        f"{count} turn{'s' if count != 1 else ''}: first sound after {_quantile(times, 0.5):.2f} s (median), "
+        f"{_quantile(times, 0.95):.2f} s (p95); on average {_describe_parts(means)}"
+    )
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """Return the least value that so great a share of them does not exceed."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """The report of a run. `print(report)` gives a line for a person, and one for each oddity."""
@@ -238,6 +292,10 @@ class RunReport:
     """The names of what a safety net had to stop after a clean end. Empty, or it is a bug."""
     abandoned: tuple[Abandoned, ...] = ()
     """The code that refused to stop. Empty unless a stage or a driver is broken."""
+    turns: tuple[Turn, ...] = ()
+    """The last 1,000 turns of the conversation that the program answered."""
+    turn_counts: TurnCounts = field(default_factory=TurnCounts)
+    """The counts of all its turns."""
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -257,6 +315,8 @@ class RunReport:
             f"run {self.run_id} {self.state.value} after {self.seconds:.1f} s: {self.reason or 'no reason'}"
         ]
         lines += [f"  dropped {count} samples: {reason}" for reason, count in self.dropped.items()]
+        if self.turns:
+            lines.append(f"  {_describe_turns(self.turns, self.turn_counts.count)}")
         lines += [f"  {device}" for device in self.devices if device.troubles or device.lost]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
         lines += [f"  {slow}" for slow in self.slow]

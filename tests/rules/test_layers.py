@@ -21,6 +21,7 @@ LAYERS = (
     ("runner",),
     ("service", "testing"),
     ("endpoints", "speech", "stages", "run"),
+    ("conversation",),
     ("pipeline",),
     ("frames",),
     ("params",),
@@ -31,7 +32,7 @@ LAYERS = (
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "shadowing"),
+    ("text", "log", "lifecycle", "version", "speakers", "dialogue", "shadowing"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 
