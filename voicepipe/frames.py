@@ -109,7 +109,7 @@ class Frame:
     interruptible: ClassVar[bool] = False
     """True if an interruption drops the waiting frame, or cancels the handling of it."""
     is_request: ClassVar[bool] = False
-    """True if the framework handles a push of the frame itself: a request to the task, or a fact."""
+    """True if the framework handles a push of the frame: a request, a fact, or the user's words."""
     is_fact: ClassVar[bool] = False
     """True if the framework passes the frame on, past every stage at once."""
 
@@ -416,8 +416,12 @@ class SpokenFrame(DataFrame):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TranscriptionFrame(DataFrame):
-    """Text that the user said. An interruption does not drop it."""
+    """Text that the user said. An interruption does not drop it.
 
+    The run notes its first push in `params.conversation`. An `Interrupter` may keep it back for a while.
+    """
+
+    is_request: ClassVar[bool] = True
     text: str
     position: int = 0
     """The position of the first word in the microphone's stream, in samples."""

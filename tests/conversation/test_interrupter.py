@@ -241,7 +241,9 @@ def test_a_stop_word_cuts_whatever_the_policy(policy: str) -> None:
     assert done.llm.got == ["a question for an answer", "Stop!"]
 
 
-@pytest.mark.parametrize("options", [{"min_s": 1.0}, {"min_words": 5}, {"resume_s": 2.0}, {"judge": lambda _: "backchannel"}])
+@pytest.mark.parametrize(
+    "options", [{"min_s": 1.0}, {"min_words": 5}, {"resume_s": 2.0}, {"judge": lambda _: "backchannel"}]
+)
 def test_a_stop_word_needs_no_other_condition(options: dict[str, Any]) -> None:
     done = talk((0.0, "a question for an answer", 0.5), (2.5, "stop", 0.2), **options)
     assert "cut" in acts_of(done)

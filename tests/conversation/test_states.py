@@ -27,7 +27,15 @@ ROWS = [
     # idle
     ("idle: the user starts", PLAIN, (STARTED,), "stop", [], State.IDLE, True),
     ("idle: careful too", WORDY, (STARTED, STOPPED), "stop", [], State.IDLE, True),
-    ("idle again when nobody works", PLAIN, (*THINKS, Event.WORK_DONE, STARTED), "stop", [], State.IDLE, True),
+    (
+        "idle again when nobody works",
+        PLAIN,
+        (*THINKS, Event.WORK_DONE, STARTED),
+        "stop",
+        [],
+        State.IDLE,
+        True,
+    ),
     # thinking
     ("thinking: cut, one turn", PLAIN, (*THINKS, STARTED), "stop", [Act.JOIN], State.IDLE, True),
     ("thinking: resume_s alone cuts", HOLDS, (*THINKS, STARTED), "stop", [Act.JOIN], State.IDLE, True),

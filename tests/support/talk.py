@@ -129,7 +129,9 @@ class Mouth(FrameProcessor):
         finally:
             heard = frame.text[:done]
             self.sounded.append((frame.text, heard))
-            self.create_task(self._after(SpokenStoppedFrame(frame.text, heard=heard, interrupted=heard != frame.text)))
+            self.create_task(
+                self._after(SpokenStoppedFrame(frame.text, heard=heard, interrupted=heard != frame.text))
+            )
         self._end = asyncio.get_running_loop().call_later(0.3, self._stop)
 
     async def _after(self, fact: SpokenStoppedFrame) -> None:
@@ -208,7 +210,9 @@ class Talk:
         begin, end = round(at_s * RATE), round((at_s + length_s) * RATE)
         await self.task.queue_frame(UserStartedSpeakingFrame(begin, at_s, begin))
         await asyncio.sleep(at_s + length_s + STOP_S - loop.time())
-        await self.task.queue_frame(UserStoppedSpeakingFrame(end, at_s + length_s, end + round(STOP_S * RATE)))
+        await self.task.queue_frame(
+            UserStoppedSpeakingFrame(end, at_s + length_s, end + round(STOP_S * RATE))
+        )
         await self.task.queue_frame(utterance(text, at_s))
 
     def run(

@@ -100,9 +100,7 @@ class Minutes:
             self.turns.begin(fact.captured_s)
 
     def _note_said(self, text: str, heard: str, began_s: float, position: int, interrupted: bool) -> None:
-        self._conversation.note(
-            Remark("program", text, began_s, self._clock(), heard, interrupted, position)
-        )
+        self._conversation.note(Remark("program", text, began_s, self._clock(), heard, interrupted, position))
 
     # -- the user's words ----------------------------------------------------------
 
@@ -130,14 +128,14 @@ class Minutes:
         return Remark("user", words.text, began_s, ended_s, words.text, position=words.position)
 
     def _speech_at(self, position: int) -> _Speech | None:
-        """Return the speech that has begun last at a position; without a position, the last one."""
-        last = self._speeches[-1] if self._speeches else None
-        if not position:
-            return last
-        before = [speech for speech in self._speeches if speech.position <= position]
-        # The words may begin before the speech was noticed: an utterance begins a little earlier.
-        after = [speech for speech in self._speeches if speech.position > position]
-        return after[0] if after and not (before and before[-1].is_on_at(position)) else (before or [last])[-1]
+        """Return the speech that the words at a position belong to; without a position, the last one.
+
+        An utterance begins a little before its speech, so its position may lie in the pause before.
+        """
+        speeches = self._speeches
+        if not speeches or not position:
+            return speeches[-1] if speeches else None
+        return next((speech for speech in speeches if speech.ends_behind(position)), speeches[-1])
 
     # -- who works on an answer --------------------------------------------------------
 
@@ -199,8 +197,8 @@ class _Speech:
         self.ended_s: float | None = None
         self._end: int | None = None
 
-    def is_on_at(self, position: int) -> bool:
-        """Return True if the speech is at this position, as far as is known."""
+    def ends_behind(self, position: int) -> bool:
+        """Return True if the speech ends behind this position, or has not ended."""
         return self._end is None or position < self._end
 
     def end(self, position: int, ended_s: float) -> None:
@@ -210,4 +208,3 @@ class _Speech:
 
 def _is_work(frame: Frame | None) -> bool:
     return isinstance(frame, DataFrame) and not isinstance(frame, InputAudioFrame)
-

@@ -1,4 +1,4 @@
-"""What a judge gets to know of the user's remark, and the frame of a remark that is not answered."""
+"""The judge of the user's remark and the frame of one that is not answered; words, and stop words."""
 
 from __future__ import annotations
 
@@ -76,5 +76,6 @@ def _phrase(word: object) -> list[str]:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in lower case and without punctuation."""
-    bare = "".join(letter if letter.isalnum() or letter in "'’" else " " for letter in text.casefold())
-    return [word for word in (each.strip("'’") for each in bare.split()) if word]
+    plain = text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    bare = "".join(letter if letter.isalnum() or letter == "'" else " " for letter in plain)
+    return [word for word in (each.strip("'") for each in bare.split()) if word]

@@ -110,6 +110,11 @@ class MicrophoneInput(DeviceStage):
         """Return the count of zeros for a run; the simulation has one of shorter limits."""
         return DigitalSilence()
 
+    @property
+    def mutes(self) -> bool:
+        """True if the microphone drops what it hears while a speaker of the run sounds: half-duplex."""
+        return self._mutes
+
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
         self._reset()

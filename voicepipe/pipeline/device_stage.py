@@ -17,6 +17,11 @@ class DeviceStage(FrameProcessor):
     service. Each has a default.
     """
 
+    @property
+    def mutes(self) -> bool:
+        """True for a microphone that drops what it hears while a speaker of the run sounds."""
+        return False
+
     async def work_when_idle(self) -> bool:
         """Do one piece of work while no frame waits; return True if there was any.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.link import Element
@@ -14,17 +15,27 @@ _EARLY = 256
 """The number of facts that may wait for the start of a run."""
 
 
+_OPPOSITE = {
+    FrameDirection.DOWNSTREAM: FrameDirection.UPSTREAM,
+    FrameDirection.UPSTREAM: FrameDirection.DOWNSTREAM,
+}
+
+
 class FactPassing:
     """The facts of one run. In the loop's thread.
 
     A fact goes through the chain element by element, in one step of the loop. A fact that is pushed
     meanwhile follows when the first has arrived, so facts of one direction keep their order. Each
     goes once in each direction, whatever the stages do with it.
+
+    Args:
+        note: called with each fact once, before any stage gets it.
     """
 
-    __slots__ = ("_is_open", "_known", "_passing", "_waiting")
+    __slots__ = ("_is_open", "_known", "_note", "_passing", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[Frame], object] = lambda fact: None) -> None:
+        self._note = note
         self._is_open = False
         """True once StartFrame has passed the whole pipeline. Facts from before wait for it."""
         self._passing = False
@@ -63,6 +74,8 @@ class FactPassing:
         try:
             while self._waiting:
                 start, fact, direction = self._waiting.popleft()
+                if not self.is_known(fact, _OPPOSITE[direction]):
+                    self._note(fact)
                 start.pass_fact_from(fact, direction)
         finally:
             self._passing = False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, TranscriptionFrame
 from voicepipe.pipeline.mailbox import Congestion
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
@@ -44,6 +44,10 @@ class RunHandle(Protocol):
     @property
     def facts(self) -> FactLine:
         """The facts of the run."""
+        ...
+
+    def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
+        """Note words of the user that a stage pushed, and send them on, now or when they may go."""
         ...
 
     @property
@@ -80,6 +84,10 @@ class SynchronousStage(Protocol):
 
     def frames_of(self, out: Iterable[Frame], hook: str = "process") -> list[Frame]:
         """Check the frames that the stage made; return them without its requests."""
+        ...
+
+    def push_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
+        """Send the user's words on, now or when they may go; return the congested place, if any."""
         ...
 
     def push_fact(self, fact: Frame, direction: FrameDirection) -> None:

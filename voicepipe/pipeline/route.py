@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from types import AsyncGeneratorType, CoroutineType
 
-from voicepipe.frames import Frame, FrameDirection, kind_of
+from voicepipe.frames import Frame, FrameDirection, TranscriptionFrame, kind_of
 from voicepipe.pipeline.link import Call, Element, Receive, SynchronousStage
 from voicepipe.pipeline.mailbox import Congestion, Waiter
 
@@ -129,6 +130,8 @@ class Route:
         for result in made:
             if result.is_fact:
                 stage.push_fact(result, self.direction)
+            elif isinstance(result, TranscriptionFrame):
+                full = both(full, stage.push_words(result, partial(self._from, place + 1)))
             else:
                 full = both(full, self._from(place + 1, result))
         return full

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from voicepipe.awaitables import refuse_coroutine
 from voicepipe.errors import DeviceLostError
-from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, EndFrame, Frame, FrameDirection, StartFrame, TranscriptionFrame
 from voicepipe.params import StartParams
 from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
-from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
+from voicepipe.pipeline.link import Call, Element, Flow, Receive, RunHandle
+from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.pipeline.route import Route, describe_no_frames
 from voicepipe.pipeline.stage_task import escaped_from, start_task
@@ -121,6 +122,10 @@ class StageSeat(Element):
         elif not self.run.facts.is_known(fact, direction):
             self.ledger.refuse(fact, DropReason.SHUTDOWN)
 
+    def push_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
+        """Send the user's words on, now or when they may go; return the congested place, if any."""
+        return self.run.take_words(words, send)
+
     def announce_end(self) -> None:
         """Tell the stage that an end was requested."""
         self._call_at_once("on_ending")
@@ -200,10 +205,13 @@ class InlineSeat(StageSeat):
     def _send(self, frames: Iterable[Frame], direction: FrameDirection) -> None:
         """Send frames that the stage made, when nobody can wait."""
         for frame in frames:
+            route = self.past_down if direction is _DOWN else self.past_up
             if frame.is_fact:
                 self.push_fact(frame, direction)
+            elif isinstance(frame, TranscriptionFrame):
+                self.push_words(frame, route.send)
             else:
-                (self.past_down if direction is _DOWN else self.past_up).send(frame)
+                route.send(frame)
 
     def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
         """Let the stage process a fact. Whether it passes the fact on makes no difference."""
@@ -285,6 +293,8 @@ def pass_request(run: RunHandle, frame: Frame, label: str) -> bool:
         )
     if not frame.is_request or frame.is_fact or run.is_passing(frame):
         return False
+    if isinstance(frame, TranscriptionFrame):
+        return False  # it is data, which the run only notes
     if isinstance(frame, StartFrame):
         raise ValueError(f"{label} must not push a StartFrame: only the task sends it")
     run.take_request(frame, label)

@@ -15,6 +15,7 @@ from voicepipe.frames import (
     FrameDirection,
     InterruptionFrame,
     StartFrame,
+    TranscriptionFrame,
 )
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
@@ -183,7 +184,12 @@ class TaskSeat(StageSeat):
         if frame.is_fact:
             self.push_fact(frame, direction)
             return None
-        return (self.down if direction is _DOWN else self.up).send(frame)
+        if isinstance(frame, TranscriptionFrame):
+            return self.push_words(frame, lambda words: self._outlet(direction).send(words))
+        return self._outlet(direction).send(frame)
+
+    def _outlet(self, direction: FrameDirection) -> Route | Sealed | Held | Current:
+        return self.down if direction is _DOWN else self.up
 
     def push_now(self, frame: Frame) -> None:
         """Push a frame downstream, and wait for nobody."""

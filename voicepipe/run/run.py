@@ -9,6 +9,8 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from voicepipe.awaitables import refuse_coroutine
+from voicepipe.conversation.half_duplex import half_duplex_advice
+from voicepipe.conversation.minutes import Minutes
 from voicepipe.frames import (
     CancelFrame,
     DataFrame,
@@ -17,13 +19,16 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
+    TranscriptionFrame,
 )
 from voicepipe.lifecycle import Event, Request, RunState
+from voicepipe.log import logger_of
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
+from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import is_running
 from voicepipe.pipeline.stage_work import StageWork
@@ -41,6 +46,7 @@ __all__ = ["Observer", "Run"]
 Observer = Callable[[Frame, FrameDirection], object]
 _DOWN = FrameDirection.DOWNSTREAM
 _MOST_TO_TELL = 100
+_log = logger_of("voicepipe")
 
 
 class Run:
@@ -63,6 +69,7 @@ class Run:
         "course",
         "facts",
         "loop",
+        "minutes",
         "send",
         "slow",
     )
@@ -88,8 +95,9 @@ class Run:
         """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
-        self.facts = FactPassing()
+        self.facts = FactPassing(lambda fact: self.minutes.note_fact(fact))
         self.chain = Chain(pipeline, self, self._reached_sink)
+        self.minutes = Minutes(params, self.chain.seats)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
         """The function that sends a frame of the program. It returns the congested place, if any."""
@@ -108,6 +116,10 @@ class Run:
     def interruption(self) -> Course:
         """The place that is congested until a requested interruption was carried out."""
         return self.course
+
+    def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
+        """Note words of the user that a stage pushed, and send them on, now or when they may go."""
+        return self.minutes.take_words(words, send)
 
     def is_passing(self, frame: Frame) -> bool:
         """Return True for an InterruptionFrame that the task itself sent."""
@@ -186,6 +198,7 @@ class Run:
         course.move(Event.STOP)
         if course.request is Request.CANCEL:
             self._observe(CancelFrame(course.reason), _DOWN)
+        self.minutes.close()
         await self._closing.close(self._drop_reason())
         if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
             await self._look_at_report()
@@ -203,10 +216,14 @@ class Run:
         if await Opening(course, self.chain, self._closing.adopt).open():
             course.move(Event.STARTED)
             self._news.tell()
+            if advice := half_duplex_advice(seat.processor for seat in self.chain.seats):
+                _log.warning(advice)
             while self._early:
                 frame = self._early.popleft()
                 if frame.is_fact:
                     self.facts.push(self.chain.source, frame, _DOWN)
+                elif isinstance(frame, TranscriptionFrame):
+                    self.take_words(frame, self.send)
                 else:
                     self.send(frame)
             await course.until(lambda: course.request > Request.NONE)
@@ -277,6 +294,8 @@ class Run:
             slow=tuple(self.slow),
             forced=tuple(self._closing.forced),
             abandoned=tuple(self._closing.abandoned),
+            turns=self.minutes.turns.turns,
+            turn_counts=self.minutes.turns.counts,
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:

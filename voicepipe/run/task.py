@@ -18,6 +18,7 @@ from voicepipe.frames import (
     FrameDirection,
     InterruptionFrame,
     StartFrame,
+    TranscriptionFrame,
     kind_of,
 )
 from voicepipe.lifecycle import Request, RunState
@@ -166,7 +167,7 @@ class PipelineTask:
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
-        params = StartParams(*self._formats, clock, self.name, Speakers(clock), bool(self.patient))
+        params = StartParams(*self._formats, clock, self.name, Speakers(clock), patient=bool(self.patient))
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
@@ -239,7 +240,7 @@ class PipelineTask:
         """
         if not isinstance(frame, Frame):
             raise TypeError(f"frame must be a Frame, not {kind_of(frame)}")
-        if frame.is_request and not frame.is_fact:
+        if frame.is_request and not (frame.is_fact or isinstance(frame, TranscriptionFrame)):
             accepted = self._take_request(frame)
             await self._entry.pause()
             return accepted
@@ -261,6 +262,8 @@ class PipelineTask:
         if frame.is_fact:
             run.facts.push(run.chain.source, frame, FrameDirection.DOWNSTREAM)
             full = None
+        elif isinstance(frame, TranscriptionFrame):
+            full = run.take_words(frame, run.send)
         else:
             full = run.send(frame)
         entry.since_break += 1

@@ -200,6 +200,7 @@ def _families(status: dict[str, Any]) -> Iterator[Metric]:
         values = [(labels, device[field]) for labels, device in devices]
         yield _family(gauge, f"voicepipe_device_{name}", what, which, values)
     yield from _seams(tasks, counter, gauge)
+    yield _turns(tasks)
     opened = [((kind,), len(found)) for kind, found in status["census"].items()]
     yield _family(gauge, "voicepipe_open", "What the process has open, by the census.", ("kind",), opened)
 
@@ -230,6 +231,23 @@ def _seams(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> Iterato
         where,
         [(labels[:-1], count) for labels, count in dropped if labels[-1] == DropReason.DRIFT],
     )
+
+
+def _turns(tasks: Sequence[dict[str, Any]]) -> Metric:
+    """Return the times of all turns."""
+    family: Metric = _library().core.HistogramMetricFamily(
+        "voicepipe_turn_seconds",
+        "From the end of the user's speech to the first sound of the answer.",
+        labels=("run",),
+    )
+    for task in tasks:
+        counts = task.get("turn_counts")
+        if counts is not None:
+            bounds = [(str(float(bound)), number) for bound, number in counts["up_to"].items()]
+            family.add_metric(  # type: ignore[attr-defined]  # of a histogram
+                (task["name"],), buckets=[*bounds, ("+Inf", counts["count"])], sum_value=counts["seconds"]
+            )
+    return family
 
 
 def _family(

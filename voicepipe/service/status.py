@@ -22,6 +22,8 @@ from voicepipe.text import printable
 __all__ = ["StatusSocket", "service_socket", "status_of"]
 
 NAME = "status"
+_MOST_TURNS = 20
+"""The number of turns that the answer shows. The report has more."""
 
 _log = logger_of("voicepipe")
 
@@ -101,6 +103,8 @@ def _task(task: PipelineTask) -> dict[str, Any]:
             "discarded": report.discarded,
             "errors": [{"stage": error.stage, "message": error.message} for error in report.errors],
             "slow": [asdict(slow) for slow in report.slow],
+            "turns": [asdict(turn) for turn in report.turns[-_MOST_TURNS:]],
+            "turn_counts": asdict(report.turn_counts),
         }
     return said | {"devices": [asdict(device) for device in devices_of(task)], "where": task.where()}
 

@@ -163,6 +163,11 @@ class Segmenter:
         self._window_s = window_s
         self.reset()
 
+    @property
+    def spoken(self) -> int:
+        """The windows of the segment in progress, without the silence at its end; 0: nobody speaks."""
+        return self._spoken - self._begin if self.speaking else 0
+
     def reset(self) -> None:
         """Forget all scores: the next one does not continue them."""
         self.windows = 0

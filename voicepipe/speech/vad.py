@@ -136,9 +136,16 @@ class VADProcessor(InlineProcessor):
         """True while the user is speaking, as far as is certain."""
         return self._stretch is not None and self._stretch.segmenter.speaking
 
+    @property
+    def speech_s(self) -> float:
+        """The seconds of the speech in progress, without the silence at its end; 0: nobody speaks."""
+        stretch = self._stretch
+        return 0.0 if stretch is None else stretch.segmenter.spoken * self._engine.window / self._engine.rate
+
     async def on_start(self, params: StartParams) -> None:
         """Forget an earlier run."""
         self._stretch = self._mixer = self._mixed = None
+        params.conversation.ears.append(self)
 
     async def cleanup(self) -> None:
         """Forget the audio."""

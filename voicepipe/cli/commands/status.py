@@ -77,6 +77,18 @@ def _losses(task: dict[str, Any]) -> str:
     return ", ".join(lost) or "nothing"
 
 
+def _turns(task: dict[str, Any]) -> Iterator[str]:
+    """Yield a line about the turns of the conversation: their number, and the time of the last one."""
+    count = task.get("turn_counts", {}).get("count", 0)
+    if count:
+        mean_s, last = task["turn_counts"]["seconds"] / count, task["turns"][-1]
+        parts = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in last["parts"].items())
+        yield (
+            f"  turns: {count}, first sound after {mean_s:.2f} s on average; "
+            f"the last after {last['seconds']:.2f} s ({parts})"
+        )
+
+
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"voicepipe {answer['version']}, process {answer['pid']}"
     for task in answer["tasks"]:
@@ -87,6 +99,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
             level = "" if device["level_db"] is None else f", {device['level_db']:.0f} dB"
             again = f", {device['reconnections']} reconnections"
             yield f'  {device["kind"]} "{device["device"]}": {state}{device["absent"]}{level}{again}'
+        yield from _turns(task)
         yield f"  lost: {_losses(task)}"
         yield from (f"  error in {e['stage'] or 'the run'}: {e['message']}" for e in task.get("errors", []))
     counts = [f"{len(found)} {kind.replace('_', ' ')}" for kind, found in answer["census"].items() if found]

@@ -1,0 +1,24 @@
+"""The advice for an interrupter behind a microphone that hears nothing while the program sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from voicepipe.conversation.interrupter import Interrupter
+from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.processor import Processor, label_of
+
+__all__ = ["half_duplex_advice"]
+
+
+def half_duplex_advice(processors: Iterable[Processor]) -> str:
+    """Return a line for the log if nobody can interrupt the program; else an empty text."""
+    stages = list(processors)
+    microphone = next((each for each in stages if isinstance(each, DeviceStage) and each.mutes), None)
+    interrupter = next((each for each in stages if isinstance(each, Interrupter)), None)
+    if microphone is None or interrupter is None:
+        return ""
+    return (
+        f"half-duplex: {label_of(microphone)} is muted while the program sounds, so {label_of(interrupter)} "
+        "hears nobody then; use headphones, and mute=False for the microphone"
+    )
