@@ -24,15 +24,16 @@ _OPPOSITE = {
 class FactPassing:
     """The facts of one run. In the loop's thread.
 
-    A fact goes through the chain element by element, in one step of the loop. A fact that is pushed
-    meanwhile follows when the first has arrived, so facts of one direction keep their order. Each
-    goes once in each direction, whatever the stages do with it.
+    A fact goes through the chain element by element, in one step of the loop. What the inline stages
+    make of it follows when it has arrived everywhere, so no utterance comes before its fact. A fact
+    that is pushed meanwhile follows too, so facts of one direction keep their order. Each goes once in
+    each direction, whatever the stages do with it.
 
     Args:
         note: called with each fact once, before any stage gets it.
     """
 
-    __slots__ = ("_is_open", "_known", "_note", "_passing", "_waiting")
+    __slots__ = ("_is_open", "_known", "_made", "_note", "_passing", "_waiting")
 
     def __init__(self, note: Callable[[Frame], object] = lambda fact: None) -> None:
         self._note = note
@@ -42,6 +43,9 @@ class FactPassing:
         self._waiting: deque[tuple[Element, Frame, FrameDirection]] = deque()
         # By id, not by hash: a user's fact may be a dataclass that compares by value.
         self._known: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+
+        self._made: deque[Callable[[], None]] = deque()
+        """The sends of what the stages made of the fact that is being passed."""
 
     def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
         """Return True if the fact was pushed in this direction before."""
@@ -62,6 +66,10 @@ class FactPassing:
         self._waiting.append((start, fact, direction))
         self._pass()
 
+    def send_later(self, send: Callable[[], None]) -> None:
+        """Call this when the fact that is being passed has arrived everywhere."""
+        self._made.append(send)
+
     def open(self) -> None:
         """Pass the facts that waited for the start, and all later ones at once."""
         self._is_open = True
@@ -77,5 +85,7 @@ class FactPassing:
                 if not self.is_known(fact, _OPPOSITE[direction]):
                     self._note(fact)
                 start.pass_fact_from(fact, direction)
+                while self._made:
+                    self._made.popleft()()
         finally:
             self._passing = False
