@@ -473,6 +473,8 @@ class BotStoppedSpeakingFrame(FactFrame):
     """The position at which the speech began."""
     text: str = ""
     """The text that was heard of it, where `SpokenFrame`s told the text."""
+    ended_s: float | None = None
+    """The time at which its last sample was heard, on the run's clock. None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

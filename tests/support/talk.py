@@ -178,7 +178,7 @@ class Mouth(FrameProcessor):
         self._goes.set()
 
     def cut(self, sound: str = "", *, after_sentence: bool = False) -> None:
-        assert not sound and after_sentence
+        assert (sound, after_sentence) == ("", True)
         self._note("finish")
         self._drops = True
 

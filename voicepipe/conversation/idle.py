@@ -66,7 +66,7 @@ class IdleTimer(FrameProcessor):
         match fact:
             case BotStoppedSpeakingFrame():
                 self._is_armed = True
-                self._count_from(self._heard_end_s())
+                self._count_from(self._params.clock() if fact.ended_s is None else fact.ended_s)
             case BotStartedSpeakingFrame():
                 self._stop()
             case UserStartedSpeakingFrame():
@@ -77,10 +77,6 @@ class IdleTimer(FrameProcessor):
                 self._count_from(self._params.clock() if fact.captured_s is None else fact.captured_s)
             case _:
                 pass
-
-    def _heard_end_s(self) -> float:
-        """Return the time at which the last sample of the program's speech is heard."""
-        return self._params.clock()
 
     def _count_from(self, quiet_s: float) -> None:
         self._stop()

@@ -257,7 +257,7 @@ class Interrupter(FrameProcessor):
         return self._pass_words(remark, send)
 
     def _pass_words(self, remark: Remark, send: Callable[[], None]) -> bool:
-        """Let words of a turn pass, behind the interruption that it caused; return True if that is on its way."""
+        """Let words of a turn pass; return True if an interruption is on its way, and they wait for it."""
         self._owes_words = False
         if not self._is_busy and not self._words:
             self._take(Event.HANDED_ON)

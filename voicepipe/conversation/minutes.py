@@ -80,12 +80,14 @@ class Minutes:
                 self._sentence_s = self._clock()
             case SpokenStoppedFrame():
                 self._has_text = True
-                self._note_said(fact.text, fact.heard, self._sentence_s, fact.began, fact.interrupted)
+                heard = (fact.text, fact.heard, self._sentence_s, self._clock())
+                self._conversation.note(_said(*heard, fact.began, interrupted=fact.interrupted))
             case BotStartedSpeakingFrame():
                 self._bot_s, self._has_text = self._clock(), False
                 self.turns.answer()
             case BotStoppedSpeakingFrame() if not self._has_text:
-                self._note_said(fact.text, fact.text, self._bot_s, fact.began, fact.interrupted)
+                heard = (fact.text, fact.text, self._bot_s, self._time_of(fact.ended_s))
+                self._conversation.note(_said(*heard, fact.began, interrupted=fact.interrupted))
             case _:
                 pass
 
@@ -98,9 +100,6 @@ class Minutes:
         self._standing = frozenset(task for seat in self._seats for task in seat.children)
         if not self._closed:
             self.turns.begin(fact.captured_s)
-
-    def _note_said(self, text: str, heard: str, began_s: float, position: int, interrupted: bool) -> None:
-        self._conversation.note(Remark("program", text, began_s, self._clock(), heard, interrupted, position))
 
     # -- the user's words ----------------------------------------------------------
 
@@ -204,6 +203,12 @@ class _Speech:
     def end(self, position: int, ended_s: float) -> None:
         """Note its end."""
         self._end, self.ended_s = position, ended_s
+
+
+def _said(
+    text: str, heard: str, began_s: float, ended_s: float, position: int, *, interrupted: bool
+) -> Remark:
+    return Remark("program", text, began_s, ended_s, heard, interrupted, position)
 
 
 def _is_work(frame: Frame | None) -> bool:

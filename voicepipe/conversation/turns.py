@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ __all__ = ["TurnClock"]
 
 STEP_S = 0.01
 """The time between two looks at the stages. It grows with the age of the turn, so a long wait is cheap."""
-GROWTH = 0.02
+GROWTH, LONGEST_STEP_S = 0.02, 0.1
 IDLE_S = 10.0
 """The seconds without work on an answer after which none is expected."""
 LONGEST_S = 600.0
@@ -33,7 +33,7 @@ class _Open:
     """The last time at which somebody was at work."""
     label: str = "other"
     """The stage that was at work at the last look."""
-    parts: Counter[str] = field(default_factory=Counter[str])
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 class TurnClock:
@@ -82,7 +82,8 @@ class TurnClock:
         """End the turn: the program begins to speak."""
         turn = self._open
         if turn is not None:
-            self._book(turn, self._loop.time())
+            last_s = self._loop.time() - turn.looked_s
+            turn.parts[turn.label] = turn.parts.get(turn.label, 0.0) + last_s
             self.forget()
             self._note(turn)
 
@@ -100,19 +101,19 @@ class TurnClock:
         turn, now_s = self._open, self._loop.time()
         if turn is None:
             return
-        self._book(turn, now_s)
+        self._look_at_work(turn, now_s)
         age_s = now_s - turn.certain_s
         if now_s - turn.worked_s > IDLE_S or age_s > LONGEST_S:
             self.forget()
         else:
-            self._wait(max(STEP_S, GROWTH * age_s))
+            self._wait(min(max(STEP_S, GROWTH * age_s), LONGEST_STEP_S))
 
-    def _book(self, turn: _Open, now_s: float) -> None:
+    def _look_at_work(self, turn: _Open, now_s: float) -> None:
         """Give the time since the last look to the stage that is at work, or was then."""
         labels = self._at_work()
         if labels:
             turn.label, turn.worked_s = labels[-1], now_s
-        turn.parts[turn.label] += now_s - turn.looked_s  # type: ignore[assignment]  # seconds, not a count
+        turn.parts[turn.label] = turn.parts.get(turn.label, 0.0) + now_s - turn.looked_s
         turn.looked_s = now_s
         if not labels:
             turn.label = "other"
