@@ -26,6 +26,7 @@ from voicepipe.log import logger_of
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
@@ -67,6 +68,7 @@ class Run:
         "_to_tell",
         "chain",
         "course",
+        "eras",
         "facts",
         "loop",
         "minutes",
@@ -96,6 +98,7 @@ class Run:
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
         self.facts = FactPassing(lambda fact: self.minutes.note_fact(fact))
+        self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
         self.minutes = Minutes(params, self.chain.seats)
         self._closing = Closing(self.course, self.chain)
@@ -186,6 +189,7 @@ class Run:
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
         course, driver = self.course, asyncio.current_task()
+        self.eras.enter()  # the tasks of the stages inherit it
         course.move(Event.RUN)
         try:
             await self._live()
@@ -268,6 +272,7 @@ class Run:
     def _interrupt(self) -> None:
         if self.course.state not in (RunState.RUNNING, RunState.DRAINING):
             return
+        self.eras.change()
         for seat in self.chain.seats:
             seat.interrupt()
         interruption = InterruptionFrame()
