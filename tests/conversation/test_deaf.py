@@ -58,7 +58,7 @@ class Thinker(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await asyncio.sleep(self.thinks_s)
         for _ in range(round(self.speaks_s)):
-            await self.push_frame(OutputAudioFrame(tone(1.0)))
+            await self.push_frame(OutputAudioFrame.from_array(tone(1.0)))
 
 
 class Greedy(FrameProcessor):
@@ -132,7 +132,10 @@ def test_the_user_is_noticed_at_once(layout: str, thinks_s: float, speaks_s: flo
         assert onset_s < time < onset_s + 0.5
         assert told_s - time < 0.02
         assert seen_s - time < 0.02
-    assert set(report.dropped) <= {"interrupted", "shutdown", "cancelled"}
+    for seam in report.seams:
+        # A stage that itself takes the microphone's audio, and stands, loses what is older than 2 s.
+        may = {"overflow"} if seam.name.startswith("Greedy") else set()
+        assert set(seam.dropped) <= {"interrupted", "shutdown", "cancelled"} | may
     assert all(seam.balanced for seam in report.seams)
 
 
