@@ -143,8 +143,8 @@ def _user() -> Iterator[bytes]:
     """Yield 40 s of the microphone: silence, with a second of speech at each onset."""
     at_s = 0.0
     for onset_s in ONSETS_S:
-        yield silence(onset_s - at_s)
-        yield tone(1.0)
+        yield silence(onset_s - at_s).tobytes()
+        yield tone(1.0).tobytes()
         at_s = onset_s + 1.0
 
 

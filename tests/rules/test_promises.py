@@ -27,11 +27,13 @@ from voicepipe import (
     StartFrame,
     StartParams,
     TextFrame,
+    TranscriptionFrame,
 )
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
+from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.route import Several
 
 
@@ -46,6 +48,9 @@ class NoRun:
         self.interruption = Several([])
 
     def take_request(self, frame: Frame, stage: str) -> None: ...
+
+    def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
+        return send(words)
 
     def is_passing(self, frame: Frame) -> bool:
         return False

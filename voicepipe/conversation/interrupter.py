@@ -8,10 +8,9 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from voicepipe.awaitables import awaitable
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.conversation.gate import KeptWords
-from voicepipe.conversation.remark import BackchannelFrame, Heard, Judge, StopWords, Verdict, words_of
+from voicepipe.conversation.remark import BackchannelFrame, Heard, Judge, StopWords, words_of
 from voicepipe.conversation.states import Act, Event, Policy, Rules, State, Table
 from voicepipe.conversation.voice import Voice
 from voicepipe.dialogue import Conversation, Remark
@@ -282,9 +281,7 @@ class Interrupter(FrameProcessor):
     async def _ask_judge(self, judge: Judge, count: int) -> None:
         began = self._began
         answer = judge(Heard(self._words.text, not self._table.talking, self._utterance))
-        if inspect.isawaitable(answer):
-            answer = await awaitable("judge", answer)
-        event = _event_of(answer)
+        event = _event_of(await answer if inspect.isawaitable(answer) else answer)
         if began is self._began:
             self._take(event, count)
 
@@ -461,8 +458,13 @@ def _check_policy(policy: object) -> Policy:
     return policy  # type: ignore[return-value]  # one of the three
 
 
-def _event_of(verdict: Verdict) -> Event:
-    events = {"turn": Event.TURN, "backchannel": Event.BACKCHANNEL, None: Event.WORDS}
-    if verdict not in events:
-        raise ValueError(f'judge must return "turn", "backchannel" or None, not {quote(verdict)}')
-    return events[verdict]
+def _event_of(verdict: object) -> Event:
+    match verdict:
+        case "turn":
+            return Event.TURN
+        case "backchannel":
+            return Event.BACKCHANNEL
+        case None:
+            return Event.WORDS
+        case _:
+            raise ValueError(f'judge must return "turn", "backchannel" or None, not {quote(verdict)}')
