@@ -183,3 +183,42 @@ def test_it_interrupts_within_20_ms_of_the_decision() -> None:
     run_virtual(_for(task, 40.0))
     assert len(cuts) == 3  # nothing was to be stopped at the first
     assert all(cut - told_s < 0.02 for cut, told_s in zip(cuts, told.times[1:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("length_s", "cuts"), [(0.2, False), (0.3, False), (0.4, False), (0.7, True), (2.0, True)]
+)
+def test_min_s_is_the_length_of_the_speech_not_of_the_silence_behind_it(length_s: float, cuts: bool) -> None:
+    # The end of 0.3 s of speech is certain 0.45 s later: by the clock, min_s would be over by then.
+    card = SimulatedCard()
+    backend, interrupter = card.backend(), Interrupter(min_s=0.5)
+    task = PipelineTask(
+        Pipeline(
+            [
+                MicrophoneInput(backend),
+                VADProcessor(Loud(), preset="responsive"),
+                UtteranceCollector(),
+                interrupter,
+                Thinker(0.5, 20.0),
+                SpeakerOutput(backend),
+            ]
+        )
+    )
+    parts = [silence(1.0), tone(1.0), silence(3.0), tone(length_s), silence(3.0)]
+    card.mic.hear(b"".join(part.tobytes() for part in parts))
+    states: list[str] = []
+
+    async def watch() -> RunReport:
+        running = asyncio.create_task(task.run())
+        await task.wait_until_started()
+        for _ in range(800):
+            await asyncio.sleep(0.01)
+            if not states or states[-1] != interrupter.state:
+                states.append(interrupter.state)
+        task.cancel()
+        return await running
+
+    run_virtual(watch())
+    ducked = states.index("ducked")
+    assert states[ducked - 1] == "speaking"
+    assert (states[ducked + 1] == "speaking") is not cuts
