@@ -117,6 +117,15 @@ ROWS = [
         State.IDLE,
         True,
     ),
+    (
+        "a turn that was handed on while the program spoke is not lost behind it",
+        PLAIN,
+        (*SPEAKS, Event.HANDED_ON, Event.BOT_STOPPED, STARTED),
+        "stop",
+        [Act.JOIN],
+        State.IDLE,
+        True,
+    ),
     # finishing
     (
         "the sentence ends: cut",

@@ -79,8 +79,8 @@ TALK_MUTANTS = (
     Mutant(
         "a held voice goes on while the user speaks",
         "Table._give_up",
-        "self._talking or self.is_turn",
-        "self.is_turn",
+        "self._talking",
+        "False",
         STATES,
         unseen=NO_TALK,
     ),

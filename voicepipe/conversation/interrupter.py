@@ -35,7 +35,8 @@ WORDS_S = 1.5
 """The seconds after the user's stop for which a ducked voice waits for words or for a verdict."""
 _AGAIN_S = 0.02
 """The least time between two looks at the length of the user's speech."""
-_MARKED = 16
+_SPANS = 16
+"""The number of utterances whose words may still come."""
 _POLICIES = ("stop", "finish", "ignore")
 
 
@@ -117,8 +118,10 @@ class Interrupter(FrameProcessor):
         """True if the words of the last turn have not come yet."""
         self._knows_words = False
         """True if some stage has made words of the user's speech."""
-        self._marked: deque[range] = deque(maxlen=_MARKED)
+        self._marked: deque[range] = deque(maxlen=_SPANS)
         """The positions of the last utterances that are no turns."""
+        self._handed: deque[range] = deque(maxlen=_SPANS)
+        """The positions of the last utterances that are turns."""
         self._waits = False
         """True if the sentence has ended, and the words of the utterance are awaited before the cut."""
         self._silent_s = 0.0
@@ -244,9 +247,7 @@ class Interrupter(FrameProcessor):
             self._words.add(remark.text, send)
             self._take(Event.STOP_WORD)
             return True
-        if any(remark.position in span for span in self._marked if remark.position) or (
-            is_turn is False and not self._is_older(remark)
-        ):
+        if _is_in(remark, self._marked) or (is_turn is False and not self._is_older(remark)):
             self._tell(BackchannelFrame(remark.text))
             return True
         if is_turn is None and not self._is_older(remark):
@@ -268,9 +269,7 @@ class Interrupter(FrameProcessor):
 
     def _is_older(self, remark: Remark) -> bool:
         """Return True for words of a turn before the present remark."""
-        if remark.position and self._began is not None:
-            return remark.position + self._params.input.rate < self._began.position
-        return self._owes_words
+        return _is_in(remark, self._handed) if remark.position else self._owes_words
 
     def _judge_words(self, count: int) -> None:
         if self._judge is None:
@@ -324,7 +323,7 @@ class Interrupter(FrameProcessor):
 
     def _mark(self, utterance: UtteranceFrame, text: str = "") -> None:
         """Tell of an utterance that is no turn."""
-        self._marked.append(range(utterance.position, utterance.position + utterance.num_samples))
+        self._marked.append(_span_of(utterance))
         self._tell(BackchannelFrame(text, utterance))
 
     async def _join(self, first: UtteranceFrame | None, second: UtteranceFrame) -> UtteranceFrame:
@@ -339,6 +338,7 @@ class Interrupter(FrameProcessor):
 
     def _hand_on(self, utterance: UtteranceFrame) -> None:
         self._turn, self._owes_words = utterance, True
+        self._handed.append(_span_of(utterance))
         self._take(Event.HANDED_ON)
 
     # -- acts ----------------------------------------------------------------------
@@ -450,6 +450,15 @@ class Interrupter(FrameProcessor):
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _span_of(utterance: UtteranceFrame) -> range:
+    return range(utterance.position, utterance.position + utterance.num_samples)
+
+
+def _is_in(remark: Remark, spans: Iterable[range]) -> bool:
+    """Return True if the words belong to one of the utterances, as far as their position says it."""
+    return bool(remark.position) and any(remark.position in span for span in spans)
 
 
 def _check_policy(policy: object) -> Policy:

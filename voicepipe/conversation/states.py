@@ -267,6 +267,8 @@ class Table:
         match event:
             case Event.HANDED_ON if state is State.IDLE or state is State.THINKING:
                 self.state, self._joins = State.THINKING, True
+            case Event.HANDED_ON if state is State.SPEAKING:
+                self._joins = True
             case Event.WORK_DONE if state is State.THINKING:
                 self.state, self.is_turn = State.IDLE, True if self.is_turn is None else self.is_turn
             case Event.BOT_STARTED:
