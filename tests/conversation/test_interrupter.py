@@ -223,12 +223,32 @@ def test_a_careful_interrupter_joins_what_goes_on() -> None:
     assert done.llm.answered == ["question one and two"]
 
 
+def test_two_turns_that_wait_for_their_answers_are_joined_with_the_one_that_cuts_them() -> None:
+    interrupter = Interrupter("ignore")
+    done = Talk(interrupter, llm_s=4.0)
+
+    async def change() -> None:
+        await asyncio.sleep(3.0)
+        interrupter.policy = "stop"
+
+    done.run([(0.0, "one", 0.5), (1.2, " two", 0.3), (3.5, " three", 0.3)], change)
+    assert done.llm.answered[-1] == "one two three"
+
+
+def test_an_utterance_that_went_on_for_its_words_is_joined_once() -> None:
+    done = Talk(Interrupter(min_words=1), llm_s=3.0)
+    done.run([(0.0, "one", 0.5), (2.0, " two", 0.3)])
+    assert done.stt.got == ["one", " two", "one two"]
+    assert done.llm.got == ["one", "one two"]
+    assert done.llm.answered == ["one two"]
+
+
 def test_words_of_the_turn_before_do_not_count_for_the_remark() -> None:
     # The words of the first come while the second is undecided: they are a turn of their own.
     done = Talk(Interrupter(min_words=3), stt_s=1.5, llm_s=3.0)
     done.run([(1.0, "first of many words", 0.5), (2.0, "mhm", 0.2)])
-    assert "first of many words" in done.llm.answered
     assert done.llm.answered == ["first of many words"]
+    assert "cut" not in acts_of(done)
 
 
 # Words of `always`

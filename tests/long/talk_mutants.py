@@ -15,15 +15,15 @@ TALK_MUTANTS = (
     Mutant(
         "the first half of a joined turn is lost",
         "Interrupter._do",
-        "self._turn if act is Act.JOIN else None",
-        "None",
+        "self._owed_turns() if act is Act.JOIN else []",
+        "[]",
         f"{INTERRUPTER}::test_who_goes_on_before_an_answer_makes_one_turn",
         unseen=NO_TALK,
     ),
     Mutant(
         "words of a backchannel are answered",
         "Interrupter._hear",
-        "is_turn is False",
+        "_is_in(remark, self._marked) or (is_turn is False and (not self._is_older(remark)))",
         "False",
         f"{INTERRUPTER}::test_min_s_lets_a_short_sound_pass",
         unseen=NO_TALK,
@@ -47,7 +47,7 @@ TALK_MUTANTS = (
     Mutant(
         "a cut behind a sentence takes the words",
         "Interrupter._await_words_behind",
-        "self._utterance is None or self._words",
+        "self._utterance is None or self._words or self._joined",
         "True",
         f"{INTERRUPTER}::test_finish_does_not_lose_the_words_of_a_slow_recogniser",
         unseen=NO_TALK,
@@ -71,7 +71,7 @@ TALK_MUTANTS = (
     Mutant(
         "thinking is cut without making one turn",
         "Table._cut",
-        "thinking and self._joins",
+        "self._forget_owed() and (not at_once)",
         "False",
         STATES,
         unseen=NO_TALK,

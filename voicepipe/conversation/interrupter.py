@@ -110,10 +110,10 @@ class Interrupter(FrameProcessor):
         self._began: UserStartedSpeakingFrame | None = None
         self._utterance: UtteranceFrame | None = None
         """The utterance that went on for its words, and is not decided on."""
-        self._turn: UtteranceFrame | None = None
-        """The last utterance that was handed on as a turn."""
-        self._joined: UtteranceFrame | None = None
-        """The utterance that the next one goes on."""
+        self._turns: deque[UtteranceFrame] = deque(maxlen=_SPANS)
+        """The last utterances that were handed on as turns."""
+        self._joined: list[UtteranceFrame] = []
+        """The utterances that the next one goes on."""
         self._owes_words = False
         """True if the words of the last turn have not come yet."""
         self._knows_words = False
@@ -260,7 +260,8 @@ class Interrupter(FrameProcessor):
         """Let words of a turn pass; return True if an interruption is on its way, and they wait for it."""
         self._owes_words = False
         if not self._is_busy and not self._words:
-            self._take(Event.HANDED_ON)
+            if self._table.state is State.IDLE:  # words without an utterance: a streaming recogniser's
+                self._take(Event.HANDED_ON)
             return False
         self._words.add(remark.text, send)
         if self._waits:
@@ -301,11 +302,12 @@ class Interrupter(FrameProcessor):
             return
         if self._table.is_turn is None or self._is_busy:
             self._utterance = frame
+            await self.push_frame(frame)
+        elif self._joined:
+            await self._pass_turn(frame)
         else:
-            first, self._joined = self._joined, None
-            frame = await self._join(first, frame)
             self._hand_on(frame)
-        await self.push_frame(frame)
+            await self.push_frame(frame)
 
     @property
     def _may_pass(self) -> bool:
@@ -326,18 +328,9 @@ class Interrupter(FrameProcessor):
         self._marked.append(_span_of(utterance))
         self._tell(BackchannelFrame(text, utterance))
 
-    async def _join(self, first: UtteranceFrame | None, second: UtteranceFrame) -> UtteranceFrame:
-        """Return both utterances as one. What would be too long stays in two."""
-        if first is None:
-            return second
-        samples = first.num_samples + second.num_samples
-        if first.format != second.format or samples > UtteranceFrame.longest_s * first.rate:
-            await self.push_frame(first.with_data(first.data))
-            return second
-        return first.with_data(first.data + second.data)
-
     def _hand_on(self, utterance: UtteranceFrame) -> None:
-        self._turn, self._owes_words = utterance, True
+        self._turns.append(utterance)
+        self._owes_words = True
         self._handed.append(_span_of(utterance))
         self._take(Event.HANDED_ON)
 
@@ -351,10 +344,11 @@ class Interrupter(FrameProcessor):
     def _do(self, act: Act) -> None:
         match act:
             case Act.CUT | Act.JOIN:
-                self._joined = self._turn if act is Act.JOIN else None
+                self._joined = self._owed_turns() if act is Act.JOIN else []
                 self._waits = False
                 self._begin_cut()
-            case Act.CUT_BEHIND:
+            case Act.CUT_BEHIND | Act.JOIN_BEHIND:
+                self._joined = self._owed_turns() if act is Act.JOIN_BEHIND else []
                 self._await_words_behind()
             case Act.FINISH:
                 self._voice.end_sentence()
@@ -374,7 +368,7 @@ class Interrupter(FrameProcessor):
 
     def _await_words_behind(self) -> None:
         """Cut behind a sentence, but not the stage that makes words of what the user said."""
-        if self._utterance is None or self._words:
+        if self._utterance is None or self._words or self._joined:
             self._begin_cut()
             return
         self._waits = True
@@ -382,17 +376,25 @@ class Interrupter(FrameProcessor):
         self._start_timer("words", WORDS_S, self._cut_behind)
 
     def _cut_behind(self) -> None:
-        """Cut now. An utterance without words goes on once more, for the cut may take its words."""
+        """Cut now, with the words or without."""
         self._waits = False
-        again = None if self._words else self._utterance
-        if again is not None:
-            self._utterance = None
-        self._begin_cut(again)
+        self._begin_cut()
 
-    def _begin_cut(self, again: UtteranceFrame | None = None) -> None:
+    def _begin_cut(self) -> None:
         self._stop_timer("words")
         self._cuts += 1
-        self.create_task(self._cut(again), name="cut")
+        self.create_task(self._cut(self._take_again()), name="cut")
+
+    def _take_again(self) -> UtteranceFrame | None:
+        """Take an utterance that went on for its words, if it must go on once more behind the cut.
+
+        It must if it is the end of a longer turn, or if its words have not come: the cut may take them.
+        """
+        if self._utterance is None or (self._words and not self._joined):
+            return None
+        again, self._utterance = self._utterance, None
+        self._words.drop()
+        return again
 
     async def _cut(self, again: UtteranceFrame | None) -> None:
         """Interrupt the program. What the user said goes on when that is carried out."""
@@ -402,9 +404,21 @@ class Interrupter(FrameProcessor):
             self._cuts -= 1
         self._voice.resume()
         if again is not None:
-            self._hand_on(again)
-            await self.push_frame(again.with_data(again.data))
+            await self._pass_turn(again)
         self._settle()
+
+    def _owed_turns(self) -> list[UtteranceFrame]:
+        """Return the turns whose answers the cut has taken before they sounded."""
+        return list(self._turns)[-self._table.joined :]
+
+    async def _pass_turn(self, utterance: UtteranceFrame) -> None:
+        """Pass a turn on, with the utterances before that are a part of it. Too long, it stays in parts."""
+        joined, self._joined = self._joined, []
+        *parts, turn = _join([*joined, utterance])
+        for part in parts:
+            await self.push_frame(part)
+        self._hand_on(turn)
+        await self.push_frame(turn)
 
     def _settle(self) -> None:
         """Let go of the words that are decided on."""
@@ -450,6 +464,19 @@ class Interrupter(FrameProcessor):
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _join(utterances: Iterable[UtteranceFrame]) -> list[UtteranceFrame]:
+    """Return the utterances joined to as few as fit, each a new frame."""
+    joined: list[UtteranceFrame] = []
+    for each in utterances:
+        last = joined[-1] if joined else None
+        room = 0 if last is None else UtteranceFrame.longest_s * last.rate - last.num_samples
+        if last is not None and last.format == each.format and each.num_samples <= room:
+            joined[-1] = last.with_data(last.data + each.data)
+        else:
+            joined.append(each.with_data(each.data))
+    return joined
 
 
 def _span_of(utterance: UtteranceFrame) -> range:

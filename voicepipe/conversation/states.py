@@ -69,6 +69,7 @@ class Act(enum.StrEnum):
     JOIN = "cut, and the turn before is part of this one"
     FINISH = "end the sentence"
     CUT_BEHIND = "cut, for the sentence has ended"
+    JOIN_BEHIND = "cut, for the sentence has ended, and the turn before is part of this one"
     DUCK = "duck"
     UNDUCK = "full volume"
     HOLD = "hold"
@@ -115,8 +116,10 @@ class Table:
         """The state to go back to from `DUCKED` and `HELD`."""
         self._thought = False
         """True if an answer in the making is held, of which no sound was heard."""
-        self._joins = False
-        """True if no sound of the answer in the making was heard."""
+        self._owed = 0
+        """The number of turns that were handed on, and of whose answer no sound was heard."""
+        self.joined = 0
+        """The number of them that the last cut has made a part of the user's present turn."""
 
     @property
     def talking(self) -> bool:
@@ -147,7 +150,6 @@ class Table:
             case Event.BACKCHANNEL:
                 return self._let_go() if self.is_turn is None else []
             case Event.STOP_WORD:
-                self._joins = False
                 return self._cut(at_once=True)
             case Event.TIME_UP | Event.SILENCE:
                 return self._give_up()
@@ -245,6 +247,8 @@ class Table:
 
     def _release(self) -> Act:
         act = Act.UNDUCK if self.state is State.DUCKED else Act.RESUME
+        if self._thought and self.state is State.HELD and self._rest is State.SPEAKING:
+            self._owed = max(0, self._owed - 1)  # the answer that began during the hold sounds now
         self.state = self._rest
         return act
 
@@ -258,24 +262,28 @@ class Table:
         self.state = State.IDLE
         if before is State.IDLE and not at_once:
             return []
-        return [Act.JOIN if thinking and self._joins else Act.CUT]
+        return [Act.JOIN if self._forget_owed() and not at_once else Act.CUT]
+
+    def _forget_owed(self) -> int:
+        self.joined, self._owed = self._owed, 0
+        return self.joined
 
     # -- the program ---------------------------------------------------------------
 
     def _program(self, event: Event) -> list[Act]:
         state = self.state
         match event:
-            case Event.HANDED_ON if state is State.IDLE or state is State.THINKING:
-                self.state, self._joins = State.THINKING, True
-            case Event.HANDED_ON if state is State.SPEAKING:
-                self._joins = True
+            case Event.HANDED_ON:
+                self._owed += 1
+                self.state = State.THINKING if state is State.IDLE else state
             case Event.WORK_DONE if state is State.THINKING:
                 self.state, self.is_turn = State.IDLE, True if self.is_turn is None else self.is_turn
+                self._owed = 0
             case Event.BOT_STARTED:
                 self._bot_started()
             case Event.SENTENCE_ENDED | Event.BOT_STOPPED if state is State.FINISHING:
                 self.state = State.IDLE
-                return [Act.CUT_BEHIND]
+                return [Act.JOIN_BEHIND if self._forget_owed() else Act.CUT_BEHIND]
             case Event.BOT_STOPPED:
                 return self._bot_stopped()
             case _:
@@ -284,7 +292,7 @@ class Table:
 
     def _bot_started(self) -> None:
         if self.state in (State.IDLE, State.THINKING):
-            self.state, self._joins = State.SPEAKING, False
+            self.state, self._owed = State.SPEAKING, max(0, self._owed - 1)
         elif self.state is State.HELD and self._rest is State.THINKING:
             self._rest = State.SPEAKING
 
