@@ -79,8 +79,8 @@ def test_a_user_who_speaks_for_long_is_not_idle() -> None:
 
 def test_a_program_that_thinks_for_long_is_not_waiting() -> None:
     done = Talk(Pipeline([Interrupter(), IdleTimer(2.0)]), llm_s=30.0)
-    done.run([ASK], until_s=80.0)
-    assert done.times_of(UserIdleFrame) == [pytest.approx(0.9 + 30.0 + 0.8 + 0.3 + 2.0)]
+    done.run([ASK, (33.0, "question", 0.5)], until_s=80.0)
+    assert done.times_of(UserIdleFrame) == [pytest.approx(33.9 + 30.0 + 0.8 + 0.3 + 2.0)]
 
 
 def test_a_noise_that_nobody_answers_begins_the_count_again() -> None:
