@@ -53,7 +53,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self._remarks: deque[Remark] = deque(maxlen=_KEEP)
-        self._work: Callable[[object], Sequence[str]] = lambda behind: ()
+        self._work: Callable[[object], Sequence[str]] | None = None
         self.gates: list[Gate] = []
         """The stages that may keep words back, in their order."""
         self.ears: list[Ear] = []
@@ -92,7 +92,7 @@ class Conversation:
         Args:
             behind: count only the stages behind this one.
         """
-        return tuple(self._work(behind))
+        return () if self._work is None else tuple(self._work(behind))
 
     def watch(self, work: Callable[[object], Sequence[str]]) -> None:
         """Set the source of `at_work`. The run calls this."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from voicepipe.conversation.interrupter import Interrupter
 from voicepipe.pipeline.device_stage import DeviceStage
@@ -11,12 +11,13 @@ from voicepipe.pipeline.processor import Processor, label_of
 __all__ = ["half_duplex_advice"]
 
 
-def half_duplex_advice(processors: Iterable[Processor]) -> str:
+def half_duplex_advice(processors: Sequence[Processor]) -> str:
     """Return a line for the log if nobody can interrupt the program; else an empty text."""
-    stages = list(processors)
-    microphone = next((each for each in stages if isinstance(each, DeviceStage) and each.mutes), None)
-    interrupter = next((each for each in stages if isinstance(each, Interrupter)), None)
-    if microphone is None or interrupter is None:
+    interrupter = next((each for each in processors if isinstance(each, Interrupter)), None)
+    if interrupter is None:
+        return ""
+    microphone = next((each for each in processors if isinstance(each, DeviceStage) and each.mutes), None)
+    if microphone is None:
         return ""
     return (
         f"half-duplex: {label_of(microphone)} is muted while the program sounds, so {label_of(interrupter)} "

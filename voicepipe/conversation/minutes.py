@@ -45,9 +45,8 @@ class Minutes:
     def __init__(self, params: StartParams, seats: Sequence[StageSeat]) -> None:
         self._clock, self._rate = params.clock, params.output.rate
         self._conversation: Conversation = params.conversation
-        self._conversation.watch(self._work)
         self._seats = seats
-        self.turns = TurnClock(self._work, params.run_id)
+        self.turns = TurnClock(self.work, params.run_id)
         self._speeches: deque[_Speech] = deque(maxlen=_SPEECHES)
         self._sentence_s = self._bot_s = 0.0
         """The times at which the sentence and the program's speech began."""
@@ -57,11 +56,11 @@ class Minutes:
         """The tasks of stages that ran before the user's last speech; None before the first."""
         self._passages: dict[int, _Passage] = {}
         """The passages of the words that are on their way. By id: a user's frame may compare by value."""
-        self._closed = False
+        self._is_closed = False
 
     def close(self) -> None:
         """Forget the turn in progress, with its timer. No other begins."""
-        self._closed = True
+        self._is_closed = True
         self.turns.forget()
 
     # -- facts -------------------------------------------------------------------
@@ -98,7 +97,7 @@ class Minutes:
         if self._speeches:
             self._speeches[-1].end(fact.position, self._time_of(fact.captured_s))
         self._standing = frozenset(task for seat in self._seats for task in seat.children)
-        if not self._closed:
+        if not self._is_closed:
             self.turns.begin(fact.captured_s)
 
     # -- the user's words ----------------------------------------------------------
@@ -138,7 +137,8 @@ class Minutes:
 
     # -- who works on an answer --------------------------------------------------------
 
-    def _work(self, behind: object = None) -> tuple[str, ...]:
+    def work(self, behind: object = None) -> tuple[str, ...]:
+        """Return the labels of the stages that work on an answer; with `behind`, only of those behind it."""
         return tuple(seat.label for seat in self._seats_behind(behind) if self._works(seat))
 
     def _seats_behind(self, processor: object) -> Iterator[StageSeat]:

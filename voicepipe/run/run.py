@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakSet
 
 from voicepipe.awaitables import refuse_coroutine
@@ -34,7 +34,7 @@ from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import is_running
 from voicepipe.pipeline.stage_work import StageWork
 from voicepipe.pipeline.task_seat import TaskSeat
-from voicepipe.report import DeviceStatistics, DropReason, RunReport, SlowStage
+from voicepipe.report import DeviceStatistics, DropReason, RunReport, SlowStage, TurnCounts
 from voicepipe.run.closing import Closing
 from voicepipe.run.course import Course
 from voicepipe.run.opening import Opening
@@ -47,6 +47,7 @@ __all__ = ["Observer", "Run"]
 Observer = Callable[[Frame, FrameDirection], object]
 _DOWN = FrameDirection.DOWNSTREAM
 _MOST_TO_TELL = 100
+_NO_TURNS = TurnCounts()
 _log = logger_of("voicepipe")
 
 
@@ -62,6 +63,7 @@ class Run:
         "_discarded",
         "_early",
         "_interruptions",
+        "_minutes",
         "_never_started",
         "_news",
         "_observers",
@@ -71,7 +73,6 @@ class Run:
         "eras",
         "facts",
         "loop",
-        "minutes",
         "send",
         "slow",
     )
@@ -97,10 +98,12 @@ class Run:
         """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
-        self.facts = FactPassing(lambda fact: self.minutes.note_fact(fact))
+        self.facts = FactPassing(self._note_fact)
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
-        self.minutes = Minutes(params, self.chain.seats)
+        self._minutes: Minutes | None = None
+        """The minutes of the conversation; None before there is one."""
+        params.conversation.watch(self._find_work)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
         """The function that sends a frame of the program. It returns the congested place, if any."""
@@ -122,7 +125,18 @@ class Run:
 
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         """Note words of the user that a stage pushed, and send them on, now or when they may go."""
-        return self.minutes.take_words(words, send)
+        return self._keep_minutes().take_words(words, send)
+
+    def _note_fact(self, fact: Frame) -> None:
+        self._keep_minutes().note_fact(fact)
+
+    def _find_work(self, behind: object) -> Sequence[str]:
+        return self._keep_minutes().work(behind)
+
+    def _keep_minutes(self) -> Minutes:
+        if self._minutes is None:
+            self._minutes = Minutes(self.course.params, self.chain.seats)
+        return self._minutes
 
     def is_passing(self, frame: Frame) -> bool:
         """Return True for an InterruptionFrame that the task itself sent."""
@@ -202,7 +216,8 @@ class Run:
         course.move(Event.STOP)
         if course.request is Request.CANCEL:
             self._observe(CancelFrame(course.reason), _DOWN)
-        self.minutes.close()
+        if self._minutes is not None:
+            self._minutes.close()
         await self._closing.close(self._drop_reason())
         if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
             await self._look_at_report()
@@ -220,7 +235,7 @@ class Run:
         if await Opening(course, self.chain, self._closing.adopt).open():
             course.move(Event.STARTED)
             self._news.tell()
-            if advice := half_duplex_advice(seat.processor for seat in self.chain.seats):
+            if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
                 _log.warning(advice)
             while self._early:
                 frame = self._early.popleft()
@@ -299,8 +314,8 @@ class Run:
             slow=tuple(self.slow),
             forced=tuple(self._closing.forced),
             abandoned=tuple(self._closing.abandoned),
-            turns=self.minutes.turns.turns,
-            turn_counts=self.minutes.turns.counts,
+            turns=() if self._minutes is None else self._minutes.turns.turns,
+            turn_counts=_NO_TURNS if self._minutes is None else self._minutes.turns.counts,
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:

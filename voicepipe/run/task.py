@@ -259,13 +259,13 @@ class PipelineTask:
                 f"{self.name} runs in another event loop; call queue_frame there, "
                 "with asyncio.run_coroutine_threadsafe"
             )
-        if frame.is_fact:
-            run.facts.push(run.chain.source, frame, FrameDirection.DOWNSTREAM)
-            full = None
+        if not frame.is_request:
+            full = run.send(frame)
         elif isinstance(frame, TranscriptionFrame):
             full = run.take_words(frame, run.send)
         else:
-            full = run.send(frame)
+            run.facts.push(run.chain.source, frame, FrameDirection.DOWNSTREAM)
+            full = None
         entry.since_break += 1
         if full is not None and isinstance(frame, AudioFrame) and frame.live:
             full.relieve()
