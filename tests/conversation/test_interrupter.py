@@ -277,6 +277,7 @@ def test_finish_does_not_lose_the_words_of_a_slow_recogniser() -> None:
         done = Talk(Interrupter("finish"), stt_s=stt_s)
         done.run([(0.0, "question one", 0.5), (0.5 + STOP_S + stt_s + 1.0 + 0.3, "no", 0.2)])
         assert done.llm.answered == ["question one", "no"], stt_s
+        assert done.stt.got.count("no") == (1 if stt_s <= 1.0 else 2), stt_s
 
 
 @pytest.mark.parametrize(
