@@ -17,6 +17,7 @@ The modules at the root are the vocabulary, which all folders share:
     speakers     the record of what the speakers of a run play
     checks, text, version, sample          small tools, and a bundled voice
     shadowing    the user's module that stands in the way of the standard library's
+    hints        hints for names that are not there, such as those of other frameworks
 
 Each folder is one part, and its docstring lists its files:
 
@@ -284,7 +285,9 @@ def lazy_names(
     def get(name: str) -> object:
         home = homes.get(name)
         if home is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            from voicepipe.hints import missing_name
+
+            raise missing_name(package, name, homes)
         import importlib
 
         from voicepipe.shadowing import ShadowNaming

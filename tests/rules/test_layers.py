@@ -31,7 +31,7 @@ LAYERS = (
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "shadowing"),
+    ("text", "log", "lifecycle", "version", "speakers", "shadowing", "hints"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 

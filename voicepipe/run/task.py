@@ -20,6 +20,7 @@ from voicepipe.frames import (
     StartFrame,
     kind_of,
 )
+from voicepipe.hints import with_hints
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.pipeline import Pipeline
@@ -42,6 +43,7 @@ _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
 
 
+@with_hints
 class PipelineTask:
     """One run of one pipeline.
 

@@ -36,6 +36,7 @@ from voicepipe.awaitables import refuse_coroutine
 from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
 from voicepipe.checks import check_callable, check_seconds
+from voicepipe.hints import with_hints
 from voicepipe.lifecycle import RunState
 from voicepipe.log import logger_of
 from voicepipe.run.failures import describe_briefly
@@ -57,6 +58,7 @@ _TIDY_S = 1.0
 """For what stages left running: their tasks, their async generators, their threads."""
 
 
+@with_hints
 class PipelineRunner:
     """Runs one task, or several side by side, to their end. Where one fails, the others are ended.
 
