@@ -16,6 +16,7 @@ from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
+from voicepipe.run.advice import advise, check_place, watch_for_deafness
 from voicepipe.run.course import Course
 from voicepipe.run.failures import describe_briefly
 from voicepipe.run.stall import check_may_take_s
@@ -50,12 +51,30 @@ class Opening:
     async def open(self) -> bool:
         """Open the run; return False if a cancel, a failure or the limit cut it short."""
         seats = self._chain.seats
+        if not self._are_in_place(seats):
+            return False
         if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
             return False
         if not await self._send_start():
             return False
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._within_the_limit(self._begin(sources), _BEGIN)
+        if sources and not await self._within_the_limit(self._begin(sources), _BEGIN):
+            return False
+        watch = watch_for_deafness(self._chain)
+        if watch is not None:
+            self._adopt(watch, f"{self._course.params.run_id}:watch for deafness")
+        return True
+
+    def _are_in_place(self, seats: Iterable[StageSeat]) -> bool:
+        """Return True if every stage can work where it stands; log the traps that show before the start."""
+        for seat in seats:
+            try:
+                check_place(seat)
+            except Exception as error:  # a stage's failure becomes a PipelineError
+                self._fail(seat.label, error)
+                return False
+        advise(self._chain)
+        return True
 
     @property
     def _cut_short(self) -> bool:

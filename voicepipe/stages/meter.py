@@ -27,6 +27,7 @@ class LevelMeter(InlineProcessor):
         if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
             raise TypeError(f"kind must be a class of audio frames, not {quote(kind)}")
         self._kind = kind
+        self.takes: tuple[type[Frame], ...] = (kind,)
         self.level = Level()
         """The level of the last frame that was measured."""
         self.loudest_db = FLOOR_DB

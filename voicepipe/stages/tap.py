@@ -39,6 +39,9 @@ class Tap(InlineProcessor):
                 raise TypeError(f"kind must be a class of frames or a tuple of them, not {quote(one)}")
         self._look = look
         self._kind = kind
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        # One that shows every frame shows those that are there. It needs none.
+        self.takes: tuple[type[Frame], ...] = tuple(each for each in kinds if each is not Frame)
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Show the frame to the function, and pass it on."""
