@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from voicepipe.frames import Frame
 from voicepipe.pipeline.chain import Chain
@@ -25,6 +25,7 @@ __all__ = [
     "Neighbour",
     "Place",
     "PlacedStage",
+    "declared",
     "is_ours",
     "lonely_branches",
     "makes",
@@ -66,21 +67,32 @@ class PlacedStage(Protocol):
         ...
 
 
+def declared(stage: Processor, which: Literal["takes", "makes"]) -> tuple[type[Frame], ...] | None:
+    """Return the classes of frames that a stage declares in one of its attributes; None if it does not."""
+    try:
+        classes: object = getattr(stage, which, None)
+    except Exception:  # a stage's own property may raise whatever it likes
+        return None
+    return tuple(each for each in classes if _is_frame_class(each)) if isinstance(classes, tuple) else None
+
+
+def _is_frame_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Frame)
+
+
 def takes(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage declares that it has use for frames of this class."""
-    declared: tuple[type[Frame], ...] | None = getattr(stage, "takes", None)
-    return any(issubclass(kind, each) or issubclass(each, kind) for each in declared or ())
+    return any(issubclass(kind, each) or issubclass(each, kind) for each in declared(stage, "takes") or ())
 
 
 def makes(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage declares that it makes frames of this class."""
-    declared: tuple[type[Frame], ...] | None = getattr(stage, "makes", None)
-    return any(issubclass(each, kind) for each in declared or ())
+    return any(issubclass(each, kind) for each in declared(stage, "makes") or ())
 
 
 def may_make(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage makes frames of this class, or may: its code names the class."""
-    if getattr(stage, "makes", None) is not None:
+    if declared(stage, "makes") is not None:
         return makes(stage, kind)
     return not is_ours(stage) and names(stage, kind.__name__)
 
