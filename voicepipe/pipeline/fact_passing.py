@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.link import Element
@@ -17,12 +18,13 @@ _EARLY = 256
 class FactPassing:
     """The facts of one run. In the loop's thread.
 
-    A fact goes through the chain element by element, in one step of the loop. A fact that is pushed
-    meanwhile follows when the first has arrived, so facts of one direction keep their order. Each
-    goes once in each direction, whatever the stages do with it.
+    A fact goes through the chain element by element, in one step of the loop. What the inline stages
+    make of it follows when it has arrived everywhere, so no utterance comes before its fact. A fact
+    that is pushed meanwhile follows too, so facts of one direction keep their order. Each goes once in
+    each direction, whatever the stages do with it.
     """
 
-    __slots__ = ("_is_open", "_known", "_passing", "_waiting")
+    __slots__ = ("_is_open", "_known", "_made", "_passing", "_waiting")
 
     def __init__(self) -> None:
         self._is_open = False
@@ -31,6 +33,9 @@ class FactPassing:
         self._waiting: deque[tuple[Element, Frame, FrameDirection]] = deque()
         # By id, not by hash: a user's fact may be a dataclass that compares by value.
         self._known: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+
+        self._made: deque[Callable[[], None]] = deque()
+        """The sends of what the stages made of the fact that is being passed."""
 
     def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
         """Return True if the fact was pushed in this direction before."""
@@ -51,6 +56,10 @@ class FactPassing:
         self._waiting.append((start, fact, direction))
         self._pass()
 
+    def send_later(self, send: Callable[[], None]) -> None:
+        """Call this when the fact that is being passed has arrived everywhere."""
+        self._made.append(send)
+
     def open(self) -> None:
         """Pass the facts that waited for the start, and all later ones at once."""
         self._is_open = True
@@ -64,5 +73,7 @@ class FactPassing:
             while self._waiting:
                 start, fact, direction = self._waiting.popleft()
                 start.pass_fact_from(fact, direction)
+                while self._made:
+                    self._made.popleft()()
         finally:
             self._passing = False

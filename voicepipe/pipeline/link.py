@@ -32,6 +32,9 @@ class FactLine(Protocol):
     def push(self, start: Element, fact: Frame, direction: FrameDirection) -> None:
         """Pass a fact on from an element, unless it was pushed in this direction before."""
 
+    def send_later(self, send: Callable[[], None]) -> None:
+        """Call this when the fact that is being passed has arrived everywhere."""
+
 
 class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
