@@ -25,7 +25,7 @@ __all__ = [
     "Neighbour",
     "Place",
     "PlacedStage",
-    "declared",
+    "declaration_of",
     "is_ours",
     "lonely_branches",
     "makes",
@@ -67,7 +67,7 @@ class PlacedStage(Protocol):
         ...
 
 
-def declared(stage: Processor, which: Literal["takes", "makes"]) -> tuple[type[Frame], ...] | None:
+def declaration_of(stage: Processor, which: Literal["takes", "makes"]) -> tuple[type[Frame], ...] | None:
     """Return the classes of frames that a stage declares in one of its attributes; None if it does not."""
     try:
         classes: object = getattr(stage, which, None)
@@ -82,17 +82,19 @@ def _is_frame_class(value: object) -> bool:
 
 def takes(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage declares that it has use for frames of this class."""
-    return any(issubclass(kind, each) or issubclass(each, kind) for each in declared(stage, "takes") or ())
+    return any(
+        issubclass(kind, each) or issubclass(each, kind) for each in declaration_of(stage, "takes") or ()
+    )
 
 
 def makes(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage declares that it makes frames of this class."""
-    return any(issubclass(each, kind) for each in declared(stage, "makes") or ())
+    return any(issubclass(each, kind) for each in declaration_of(stage, "makes") or ())
 
 
 def may_make(stage: Processor, kind: type[Frame]) -> bool:
     """Return True if the stage makes frames of this class, or may: its code names the class."""
-    if declared(stage, "makes") is not None:
+    if declaration_of(stage, "makes") is not None:
         return makes(stage, kind)
     return not is_ours(stage) and names(stage, kind.__name__)
 

@@ -13,7 +13,7 @@ from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.forgetting import code_at, constructs, forgetting_of
 from voicepipe.pipeline.place import (
     Place,
-    declared,
+    declaration_of,
     is_ours,
     lonely_branches,
     makes,
@@ -57,7 +57,7 @@ def _advice(chain: Chain) -> Iterator[str]:
                 f"branch a list of its own, as in ParallelPipeline([{first}], [{', '.join(others)}])"
             )
     for seat in chain.seats:
-        for kind in declared(seat.processor, "takes") or ():
+        for kind in declaration_of(seat.processor, "takes") or ():
             if issubclass(kind, DataFrame) and kind not in (DataFrame, AudioFrame):
                 yield from _find_swallowers(seat, kind)
             elif kind is UserStartedSpeakingFrame and not hasattr(seat.processor, "check_place"):
@@ -114,7 +114,7 @@ def _suspects(seat: StageSeat) -> list[StageSeat]:
         other
         for other in stages_before(seat)
         if not is_ours(other.processor)
-        and declared(other.processor, "takes") is None
+        and declaration_of(other.processor, "takes") is None
         and any(_is_microphone(source.processor) for source in stages_before(other))
     ]
 

@@ -18,12 +18,14 @@ from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
 from voicepipe.run.advice import advise, check_place, watch_for_deafness
 from voicepipe.run.course import Course
-from voicepipe.run.failures import describe_briefly
+from voicepipe.run.failures import describe_briefly, place_of
 from voicepipe.run.stall import check_may_take_s
 
 __all__ = ["Opening"]
 
 _BEGIN = "begin"
+_RETURN = ": let on_running() return, and work in self.create_task()"
+_RAISE = ": if it has so much to load, raise the limit with PipelineTask(..., limits=Limits(start_s={:g}))"
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -47,6 +49,10 @@ class Opening:
         self._limit = f"the start limit of {course.limits.start_s:g} s"
         self._seat: StageSeat | None = None
         """The stage that is being opened, or that was opened last."""
+        self._since_s = course.began
+        self._slowest: StageSeat | None = None
+        self._slowest_s = 0.0
+        """The stage that has taken longest to open so far, and its time."""
 
     async def open(self) -> bool:
         """Open the run; return False if a cancel, a failure or the limit cut it short."""
@@ -105,12 +111,15 @@ class Opening:
         for seat in seats:
             if self._is_over:
                 return
-            self._seat = seat
+            self._seat, self._since_s = seat, self._course.loop.time()
             stage, hooks = seat.processor, seat.open(self._course.params)
             if hooks is None:
                 await check_result(stage, "on_start", stage.on_start(self._course.params))
             else:
                 await hooks.wait_until_open()
+            spent_s = self._course.loop.time() - self._since_s
+            if spent_s > self._slowest_s:
+                self._slowest, self._slowest_s = seat, spent_s
             if isinstance(seat.processor, FrameProcessor):
                 check_may_take_s(seat.processor, 0.0)
 
@@ -153,11 +162,20 @@ class Opening:
             await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
-                advice = ": let on_running() return, and work in self.create_task()" if what == _BEGIN else ""
-                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}{advice}"))
+                stage, advice = (self._at, _RETURN) if what == _BEGIN else self._find_slow_stage()
+                self._fail(stage, TimeoutError(f"it took longer than {self._limit}{advice}"))
         elif (error := error_of(task)) is not None:
             self._fail(self._at, error)
         return task.done() and not self._cut_short
+
+    def _find_slow_stage(self) -> tuple[str, str]:
+        """Return the stage that took most of the time, and how to give it more."""
+        spent_s = self._course.loop.time() - self._since_s
+        # One that has opened at last may have left no time to the others.
+        slow = self._seat if spent_s >= self._slowest_s else self._slowest
+        if slow is None or isinstance(slow.processor, DeviceStage):
+            return self._at, ""
+        return slow.label, _RAISE.format(max(30.0, 2 * self._course.limits.start_s))
 
     async def _wait_patiently(self, over: Callable[[], bool]) -> None:
         """Wait until the part is over. The limit counts only while no device is absent."""
@@ -172,6 +190,7 @@ class Opening:
         return "the pipeline" if self._seat is None else self._seat.label
 
     def _fail(self, stage: str, error: BaseException) -> None:
-        failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
+        words = f"{describe_briefly(error)}{place_of(error)}"
+        failure = PipelineStartError(f"{stage} did not start: {words}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
