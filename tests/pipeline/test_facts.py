@@ -153,7 +153,11 @@ async def test_an_inline_stage_cannot_drop_a_fact_but_may_add_to_it() -> None:
 
 
 async def test_a_fact_leaves_a_junction_once_and_reaches_every_branch_once() -> None:
-    branches = [[Busy("a"), InlineRecorder("a1")], [InlineRecorder("b1")], [Recorder("c1"), Recorder("c2")]]
+    branches: list[list[Processor]] = [
+        [Busy("a"), InlineRecorder("a1")],
+        [InlineRecorder("b1")],
+        [Recorder("c1"), Recorder("c2")],
+    ]
     front, behind = Recorder("front"), Recorder("behind")
     task = PipelineTask(Pipeline([front, ParallelPipeline(*branches), behind]))
     ends = Ends(task)
@@ -223,7 +227,7 @@ async def test_a_fact_passes_by_a_stage_that_has_failed() -> None:
         raise ValueError("oh")
 
     failing = Does(fail)
-    behind = Recorder("behind")
+    behind = InlineRecorder("behind")
     task = PipelineTask(Pipeline([failing, behind]))
     ends = Ends(task)
     running = asyncio.create_task(task.run())
@@ -233,6 +237,22 @@ async def test_a_fact_passes_by_a_stage_that_has_failed() -> None:
     failing_seat.disable("processor_error")  # type: ignore[attr-defined]  # as a failure does
     fact = UserStartedSpeakingFrame(1)
     await task.queue_frame(fact)
+    task.end()
+    await running
+    assert facts(ends.down) == facts(behind.frames) == [fact]
+
+
+async def test_facts_that_wait_at_a_stage_that_is_given_up_do_not_go_on_twice() -> None:
+    busy, behind = Busy(), InlineRecorder("behind")
+    task = PipelineTask(Pipeline([busy, behind]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await task.queue_frame(TextFrame("long"))
+    await asyncio.sleep(1.0)
+    fact = UserStartedSpeakingFrame()
+    await task.queue_frame(fact)
+    assert busy._seat is not None
+    busy._seat.disable("processor_error")  # type: ignore[attr-defined]  # as a failure does
     task.end()
     await running
     assert facts(ends.down) == facts(behind.frames) == [fact]

@@ -14,6 +14,11 @@ __all__ = ["FactPassing"]
 _EARLY = 256
 """The number of facts that may wait for the start of a run."""
 
+_NONE: deque[tuple[Element, Frame, FrameDirection]] = deque()
+_NOTHING: deque[Callable[[], None]] = deque()
+_NOBODY: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+"""Empty collections that all runs share until their first fact. They are never changed."""
+
 
 class FactPassing:
     """The facts of one run. In the loop's thread.
@@ -30,12 +35,11 @@ class FactPassing:
         self._is_open = False
         """True once StartFrame has passed the whole pipeline. Facts from before wait for it."""
         self._passing = False
-        self._waiting: deque[tuple[Element, Frame, FrameDirection]] = deque()
-        # By id, not by hash: a user's fact may be a dataclass that compares by value.
-        self._known: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
-
-        self._made: deque[Callable[[], None]] = deque()
+        self._waiting = _NONE
+        self._made = _NOTHING
         """The sends of what the stages made of the fact that is being passed."""
+        # By id, not by hash: a user's fact may be a dataclass that compares by value.
+        self._known = _NOBODY
 
     def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
         """Return True if the fact was pushed in this direction before."""
@@ -52,6 +56,8 @@ class FactPassing:
             return
         if not self._is_open and len(self._waiting) >= _EARLY:
             raise RuntimeError(f"over {_EARLY} facts were pushed before the start: push them in on_running()")
+        if self._known is _NOBODY:
+            self._known, self._waiting, self._made = {}, deque(), deque()
         self._known[key] = weakref.ref(fact, lambda _: self._known.pop(key, None))
         self._waiting.append((start, fact, direction))
         self._pass()

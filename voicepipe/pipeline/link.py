@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.mailbox import Congestion
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
@@ -52,6 +53,11 @@ class RunHandle(Protocol):
     @property
     def interruption(self) -> Congestion:
         """The place that is congested until a requested interruption was carried out."""
+        ...
+
+    @property
+    def eras(self) -> Eras:
+        """The eras of the run's work."""
         ...
 
     def is_passing(self, frame: Frame) -> bool:

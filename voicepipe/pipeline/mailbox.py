@@ -269,6 +269,11 @@ class Mailbox:
         """The number of audio samples that wait here."""
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
+    @property
+    def is_deaf(self) -> bool:
+        """True if as much live audio waits as may, so that the next block costs the oldest."""
+        return self.live is not None and self.live.is_full
+
     # -- room ----------------------------------------------------------------
 
     @property
@@ -304,7 +309,8 @@ class Mailbox:
 
     def make_room(self) -> None:
         """Wake the pushers if half of the room is free. Called after a frame was taken."""
-        if len(self.data) <= self.capacity // 2 or self._waiting() <= self.capacity // 2:
+        half = self.capacity // 2
+        if len(self.data) <= half or (self.live is not None and self.live.others <= half):
             self._wake_pushers()
 
     def _wake_pushers(self) -> None:
