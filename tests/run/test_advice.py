@@ -289,7 +289,7 @@ async def test_a_collector_without_a_voice_detector_is_told(
     make: Callable[[Ears], list[Processor]], cure: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (line,) = await lines_of(make(Ears()), caplog)
-    assert re.match("no stage before UtteranceCollector tells when the user speaks, so it makes no", line)
+    assert line.startswith("no stage before UtteranceCollector tells when the user speaks: put ")
     assert re.search(cure, line)
 
 
@@ -298,9 +298,7 @@ async def test_one_who_waits_for_facts_that_nobody_makes_is_told(
 ) -> None:
     tap = Tap(lambda frame, direction: None, UserStartedSpeakingFrame)
     (line,) = await lines_of([Ears().microphone(), tap], caplog)
-    assert line.startswith(
-        "Tap waits for UserStartedSpeakingFrame, and no stage makes one: put a VADProcessor"
-    )
+    assert line.startswith("no stage before Tap tells when the user speaks: put a VADProcessor()")
 
 
 # One branch
@@ -314,6 +312,34 @@ async def test_one_branch_where_two_were_meant_is_told(
     (line,) = await lines_of(stages, caplog)
     assert line.startswith(f"a ParallelPipeline has one branch, with {', '.join(names)} one behind another: ")
     assert line.endswith(f"ParallelPipeline([a], [{', '.join(names[1:])}])")
+
+
+# A speaker in front of what makes the sound
+
+
+@pytest.mark.parametrize(
+    ("make", "label"),
+    [
+        (lambda e: [e.microphone(), VADProcessor(), UtteranceCollector(), e.speaker(), Voice()], "Voice"),
+        (lambda e: [e.microphone(), e.speaker(), Loopback()], "Loopback"),
+        (lambda e: [e.microphone(), e.speaker(), Gain(3), Recorder(), Loopback()], "Loopback"),
+        (lambda e: [e.microphone(), ParallelPipeline([e.speaker(), Voice()], [Gain(3)])], "Voice"),
+        (lambda e: [e.microphone(), Pipeline([e.speaker()]), Pipeline([Voice()])], "Voice"),
+    ],
+)
+async def test_a_speaker_in_front_of_the_voice_is_told(
+    make: Callable[[Ears], list[Processor]], label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = await lines_of(make(Ears()), caplog)
+    expected = f"{label} stands behind SpeakerOutput, which keeps output audio: "
+    assert [line for line in lines if line.startswith(expected)], lines
+
+
+async def test_a_second_speaker_behind_the_second_voice_is_right(caplog: pytest.LogCaptureFixture) -> None:
+    ears = Ears()
+    assert (
+        await lines_of([ears.microphone(), Loopback(), ears.speaker(), Voice(), ears.speaker()], caplog) == []
+    )
 
 
 # Two microphones

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Literal, NamedTuple, Protocol
 
-from voicepipe.frames import Frame
+from voicepipe.frames import Frame, UserStartedSpeakingFrame
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.junction import Junction, Port
 from voicepipe.pipeline.link import Element
@@ -26,6 +26,7 @@ __all__ = [
     "Place",
     "PlacedStage",
     "declaration_of",
+    "describe_missing_facts",
     "is_ours",
     "lonely_branches",
     "makes",
@@ -97,6 +98,22 @@ def may_make(stage: Processor, kind: type[Frame]) -> bool:
     if declaration_of(stage, "makes") is not None:
         return makes(stage, kind)
     return not is_ours(stage) and names(stage, kind.__name__)
+
+
+def describe_missing_facts(place: Place) -> str:
+    """Return a warning if no stage before this one tells when the user speaks; empty if one does, or may.
+
+    Nothing is missing for a stage at the beginning, to which the program queues all its frames.
+    """
+    kind = UserStartedSpeakingFrame
+    if not place.before or any(may_make(other.stage, kind) for other in place.before):
+        return ""
+    behind = next((other.label for other in place.behind if may_make(other.stage, kind)), "")
+    cure = f"put {behind}, which stands behind it," if behind else "put a VADProcessor()"
+    return (
+        f"no stage before {place.label} tells when the user speaks: {cure} in front of it, "
+        "or queue UserStartedSpeakingFrame and UserStoppedSpeakingFrame yourself"
+    )
 
 
 def is_ours(stage: Processor) -> bool:

@@ -6,20 +6,28 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from voicepipe.frames import AudioFrame, DataFrame, Frame, InputAudioFrame, UserStartedSpeakingFrame
+from voicepipe.frames import (
+    AudioFrame,
+    DataFrame,
+    Frame,
+    InputAudioFrame,
+    OutputAudioFrame,
+    UserStartedSpeakingFrame,
+)
 from voicepipe.log import logger_of
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.forgetting import code_at, constructs, forgetting_of
 from voicepipe.pipeline.place import (
-    Place,
     declaration_of,
+    describe_missing_facts,
     is_ours,
     lonely_branches,
     makes,
     may_make,
     place_of,
     stages_before,
+    takes,
 )
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.seat import StageSeat
@@ -56,12 +64,36 @@ def _advice(chain: Chain) -> Iterator[str]:
                 f"a ParallelPipeline has one branch, with {', '.join(labels)} one behind another: give each "
                 f"branch a list of its own, as in ParallelPipeline([{first}], [{', '.join(others)}])"
             )
+    yield from _find_unplayed(chain)
     for seat in chain.seats:
         for kind in declaration_of(seat.processor, "takes") or ():
             if issubclass(kind, DataFrame) and kind not in (DataFrame, AudioFrame):
                 yield from _find_swallowers(seat, kind)
             elif kind is UserStartedSpeakingFrame and not hasattr(seat.processor, "check_place"):
-                yield from _find_missing_facts(place_of(seat))
+                yield from filter(None, [describe_missing_facts(place_of(seat))])
+
+
+def _find_unplayed(chain: Chain) -> Iterator[str]:
+    """Yield a warning for each stage that makes output audio where no speaker gets it any more."""
+    speakers = [seat for seat in chain.seats if _is_speaker(seat.processor)]
+    told: set[str] = set()
+    for speaker in speakers:
+        for other in place_of(speaker).behind:
+            if other.label in told or not may_make(other.stage, OutputAudioFrame):
+                continue
+            seat = next(each for each in chain.seats if each.processor is other.stage)
+            if not any(_is_speaker(each.stage) for each in place_of(seat).behind):
+                told.add(other.label)
+                yield (
+                    f"{other.label} stands behind {speaker.label}, which keeps output audio: what it makes "
+                    f"is not played, and none comes to it; put {speaker.label} behind {other.label}"
+                )
+
+
+def _is_speaker(stage: Processor) -> bool:
+    if not isinstance(stage, DeviceStage):
+        return False
+    return takes(stage, OutputAudioFrame) or (is_ours(stage) and not makes(stage, InputAudioFrame))
 
 
 def _find_swallowers(seat: StageSeat, kind: type[Frame]) -> Iterator[str]:
@@ -87,15 +119,6 @@ def _find_swallowers(seat: StageSeat, kind: type[Frame]) -> Iterator[str]:
 
 def _makes(stage: Processor, kind: type[Frame]) -> bool:
     return may_make(stage, kind) and (forgetting_of(stage) is None or constructs(stage, kind))
-
-
-def _find_missing_facts(place: Place) -> Iterator[str]:
-    kind = UserStartedSpeakingFrame
-    if place.before and not any(may_make(other.stage, kind) for other in (*place.before, *place.behind)):
-        yield (
-            f"{place.label} waits for {kind.__name__}, and no stage makes one: "
-            "put a VADProcessor() in front of it"
-        )
 
 
 def watch_for_deafness(chain: Chain) -> Coroutine[Any, Any, None] | None:

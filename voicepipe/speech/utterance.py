@@ -16,7 +16,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.pipeline.place import Place, may_make, takes
+from voicepipe.pipeline.place import Place, describe_missing_facts, takes
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speech.heard import Heard
 from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
@@ -153,22 +153,8 @@ class UtteranceCollector(InlineProcessor):
                 f"needs: put {takers[0].label} in front of {place.label}, or leave passes_audio out"
             )
         self._passes = bool(self._passes_audio or takers)
-        yield from self._warn_of_no_facts(place)
-
-    @staticmethod
-    def _warn_of_no_facts(place: Place) -> Iterator[str]:
-        if not place.before or any(may_make(other.stage, UserStartedSpeakingFrame) for other in place.before):
-            return
-        behind = [other for other in place.behind if may_make(other.stage, UserStartedSpeakingFrame)]
-        cure = (
-            f"put {behind[0].label}, which stands behind it, in front of it"
-            if behind
-            else "put a VADProcessor() in front of it"
-        )
-        yield (
-            f"no stage before {place.label} tells when the user speaks, so it makes no utterance: {cure}, "
-            "or queue UserStartedSpeakingFrame and UserStoppedSpeakingFrame yourself"
-        )
+        if missing := describe_missing_facts(place):
+            yield missing
 
     async def on_start(self, params: StartParams) -> None:
         """Forget an earlier run."""
