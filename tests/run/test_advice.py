@@ -42,6 +42,7 @@ from voicepipe import (
     UtteranceFrame,
     VADProcessor,
 )
+from voicepipe.pipeline.forgetting import forgetting_of
 from voicepipe.testing import SimulatedCard
 
 pytestmark = pytest.mark.virtual_time
@@ -80,6 +81,22 @@ class Voice(FrameProcessor):
         if isinstance(frame, UtteranceFrame):
             for part in OutputAudioFrame.parts_of(frame):
                 await self.push_frame(part)
+
+
+class DoesNothing(FrameProcessor):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        pass
+
+
+class Answers(FrameProcessor):
+    """Makes frames of its own, and uses what is in the one that it is given."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case TranscriptionFrame():
+                await self.push_frame(TextFrame(f"{frame}: {frame.text}"))
+            case _:
+                pass
 
 
 class Gate(InlineProcessor):
@@ -202,6 +219,51 @@ async def test_a_stage_that_forgets_to_pass_frames_on_is_named_with_its_line(
     make, expected = FORGETFUL[name]
     lines = await lines_of(make(Ears()), caplog)
     assert any(re.fullmatch(expected, line) for line in lines), lines
+
+
+class PassesByName(FrameProcessor):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case InputAudioFrame() as audio:
+                await self.push_frame(audio, direction)
+
+
+class Wraps(FrameProcessor):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+
+
+class PassesLater(FrameProcessor):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        self.create_task(self.push_frame(frame, direction))
+
+
+class Yields(InlineProcessor):
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        if isinstance(frame, TextFrame):
+            yield frame
+
+
+class OnlyLooks(FrameProcessor):
+    async def process_frame(self, item: Frame, direction: FrameDirection) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        if item.is_system or isinstance(item, TextFrame):
+            logging.getLogger("x").info("%s", item)
+
+
+@pytest.mark.parametrize(
+    "stage", [Keeps, Denoise, Gate, PassesByName, Wraps, PassesLater, Yields, Recorder, VADProcessor, Button]
+)
+def test_a_stage_that_keeps_or_changes_or_passes_its_frames_is_not_forgetful(
+    stage: Callable[[], Processor],
+) -> None:
+    assert forgetting_of(stage()) is None
+
+
+@pytest.mark.parametrize("stage", [Swallows, SwallowsInline, LogsOutput, OnlyLooks, DoesNothing, Answers])
+def test_a_stage_whose_code_only_looks_is_forgetful(stage: Callable[[], Processor]) -> None:
+    forgetting = forgetting_of(stage())
+    assert forgetting is not None
+    assert re.search(r"test_advice\.py:\d+$", forgetting.at)
 
 
 FINE: dict[str, Callable[[Ears], list[Processor]]] = {
