@@ -317,12 +317,11 @@ async def test_a_stage_that_lets_no_audio_pass_is_told_of_within_a_second_and_a_
     stages = [ears.microphone(), Gate(), VADProcessor(), UtteranceCollector()]
     assert await lines_of(stages, caplog, seconds=0.8) == []
     lines = await lines_of(stages, caplog, seconds=1.6)
-    assert len(lines) == 2
-    for line, label in zip(lines, ("VADProcessor", "UtteranceCollector"), strict=True):
-        assert re.match(
-            rf"{label} has heard nothing, though 1\.\d s were captured: Gate \(\S+\.py:\d+\) passes",
-            line,
-        )
+    (line,) = lines
+    assert re.match(
+        r"VADProcessor has heard nothing, though 1\.\d s were captured: Gate \(\S+\.py:\d+\) passes no",
+        line,
+    )
 
 
 # A collector without a voice detector

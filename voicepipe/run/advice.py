@@ -156,8 +156,8 @@ async def _watch(chain: Chain, suspects: dict[str, list[StageSeat]]) -> None:
             return
         captured_s = sum(_captured_s(seat.processor) for seat in chain.seats)
         if captured_s >= _SILENT_S:
-            for label in listeners:
-                _tell_of_deafness(label, suspects[label], captured_s)
+            first = next(iter(listeners))  # those behind it hear nothing for the same reason
+            _tell_of_deafness(first, suspects[first], captured_s)
             return
 
 

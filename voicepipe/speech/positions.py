@@ -77,8 +77,8 @@ def refuse_two_microphones(place: Place) -> None:
 
 def _two_microphones(first: str, second: str) -> ValueError:
     return ValueError(
-        f"it hears two microphones at once, {first} and {second}: give each a branch with voice detection of "
-        "its own, as in ParallelPipeline([microphone, VADProcessor(), UtteranceCollector()], [...])"
+        f"it hears two microphones at once, {first} and {second}: give each a branch of its own, as in "
+        "ParallelPipeline([microphone, VADProcessor(), ...], [...])"
     )
 
 
