@@ -220,7 +220,7 @@ HEARING_MUTANTS = (
     Mutant(
         "the stage that had no time left is named, not the one that took it",
         "Opening._find_slow_stage",
-        "self._seat if spent_s >= self._slowest_s else self._slowest",
+        "max(spent, key=lambda each: each[0])[1] if spent else None",
         "self._seat",
         f"{ADVICE}::test_the_stage_that_took_most_of_the_time_is_named_not_the_one_that_had_no_time_left",
         unseen="its rules read no message",

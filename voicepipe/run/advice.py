@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -33,13 +34,25 @@ from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.task_seat import TaskSeat
 
-__all__ = ["advise", "check_place", "watch_for_deafness"]
+__all__ = ["advise", "check_place", "has_something_to_check", "watch_for_deafness"]
 
 _log = logger_of("voicepipe")
 _LOOK_S = 0.25
 _GIVE_UP_S = 30.0
 _SILENT_S = 1.0
 """A stage that has swallowed so much audio, and let none pass, is told of."""
+
+
+def has_something_to_check(chain: Chain) -> bool:
+    """Return True if any check concerns this pipeline. Most short pipelines of servers have none."""
+    return len(chain._elements) > len(chain.seats) + 2 or any(
+        _concerns(type(seat.processor)) for seat in chain.seats
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _concerns(kind: type[Processor]) -> bool:
+    return any(getattr(kind, name, None) is not None for name in ("check_place", "takes", "makes"))
 
 
 def check_place(seat: StageSeat) -> None:
@@ -147,18 +160,31 @@ def _is_microphone(stage: Processor) -> bool:
 
 
 async def _watch(chain: Chain, suspects: dict[str, list[StageSeat]]) -> None:
-    listeners = {seat.label: seat.processor for seat in chain.seats if seat.label in suspects}
-    for _ in range(round(_GIVE_UP_S / _LOOK_S)):
-        await asyncio.sleep(_LOOK_S)
-        for label in [each for each in listeners if getattr(listeners[each], "has_heard", False)]:
-            del listeners[label]
-        if not listeners:
-            return
-        captured_s = sum(_captured_s(seat.processor) for seat in chain.seats)
-        if captured_s >= _SILENT_S:
-            first = next(iter(listeners))  # those behind it hear nothing for the same reason
-            _tell_of_deafness(first, suspects[first], captured_s)
-            return
+    """Look until all have heard something, or one line has told why not; for the last time at the end."""
+    is_over = False
+    try:
+        for _ in range(round(_GIVE_UP_S / _LOOK_S)):
+            await asyncio.sleep(_LOOK_S)
+            is_over = _look(chain, suspects)
+            if is_over:
+                return
+    finally:
+        if not is_over:
+            _look(chain, suspects)
+
+
+def _look(chain: Chain, suspects: dict[str, list[StageSeat]]) -> bool:
+    """Tell of the first stage that has heard nothing; return True if there is no more to tell."""
+    deaf = [
+        seat.label
+        for seat in chain.seats
+        if seat.label in suspects and not getattr(seat.processor, "has_heard", True)
+    ]
+    captured_s = sum(_captured_s(seat.processor) for seat in chain.seats)
+    if deaf and captured_s >= _SILENT_S:
+        _tell_of_deafness(deaf[0], suspects[deaf[0]], captured_s)  # those behind it hear nothing either
+        return True
+    return not deaf
 
 
 def _captured_s(stage: Processor) -> float:

@@ -17,7 +17,7 @@ from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
-from voicepipe.run.advice import advise, check_place, watch_for_deafness
+from voicepipe.run.advice import advise, check_place, has_something_to_check, watch_for_deafness
 from voicepipe.run.course import Course
 from voicepipe.run.failures import describe_briefly, place_of
 from voicepipe.run.stall import check_may_take_s
@@ -50,15 +50,14 @@ class Opening:
         self._limit = f"the start limit of {course.limits.start_s:g} s"
         self._seat: StageSeat | None = None
         """The stage that is being opened, or that was opened last."""
-        self._since_s = course.began
-        self._slowest: StageSeat | None = None
-        self._slowest_s = 0.0
-        """The stage that has taken longest to open so far, and its time."""
+        self._begun: list[tuple[StageSeat, float]] = []
+        """The stages that have begun to open, each with the time."""
 
     async def open(self) -> bool:
         """Open the run; return False if a cancel, a failure or the limit cut it short."""
         seats = self._chain.seats
-        if not self._are_in_place(seats):
+        needs_advice = has_something_to_check(self._chain)
+        if needs_advice and not self._are_in_place(seats):
             return False
         if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
             return False
@@ -67,7 +66,7 @@ class Opening:
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
         if sources and not await self._within_the_limit(self._begin(sources), _BEGIN):
             return False
-        watch = watch_for_deafness(self._chain)
+        watch = watch_for_deafness(self._chain) if needs_advice else None
         if watch is not None:
             self._adopt(watch, f"{self._course.params.run_id}:watch for deafness")
         return True
@@ -109,18 +108,17 @@ class Opening:
         return self._course.state is not RunState.OPENING
 
     async def _open_stages(self, seats: Iterable[StageSeat]) -> None:
+        time = self._course.loop.time
         for seat in seats:
             if self._is_over:
                 return
-            self._seat, self._since_s = seat, self._course.loop.time()
+            self._seat = seat
+            self._begun.append((seat, time()))
             stage, hooks = seat.processor, seat.open(self._course.params)
             if hooks is None:
                 await check_result(stage, "on_start", stage.on_start(self._course.params))
             else:
                 await hooks.wait_until_open()
-            spent_s = self._course.loop.time() - self._since_s
-            if spent_s > self._slowest_s:
-                self._slowest, self._slowest_s = seat, spent_s
             if isinstance(seat.processor, FrameProcessor):
                 check_may_take_s(seat.processor, 0.0)
 
@@ -172,9 +170,10 @@ class Opening:
 
     def _find_slow_stage(self) -> tuple[str, str]:
         """Return the stage that took most of the time, and how to give it more."""
-        spent_s = self._course.loop.time() - self._since_s
+        ends_s = [*(began_s for _, began_s in self._begun[1:]), self._course.loop.time()]
+        spent = [(end_s - began_s, seat) for (seat, began_s), end_s in zip(self._begun, ends_s, strict=True)]
         # One that has opened at last may have left no time to the others.
-        slow = self._seat if spent_s >= self._slowest_s else self._slowest
+        slow = max(spent, key=lambda each: each[0])[1] if spent else None
         if slow is None or isinstance(slow.processor, DeviceStage):
             return self._at, ""
         return slow.label, _RAISE.format(max(30.0, 2 * self._course.limits.start_s))
