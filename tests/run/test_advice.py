@@ -245,7 +245,7 @@ class Yields(InlineProcessor):
 
 
 class OnlyLooks(FrameProcessor):
-    async def process_frame(self, item: Frame, direction: FrameDirection) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def process_frame(self, item: Frame, direction: FrameDirection) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if item.is_system or isinstance(item, TextFrame):
             logging.getLogger("x").info("%s", item)
 

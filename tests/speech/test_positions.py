@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_a_position_that_is_there_is_taken_as_it_is(positions: list[int], expect
     [{"rate": 8_000}, {"channels": 2}, {"origin": "desk"}],
     ids=["rate", "channels", "origin"],
 )
-def test_another_format_and_a_microphone_at_position_0_begin_anew(change: dict[str, int]) -> None:
+def test_another_format_and_a_microphone_at_position_0_begin_anew(change: dict[str, Any]) -> None:
     stream = StreamPositions()
     frame = InputAudioFrame(bytes(320))
     assert [stream.place(frame) for _ in range(3)] == [0, 160, 320]
