@@ -31,7 +31,11 @@ def report(
         (RunState.ENDED, "note.wav has run out", 'stopped at the end of "note.wav"'),
         (RunState.ENDED, "the speaker x is lost", "stopped: the speaker x is lost"),
         (RunState.CANCELLED, "a second signal, SIGINT", "stopped at once (Ctrl-C twice)"),
-        (RunState.CANCELLED, "SIGTERM, and 20 s of grace", "stopped at once (SIGTERM, and 20 s of grace)"),
+        (
+            RunState.CANCELLED,
+            "SIGTERM, and 310 s were not enough to end",
+            "stopped at once (SIGTERM, and 310 s were not enough to end)",
+        ),
         (RunState.FAILED, "the recording failed", "failed"),
     ],
 )
