@@ -224,6 +224,12 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.report import (
         StageError as StageError,
     )
+    from voicepipe.run.controls import (
+        MicrophoneHandle as MicrophoneHandle,
+    )
+    from voicepipe.run.controls import (
+        SpeakerHandle as SpeakerHandle,
+    )
     from voicepipe.run.task import PipelineTask as PipelineTask
     from voicepipe.runner.runner import PipelineRunner as PipelineRunner
     from voicepipe.service.metrics import Metrics as Metrics
@@ -333,6 +339,7 @@ _HOMES = homes_of(
         "voicepipe.report": (
             "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError"
         ),
+        "voicepipe.run.controls": "MicrophoneHandle SpeakerHandle",
         "voicepipe.run.task": "PipelineTask",
         "voicepipe.runner.runner": "PipelineRunner",
         "voicepipe.service.metrics": "Metrics",

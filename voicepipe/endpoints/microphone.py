@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import ClassVar
 
 from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
 from voicepipe.audio.format import AudioFormat
@@ -13,13 +14,13 @@ from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
-from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
 
@@ -61,6 +62,8 @@ class MicrophoneInput(DeviceStage):
         BackendMissingError: as `open_backend`.
     """
 
+    kind: ClassVar[DeviceKind | None] = "microphone"
+
     def __init__(
         self,
         backend: Backend | str,
@@ -80,7 +83,8 @@ class MicrophoneInput(DeviceStage):
         self._backend = backend_of(backend)
         self._mutes = self._backend.shares_air if mute is None else mute
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
-        self._gain_db = check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
+        self._muted = False
+        self.gain_db = gain_db
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -109,7 +113,7 @@ class MicrophoneInput(DeviceStage):
             "microphone",
             request.device,
             self._on_loss,
-            open_stream=lambda wake: self._backend.open_input(request, wake),
+            open_stream=lambda name, wake: self._backend.open_input(replace(request, device=name), wake),
             on_news=self.wake_up,
             on_lost=self._captured.lose,
             on_found=self._on_found,
@@ -158,9 +162,7 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._speakers is not None and self._speakers.has_sound(
-            block.captured_s, block.captured_s + seconds
-        ):
+        if self._muted or self._hears_a_speaker(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
@@ -172,6 +174,9 @@ class MicrophoneInput(DeviceStage):
             InputAudioFrame(data, audio.rate, audio.channels, block.position, block.captured_s)
         )
         return True
+
+    def _hears_a_speaker(self, from_s: float, to_s: float) -> bool:
+        return self._speakers is not None and self._speakers.has_sound(from_s, to_s)
 
     def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
         name = "" if device.stream is None else f' "{printable(device.stream.info.device)}"'
@@ -186,7 +191,7 @@ class MicrophoneInput(DeviceStage):
     def _reopen(self, device: KeptDevice[InputStream]) -> None:
         """Open the device again after long zeros, if its back end can."""
         stream, silent_s = device.stream, self._silence.silent_s
-        if stream is None or self._backend.lost_for_good or not device.reopen(lambda old: old.finish()):
+        if stream is None or self._backend.lost_for_good or not device.reopen(_finish):
             return
         level = logging.INFO if self._silence.note_reopening() else logging.DEBUG
         _log.log(
@@ -196,6 +201,50 @@ class MicrophoneInput(DeviceStage):
             printable(stream.info.device),
             silent_s,
         )
+
+    # -- requests of the program ---------------------------------------------------
+
+    @property
+    def muted(self) -> bool:
+        """True if all audio is dropped, and counted as `muted`. Can be set at any time, from any thread."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        if not isinstance(muted, bool):
+            raise TypeError(f"muted must be True or False, not {quote(muted)}")
+        self._muted = muted
+
+    @property
+    def gain_db(self) -> float:
+        """The gain in decibels, -60 to 60. Can be set at any time, from any thread."""
+        return self._gain_db
+
+    @gain_db.setter
+    def gain_db(self, gain_db: float) -> None:
+        self._gain_db = check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
+
+    def check_device(self, name: str) -> None:
+        """Check the name of another device. Raises: TypeError, ValueError."""
+        check_device(name, self._backend)
+
+    def change_device(self, name: str) -> None:
+        """Use another device from now on. In the loop's thread, or before the run.
+
+        What the present one has captured is pushed before; the gap is counted as `device_lost`. If the
+        other one does not open, the present one stays in use, and an ErrorFrame goes upstream.
+
+        Raises:
+            TypeError, ValueError: it is no name, or the back end has no other devices.
+        """
+        self.check_device(name)
+        if self._device is None or not self._device.change(name, _finish):
+            self._wish = replace(self._wish, device=name)
 
     # -- closing -------------------------------------------------------------------
 
@@ -231,6 +280,7 @@ class MicrophoneInput(DeviceStage):
         """Close the device, and count the unread audio as dropped."""
         device, captured, reason = self._device, self._captured, self._rest_reason
         if device is not None:
+            self._wish = replace(self._wish, device=device.device)
             if device.stream is not None:
                 device.stream.stop()
             captured.drop_rest(device.stream, reason)
@@ -262,3 +312,8 @@ class MicrophoneInput(DeviceStage):
         """Return the counts of the microphone; None before it was opened. In the loop's thread."""
         device = self._device
         return None if device is None else device.statistics(self._captured.seam("", device.stream))
+
+
+async def _finish(stream: InputStream) -> None:
+    """Close the intake of a stream that another one replaces. What it has captured can then be read."""
+    await stream.finish()

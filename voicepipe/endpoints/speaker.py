@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number
@@ -12,13 +13,13 @@ from voicepipe.devices.backends import backend_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BotSpeech
-from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.playback import Playback
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
 from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame, kind_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import quote
 
 __all__ = ["SpeakerOutput"]
@@ -64,6 +65,8 @@ class SpeakerOutput(DeviceStage):
     has no effect there.
     """
 
+    kind: ClassVar[DeviceKind | None] = "speaker"
+
     def __init__(
         self,
         backend: Backend | str,
@@ -107,7 +110,7 @@ class SpeakerOutput(DeviceStage):
             "speaker",
             request.device,
             self._on_loss,
-            open_stream=lambda wake: self._backend.open_output(request, wake),
+            open_stream=lambda name, wake: self._backend.open_output(replace(request, device=name), wake),
             on_news=self._wake,
             on_lost=self._on_lost,
             on_found=self._on_found,
@@ -179,6 +182,7 @@ class SpeakerOutput(DeviceStage):
             if not playback.pending:
                 playback.take_the_rest()
                 await self._feed(playback, speech)
+            await playback.device.until_changed()
             await playback.drain()
             await speech.end_if_cut()
             await speech.end()
@@ -228,6 +232,30 @@ class SpeakerOutput(DeviceStage):
         if self._playback is not None:
             self._playback.adopt(stream)
 
+    # -- another device ----------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
+
+    def check_device(self, name: str) -> None:
+        """Check the name of another device. Raises: TypeError, ValueError."""
+        check_device(name, self._backend)
+
+    def change_device(self, name: str) -> None:
+        """Use another device from now on. In the loop's thread, or before the run.
+
+        Audio that waits for the present device is dropped and counted as `device_lost`. If the other one
+        does not open, the present one stays in use, and an ErrorFrame goes upstream.
+
+        Raises:
+            TypeError, ValueError: it is no name, or the back end has no other devices.
+        """
+        self.check_device(name)
+        if self._device is None or not self._device.change(name, _let_play):
+            self._wish = replace(self._wish, device=name)
+
     # -- facts ---------------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
@@ -253,6 +281,8 @@ class SpeakerOutput(DeviceStage):
 
     async def cleanup(self) -> None:
         """Close the device."""
+        if self._device is not None:
+            self._wish = replace(self._wish, device=self._device.device)
         if self._speech is not None:
             self._speech.close()
         if self._playback is not None:
@@ -278,3 +308,9 @@ class SpeakerOutput(DeviceStage):
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
         return None if playback is None else playback.device.statistics(playback.seam(""))
+
+
+async def _let_play(stream: OutputStream) -> None:
+    """Fade out the stream that another one replaces."""
+    stream.flush()
+    await stream.settle()

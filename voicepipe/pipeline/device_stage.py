@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceState, DeviceStatistics, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
 
 __all__ = ["DeviceStage"]
 
@@ -15,6 +17,9 @@ class DeviceStage(FrameProcessor):
     calls `work_when_idle`. The other methods describe the device to the run, the report and a
     service. Each has a default.
     """
+
+    kind: ClassVar[DeviceKind | None] = None
+    """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
 
     async def work_when_idle(self) -> bool:
         """Do one piece of work while no frame waits; return True if there was any.
