@@ -161,6 +161,9 @@ class FactFrame(SystemFrame):
 
     is_request: ClassVar[bool] = True
     is_fact: ClassVar[bool] = True
+    closes: ClassVar[type[FactFrame] | None] = None
+    """The class of the fact that this one takes back: the start, of a stop. A stage that is busy for very
+    long misses only whole pairs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -436,6 +439,8 @@ class UserStartedSpeakingFrame(FactFrame):
 class UserStoppedSpeakingFrame(FactFrame):
     """The end of the user's speech, at `position` of the microphone's stream."""
 
+    closes: ClassVar[type[FactFrame] | None] = UserStartedSpeakingFrame
+
     position: int = 0
     captured_s: float | None = None
     decided: int | None = None
@@ -454,6 +459,8 @@ class BotStartedSpeakingFrame(FactFrame):
 @dataclass(frozen=True, slots=True, eq=False)
 class BotStoppedSpeakingFrame(FactFrame):
     """The end of the program's speech. The sample before `position` was the last one played."""
+
+    closes: ClassVar[type[FactFrame] | None] = BotStartedSpeakingFrame
 
     position: int = 0
     interrupted: bool = False
@@ -476,6 +483,8 @@ class SpokenStartedFrame(FactFrame):
 @dataclass(frozen=True, slots=True, eq=False)
 class SpokenStoppedFrame(FactFrame):
     """The end of a sentence at the speaker."""
+
+    closes: ClassVar[type[FactFrame] | None] = SpokenStartedFrame
 
     text: str
     began: int = 0

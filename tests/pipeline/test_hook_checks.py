@@ -78,7 +78,16 @@ ran: list[str] = []
 
 def test_every_hook_is_known() -> None:
     assert {hook for _, hook in PLAIN} == {
-        *("on_ending", "on_interruption", "create_task", "process", "on_end", "progress"),
+        *(
+            "on_ending",
+            "on_interruption",
+            "on_fact",
+            "push_now",
+            "create_task",
+            "process",
+            "on_end",
+            "progress",
+        ),
         *("wake_up", "take_charge", "waits_for", "seams", "device_state", "device_statistics"),
     }
     assert {hook for _, hook in ASYNC} == {

@@ -156,6 +156,7 @@ async def test_a_stage_that_keeps_the_cancellation_to_itself_goes_on_unharmed() 
             await asyncio.sleep(0.1)
         lingering.append(own_task().cancelling())
         await stage.push_frame(frame, direction)
+        await stage.push_frame(TranscriptionFrame("kept"), direction)
 
     task = PipelineTask(Pipeline([Does(keeps)]))
     ends = Ends(task)
@@ -165,7 +166,8 @@ async def test_a_stage_that_keeps_the_cancellation_to_itself_goes_on_unharmed() 
         loop.call_later(n, asyncio.ensure_future, task.queue_frame(TextFrame(str(n))))
     asyncio.get_running_loop().call_later(4, task.end)
     report = await task.run()
-    assert words(ends.down) == ["0", "1", "2"]
+    assert words(ends.down) == ["kept"] * 3, "what began before an interruption makes nothing heard after it"
+    assert report.dropped_frames == {"interrupted": 3}
     assert max(lingering) == 1  # while a frame is being cut, and never more
     assert report.state is RunState.ENDED
 

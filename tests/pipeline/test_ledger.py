@@ -29,6 +29,7 @@ def test_the_reasons_are_those_of_the_accounting() -> None:
         "mic_overflow",
         "muted",
         "never_started",
+        "overflow",
         "processor_error",
         "shutdown",
         "upstream_overflow",

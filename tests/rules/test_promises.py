@@ -29,7 +29,9 @@ from voicepipe import (
     TextFrame,
 )
 from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
+from voicepipe.pipeline.route import Several
 
 
 class NoRun:
@@ -38,6 +40,8 @@ class NoRun:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.emitted: list[Frame] = []
+        self.facts = FactPassing()
+        self.interruption = Several([])
 
     def take_request(self, frame: Frame, stage: str) -> None: ...
 

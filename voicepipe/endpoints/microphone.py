@@ -28,14 +28,21 @@ __all__ = ["MicrophoneInput"]
 
 _log = logger_of("voicepipe")
 
+IN_A_ROW = 8
+"""A microphone lets other tasks run after so many blocks, as after a standstill many may wait."""
+
 
 class MicrophoneInput(DeviceStage):
     """A microphone. It pushes an `InputAudioFrame` for every captured block, and passes other frames on.
 
     Capture begins when StartFrame has reached the Sink. At an end, the microphone stops its intake,
     pushes all audio captured before, and lets EndFrame follow. If the input runs out, it requests
-    an end. It never blocks the device. While the pipeline is slow, a ring buffer holds 2 s of audio.
-    After that the oldest audio is dropped and counted as `mic_overflow`, and `position` jumps.
+    an end. It never blocks the device.
+
+    A microphone is live: it waits for no stage. A stage that is too slow loses the oldest audio of its own
+    mailbox, counted as `overflow`. While the whole program stands still, a ring buffer holds 2 s of
+    audio. After that the oldest is dropped and counted as `mic_overflow`, and `position` jumps. A file
+    waits for every stage, and loses nothing.
 
     If the microphone is lost, the run goes on, and the device is opened again as soon as possible.
     `DeviceLostFrame` and `DeviceRestoredFrame` go in both directions. `position` jumps by the missed
@@ -86,6 +93,10 @@ class MicrophoneInput(DeviceStage):
         self._muted = False
         self.gain_db = gain_db
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
+        self._live = not self._backend.lost_for_good
+        """True if the device goes on by itself. A file waits."""
+        self._origin = ""
+        """The label of the stage in its run."""
         self._reset()
 
     def _reset(self) -> None:
@@ -107,6 +118,7 @@ class MicrophoneInput(DeviceStage):
         """Open the device. Raises: DeviceError."""
         self._reset()
         self._speakers = params.speakers if self._mutes else None
+        self._origin = self._seat.label if self._seat is not None else self.name
         request = replace(self._wish, format=params.input)
         self._device = KeptDevice(
             self,
@@ -170,13 +182,30 @@ class MicrophoneInput(DeviceStage):
         if self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(device)
         self._last = data = amplify(block.data, self._gain_db)
-        await self.push_frame(
-            InputAudioFrame(data, audio.rate, audio.channels, block.position, block.captured_s)
+        await self._push(
+            InputAudioFrame(
+                data,
+                audio.rate,
+                audio.channels,
+                block.position,
+                block.captured_s,
+                live=self._live,
+                origin=self._origin,
+            )
         )
         return True
 
     def _hears_a_speaker(self, from_s: float, to_s: float) -> bool:
         return self._speakers is not None and self._speakers.has_sound(from_s, to_s)
+
+    async def _push(self, frame: InputAudioFrame) -> None:
+        """Push a block: a live one waits for nobody, that of a file for everybody."""
+        if not self._live:
+            await self.push_frame(frame)
+            return
+        self.push_now(frame)
+        if self._taken % IN_A_ROW == 0:
+            await asyncio.sleep(0)
 
     def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
         name = "" if device.stream is None else f' "{printable(device.stream.info.device)}"'

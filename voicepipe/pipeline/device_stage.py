@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from voicepipe.frames import Frame, kind_of
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
 
@@ -34,6 +35,19 @@ class DeviceStage(FrameProcessor):
         seat = self._mailbox_seat
         if seat is not None:
             seat.box.wake()
+
+    def push_now(self, frame: Frame) -> None:
+        """Push a frame of live audio downstream, and wait for nobody. In the loop's thread.
+
+        A place that is full drops its oldest live audio, and counts it.
+
+        Raises:
+            RuntimeError: the stage is not in a running pipeline.
+        """
+        seat = self._mailbox_seat
+        if seat is None:
+            raise RuntimeError(f"{self.name} is not in a running pipeline: it cannot push {kind_of(frame)}")
+        seat.push_now(frame)
 
     def take_charge(self) -> None:
         """Move the frame in progress to the stage's own ledger (`seams`).

@@ -30,6 +30,12 @@ class Source(Element):
         if self._run is not None:
             self.down = Route(self, _DOWN)
 
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Show a fact to the subscribers at the outermost Source."""
+        if self._run is not None:
+            self._run.emit(fact, direction)
+        return self.next(direction)
+
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the exit for upstream frames at the outermost Source; else None."""
         run = self._run
@@ -61,6 +67,12 @@ class Sink(Element):
         if self._down_queue is not None:
             self._down_queue(frame)
         return True
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Show a fact to the subscribers at the outermost Sink."""
+        if self._run is not None:
+            self._run.emit(fact, direction)
+        return self.next(direction)
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the exit for downstream frames at the outermost Sink; else None."""

@@ -7,10 +7,12 @@ from types import CoroutineType
 from typing import TypeVar
 
 from voicepipe.awaitables import awaitable, check_methods, methods_of
+from voicepipe.frames import Frame
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor
+from voicepipe.text import quote
 
-__all__ = ["check_hooks", "check_result", "hook_name"]
+__all__ = ["check_hooks", "check_result", "check_takes", "hook_name"]
 
 T = TypeVar("T")
 
@@ -33,6 +35,23 @@ def check_hooks(processor: Processor) -> None:
         kind._checked = kind
     if not _HOOKS.isdisjoint(processor.__dict__):
         _check(processor, processor, _HOOKS.intersection(processor.__dict__))
+
+
+def check_takes(processor: FrameProcessor) -> tuple[type[Frame], ...] | None:
+    """Return the classes that a stage takes; None: all.
+
+    Raises:
+        TypeError: `takes` is neither None nor a tuple of classes of frames.
+    """
+    takes: object = processor.takes
+    if takes is None:
+        return None
+    named = f"{type(processor).__name__}.takes"
+    if isinstance(takes, type) and issubclass(takes, Frame):
+        raise TypeError(f"{named} must be a tuple: takes = ({takes.__name__},)")
+    if not isinstance(takes, tuple) or not all(isinstance(k, type) and issubclass(k, Frame) for k in takes):
+        raise TypeError(f"{named} must be a tuple of classes of frames, or None for all; not {quote(takes)}")
+    return takes
 
 
 def check_result(processor: Processor, hook: str, result: Awaitable[T]) -> Awaitable[T]:

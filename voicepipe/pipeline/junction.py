@@ -108,6 +108,10 @@ class Port(Element):
             return None
         return lambda frame: self._junction.merge(frame, self._branch)
 
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Let a fact that was made in the branch out of the junction."""
+        return self._junction.next(direction)
+
     def take_flow(self, frame: Flow) -> bool:
         """Count the frame as returned by the branch. The junction passes it on after the last branch."""
         self._junction.count_returned(frame)
@@ -131,6 +135,8 @@ class Junction(Element):
         self._waits_for_start: list[Frame] | None = None if is_head else []
         """Frames that came out before all branches had returned StartFrame. None after it has left."""
         self._out: Route
+        self._other: Junction
+        """The other end of the parallel pipeline."""
 
     @classmethod
     def pair(cls, branches: int) -> tuple[Junction, Junction]:
@@ -139,6 +145,7 @@ class Junction(Element):
         down, up = Copies(branches), Copies(branches)
         head._entering, head._leaving = down, up
         tail._entering, tail._leaving = up, down
+        head._other, tail._other = tail, head
         return head, tail
 
     def connect(self) -> None:
@@ -165,6 +172,12 @@ class Junction(Element):
             self._waits_for_start.append(leaving)
             return None
         return self._out.send(leaving)
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Pass a fact through every branch. It leaves once, at the other end."""
+        for port, end in zip(self.ports, self._other.ports, strict=True):
+            port.pass_fact_from(fact, direction, end)
+        return self._other.next(direction)
 
     def take_flow(self, frame: Flow) -> bool:
         """Hand the frame to every branch."""

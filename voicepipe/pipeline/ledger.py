@@ -18,11 +18,13 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 class Ledger:
     """The counts of one seam. One owner; not thread-safe."""
 
-    __slots__ = ("dropped", "dropped_frames", "given", "taken")
+    __slots__ = ("dropped", "dropped_frames", "given", "lost", "taken")
 
     def __init__(self) -> None:
         self.taken = 0
         self.given = 0
+        self.lost = 0
+        """The sum of `dropped`."""
         self.dropped = _NONE
         self.dropped_frames = _NONE
 
@@ -31,6 +33,7 @@ class Ledger:
         self.dropped_frames = _more(self.dropped_frames, reason, 1)
         if isinstance(frame, AudioFrame):
             self.dropped = _more(self.dropped, reason, frame.num_samples)
+            self.lost += frame.num_samples
 
     def refuse(self, frame: Frame, reason: str) -> None:
         """Count a frame that is dropped at the entry: as taken and as dropped."""

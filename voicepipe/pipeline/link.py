@@ -22,6 +22,17 @@ Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
 Receive = Callable[[Frame], Congestion | None]
 
 
+class FactLine(Protocol):
+    """The passing of facts, as the chain sees it."""
+
+    def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
+        """Return True if the fact was pushed in this direction before."""
+        ...
+
+    def push(self, start: Element, fact: Frame, direction: FrameDirection) -> None:
+        """Pass a fact on from an element, unless it was pushed in this direction before."""
+
+
 class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
 
@@ -29,6 +40,16 @@ class RunHandle(Protocol):
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""
+
+    @property
+    def facts(self) -> FactLine:
+        """The facts of the run."""
+        ...
+
+    @property
+    def interruption(self) -> Congestion:
+        """The place that is congested until a requested interruption was carried out."""
+        ...
 
     def is_passing(self, frame: Frame) -> bool:
         """Return True for an InterruptionFrame that the task itself sent."""
@@ -61,6 +82,9 @@ class SynchronousStage(Protocol):
         """Check the frames that the stage made; return them without its requests."""
         ...
 
+    def push_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        """Take a fact that the stage made, which the framework passes on."""
+
     def refuse_twice(self, frame: Frame, made: Sequence[Frame]) -> None:
         """Check that the stage passes the frame that it took on once. Raises: RuntimeError."""
 
@@ -85,6 +109,20 @@ class Element:
         element = self.after
         while element is not None and element.take_flow(frame):
             element = element.after
+
+    def next(self, direction: FrameDirection) -> Element | None:
+        """Return the neighbour in this direction."""
+        return self.after if direction is FrameDirection.DOWNSTREAM else self.before
+
+    def pass_fact_from(self, fact: Frame, direction: FrameDirection, stop: Element | None = None) -> None:
+        """Pass a fact to the elements behind this one, up to `stop` or to the end of the chain."""
+        element = self.next(direction)
+        while element is not None and element is not stop:
+            element = element.take_fact(fact, direction)
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Take a fact; return the element that gets it next. Never raises."""
+        return self.next(direction)
 
     def inline(self) -> SynchronousStage | None:
         """Return the synchronous stage that a route runs here; None if there is none."""

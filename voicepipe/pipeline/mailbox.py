@@ -4,6 +4,9 @@ Putting a frame never waits and is never refused. The frame belongs to the mailb
 If the mailbox is then over its limit, the pusher waits *afterwards*. Therefore a cancelled
 pusher never loses a frame, and synchronous stages can deliver. The mailbox exceeds its
 limit by at most one batch from each pusher.
+
+Live audio has a limit of its own, in seconds, and nobody waits for it: beyond the limit its oldest is
+dropped and counted. So a slow stage cannot make the others deaf.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from voicepipe.frames import AudioFrame, Frame, FrameDirection
+from voicepipe.frames import AudioFrame, DataFrame, Frame, FrameDirection
+from voicepipe.pipeline.fact_lane import drop_oldest_pair
 from voicepipe.pipeline.ledger import Ledger
+from voicepipe.pipeline.live_audio import LiveAudio, LiveOwner
 from voicepipe.report import DropReason
 
 __all__ = ["CAPACITY", "UPSTREAM_CAPACITY", "Congestion", "Mailbox", "Waiter", "wake"]
@@ -25,6 +30,9 @@ UPSTREAM_CAPACITY = 256
 """The limit for upstream data frames. Beyond it the oldest is dropped and counted."""
 SYSTEM_CAPACITY = 64
 """The limit for system frames of one kind. Beyond it the oldest of the kind is dropped."""
+
+RELIEF = 8
+"""The multiple of the limit from which a pusher that must not wait drops the oldest frame."""
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 Waiter = asyncio.Future[None]
@@ -51,6 +59,10 @@ class Congestion(Protocol):
         """Forget a future that is no longer waited for."""
         ...
 
+    def relieve(self) -> None:
+        """Drop the oldest data where far too much waits. For a pusher that must not wait."""
+        ...
+
 
 def wake(waiter: Waiter | None) -> None:
     """Complete a future, unless it is None or done already."""
@@ -74,15 +86,20 @@ class Mailbox:
         "capacity",
         "data",
         "ledger",
+        "live",
         "others",
+        "owner",
         "pushers",
         "reader",
     )
 
-    def __init__(self, ledger: Ledger, capacity: int = CAPACITY) -> None:
+    def __init__(self, ledger: Ledger, capacity: int = CAPACITY, owner: LiveOwner | None = None) -> None:
         self.data: deque[Frame] = deque()
         self.capacity = capacity
         self.ledger = ledger
+        self.owner = owner
+        self.live: LiveAudio | None = None
+        """The account of the live audio that waits; None before any came."""
         self.bypass: Callable[[Frame, FrameDirection], Congestion | None] | None = None
         """The function that gets the frames instead, once the stage takes no more."""
         self._system = _NO_SYSTEM
@@ -111,12 +128,23 @@ class Mailbox:
         data.append(frame)
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
+            if frame.live:
+                self._account_live(frame)
         reader = self.reader
         if reader is not None:
             self.reader = None
             if not reader.done():
                 reader.set_result(None)
-        return self if len(data) > self.capacity else None
+        if len(data) <= self.capacity:
+            return None
+        return self if self.live is None or self.live.others > self.capacity else None
+
+    def _account_live(self, frame: AudioFrame) -> None:
+        """Drop the oldest live audio, if more waits than may."""
+        live = self.live
+        if live is None:
+            live = self.live = LiveAudio(self.data, self.ledger, self.owner)
+        live.add(frame)
 
     def put_up(self, frame: Frame) -> Congestion | None:
         """Put an upstream frame. Its pusher never waits."""
@@ -140,7 +168,9 @@ class Mailbox:
         if self._system is _NO_SYSTEM:
             self._system = deque()
         system = self._system
-        if len(system) >= SYSTEM_CAPACITY:
+        if len(system) >= SYSTEM_CAPACITY and frame.is_fact:
+            drop_oldest_pair(system, self.ledger, SYSTEM_CAPACITY)
+        elif len(system) >= SYSTEM_CAPACITY:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
                 del system[next(n for n, entry in enumerate(system) if entry is same[0])]  # not by equality
@@ -216,6 +246,8 @@ class Mailbox:
                 (gone if drop(frame) else kept).append(frame)
             queue.clear()
             queue.extend(kept)
+        if self.live is not None:
+            self.live.forget()
         self._wake_pushers()
         return gone
 
@@ -242,7 +274,22 @@ class Mailbox:
     @property
     def congested(self) -> bool:
         """True while the mailbox is over its limit."""
-        return len(self.data) > self.capacity
+        return self._waiting() > self.capacity
+
+    def _waiting(self) -> int:
+        """Return the number of waiting downstream frames that are no live audio."""
+        return len(self.data) if self.live is None else self.live.others
+
+    def relieve(self) -> None:
+        """Drop the oldest data frame, if many times more wait than may. For a pusher that must not wait."""
+        if self._waiting() > RELIEF * self.capacity:
+            for at, frame in enumerate(self.data):
+                if isinstance(frame, DataFrame):
+                    del self.data[at]
+                    self.ledger.drop(frame, DropReason.OVERFLOW)
+                    break
+            if self.live is not None:
+                self.live.forget()
 
     def add_waiter(self, waiter: Waiter) -> None:
         """Set this future's result when half of the room is free."""
@@ -257,7 +304,7 @@ class Mailbox:
 
     def make_room(self) -> None:
         """Wake the pushers if half of the room is free. Called after a frame was taken."""
-        if len(self.data) <= self.capacity // 2:
+        if len(self.data) <= self.capacity // 2 or self._waiting() <= self.capacity // 2:
             self._wake_pushers()
 
     def _wake_pushers(self) -> None:

@@ -7,6 +7,7 @@ Life-cycle frames never reach `process` or `process_frame`. A stage has hooks in
     on_ending()        an end was requested; a source stops its intake; must not wait
     on_end()           EndFrame has arrived; give out held frames, they go before EndFrame
     on_interruption()  called at once, before the InterruptionFrame arrives; must not wait
+    on_fact(fact, direction)  called at once for every fact, even while the stage is busy; must not wait
     on_cancel()        the run was cancelled; queued frames are no longer processed
     cleanup()          close resources; called exactly once for every on_start that began
 
@@ -21,8 +22,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from voicepipe.checks import check_count
+from voicepipe.checks import check_count, check_number
 from voicepipe.frames import Frame, FrameDirection, kind_of
+from voicepipe.pipeline.live_audio import MAILBOX_S
 from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
 from voicepipe.text import class_name, printable, quote
 
@@ -47,6 +49,9 @@ _DOWN = FrameDirection.DOWNSTREAM
 
 class Seat(Protocol):
     """The services that a run gives to a stage while the stage is in it."""
+
+    label: str
+    """The name of the stage in this run."""
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Start an asyncio task that belongs to the stage."""
@@ -110,6 +115,9 @@ class MailboxSeat(Protocol):
         Without a congested place, only let other tasks run.
         """
 
+    def push_now(self, frame: Frame) -> None:
+        """Push a frame of live audio, and wait for nobody."""
+
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
 
@@ -160,6 +168,13 @@ class Processor:
     def on_interruption(self) -> None:
         """Drop the held output, because the user interrupts the program. Must not wait."""
 
+    def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        """Note a fact, such as the start of the user's speech, as soon as it is known. Must not wait.
+
+        Called once for each fact and direction, even while a frame is in progress. The fact also
+        reaches `process` at once, and `process_frame` when the stage is free.
+        """
+
     async def on_cancel(self) -> None:
         """React to a cancel of the run. This runs while the stage's own task is cancelled."""
 
@@ -207,14 +222,31 @@ class InlineProcessor(Processor):
 class FrameProcessor(Processor):
     """A stage that may wait. It has one bounded mailbox and one asyncio task.
 
+    A stage that needs only some frames says so with `takes`. All others then pass by it at once, however
+    long it is busy:
+
+        class Assistant(FrameProcessor):
+            takes = (UtteranceFrame,)
+
     Args:
-        mailbox: the number of waiting downstream frames above which a pusher waits, 1 to 100,000.
+        mailbox: the number of waiting downstream frames above which a pusher waits, 1 to 100,000. Live
+            audio does not count.
+        mailbox_s: the seconds of live audio that may wait, 0.1 to 600. Beyond that, the oldest is
+            dropped and counted as `overflow`. Nobody waits for it.
 
     Raises:
-        TypeError, ValueError: `mailbox` is not a whole number from 1 to 100,000.
+        TypeError, ValueError: `mailbox` is not a whole number from 1 to 100,000, or `mailbox_s` is out of
+            its bounds.
     """
 
+    takes: tuple[type[Frame], ...] | None = None
+    """The classes of frames that enter the mailbox, in both directions; None: all.
+
+    Frames of other classes pass by the stage at once, system frames and facts too. The hooks
+    `on_fact` and `on_interruption` are called all the same."""
     mailbox_size: int = CAPACITY
+    mailbox_s: float = MAILBOX_S
+    """The seconds of live audio that may wait in the mailbox."""
     _mailbox_seat: MailboxSeat | None = None
     cut_on_interruption: ClassVar[bool] = False
     """True if an interruption cancels the handling of *any* data frame, not only of an interruptible one.
@@ -228,9 +260,18 @@ class FrameProcessor(Processor):
     Set it in a stage that waits for a slow service, such as a language model. An attribute of the
     class or the object, or a property. A run does not start if it is no time in seconds."""
 
-    def __init__(self, *, name: str = "", on_error: OnError = "fail", mailbox: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        on_error: OnError = "fail",
+        mailbox: int = CAPACITY,
+        mailbox_s: float | None = None,
+    ) -> None:
         super().__init__(name=name, on_error=on_error)
         self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
+        if mailbox_s is not None:
+            self.mailbox_s = check_number("mailbox_s", mailbox_s, at_least=0.1, at_most=600.0)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Handle one frame, and push the frames that should go on. One call at a time.
@@ -243,8 +284,12 @@ class FrameProcessor(Processor):
     async def push_frame(self, frame: Frame, direction: FrameDirection = _DOWN) -> None:
         """Push a frame. A downstream push then waits while a mailbox is full; upstream never waits.
 
+        Work on live audio waits for nobody: the place that is full drops its oldest live audio.
+
         A new EndFrame, CancelFrame or InterruptionFrame asks the task to end, cancel or interrupt
-        the run. Frames that are pushed after EndFrame has passed are dropped and counted. Every
+        the run. The push of an InterruptionFrame returns when the queued output is dropped. What this
+        call pushes later belongs to the answer that follows. Frames that are
+        pushed after EndFrame has passed are dropped and counted. Every
         256th frame that is not the one in hand lets other tasks run, so a task that only pushes cannot
         keep the event loop for itself.
 

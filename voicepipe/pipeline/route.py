@@ -27,6 +27,11 @@ class Several:
         """True while at least one place is over its limit."""
         return any(place.congested for place in self._places)
 
+    def relieve(self) -> None:
+        """Drop the oldest data where far too much waits."""
+        for place in self._places:
+            place.relieve()
+
     def add_waiter(self, waiter: Waiter) -> None:
         """Complete the future when one of the places has room."""
         for place in self._places:
@@ -122,7 +127,10 @@ class Route:
             stage.fail(frame, error)
             return None
         for result in made:
-            full = both(full, self._from(place + 1, result))
+            if result.is_fact:
+                stage.push_fact(result, self.direction)
+            else:
+                full = both(full, self._from(place + 1, result))
         return full
 
     def send_all(self, frames: Iterable[Frame]) -> None:

@@ -17,7 +17,6 @@ from voicepipe.pipeline.hook_checks import hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, RunHandle
-from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.pipeline.route import Route, describe_no_frames
 from voicepipe.pipeline.stage_task import escaped_from, start_task
@@ -110,15 +109,27 @@ class StageSeat(Element):
         """Drop the interruptible frames at once, for an interruption."""
         self._call_at_once("on_interruption")
 
+    def tell_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        """Tell the stage of a fact at once."""
+        if type(self.processor).on_fact is not Processor.on_fact:
+            self._call_at_once("on_fact", fact, direction)
+
+    def push_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        """Pass on a fact that the stage made. What the stage passes on itself is on its way already."""
+        if not self.ended:
+            self.run.facts.push(self, fact, direction)
+        elif not self.run.facts.is_known(fact, direction):
+            self.ledger.refuse(fact, DropReason.SHUTDOWN)
+
     def announce_end(self) -> None:
         """Tell the stage that an end was requested."""
         self._call_at_once("on_ending")
 
-    def _call_at_once(self, hook: str) -> None:
+    def _call_at_once(self, hook: str, *arguments: object) -> None:
         if self.cleans_up:
             return
         try:
-            result = getattr(self.processor, hook)()
+            result = getattr(self.processor, hook)(*arguments)
             if result is not None:
                 refuse_coroutine(hook_name(self.processor, hook), result)
         except BaseException as error:  # a stage's failure becomes a PipelineError
@@ -184,8 +195,27 @@ class InlineSeat(StageSeat):
         except BaseException as error:  # a stage's failure becomes a PipelineError
             self.handle_error(error)
         else:
-            if held:
-                self.past_down.send_all(held)
+            self._send(held, _DOWN)
+
+    def _send(self, frames: Iterable[Frame], direction: FrameDirection) -> None:
+        """Send frames that the stage made, when nobody can wait."""
+        for frame in frames:
+            if frame.is_fact:
+                self.push_fact(frame, direction)
+            else:
+                (self.past_down if direction is _DOWN else self.past_up).send(frame)
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Let the stage process a fact. Whether it passes the fact on makes no difference."""
+        if not (self.disabled or self.ended):
+            self.tell_fact(fact, direction)
+            try:
+                made = self.frames_of(self.processor.process(fact, direction))
+            except BaseException as error:  # a stage's failure becomes a PipelineError
+                self.handle_error(error)
+            else:
+                self._send([frame for frame in made if frame is not fact], direction)
+        return self.next(direction)
 
     def frames_of(self, out: Iterable[Frame], hook: str = "process") -> list[Frame]:
         """Check the frames that the stage made; pass its requests to the task, and return the others.
@@ -259,42 +289,6 @@ def pass_request(run: RunHandle, frame: Frame, label: str) -> bool:
         raise ValueError(f"{label} must not push a StartFrame: only the task sends it")
     run.take_request(frame, label)
     return True
-
-
-class Sealed:
-    """The outlet of a stage that has ended. Later pushes are dropped and counted."""
-
-    def __init__(self, seat: StageSeat, reason: str) -> None:
-        self._seat = seat
-        self._reason = reason
-
-    def send(self, frame: Frame) -> Congestion | None:
-        """Drop the frame and count it."""
-        self._seat.ledger.refuse(frame, self._reason)
-        return None
-
-
-class Held:
-    """The outlet of a stage that StartFrame has not passed. Pushed frames wait for it."""
-
-    limit = 256
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self.frames: list[Frame] = []
-
-    def send(self, frame: Frame) -> Congestion | None:
-        """Keep the frame until StartFrame has passed.
-
-        Raises:
-            RuntimeError: the stage pushed more than 256 frames before the start.
-        """
-        if len(self.frames) >= self.limit:
-            raise RuntimeError(
-                f"{self._label} pushed over {self.limit} frames before the start: push them in on_running()"
-            )
-        self.frames.append(frame)
-        return None
 
 
 def describe_second_push(label: str, frame: Frame) -> str:

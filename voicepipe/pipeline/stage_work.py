@@ -10,6 +10,7 @@ from typing import Protocol
 
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.era import Era, begin_era
 from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
@@ -44,6 +45,11 @@ class WorkSeat(Protocol):
     processor: FrameProcessor
     in_hand: object
 
+    @property
+    def era(self) -> Era:
+        """The present era of the stage's work."""
+        ...
+
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
 
@@ -57,7 +63,18 @@ class WorkSeat(Protocol):
 class StageWork:
     """The loop that takes one frame after another from the mailbox and lets the stage handle it."""
 
-    __slots__ = ("_cut", "_cut_outer", "_hooks", "_outer", "_seat", "blocked", "current", "handled", "task")
+    __slots__ = (
+        "_cut",
+        "_cut_outer",
+        "_hooks",
+        "_outer",
+        "_seat",
+        "_unsettled",
+        "blocked",
+        "current",
+        "handled",
+        "task",
+    )
 
     def __init__(self, seat: WorkSeat) -> None:
         self._seat = seat
@@ -71,6 +88,8 @@ class StageWork:
         self.blocked = 0
         """The number of pushes that wait for room downstream."""
         self._cut: _Cut | None = None
+        self._unsettled = False
+        """True after an interruption, until the handling that it met is over."""
         self._outer: Frame | None = None
         """The frame whose push waits while a system frame is handled. None while none is."""
         self._cut_outer = False
@@ -107,6 +126,7 @@ class StageWork:
         idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
+        begin_era(seat.era)
         while box.bypass is None:
             try:
                 if data and not box.others:
@@ -123,12 +143,14 @@ class StageWork:
                     if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
                         await self._take_life_cycle(self.current)
                         continue
-                    seat.in_hand = self.current
+                    seat.in_hand = NOTHING if self.current.is_fact else self.current
                     await process(*entry)
                 elif idle is not None and await idle():
                     pass
                 elif box.is_empty:
                     await box.wait(loop)
+                    if self._unsettled:
+                        self._settle()
                     continue
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if type(error) is GeneratorExit and not self.is_current:
@@ -144,8 +166,8 @@ class StageWork:
             done, self.current = self.current, None
             if isinstance(done, AudioFrame):
                 ledger.given += done.num_samples
-            if self._cut is not None and self._cut is _Cut.FRAME:  # the stage swallowed the cancellation
-                self._forget_cut()
+            if self._unsettled:
+                self._settle()
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
@@ -188,8 +210,8 @@ class StageWork:
         self._seat.in_hand = NOTHING
         kind = type(error)  # not isinstance, which asks the error for its `__class__`
         cut, is_cancelled = self._cut, issubclass(kind, asyncio.CancelledError)
-        if cut is _Cut.FRAME:  # also where the stage made another error of it
-            self._forget_cut()
+        if self._unsettled:  # also where the stage made another error of a cut
+            self._settle()
         if kind is _FrameCutError or (is_cancelled and cut is _Cut.FRAME):
             self._drop(frame, DropReason.INTERRUPTED)
         elif not (is_cancelled and cut is _Cut.STOP):
@@ -199,6 +221,17 @@ class StageWork:
     def _drop(self, frame: Frame | None, reason: str) -> None:
         if frame is not None and frame is not _HANDED_OVER:
             self._seat.ledger.drop(frame, reason)
+
+    def note_interruption(self) -> None:
+        """Note that the work after the handling in progress belongs to another era."""
+        self._unsettled = True
+
+    def _settle(self) -> None:
+        """Begin the era after an interruption. The handling that it met is over."""
+        self._unsettled = False
+        begin_era(self._seat.era)
+        if self._cut is _Cut.FRAME:  # the stage swallowed the cancellation
+            self._forget_cut()
 
     def _forget_cut(self) -> None:
         self._cut = None
@@ -277,7 +310,7 @@ class StageWork:
     async def _handle_meanwhile(self, frame: Frame, direction: FrameDirection) -> None:
         """Handle a system frame while the push of the frame in progress waits."""
         seat = self._seat
-        pushed, seat.in_hand = seat.in_hand, frame
+        pushed, seat.in_hand = seat.in_hand, NOTHING if frame.is_fact else frame
         self._outer = _HANDED_OVER if self.current is None else self.current
         self.current = frame
         try:

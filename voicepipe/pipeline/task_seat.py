@@ -7,18 +7,28 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from voicepipe.awaitables import refuse_coroutine
-from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.census.stack import where
+from voicepipe.frames import (
+    AudioFrame,
+    EndFrame,
+    Frame,
+    FrameDirection,
+    InterruptionFrame,
+    StartFrame,
+)
+from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.hook_checks import hook_name
+from voicepipe.pipeline.era import Era, begin_era
+from voicepipe.pipeline.hook_checks import check_takes, hook_name
 from voicepipe.pipeline.hook_task import HookTask
-from voicepipe.pipeline.link import Flow, Receive, RunHandle
+from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
+from voicepipe.pipeline.live_audio import describe_standing
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
+from voicepipe.pipeline.outlets import Current, Held, Sealed
 from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.pipeline.route import Route
 from voicepipe.pipeline.seat import (
-    Held,
-    Sealed,
     StageSeat,
     audio_samples,
     describe_second_push,
@@ -29,6 +39,8 @@ from voicepipe.pipeline.stage_work import NOTHING, StageWork
 from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
 __all__ = ["TaskSeat"]
+
+_log = logger_of("voicepipe")
 
 T = TypeVar("T")
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
@@ -47,16 +59,22 @@ class TaskSeat(StageSeat):
 
     def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
-        self.box = Mailbox(self.ledger, processor.mailbox_size)
+        self.box = Mailbox(self.ledger, processor.mailbox_size, self)
         self.work = StageWork(self)
-        self.down: Route | Sealed | Held = Held(label)
+        self.down: Route | Sealed | Held | Current = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
-        self.up: Route | Sealed | Held = Held(label)
+        self.up: Route | Sealed | Held | Current = Held(label)
         self.in_hand: object = NOTHING
         """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
         self.left = PUSHES_IN_A_ROW
         """The number of pushes of its own that the stage has left until it lets other tasks run."""
         self._pushed_and_left = PUSHES_IN_A_ROW
+        self.era = Era(run)
+        """The present era of the stage's work."""
+        self._next_era: Era | None = None
+        """The era after the interruption that the stage has asked for; None if it has not."""
+        self._spared = False
+        """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
@@ -76,8 +94,31 @@ class TaskSeat(StageSeat):
     # -- the chain -----------------------------------------------------------
 
     def receiver(self, direction: FrameDirection) -> Receive:
-        """Return the mailbox's entry for this direction."""
-        return self.box.put_down if direction is _DOWN else self.box.put_up
+        """Return the mailbox's entry for this direction, with a way past it if the stage takes only some."""
+        put = self.box.put_down if direction is _DOWN else self.box.put_up
+        takes = check_takes(self.processor)
+        if takes is None:
+            return put
+        past, ledger = self.past_down if direction is _DOWN else self.past_up, self.ledger
+
+        def receive(frame: Frame) -> Congestion | None:
+            if isinstance(frame, takes):
+                return put(frame)
+            if isinstance(frame, AudioFrame):
+                ledger.taken += frame.num_samples
+                ledger.given += frame.num_samples
+            return past.send(frame)
+
+        return receive
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Tell the stage of a fact, and put it into the mailbox; the fact goes on at once."""
+        if self.box.bypass is None:
+            self.tell_fact(fact, direction)
+            takes = self.processor.takes
+            if takes is None or isinstance(fact, takes):
+                (self.box.put_down if direction is _DOWN else self.box.put_up)(fact)
+        return self.next(direction)
 
     def take_flow(self, frame: Flow) -> bool:
         """Put the frame into the mailbox, behind the data; let it pass if the stage takes no more."""
@@ -136,10 +177,19 @@ class TaskSeat(StageSeat):
         self.in_hand = _BOTH
 
     def push_unusual(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
-        """Push a request frame, or reject a value that is not a frame. Raises as `push_frame`."""
+        """Push a request or a fact, or reject a value that is not a frame. Raises as `push_frame`."""
         if pass_request(self.run, frame, self.label):
+            return self._ask_interruption() if isinstance(frame, InterruptionFrame) else None
+        if frame.is_fact:
+            self.push_fact(frame, direction)
             return None
         return (self.down if direction is _DOWN else self.up).send(frame)
+
+    def push_now(self, frame: Frame) -> None:
+        """Push a frame downstream, and wait for nobody."""
+        full = self.down.send(frame)
+        if full is not None:
+            full.relieve()
 
     async def wait_for_room(self, full: Congestion | None) -> None:
         """Wait until there is room; handle the system frames that arrive meanwhile.
@@ -150,10 +200,18 @@ class TaskSeat(StageSeat):
         if self.left <= 0:
             row = SEALED_IN_A_ROW if sealed else PUSHES_IN_A_ROW
             self._pushed_and_left, self.left = self.pushed + row, row
+        current = self.work.current
+        if full is not None and full is not self.run.interruption and self._is_live(current):
+            full.relieve()
+            full = None
         if full is None:
             await asyncio.sleep(SEALED_S if sealed else 0)
         else:
             await self.work.wait_for_room(full)
+
+    def _is_live(self, frame: Frame | None) -> bool:
+        """Return True for work on live audio in the stage's own task. It waits for nobody."""
+        return isinstance(frame, AudioFrame) and frame.live and self.work.is_current
 
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
@@ -188,12 +246,34 @@ class TaskSeat(StageSeat):
         if failed and not passing and not self.work.is_current:
             self.work.stop()
 
+    def _ask_interruption(self) -> Congestion | None:
+        """Let the work that asked for an interruption go on in the era after it; return what it waits for."""
+        waits = self.run.interruption
+        if isinstance(self.down, Sealed) or not waits.congested:
+            return None
+        if self._next_era is None:
+            self._next_era = Era(self.run)
+        begin_era(self._next_era)
+        self._spared = self._spared or self.work.is_current
+        return waits
+
+    def _change_era(self) -> None:
+        """End the era: what began before makes nothing heard from now on."""
+        self.era.is_over = True
+        self.era, self._next_era = self._next_era or Era(self.run), None
+        self.work.note_interruption()
+        if isinstance(self.down, Route) and isinstance(self.up, Route):
+            self.down, self.up = Current(self, self.past_down), Current(self, self.past_up)
+
     def interrupt(self) -> None:
         """Drop the interruptible frames; cancel the frame in progress if it is interruptible."""
+        self._change_era()
+        spared, self._spared = self._spared, False
         for frame in self.box.purge(lambda frame: frame.interruptible):
             self.ledger.drop(frame, DropReason.INTERRUPTED)
         super().interrupt()
-        self.work.cut_current()
+        if not spared:
+            self.work.cut_current()
 
     # -- taking no more ------------------------------------------------------
 
@@ -242,6 +322,16 @@ class TaskSeat(StageSeat):
     def _hand_past(self, frame: Frame, direction: FrameDirection) -> None:
         self.ledger.given += audio_samples(frame)
         (self.past_down if direction is _DOWN else self.past_up).send(frame)
+
+    @property
+    def mailbox_s(self) -> float:
+        """The seconds of live audio that may wait in the mailbox."""
+        return self.processor.mailbox_s
+
+    def tell_of_standing(self, seconds: float) -> None:
+        """Warn of live audio that stands before the stage: name the line of code, and the cure."""
+        at = where(self.work.task)
+        _log.warning(describe_standing(self.label, seconds, self.work.current, at, self.mailbox_s))
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the mailbox, and those that the stage keeps itself."""

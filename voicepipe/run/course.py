@@ -23,6 +23,7 @@ class Course:
 
     __slots__ = (
         "_interrupt",
+        "_interrupters",
         "_waiter",
         "began",
         "drained",
@@ -57,6 +58,8 @@ class Course:
         """True while an interruption was requested but not yet carried out."""
         self._interrupt = interrupt
         self._waiter: asyncio.Future[None] | None = None
+        self._interrupters: list[asyncio.Future[None]] = []
+        """The futures of those who wait for the interruption that they requested."""
 
     # -- requests ------------------------------------------------------------
 
@@ -71,6 +74,23 @@ class Course:
         if self.request < Request.CANCEL:
             self.late = True
             self.ask(Request.CANCEL, f"{self.reason}, and {self.limits.drain_s:g} s were not enough to end")
+
+    @property
+    def congested(self) -> bool:
+        """True until the interruption that was requested is carried out. Its requester waits."""
+        return self.interrupting and self.state in (RunState.RUNNING, RunState.DRAINING)
+
+    def add_waiter(self, waiter: asyncio.Future[None]) -> None:
+        """Set this future's result when the interruption was carried out."""
+        self._interrupters.append(waiter)
+
+    def remove_waiter(self, waiter: asyncio.Future[None]) -> None:
+        """Forget a future that is no longer waited for."""
+        if waiter in self._interrupters:
+            self._interrupters.remove(waiter)
+
+    def relieve(self) -> None:
+        """Do nothing: an interruption holds no data."""
 
     def ask_interruption(self) -> None:
         """Request an interruption, which drops the queued output."""
@@ -95,6 +115,7 @@ class Course:
     def move(self, event: Event) -> None:
         """Enter the next state."""
         self.state = next_state(self.state, event)
+        self._wake_interrupters()
 
     def outcome(self) -> Event:
         """Return the event that closes the run: ended, cancelled or failed."""
@@ -114,12 +135,19 @@ class Course:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def _wake_interrupters(self) -> None:
+        waiting, self._interrupters = self._interrupters, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
     async def until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
         """Wait until the condition holds or the deadline passes; carry out interruptions meanwhile."""
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self.interrupting:
                 self.interrupting = False
                 self._interrupt()
+                self._wake_interrupters()
                 continue
             self._waiter = waiter = self.loop.create_future()
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)

@@ -23,6 +23,7 @@ from voicepipe.log import logger_of
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import is_running
@@ -62,6 +63,7 @@ class Run:
         "_to_tell",
         "chain",
         "course",
+        "facts",
         "loop",
         "send",
         "slow",
@@ -88,6 +90,7 @@ class Run:
         """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
+        self.facts = FactPassing()
         self.chain = Chain(pipeline, self, self._reached_sink)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
@@ -102,6 +105,11 @@ class Run:
         elif isinstance(frame, (EndFrame, CancelFrame)):
             request = Request.CANCEL if isinstance(frame, CancelFrame) else Request.END
             self.course.ask(request, frame.reason or f"requested by {stage}")
+
+    @property
+    def interruption(self) -> Course:
+        """The place that is congested until a requested interruption was carried out."""
+        return self.course
 
     def is_passing(self, frame: Frame) -> bool:
         """Return True for an InterruptionFrame that the task itself sent."""
@@ -155,6 +163,8 @@ class Run:
             to_tell, self._to_tell = self._to_tell, []
             for upstream, news in to_tell:
                 upstream(news)
+            if not isinstance(frame, EndFrame):
+                self.facts.open()
         course.wake()
 
     def task_name(self, label: str, what: str) -> str:
@@ -196,7 +206,11 @@ class Run:
             course.move(Event.STARTED)
             self._news.tell()
             while self._early:
-                self.send(self._early.popleft())
+                frame = self._early.popleft()
+                if frame.is_fact:
+                    self.facts.push(self.chain.source, frame, _DOWN)
+                else:
+                    self.send(frame)
             await course.until(lambda: course.request > Request.NONE)
             if course.request is Request.END:
                 course.move(Event.END)

@@ -10,7 +10,16 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
 from voicepipe.checks import check_callable
 from voicepipe.errors import PipelineError, PipelineStartError
-from voicepipe.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, kind_of
+from voicepipe.frames import (
+    AudioFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    FrameDirection,
+    InterruptionFrame,
+    StartFrame,
+    kind_of,
+)
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.pipeline import Pipeline
@@ -278,8 +287,15 @@ class PipelineTask:
                 f"{self.name} runs in another event loop; call queue_frame there, "
                 "with asyncio.run_coroutine_threadsafe"
             )
-        full = run.send(frame)
+        if frame.is_fact:
+            run.facts.push(run.chain.source, frame, FrameDirection.DOWNSTREAM)
+            full = None
+        else:
+            full = run.send(frame)
         entry.since_break += 1
+        if full is not None and isinstance(frame, AudioFrame) and frame.live:
+            full.relieve()
+            full = None
         if full is not None or entry.since_break >= MOST_AT_ONCE:
             await entry.wait(run, full)
         return True

@@ -1,0 +1,68 @@
+"""The passing of facts: to every stage in one direction at once, past mailboxes that are full or busy."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+
+from voicepipe.frames import Frame, FrameDirection
+from voicepipe.pipeline.link import Element
+
+__all__ = ["FactPassing"]
+
+_EARLY = 256
+"""The number of facts that may wait for the start of a run."""
+
+
+class FactPassing:
+    """The facts of one run. In the loop's thread.
+
+    A fact goes through the chain element by element, in one step of the loop. A fact that is pushed
+    meanwhile follows when the first has arrived, so facts of one direction keep their order. Each
+    goes once in each direction, whatever the stages do with it.
+    """
+
+    __slots__ = ("_is_open", "_known", "_passing", "_waiting")
+
+    def __init__(self) -> None:
+        self._is_open = False
+        """True once StartFrame has passed the whole pipeline. Facts from before wait for it."""
+        self._passing = False
+        self._waiting: deque[tuple[Element, Frame, FrameDirection]] = deque()
+        # By id, not by hash: a user's fact may be a dataclass that compares by value.
+        self._known: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+
+    def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
+        """Return True if the fact was pushed in this direction before."""
+        return (id(fact), direction) in self._known
+
+    def push(self, start: Element, fact: Frame, direction: FrameDirection) -> None:
+        """Pass a fact on from an element. Without effect if it was pushed in this direction before.
+
+        Raises:
+            RuntimeError: more than 256 facts wait for the start of the run.
+        """
+        key = id(fact), direction
+        if key in self._known:
+            return
+        if not self._is_open and len(self._waiting) >= _EARLY:
+            raise RuntimeError(f"over {_EARLY} facts were pushed before the start: push them in on_running()")
+        self._known[key] = weakref.ref(fact, lambda _: self._known.pop(key, None))
+        self._waiting.append((start, fact, direction))
+        self._pass()
+
+    def open(self) -> None:
+        """Pass the facts that waited for the start, and all later ones at once."""
+        self._is_open = True
+        self._pass()
+
+    def _pass(self) -> None:
+        if self._passing or not self._is_open:
+            return
+        self._passing = True
+        try:
+            while self._waiting:
+                start, fact, direction = self._waiting.popleft()
+                start.pass_fact_from(fact, direction)
+        finally:
+            self._passing = False

@@ -1,0 +1,89 @@
+"""The outlets of a stage: where its frames go before its start, after its end, and after an interruption."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from voicepipe.frames import DataFrame, Frame, InputAudioFrame, TranscriptionFrame, UtteranceFrame
+from voicepipe.pipeline.era import present_era
+from voicepipe.pipeline.ledger import Ledger
+from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.processor import FrameProcessor
+from voicepipe.pipeline.route import Route
+from voicepipe.report import DropReason
+
+__all__ = ["Current", "Held", "Sealed"]
+
+_USER_SPEECH = (InputAudioFrame, UtteranceFrame, TranscriptionFrame)
+"""What the user said. No interruption drops it."""
+
+
+class OutletSeat(Protocol):
+    """The seat, as its outlets see it."""
+
+    ledger: Ledger
+    processor: FrameProcessor
+
+    @property
+    def run(self) -> object:
+        """The run."""
+        ...
+
+
+class Sealed:
+    """The outlet of a stage that has ended. Later pushes are dropped and counted."""
+
+    def __init__(self, seat: OutletSeat, reason: str) -> None:
+        self._seat = seat
+        self._reason = reason
+
+    def send(self, frame: Frame) -> Congestion | None:
+        """Drop the frame and count it."""
+        self._seat.ledger.refuse(frame, self._reason)
+        return None
+
+
+class Held:
+    """The outlet of a stage that StartFrame has not passed. Pushed frames wait for it."""
+
+    limit = 256
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self.frames: list[Frame] = []
+
+    def send(self, frame: Frame) -> Congestion | None:
+        """Keep the frame until StartFrame has passed.
+
+        Raises:
+            RuntimeError: the stage pushed more than 256 frames before the start.
+        """
+        if len(self.frames) >= self.limit:
+            raise RuntimeError(
+                f"{self._label} pushed over {self.limit} frames before the start: push them in on_running()"
+            )
+        self.frames.append(frame)
+        return None
+
+
+class Current:
+    """The outlet of a stage once a run was interrupted: work that began before makes nothing heard."""
+
+    def __init__(self, seat: OutletSeat, route: Route) -> None:
+        self._seat = seat
+        self._route = route
+
+    def send(self, frame: Frame) -> Congestion | None:
+        """Send a frame, unless it would be heard and its work began before the last interruption."""
+        era = present_era()
+        if era is not None and era.is_over and era.run is self._seat.run and self._goes(frame):
+            self._seat.ledger.refuse(frame, DropReason.INTERRUPTED)
+            return None
+        return self._route.send(frame)
+
+    def _goes(self, frame: Frame) -> bool:
+        """Return True for a frame that an interruption drops."""
+        if frame.interruptible:
+            return True
+        answers = self._seat.processor.cut_on_interruption and isinstance(frame, DataFrame)
+        return answers and not isinstance(frame, _USER_SPEECH)
