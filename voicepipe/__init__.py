@@ -27,6 +27,7 @@ Each folder is one part, and its docstring lists its files:
     endpoints    the microphone and the speaker as stages
     children     the launcher of child processes, such as the one for sound
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
+    settings     the settings of the user: variables, and one file
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
     runner       a run in a program: signals, time limits, exit status

@@ -8,6 +8,7 @@ from typing import Literal
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
@@ -32,6 +33,8 @@ class StartParams:
     """The record of what the run's speakers play: is the program speaking, does anything sound?"""
     patient: bool = False
     """True if the run waits for a device that is absent at the start. Otherwise the start fails."""
+    settings: SoundSettings = field(default_factory=SoundSettings, repr=False, kw_only=True)
+    """The user's settings, if a back end of the pipeline carries them: see `open_backend`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import logging
 from dataclasses import replace
 from typing import ClassVar
 
-from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
+from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.checks import check_number
-from voicepipe.devices.backends import backend_of
+from voicepipe.checks import first_of
+from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
@@ -21,6 +21,7 @@ from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
 
@@ -50,19 +51,21 @@ class MicrophoneInput(DeviceStage):
 
     Args:
         backend: a back end, or its name.
-        device: the name of a device, or a unique part of it; empty: the default device.
+        device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one frame, in seconds.
-        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low", the default, "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
         channel: the channel of the device to use, counted from 1; None: a mix of all channels, or the best
             of them where they should not be mixed.
         gain_db: a gain in decibels, -60 to 60, for all that is heard of it; 0: every sample stays as it is.
             For a quiet microphone, so that a recording or a recogniser has enough; voice detection has no
-            need of it. Audio is clipped at full scale.
+            need of it. Audio is clipped at full scale. The default is 0.
         mute: drop the audio captured while a speaker of the run sounds; counted as `muted`. None: mute
             if the back end is sound hardware, whose microphone hears its speaker. With headphones,
             use False.
         on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
             A file that can no longer be read does not come back; "wait" then means "fail".
+
+    What is left out is taken from the settings of the user, if `open_backend()` was called without a name.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
@@ -77,9 +80,9 @@ class MicrophoneInput(DeviceStage):
         *,
         device: str = "",
         block_s: float = 0.02,
-        latency: str | float = "low",
+        latency: str | float | None = None,
         channel: int | None = None,
-        gain_db: float = 0.0,
+        gain_db: float | None = None,
         mute: bool | None = None,
         on_loss: OnLoss = "wait",
         name: str = "",
@@ -88,10 +91,18 @@ class MicrophoneInput(DeviceStage):
         if not isinstance(mute, bool | None):
             raise TypeError(f"mute must be True, False, or None (the back end's default), not {quote(mute)}")
         self._backend = backend_of(backend)
+        asked = settings_of(self._backend)
+        mute = asked.mute if mute is None else mute
         self._mutes = self._backend.shares_air if mute is None else mute
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
+        self._wish = StreamRequest(
+            AudioFormat(),
+            asked.mic or "" if device == "" else device,
+            block_s,
+            first_of(latency, asked.latency, "low"),
+            first_of(channel, asked.mic_channel, None),
+        )
         self._muted = False
-        self.gain_db = gain_db
+        self.gain_db = first_of(gain_db, asked.gain_db, 0.0)
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._live = not self._backend.lost_for_good
         """True if the device goes on by itself. A file waits."""
@@ -251,12 +262,17 @@ class MicrophoneInput(DeviceStage):
 
     @gain_db.setter
     def gain_db(self, gain_db: float) -> None:
-        self._gain_db = check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
+        self._gain_db = check_gain(gain_db)
 
     @property
     def device(self) -> str:
         """The name of the device in use, or else the requested one; empty: the default device."""
         return self._wish.device if self._device is None else self._device.in_use
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as its back end carries them."""
+        return settings_of(self._backend)
 
     def check_device(self, name: str) -> None:
         """Check the name of another device. Raises: TypeError, ValueError."""

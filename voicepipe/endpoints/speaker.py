@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.checks import check_number
-from voicepipe.devices.backends import backend_of
+from voicepipe.checks import check_number, first_of
+from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BotSpeech
@@ -20,6 +20,7 @@ from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame, kind_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.text import quote
 
 __all__ = ["SpeakerOutput"]
@@ -44,9 +45,9 @@ class SpeakerOutput(DeviceStage):
 
     Args:
         backend: a back end, or its name.
-        device: the name of a device, or a unique part of it; empty: the default device.
+        device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one block of the device, in seconds.
-        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low", the default, "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
         max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.
@@ -73,7 +74,7 @@ class SpeakerOutput(DeviceStage):
         *,
         device: str = "",
         block_s: float = 0.02,
-        latency: str | float = "low",
+        latency: str | float | None = None,
         max_queue_s: float = 1.0,
         steady: bool = False,
         on_loss: OnLoss = "wait",
@@ -81,7 +82,9 @@ class SpeakerOutput(DeviceStage):
     ) -> None:
         super().__init__(name=name)
         self._backend = backend_of(backend)
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        asked = settings_of(self._backend)
+        device = asked.speaker or "" if device == "" else device
+        self._wish = StreamRequest(AudioFormat(), device, block_s, first_of(latency, asked.latency, "low"))
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
         # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
@@ -238,6 +241,11 @@ class SpeakerOutput(DeviceStage):
     def device(self) -> str:
         """The name of the device in use, or else the requested one; empty: the default device."""
         return self._wish.device if self._device is None else self._device.in_use
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as its back end carries them."""
+        return settings_of(self._backend)
 
     def check_device(self, name: str) -> None:
         """Check the name of another device. Raises: TypeError, ValueError."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from voicepipe.frames import Frame, kind_of
-from voicepipe.pipeline.processor import FrameProcessor
+from voicepipe.pipeline.pipeline import stages_of
+from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
+from voicepipe.settings.sound import SoundSettings
 
-__all__ = ["DeviceStage"]
+__all__ = ["DeviceStage", "settings_in"]
 
 
 class DeviceStage(FrameProcessor):
@@ -21,6 +23,11 @@ class DeviceStage(FrameProcessor):
 
     kind: ClassVar[DeviceKind | None] = None
     """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as the back end of the stage carries them."""
+        return SoundSettings()
 
     async def work_when_idle(self) -> bool:
         """Do one piece of work while no frame waits; return True if there was any.
@@ -76,3 +83,10 @@ class DeviceStage(FrameProcessor):
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the device's counts so far, or None if none was opened. In the loop's thread."""
         return None
+
+
+def settings_in(pipeline: Processor) -> SoundSettings:
+    """Return the user's settings that a back end of the pipeline carries; none are set if none does."""
+    nothing = SoundSettings()
+    carried = (stage.settings for stage in stages_of(pipeline) if isinstance(stage, DeviceStage))
+    return next((settings for settings in carried if settings != nothing), nothing)

@@ -22,6 +22,7 @@ from voicepipe.frames import (
 )
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
+from voicepipe.pipeline.device_stage import settings_in
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import future_of
@@ -167,7 +168,10 @@ class PipelineTask:
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
-        params = StartParams(*self._formats, clock, self.name, Speakers(clock), bool(self.patient))
+        settings = settings_in(self._pipeline)
+        params = StartParams(
+            *self._formats, clock, self.name, Speakers(clock), bool(self.patient), settings=settings
+        )
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
