@@ -240,7 +240,7 @@ async def test_what_a_lost_microphone_had_captured_is_pushed_before_what_comes_a
     class Slow(Recorder):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
             await super().process_frame(frame, direction)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.022)
 
     card, slow = SimulatedCard(), Slow()
     said = noise(30.0)
@@ -263,16 +263,16 @@ async def test_what_a_lost_microphone_had_captured_is_pushed_before_what_comes_a
 
 async def test_overflows_of_every_stream_and_the_gaps_add_up() -> None:
     class Stops(FrameProcessor):
-        """Takes nothing for a while, now and then."""
+        """Blocks the loop for a while, now and then."""
 
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
             if isinstance(frame, InputAudioFrame):
                 frames.append(frame)
                 if stops and virtual_loop().time() >= stops[0][0]:
-                    await asyncio.sleep(stops.pop(0)[1])
+                    virtual_loop().freeze(stops.pop(0)[1])
 
     frames: list[InputAudioFrame] = []
-    stops = [(0.4, 4.0), (5.0, 10.0)]  # the second is so long that the new stream loses its beginning
+    stops = [(0.4, 4.0), (10.0, 5.0)]
     card = SimulatedCard()
     card.mic.hear(noise(60.0))
     task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), Stops()]))

@@ -136,7 +136,7 @@ async def test_nothing_is_opened_again_while_somebody_speaks_however_slow_the_pi
         async def process_frame(self, frame: Any, direction: Any) -> None:
             await super().process_frame(frame, direction)
             if isinstance(frame, InputAudioFrame) and 29.19 < (frame.captured_s or 0.0) < 29.21:
-                await asyncio.sleep(2.0)
+                virtual_loop().freeze(2.0)
 
     card, slow = SimulatedCard(), Slow()
     sound = Opened(card)

@@ -29,6 +29,7 @@ from voicepipe import (
     TextFrame,
 )
 from voicepipe.pipeline.chain import Chain
+from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.route import Several
@@ -41,6 +42,7 @@ class NoRun:
         self.loop = asyncio.get_running_loop()
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
+        self.eras = Eras()
         self.interruption = Several([])
 
     def take_request(self, frame: Frame, stage: str) -> None: ...

@@ -11,7 +11,6 @@ import pytest
 from support.stages import DOWN, UP, Ends, Recorder
 from voicepipe import (
     AudioFrame,
-    BotStartedSpeakingFrame,
     ControlFrame,
     DataFrame,
     EndFrame,
@@ -29,12 +28,19 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
     TranscriptionFrame,
-    UserStartedSpeakingFrame,
     UtteranceFrame,
 )
 
 
 class Alarm(SystemFrame):
+    pass
+
+
+class Mark(ControlFrame):
+    pass
+
+
+class OtherMark(ControlFrame):
     pass
 
 
@@ -45,8 +51,8 @@ FRAMES: list[Frame] = [
     UtteranceFrame(bytes(4)),
     TextFrame("a"),
     TranscriptionFrame("a"),
-    UserStartedSpeakingFrame(),
-    BotStartedSpeakingFrame(),
+    Mark(),
+    OtherMark(),
     ErrorFrame("oh"),
     InterruptionFrame(),
     Alarm(),

@@ -60,7 +60,7 @@ def test_a_tap_shows_everything_by_default() -> None:
 def test_a_tap_shows_one_class_and_its_subclasses() -> None:
     assert names_of_seen(InputAudioFrame) == ["InputAudioFrame"]
     assert names_of_seen(AudioFrame) == ["AudioFrame", "InputAudioFrame", "OutputAudioFrame"]
-    assert names_of_seen(SystemFrame) == ["Alarm"]
+    assert names_of_seen(SystemFrame) == ["UserStartedSpeakingFrame", "Alarm"]
 
 
 def test_a_tap_shows_several_classes() -> None:

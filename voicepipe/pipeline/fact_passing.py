@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.link import Element
@@ -13,24 +14,32 @@ __all__ = ["FactPassing"]
 _EARLY = 256
 """The number of facts that may wait for the start of a run."""
 
+_NONE: deque[tuple[Element, Frame, FrameDirection]] = deque()
+_NOTHING: deque[Callable[[], None]] = deque()
+_NOBODY: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+"""Empty collections that all runs share until their first fact. They are never changed."""
+
 
 class FactPassing:
     """The facts of one run. In the loop's thread.
 
-    A fact goes through the chain element by element, in one step of the loop. A fact that is pushed
-    meanwhile follows when the first has arrived, so facts of one direction keep their order. Each
-    goes once in each direction, whatever the stages do with it.
+    A fact goes through the chain element by element, in one step of the loop. What the inline stages
+    make of it follows when it has arrived everywhere, so no utterance comes before its fact. A fact
+    that is pushed meanwhile follows too, so facts of one direction keep their order. Each goes once in
+    each direction, whatever the stages do with it.
     """
 
-    __slots__ = ("_is_open", "_known", "_passing", "_waiting")
+    __slots__ = ("_is_open", "_known", "_made", "_passing", "_waiting")
 
     def __init__(self) -> None:
         self._is_open = False
         """True once StartFrame has passed the whole pipeline. Facts from before wait for it."""
         self._passing = False
-        self._waiting: deque[tuple[Element, Frame, FrameDirection]] = deque()
+        self._waiting = _NONE
+        self._made = _NOTHING
+        """The sends of what the stages made of the fact that is being passed."""
         # By id, not by hash: a user's fact may be a dataclass that compares by value.
-        self._known: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
+        self._known = _NOBODY
 
     def is_known(self, fact: Frame, direction: FrameDirection) -> bool:
         """Return True if the fact was pushed in this direction before."""
@@ -47,9 +56,15 @@ class FactPassing:
             return
         if not self._is_open and len(self._waiting) >= _EARLY:
             raise RuntimeError(f"over {_EARLY} facts were pushed before the start: push them in on_running()")
+        if self._known is _NOBODY:
+            self._known, self._waiting, self._made = {}, deque(), deque()
         self._known[key] = weakref.ref(fact, lambda _: self._known.pop(key, None))
         self._waiting.append((start, fact, direction))
         self._pass()
+
+    def send_later(self, send: Callable[[], None]) -> None:
+        """Call this when the fact that is being passed has arrived everywhere."""
+        self._made.append(send)
 
     def open(self) -> None:
         """Pass the facts that waited for the start, and all later ones at once."""
@@ -64,5 +79,7 @@ class FactPassing:
             while self._waiting:
                 start, fact, direction = self._waiting.popleft()
                 start.pass_fact_from(fact, direction)
+                while self._made:
+                    self._made.popleft()()
         finally:
             self._passing = False

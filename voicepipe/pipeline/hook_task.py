@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voicepipe.params import StartParams
+from voicepipe.pipeline.era import leave_era
 from voicepipe.pipeline.hook_checks import check_result
 from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.processor import Processor
@@ -144,6 +145,7 @@ class HookTask:
 
     async def _live(self, params: StartParams) -> None:
         cancelled: asyncio.CancelledError | None = None
+        leave_era()
         if await self._open(params) and self._work is not None:
             try:
                 await self._work()

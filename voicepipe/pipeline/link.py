@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.mailbox import Congestion
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
@@ -32,6 +33,9 @@ class FactLine(Protocol):
     def push(self, start: Element, fact: Frame, direction: FrameDirection) -> None:
         """Pass a fact on from an element, unless it was pushed in this direction before."""
 
+    def send_later(self, send: Callable[[], None]) -> None:
+        """Call this when the fact that is being passed has arrived everywhere."""
+
 
 class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
@@ -49,6 +53,11 @@ class RunHandle(Protocol):
     @property
     def interruption(self) -> Congestion:
         """The place that is congested until a requested interruption was carried out."""
+        ...
+
+    @property
+    def eras(self) -> Eras:
+        """The eras of the run's work."""
         ...
 
     def is_passing(self, frame: Frame) -> bool:

@@ -304,7 +304,8 @@ class Mailbox:
 
     def make_room(self) -> None:
         """Wake the pushers if half of the room is free. Called after a frame was taken."""
-        if len(self.data) <= self.capacity // 2 or self._waiting() <= self.capacity // 2:
+        half = self.capacity // 2
+        if len(self.data) <= half or (self.live is not None and self.live.others <= half):
             self._wake_pushers()
 
     def _wake_pushers(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from voicepipe.frames import DataFrame, Frame, InputAudioFrame, TranscriptionFrame, UtteranceFrame
-from voicepipe.pipeline.era import present_era
 from voicepipe.pipeline.ledger import Ledger
+from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.route import Route
@@ -25,7 +25,7 @@ class OutletSeat(Protocol):
     processor: FrameProcessor
 
     @property
-    def run(self) -> object:
+    def run(self) -> RunHandle:
         """The run."""
         ...
 
@@ -75,8 +75,7 @@ class Current:
 
     def send(self, frame: Frame) -> Congestion | None:
         """Send a frame, unless it would be heard and its work began before the last interruption."""
-        era = present_era()
-        if era is not None and era.is_over and era.run is self._seat.run and self._goes(frame):
+        if self._seat.run.eras.is_stale() and self._goes(frame):
             self._seat.ledger.refuse(frame, DropReason.INTERRUPTED)
             return None
         return self._route.send(frame)

@@ -214,7 +214,9 @@ class InlineSeat(StageSeat):
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 self.handle_error(error)
             else:
-                self._send([frame for frame in made if frame is not fact], direction)
+                own = [frame for frame in made if frame is not fact]
+                if own:
+                    self.run.facts.send_later(lambda: self._send(own, direction))
         return self.next(direction)
 
     def frames_of(self, out: Iterable[Frame], hook: str = "process") -> list[Frame]:

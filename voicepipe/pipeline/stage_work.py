@@ -10,7 +10,6 @@ from typing import Protocol
 
 from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.era import Era, begin_era
 from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
@@ -44,11 +43,6 @@ class WorkSeat(Protocol):
     box: Mailbox
     processor: FrameProcessor
     in_hand: object
-
-    @property
-    def era(self) -> Era:
-        """The present era of the stage's work."""
-        ...
 
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
@@ -126,7 +120,7 @@ class StageWork:
         idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
-        begin_era(seat.era)
+        seat.run.eras.enter()
         while box.bypass is None:
             try:
                 if data and not box.others:
@@ -229,7 +223,7 @@ class StageWork:
     def _settle(self) -> None:
         """Begin the era after an interruption. The handling that it met is over."""
         self._unsettled = False
-        begin_era(self._seat.era)
+        self._seat.run.eras.enter()
         if self._cut is _Cut.FRAME:  # the stage swallowed the cancellation
             self._forget_cut()
 

@@ -19,7 +19,6 @@ from voicepipe.frames import (
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.era import Era, begin_era
 from voicepipe.pipeline.hook_checks import check_takes, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
@@ -69,10 +68,6 @@ class TaskSeat(StageSeat):
         self.left = PUSHES_IN_A_ROW
         """The number of pushes of its own that the stage has left until it lets other tasks run."""
         self._pushed_and_left = PUSHES_IN_A_ROW
-        self.era = Era(run)
-        """The present era of the stage's work."""
-        self._next_era: Era | None = None
-        """The era after the interruption that the stage has asked for; None if it has not."""
         self._spared = False
         """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
@@ -116,7 +111,7 @@ class TaskSeat(StageSeat):
         if self.box.bypass is None:
             self.tell_fact(fact, direction)
             takes = self.processor.takes
-            if takes is None or isinstance(fact, takes):
+            if self.box.bypass is None and (takes is None or isinstance(fact, takes)):
                 (self.box.put_down if direction is _DOWN else self.box.put_up)(fact)
         return self.next(direction)
 
@@ -251,23 +246,19 @@ class TaskSeat(StageSeat):
         waits = self.run.interruption
         if isinstance(self.down, Sealed) or not waits.congested:
             return None
-        if self._next_era is None:
-            self._next_era = Era(self.run)
-        begin_era(self._next_era)
+        self.run.eras.enter_next()
         self._spared = self._spared or self.work.is_current
         return waits
 
-    def _change_era(self) -> None:
-        """End the era: what began before makes nothing heard from now on."""
-        self.era.is_over = True
-        self.era, self._next_era = self._next_era or Era(self.run), None
+    def _heed_new_era(self) -> None:
+        """Let work of the era before make nothing heard from now on."""
         self.work.note_interruption()
         if isinstance(self.down, Route) and isinstance(self.up, Route):
             self.down, self.up = Current(self, self.past_down), Current(self, self.past_up)
 
     def interrupt(self) -> None:
         """Drop the interruptible frames; cancel the frame in progress if it is interruptible."""
-        self._change_era()
+        self._heed_new_era()
         spared, self._spared = self._spared, False
         for frame in self.box.purge(lambda frame: frame.interruptible):
             self.ledger.drop(frame, DropReason.INTERRUPTED)
@@ -312,6 +303,8 @@ class TaskSeat(StageSeat):
         for frame, direction in self.box.empty():
             if isinstance(frame, (StartFrame, EndFrame)):
                 flow.append(frame)
+            elif frame.is_fact:
+                pass  # it has gone on already
             elif direction is _UP or frame.is_system:
                 self._hand_past(frame, direction)
             else:

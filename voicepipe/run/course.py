@@ -13,6 +13,9 @@ from voicepipe.run.transitions import next_state
 
 __all__ = ["Course"]
 
+_NOBODY: list[asyncio.Future[None]] = []
+"""An empty list that all runs share until somebody waits for an interruption. It is never changed."""
+
 
 class Course:
     """The state that opening, running and closing share. In the loop's thread.
@@ -58,7 +61,7 @@ class Course:
         """True while an interruption was requested but not yet carried out."""
         self._interrupt = interrupt
         self._waiter: asyncio.Future[None] | None = None
-        self._interrupters: list[asyncio.Future[None]] = []
+        self._interrupters = _NOBODY
         """The futures of those who wait for the interruption that they requested."""
 
     # -- requests ------------------------------------------------------------
@@ -82,6 +85,8 @@ class Course:
 
     def add_waiter(self, waiter: asyncio.Future[None]) -> None:
         """Set this future's result when the interruption was carried out."""
+        if self._interrupters is _NOBODY:
+            self._interrupters = []
         self._interrupters.append(waiter)
 
     def remove_waiter(self, waiter: asyncio.Future[None]) -> None:
@@ -136,7 +141,7 @@ class Course:
             waiter.set_result(None)
 
     def _wake_interrupters(self) -> None:
-        waiting, self._interrupters = self._interrupters, []
+        waiting, self._interrupters = self._interrupters, _NOBODY
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)

@@ -12,6 +12,7 @@ from voicepipe.frames import StartFrame
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.era import leave_era
 from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
@@ -113,6 +114,7 @@ class Opening:
         The loop turns between two of them only where one waits: a speaker must heed a loss as soon as
         the display before it has said that the program listens.
         """
+        leave_era()
         for seat in sources:
             if self._is_over:
                 return

@@ -23,6 +23,7 @@ from voicepipe.log import logger_of
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.processor import Processor
@@ -63,6 +64,7 @@ class Run:
         "_to_tell",
         "chain",
         "course",
+        "eras",
         "facts",
         "loop",
         "send",
@@ -91,6 +93,7 @@ class Run:
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
         self.facts = FactPassing()
+        self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
@@ -176,6 +179,7 @@ class Run:
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
         course, driver = self.course, asyncio.current_task()
+        self.eras.enter()  # the tasks of the stages inherit it
         course.move(Event.RUN)
         try:
             await self._live()
@@ -271,6 +275,7 @@ class Run:
     def _interrupt(self) -> None:
         if self.course.state not in (RunState.RUNNING, RunState.DRAINING):
             return
+        self.eras.change()
         for seat in self.chain.seats:
             seat.interrupt()
         interruption = InterruptionFrame()
