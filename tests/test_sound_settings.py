@@ -158,12 +158,12 @@ def test_the_back_end_itself_is_a_setting(settings: Settings, asked: str, name: 
 def heard_with(*stages: Any) -> PipelineTask:
     sound = open_backend()
     task = PipelineTask(Pipeline([MicrophoneInput(sound), *stages]))
-    virtual_loop().call_later(1.0, task.end)
+    task.end()  # right after the start
     return task
 
 
 async def test_the_voice_detector_and_the_preset_come_with_the_back_end(settings: Settings) -> None:
-    settings.file(FILE + "").__class__
+    settings.file(FILE)
     settings.variable("backend", "fake")
     vad = VADProcessor()
     patient = VADProcessor("webrtc-plain", preset="patient")
@@ -224,7 +224,7 @@ async def test_a_wrong_choice_keeps_the_run_from_starting_and_names_its_place(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('mik = "USB"', "unknown setting 'mik'; did you mean 'mic'?"),
+        ('spaeker = "USB"', "unknown setting 'spaeker'; did you mean 'speaker'?"),
         ("mic = 3", "mic: 3 is not text; give a name"),
         ('mic = "3"', "mic: device must be a name, not the number '3'"),
         ('speaker = " "', "speaker: device must be a name, not ' ', which is blank"),

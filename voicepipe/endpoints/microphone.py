@@ -53,7 +53,8 @@ class MicrophoneInput(DeviceStage):
         backend: a back end, or its name.
         device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one frame, in seconds.
-        latency: "low", the default, "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low" (the default), "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04
+            there.
         channel: the channel of the device to use, counted from 1; None: a mix of all channels, or the best
             of them where they should not be mixed.
         gain_db: a gain in decibels, -60 to 60, for all that is heard of it; 0: every sample stays as it is.

@@ -47,7 +47,8 @@ class SpeakerOutput(DeviceStage):
         backend: a back end, or its name.
         device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one block of the device, in seconds.
-        latency: "low", the default, "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low" (the default), "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04
+            there.
         max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.

@@ -71,7 +71,7 @@ def read_sound_settings() -> SoundSettings:
         if text := os.environ.get(variable_of(each.name)):
             found[each.name] = (_value_of(each.name, text), variable_of(each.name))
     ours = {name: found[name] for name in _KINDS if name in found}
-    values: dict[str, Any] = {name: _checked(name, *each) for name, each in ours.items()}
+    values: dict[str, Any] = {name: _check_kind(name, *each) for name, each in ours.items()}
     return SoundSettings(**values, sources={name: place for name, (_, place) in ours.items()})
 
 
@@ -103,7 +103,7 @@ def _value_of(name: str, text: str) -> object:
     return text
 
 
-def _checked(name: str, value: object, place: str) -> object:
+def _check_kind(name: str, value: object, place: str) -> object:
     """Return the value, which has the kind of its setting. Raises: SettingsError."""
     kinds, wanted = _KINDS[name]
     if isinstance(value, str) and name in _NUMBERS:  # the file may have it as text

@@ -8,7 +8,6 @@ Both have the same names. VOICEPIPE_CONFIG names another file.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -76,6 +75,8 @@ def file_values(path: Path, known: Collection[str]) -> dict[str, Any]:
 
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return the end of a complaint: the nearest known name, or all of them."""
+    import difflib  # only after a mistake
+
     near = difflib.get_close_matches(str(name), list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else f"; choose {', '.join(sorted(known))}"
 
