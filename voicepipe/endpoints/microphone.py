@@ -271,6 +271,11 @@ class MicrophoneInput(DeviceStage):
         return self._wish.device if self._device is None else self._device.in_use
 
     @property
+    def is_live(self) -> bool:
+        """True if the device goes on by itself, as a sound card does and a file does not."""
+        return self._live
+
+    @property
     def settings(self) -> SoundSettings:
         """The user's settings, as its back end carries them."""
         return settings_of(self._backend)

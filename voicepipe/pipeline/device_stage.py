@@ -25,6 +25,11 @@ class DeviceStage(FrameProcessor):
     """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
 
     @property
+    def is_live(self) -> bool:
+        """True if the device goes on by itself, as a sound card does and a file does not."""
+        return True
+
+    @property
     def settings(self) -> SoundSettings:
         """The user's settings, as the back end of the stage carries them."""
         return SoundSettings()

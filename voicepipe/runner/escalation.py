@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 
 from voicepipe.log import logger_of
 from voicepipe.run.task import PipelineTask
@@ -16,9 +17,14 @@ _log = logger_of("voicepipe")
 
 
 class Escalation:
-    """Ends the tasks at the first signal, cancels them at the second, ends the process at the third."""
+    """Ends the tasks at the first signal, cancels them at the second, ends the process at the third.
 
-    def __init__(self) -> None:
+    Args:
+        tell: called in the loop at the first signal, to tell the person who sent it.
+    """
+
+    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
+        self._tell = tell
         self._heard: list[signal.Signals] = []
         self._done = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,6 +65,7 @@ class Escalation:
     def _end_tasks(self, number: signal.Signals) -> None:
         _log.info("%s: ending; a second signal cancels", number.name)
         self.ended_by = number
+        self._tell()
         for task in self._tasks:
             task.end(number.name)
 

@@ -45,6 +45,7 @@ from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
 from voicepipe.runner.process_end import end_process
 from voicepipe.runner.signals import SIGNALS, listen, owner_of, signals_without_owner
+from voicepipe.runner.terminal import Terminal
 from voicepipe.text import name_of, quote
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class PipelineRunner:
         blocked_s: how long the event loop may be blocked before a watchdog thread names
             the stage that does it; 0: no watchdog.
         monitor_s: take a census so often, and log what grows; 0: never.
+        quiet: write nothing to the terminal. Otherwise `main()` says there that the program listens and to
+            which devices, that it finishes, and how it went. Where stderr is no terminal, it is quiet anyway.
         beside: what runs beside the tasks, such as `StatusSocket(path)` or `Metrics(port)`. Each is called
             with the tasks before they run, and returns an async context manager that is entered
             meanwhile. A systemd service has its status socket and its heartbeat without this.
@@ -84,6 +87,7 @@ class PipelineRunner:
         handle_signals: bool | None = None,
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
+        quiet: bool = False,
         beside: Sequence[Companion] = (),
     ) -> None:
         if handle_signals is not None and not isinstance(handle_signals, bool):
@@ -91,6 +95,10 @@ class PipelineRunner:
         self._handle_signals = handle_signals
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
+        if not isinstance(quiet, bool):
+            raise TypeError(f"quiet must be True or False, not {quote(quiet)}")
+        self._quiet = quiet
+        self._terminal: Terminal | None = None
         self._beside = tuple(beside)
         for companion in self._beside:
             check_callable("beside", companion)
@@ -129,10 +137,14 @@ class PipelineRunner:
         The process then ends without its `atexit` functions. Ctrl-C is status 130 where
         signals are not handled here.
         """
+        _check(tasks)
+        self._terminal = None if self._quiet else Terminal.of_errors(tasks)
         try:
             status = self.run(*tasks)
         except KeyboardInterrupt:
             status = 128 + signal.SIGINT
+        if self._terminal is not None:
+            self._terminal.tell_end()
         end_process(status)
 
     async def serve(self, *tasks: PipelineTask) -> int:
@@ -195,7 +207,7 @@ class PipelineRunner:
             raise RuntimeError("this runner is running already: make another PipelineRunner")
         self._in_use = True
         self.errors = []
-        signals = Escalation()
+        signals = Escalation() if self._terminal is None else Escalation(self._terminal.tell_finish)
         stop = listen(signals.hear, numbers)
         try:
             yield signals
@@ -216,6 +228,8 @@ class PipelineRunner:
             for companion in (*self._of_a_service(), *self._beside):
                 beside = refuse_coroutine(f"beside ({name_of(companion)})", companion(tasks))
                 await stack.enter_async_context(beside)
+            if self._terminal is not None:
+                await stack.enter_async_context(self._terminal)
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, note))
             if self._monitor_s:
