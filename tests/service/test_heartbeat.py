@@ -133,7 +133,7 @@ async def test_a_stage_that_holds_the_microphone_up_stops_the_pings_until_it_get
     await serve(manager, task, (150.0, task.end))
     pings = manager.times("WATCHDOG")
     last = max(ping for ping in pings if ping < 100.0)
-    assert 25.0 < last < 34.0  # a mailbox is full before the microphone is held up
+    assert 25.0 < last < 34.0
     assert min(ping for ping in pings if ping > last) < 101.0
     assert manager.times("STATUS", lambda text: text.startswith("deaf: held up by Thinks at "))[0] < 10.0
     assert "held up by Thinks" in caplog.text
@@ -170,7 +170,8 @@ async def test_an_answer_of_75_s_stops_no_pings(manager: Manager) -> None:
     await serve(manager, task, (150.0, task.end))
     assert max(gaps(manager.times("WATCHDOG"))) < 6.0
     assert seam(task.report, "SpeakerOutput device").given == 75 * 16_000
-    assert seam(task.report, "MicrophoneInput device").dropped["mic_overflow"] > 30 * 16_000
+    assert task.report is not None
+    assert task.report.dropped == {}, "the microphone does not wait for the answer"
 
 
 async def test_a_task_that_fails_to_start_never_was_ready(manager: Manager) -> None:

@@ -46,7 +46,7 @@ class LiveAudio:
         self._limit_s = MAILBOX_S if owner is None else owner.mailbox_s
         self._watch_s = min(STANDING_S, self._limit_s)
         self._owner = owner
-        """Who is told once that too much waits; None after that."""
+        """The owner, until it was told that too much waits."""
         self._frames, self._seconds = 0, 0.0
         """The waiting live frames at the last count, and their duration."""
         self._head: Frame | None = None
@@ -70,6 +70,12 @@ class LiveAudio:
         """The number of waiting frames that are no live audio."""
         self._count()
         return len(self._data) - self._frames
+
+    @property
+    def is_full(self) -> bool:
+        """True if as much waits as may; the last block may be missing."""
+        self._count()
+        return self._frames > 0 and self._seconds >= 0.9 * self._limit_s
 
     def forget(self) -> None:
         """Count anew the next time, because frames were taken out of the middle."""

@@ -269,6 +269,11 @@ class Mailbox:
         """The number of audio samples that wait here."""
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
+    @property
+    def is_deaf(self) -> bool:
+        """True if as much live audio waits as may, so that the next block costs the oldest."""
+        return self.live is not None and self.live.is_full
+
     # -- room ----------------------------------------------------------------
 
     @property

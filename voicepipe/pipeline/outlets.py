@@ -15,7 +15,7 @@ from voicepipe.report import DropReason
 __all__ = ["Current", "Held", "Sealed"]
 
 _USER_SPEECH = (InputAudioFrame, UtteranceFrame, TranscriptionFrame)
-"""What the user said. No interruption drops it."""
+"""The user's speech. No interruption drops it."""
 
 
 class OutletSeat(Protocol):

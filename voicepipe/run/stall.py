@@ -31,12 +31,14 @@ class Holder(NamedTuple):
     """The line of code at which its task stands."""
     may_take_s: float = 0.0
     """The time that the stage says it may take; 0: it says nothing."""
+    deaf: bool = False
+    """True if its mailbox holds all the live audio that it may, so that the next block costs the oldest."""
 
 
 def holders(seats: Sequence[TaskSeat]) -> list[Holder]:
     """Return the stages that may be holding up others at this moment."""
     return [
-        Holder(seat.label, _mark(seat), where(seat.work.task), _limit_s(seat, 0.0))
+        Holder(seat.label, _mark(seat), where(seat.work.task), _limit_s(seat, 0.0), seat.box.is_deaf)
         for seat in seats
         if _holds(seat)
     ]

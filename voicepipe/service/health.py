@@ -185,10 +185,12 @@ class _Intake:
         return still_s + passed_s if before is not None and before.mark == holder.mark else 0.0
 
     def held_up(self, limit_s: float) -> str:
-        """Return the stage that has held the microphone up for so long, or "".
+        """Return the stage that has held the microphone up for so long, or has let its audio be lost; or "".
 
         Where there is none and yet nothing moves, all stages wait for each other.
         """
+        if deaf := self._standing(limit_s, deaf=True):
+            return deaf
         if max(self._untaken_s.values(), default=0.0) < limit_s:
             return ""
         return self._standing(limit_s) or ("" if self._still else "nobody in particular")
@@ -202,11 +204,11 @@ class _Intake:
         """Return the stage that made no progress for a minute, in the way of others or not; or ""."""
         return self._standing(LONG_S, patient=True)
 
-    def _standing(self, limit_s: float, *, patient: bool = False) -> str:
+    def _standing(self, limit_s: float, *, patient: bool = False, deaf: bool = False) -> str:
         stuck = [
             holder
             for holder, still_s in self._still.values()
-            if still_s >= max(limit_s, holder.may_take_s if patient else 0.0)
+            if still_s >= max(limit_s, holder.may_take_s if patient else 0.0) and (holder.deaf or not deaf)
         ]
         return " and ".join(f"{holder.stage} at {holder.where}" for holder in stuck)
 
