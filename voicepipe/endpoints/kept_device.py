@@ -21,7 +21,7 @@ from voicepipe.devices.port import Backend, StreamInfo, StreamRequest
 from voicepipe.endpoints.device_log import DeviceLog, OnLoss
 from voicepipe.endpoints.lost_streams import LostStreams
 from voicepipe.endpoints.open_stream import S, open_checked
-from voicepipe.endpoints.replacement import Finish, Replacement
+from voicepipe.endpoints.replacement import Finish, Replacements
 from voicepipe.endpoints.search import ABSENT, Search
 from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
 from voicepipe.frames import (
@@ -117,10 +117,7 @@ class KeptDevice(Generic[S]):
         self._failure: DeviceError | None = None
         """The error of a reopening that failed, if the policy is "fail"."""
         self._looking: asyncio.Task[None] | None = None
-        self._reopening: asyncio.Task[None] | None = None
-        self._changing: asyncio.Task[None] | None = None
-        self._wanted: tuple[str, Finish[S]] | None = None
-        """The device that was asked for in place of the present one."""
+        self._replacements = Replacements[S](self, self._lost_streams.do)
         self._telling: asyncio.Task[None] | None = None
 
     # -- opening -------------------------------------------------------------------
@@ -157,8 +154,7 @@ class KeptDevice(Generic[S]):
         self._search.note(error)
         self._log.log_absent(error, now)
         await self._search.pause()
-        if self._wanted is not None:
-            (self.device, _), self._wanted = self._wanted, None
+        self.device = self._replacements.take_name() or self.device
 
     @property
     def waits_for(self) -> str:
@@ -178,8 +174,7 @@ class KeptDevice(Generic[S]):
         """
         self.check()
         self._running = True
-        if self._wanted is not None:
-            self.change(*self._wanted)
+        self._replacements.begin()
 
     # -- while it runs -------------------------------------------------------------
 
@@ -277,10 +272,9 @@ class KeptDevice(Generic[S]):
     def stop(self) -> None:
         """Stop the search for the device, because the run ends."""
         self._ending = True
-        changing = None if self.stream is None else self._changing  # without a stream, one is on its way
-        for task in (self._looking, self._reopening, changing):
-            if task is not None:
-                task.cancel()
+        self._replacements.stop()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def wait_until_told(self) -> None:
         """Wait until the run was told of the last loss."""
@@ -324,6 +318,12 @@ class KeptDevice(Generic[S]):
         self._remind(error, self._lost_at)
         self._look(self._lost_at)
 
+    def _look(self, since_s: float) -> None:
+        """Begin the search for the device, unless it is on."""
+        searches = self._looking is not None and not self._looking.done()
+        if self._on_loss == "wait" and not self._ending and not searches:
+            self._looking = self._lost_streams.do(self._look_for_it(since_s), "search")
+
     async def _tell(self, error: DeviceError) -> None:
         device = self._log.device
         await self._push(DeviceLostFrame(device, self._kind, printable(error)))
@@ -350,14 +350,7 @@ class KeptDevice(Generic[S]):
         stream = self.stream
         if stream is None or stream.error is not None or self._ending or not self._running:
             return False
-        if self._is_busy(self._reopening) or self._is_busy(self._changing):
-            return False
-        self._reopening = self._lost_streams.do(Replacement(self, finish).reopen(stream), "reopening")
-        return True
-
-    @staticmethod
-    def _is_busy(task: asyncio.Task[None] | None) -> bool:
-        return task is not None and not task.done()
+        return self._replacements.reopen(stream, finish)
 
     def change(self, device: str, finish: Finish[S]) -> bool:
         """Use another device; return False if that is not possible now, because the run ends or has ended.
@@ -367,36 +360,10 @@ class KeptDevice(Generic[S]):
         """
         if self._ending:
             return False
-        self._wanted = (device, finish)
-        if self._running and not self._is_busy(self._changing):
-            self._changing = self._lost_streams.do(self._change(), "change of the device")
+        self._replacements.ask(device, finish)
+        if self._running:
+            self._replacements.begin()
         return True
-
-    async def _change(self) -> None:
-        while self._wanted is not None and not self._ending:
-            (device, finish), self._wanted = self._wanted, None
-            await self._pause_search()
-            try:
-                await Replacement(self, finish).change(device)
-            finally:
-                self._search_again()
-
-    async def _pause_search(self) -> None:
-        """Wait until no other task opens the device."""
-        if self._looking is not None:
-            self._looking.cancel()
-        others = [task for task in (self._looking, self._reopening) if task is not None]
-        if others:
-            await asyncio.wait(others)
-
-    def _search_again(self) -> None:
-        """Go on with the search, if there is still no device."""
-        if self.stream is None and self._lost_at is not None:
-            self._look(self._lost_at)
-
-    def _look(self, since_s: float) -> None:
-        if self._on_loss == "wait" and not self._ending and not self._is_busy(self._looking):
-            self._looking = self._lost_streams.do(self._look_for_it(since_s), "search")
 
     @property
     def in_use(self) -> str:
@@ -405,10 +372,20 @@ class KeptDevice(Generic[S]):
 
     async def until_changed(self) -> None:
         """Wait until no change of the device is under way."""
-        if self._changing is not None:
-            await asyncio.wait([self._changing])
+        await self._replacements.until_changed()
 
     # -- calls from the replacement ---------------------------------------------------
+
+    async def pause_search(self) -> None:
+        """Stop the search for a lost device for a while."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    def search_again(self) -> None:
+        """Go on with the search, if there is still no device."""
+        if self.stream is None and self._lost_at is not None:
+            self._look(self._lost_at)
 
     async def open_named(self, device: str) -> S:
         """Open a stream of that device. Raises: as `open_checked`."""

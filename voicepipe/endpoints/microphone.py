@@ -95,13 +95,10 @@ class MicrophoneInput(DeviceStage):
         asked = settings_of(self._backend)
         mute = asked.mute if mute is None else mute
         self._mutes = self._backend.shares_air if mute is None else mute
-        self._wish = StreamRequest(
-            AudioFormat(),
-            asked.mic or "" if device == "" else device,
-            block_s,
-            first_of(latency, asked.latency, "low"),
-            first_of(channel, asked.mic_channel, None),
-        )
+        device = asked.mic or "" if device == "" else device
+        latency_s: str | float = first_of(latency, asked.latency, "low")
+        channel = asked.mic_channel if channel is None else channel
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s, channel)
         self._muted = False
         self.gain_db = first_of(gain_db, asked.gain_db, 0.0)
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, Protocol
 
 from voicepipe.endpoints.open_stream import S
 from voicepipe.errors import DeviceBusyError, DeviceError
 
-__all__ = ["CLOSE_S", "FINISH_S", "Finish", "Owner", "Replacement"]
+__all__ = ["Finish", "Owner", "Replacements"]
 
 FINISH_S = 1.0
 """The limit for the last audio of a stream that is replaced."""
@@ -31,6 +31,14 @@ class Owner(Protocol[S]):
 
     stream: S | None
     device: str
+
+    async def pause_search(self) -> None:
+        """Stop the search for a lost device for a while."""
+        ...
+
+    def search_again(self) -> None:
+        """Go on with the search, if there is still no device."""
+        ...
 
     async def open_named(self, device: str) -> S:
         """Open a stream of that device. Raises: DeviceError."""
@@ -57,8 +65,76 @@ class Owner(Protocol[S]):
         ...
 
 
+class Replacements(Generic[S]):
+    """The replacements of the streams of one owner, one after another. In the loop's thread.
+
+    Args:
+        owner: the owner of the streams.
+        do: starts a task, under a name.
+    """
+
+    def __init__(
+        self, owner: Owner[S], do: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+    ) -> None:
+        self._owner = owner
+        self._do = do
+        self._wanted: tuple[str, Finish[S]] | None = None
+        """The device that was asked for in place of the present one."""
+        self._reopening: asyncio.Task[None] | None = None
+        self._changing: asyncio.Task[None] | None = None
+
+    def reopen(self, stream: S, finish: Finish[S]) -> bool:
+        """Begin to open the same device again; return False while another replacement is under way."""
+        if _is_on(self._reopening) or _is_on(self._changing):
+            return False
+        self._reopening = self._do(Replacement(self._owner, finish).reopen(stream), "reopening")
+        return True
+
+    def ask(self, device: str, finish: Finish[S]) -> None:
+        """Ask for another device. The last one that was asked for counts."""
+        self._wanted = (device, finish)
+
+    def take_name(self) -> str:
+        """Return the name that was asked for, and forget it; empty: none was."""
+        wanted, self._wanted = self._wanted, None
+        return "" if wanted is None else wanted[0]
+
+    def begin(self) -> None:
+        """Begin with the change that was asked for."""
+        if self._wanted is not None and not _is_on(self._changing):
+            self._changing = self._do(self._change(), "change of the device")
+
+    async def _change(self) -> None:
+        while self._wanted is not None:
+            (device, finish), self._wanted = self._wanted, None
+            if self._reopening is not None:
+                await asyncio.wait([self._reopening])
+            await self._owner.pause_search()
+            try:
+                await Replacement(self._owner, finish).change(device)
+            finally:
+                self._owner.search_again()
+
+    def stop(self) -> None:
+        """Begin no other replacement, and cut short the present one, unless it has closed the old stream."""
+        self._wanted = None
+        changing = None if self._owner.stream is None else self._changing
+        for task in (self._reopening, changing):
+            if task is not None:
+                task.cancel()
+
+    async def until_changed(self) -> None:
+        """Wait until no change of the device is under way."""
+        if self._changing is not None:
+            await asyncio.wait([self._changing])
+
+
+def _is_on(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done()
+
+
 class Replacement(Generic[S]):
-    """The replacement of a stream. One at a time; in the loop's thread."""
+    """The replacement of one stream."""
 
     def __init__(self, owner: Owner[S], finish: Finish[S]) -> None:
         self._owner = owner

@@ -85,7 +85,8 @@ class SpeakerOutput(DeviceStage):
         self._backend = backend_of(backend)
         asked = settings_of(self._backend)
         device = asked.speaker or "" if device == "" else device
-        self._wish = StreamRequest(AudioFormat(), device, block_s, first_of(latency, asked.latency, "low"))
+        latency_s: str | float = first_of(latency, asked.latency, "low")
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
         # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
