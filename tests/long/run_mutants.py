@@ -291,7 +291,6 @@ RUN_MUTANTS = (
         "late_s = self.loop.time() + course.limits.drain_s",
         "late_s = float('inf')",
         f"{DRAIN}::test_an_end_that_takes_longer_than_its_limit_is_cancelled",
-        unseen="nobody in a scenario drains for so long",
     ),
     Mutant(
         "an end has the limit of a stage that stands still",
@@ -306,7 +305,6 @@ RUN_MUTANTS = (
         "self.late = True",
         "pass",
         f"{DRAIN}::test_an_end_that_takes_longer_than_its_limit_is_cancelled",
-        unseen="nobody in a scenario drains for so long",
     ),
     Mutant(
         "a late end is a success",
