@@ -296,6 +296,8 @@ class RunReport:
     """The last 1,000 turns of the conversation that the program answered."""
     turn_counts: TurnCounts = field(default_factory=TurnCounts)
     """The counts of all its turns."""
+    ended_late: bool = False
+    """True if the end took longer than the limit `drain_s`, and the run was cancelled for that."""
 
     @property
     def dropped(self) -> dict[str, int]:
