@@ -35,6 +35,7 @@ from long.planting import NotThereError, plant
 from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
+from long.speaker_mutants import SPEAKER_MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED_BY_TIMEOUT_S = 60
@@ -49,6 +50,7 @@ MUTANTS = (
     *DEVICE_MUTANTS,
     *FILE_MUTANTS,
     *TALK_MUTANTS,
+    *SPEAKER_MUTANTS,
 )
 
 
