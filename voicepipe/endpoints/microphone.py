@@ -96,6 +96,7 @@ class MicrophoneInput(DeviceStage):
         self._mutes = self._backend.shares_air if mute is None else mute
         device = asked.mic or "" if device == "" else device
         latency = asked.latency if latency is None else latency
+        latency = "low" if latency is None else latency
         channel = asked.mic_channel if channel is None else channel
         self._wish = StreamRequest(
             AudioFormat(), device, block_s, "low" if latency is None else latency, channel
