@@ -15,7 +15,7 @@ from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
-from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.frames import EndFrame, Frame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
@@ -73,6 +73,7 @@ class MicrophoneInput(DeviceStage):
     """
 
     kind: ClassVar[DeviceKind | None] = "microphone"
+    makes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
 
     def __init__(
         self,
@@ -98,9 +99,7 @@ class MicrophoneInput(DeviceStage):
         latency = asked.latency if latency is None else latency
         latency = "low" if latency is None else latency
         channel = asked.mic_channel if channel is None else channel
-        self._wish = StreamRequest(
-            AudioFormat(), device, block_s, "low" if latency is None else latency, channel
-        )
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
         self._muted = False
         self.gain_db = (asked.gain_db or 0.0) if gain_db is None else gain_db
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
