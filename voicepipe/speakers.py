@@ -80,15 +80,19 @@ class Speakers:
         """Note that the speaker's voice has ended; it may still sound."""
         self._speaking.discard(speaker)
 
+    def hush(self, speaker: object, at_s: float) -> None:
+        """Note that the speaker sounds until `at_s`, and that its speech goes on later."""
+        began_s = self._sounding.pop(speaker, None)
+        if began_s is not None:
+            self._over.append((began_s, at_s))
+
     def end(self, speaker: object, at_s: float) -> None:
         """Note that the speaker sounds until `at_s`, which may lie a little in the future.
 
         Ignored if the speaker has not begun.
         """
         self._speaking.discard(speaker)
-        began_s = self._sounding.pop(speaker, None)
-        if began_s is not None:
-            self._over.append((began_s, at_s))
+        self.hush(speaker, at_s)
 
     def has_sound(self, from_s: float, to_s: float) -> bool:
         """Return True if any speaker sounded at any time between `from_s` and `to_s`."""

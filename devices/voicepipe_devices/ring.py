@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block
@@ -147,9 +147,25 @@ class QueuedSound(Protocol):
         """Fade out, and forget the rest."""
         ...
 
+    def rewrite(self, position: int, data: bytes | memoryview) -> bool:
+        """Replace what waits from there on; return False while a flush waits."""
+        ...
+
     def notify_at(self, queued: int) -> None:
         """Call once, when so few wait, or fewer."""
         ...
+
+
+class Rewrite(NamedTuple):
+    """A replacement of what waits. It takes effect in the device's next request for a block."""
+
+    position: int
+    """The position, among the samples handed to the device, at which `data` begins."""
+    data: memoryview
+    came: int
+    """The samples that writes had brought before it: those that it may replace."""
+    overrun: int
+    """The value of the ring's `overrun` that its writer knew."""
 
 
 class PlaybackRing:
@@ -160,7 +176,10 @@ class PlaybackRing:
         self._notify = notify
         self._notify_at = -1
         self._chunks: deque[memoryview] = deque()
-        self._rest: memoryview | None = None
+        self._front: deque[memoryview] = deque()
+        """Chunks that go before `_chunks`: begun, or put back by a rewrite. The callback's."""
+        self._off = 0
+        """Samples that the callback has taken off `_chunks`."""
         self._head = 0
         """The sample of those written at which the queue begins; behind what was played and dropped where
         a flush has taken what is not off the queue yet, or has not come in. The callback's."""
@@ -169,8 +188,13 @@ class PlaybackRing:
         self._flushes_asked = 0
         self.flushes_done = 0
         """Flushes that have taken effect. The callback's."""
-        self.written = 0
-        """Samples that came in. The loop's."""
+        self._rewrites: deque[Rewrite] = deque()
+        self._came = 0
+        """Samples that writes brought. The loop's."""
+        self._written = 0
+        """Samples that came in, and what rewrites have made of them. The loop's."""
+        self.overrun = 0
+        """Samples that the device had taken beyond the end of rewrites that came too late. The callback's."""
         self.played = 0
         """Samples handed to the device. The callback's."""
         self.dropped = 0
@@ -182,8 +206,14 @@ class PlaybackRing:
         """Queue whole samples."""
         view = memoryview(data).cast("B")
         if view.nbytes:
-            self.written += view.nbytes // self.format.sample_bytes
+            self._written += view.nbytes // self.format.sample_bytes
+            self._came += view.nbytes // self.format.sample_bytes
             self._chunks.append(view)
+
+    @property
+    def written(self) -> int:
+        """Samples that came in, and what rewrites have made of them."""
+        return self._written + self.overrun
 
     def flush(self, until: int | None = None) -> None:
         """Fade out within the next block and forget the rest of what was written until now.
@@ -193,6 +223,34 @@ class PlaybackRing:
         """
         self._flushes_asked += 1
         self._flushes.append(self.written if until is None else until)
+
+    def rewrite(
+        self,
+        position: int,
+        data: bytes | memoryview,
+        *,
+        came: int | None = None,
+        overrun: int | None = None,
+    ) -> bool:
+        """Replace what waits from `position` on by `data`; return False while a flush waits.
+
+        Args:
+            position: a position among the samples handed to the device. What the device has taken of
+                `data` by then is left out.
+            data: whole samples, shorter or longer than what they replace.
+            came: the samples that writes brought before it, where some of them are still to come in.
+            overrun: the `overrun` that the writer knows, where that is elsewhere.
+        """
+        if self.flushing:
+            return False
+        view = memoryview(data).cast("B")
+        if came is None:  # else some may still be to come in, and the writer has looked at its own end
+            came, position = self._came, min(position, self.written - self.dropped)
+        overrun = self.overrun if overrun is None else overrun
+        self._rewrites.append(Rewrite(position, view, came, overrun))
+        end = position + view.nbytes // self.format.sample_bytes
+        self._written = end + self.dropped - overrun + self._came - came
+        return True
 
     def notify_at(self, queued: int) -> None:
         """Call `notify` once, when so few samples wait, or fewer."""
@@ -215,8 +273,9 @@ class PlaybackRing:
         """Forget everything. Only when no callback can come any more. Returns the samples dropped."""
         before = self.dropped
         self._chunks.clear()
-        self._rest = None
+        self._front.clear()
         self._flushes.clear()
+        self._rewrites.clear()
         self.dropped = self.written - self.played
         self._head = self.written
         self.flushes_done = self._flushes_asked
@@ -227,7 +286,10 @@ class PlaybackRing:
     def pull(self, samples: int) -> bytes:
         """Return the next samples for the device, zeros behind them where there are too few."""
         size = self.format.sample_bytes
-        parts: list[bytes | memoryview] = [self._fade(samples)] if self._flushes else []
+        while self._rewrites and self._replace(self._rewrites[0]):
+            self._rewrites.popleft()
+        fades = self._flushes and not self._rewrites
+        parts: list[bytes | memoryview] = [self._fade(samples)] if fades else []
         wanted = samples * size - sum(len(part) for part in parts)
         parts += self._next(wanted)
         data = b"".join(parts)[: samples * size]
@@ -244,7 +306,8 @@ class PlaybackRing:
             if chunk is None:
                 break
             part = chunk[:wanted]
-            self._rest = chunk[wanted:] if chunk.nbytes > wanted else None
+            if chunk.nbytes > wanted:
+                self._front.appendleft(chunk[wanted:])
             wanted -= part.nbytes
             self.played += part.nbytes // self.format.sample_bytes
             self._head += part.nbytes // self.format.sample_bytes
@@ -264,10 +327,33 @@ class PlaybackRing:
         return None
 
     def _oldest(self) -> memoryview | None:
-        rest, self._rest = self._rest, None
-        if rest is not None:
-            return rest
-        return self._chunks.popleft() if self._chunks else None
+        if self._front:
+            return self._front.popleft()
+        if not self._chunks:
+            return None
+        chunk = self._chunks.popleft()
+        self._off += chunk.nbytes // self.format.sample_bytes
+        return chunk
+
+    def _replace(self, rewrite: Rewrite) -> bool:
+        """Carry out a rewrite; return False if something that it keeps or replaces is still to come in."""
+        size = self.format.sample_bytes
+        waiting: list[memoryview] = []
+        while (chunk := self._oldest()) is not None:
+            waiting.append(chunk)
+        if self._off < rewrite.came:
+            self._front.extend(waiting)
+            return False
+        audio = memoryview(b"".join(waiting))
+        later = audio.nbytes - (self._off - rewrite.came) * size
+        gone = (self.played + self.dropped - self._head) * size
+        late = max(0, self.played - rewrite.position)
+        kept = audio[gone : min(later, gone + max(0, rewrite.position - self.played) * size)]
+        parts = (kept, rewrite.data[late * size :], audio[later:])
+        self._front.extend(part for part in parts if part.nbytes)
+        self._head = self.played + self.dropped
+        self.overrun = rewrite.overrun + max(0, late - rewrite.data.nbytes // size)
+        return True
 
     def _fade(self, most: int) -> bytes:
         """Fade the next 5 ms, or `most` samples, to nothing; the rest up to the flush is dropped."""
@@ -279,7 +365,9 @@ class PlaybackRing:
             until = max(until, self._flushes.popleft())
             done += 1
         self.dropped += max(0, until - self.played - self.dropped)
-        self._rest = self._take()  # let go of what was dropped
+        rest = self._take()  # let go of what was dropped
+        if rest is not None:
+            self._front.appendleft(rest)
         self.flushes_done += done
         self._notify()
         return faded

@@ -301,6 +301,13 @@ class RenderStream(_Stream):
         """Fade out, and forget the rest."""
         self.ring.flush()
 
+    reach = 0
+    """The samples that the device may take before a rewrite arrives: none, but for a callback just now."""
+
+    def rewrite(self, position: int, data: bytes | memoryview) -> bool:
+        """Replace what waits from there on; return False while a flush waits."""
+        return self.ring.rewrite(position, data)
+
     async def drain(self) -> None:
         """Return when everything written has been heard. Raises: DeviceError."""
         while self.ring.queued:

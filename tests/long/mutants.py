@@ -34,6 +34,7 @@ from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
 from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
+from long.speaker_mutants import SPEAKER_MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED_BY_TIMEOUT_S = 60
@@ -47,6 +48,7 @@ MUTANTS = (
     *HEARING_MUTANTS,
     *DEVICE_MUTANTS,
     *FILE_MUTANTS,
+    *SPEAKER_MUTANTS,
 )
 
 

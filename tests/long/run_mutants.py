@@ -650,8 +650,8 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a flush is forgotten",
-        "Playback.interrupt",
-        "self._stream is not None",
+        "DeviceQueue._flush",
+        "self.stream is not None",
         "False",
     ),
     Mutant(
@@ -681,7 +681,7 @@ RUN_MUTANTS = (
     Mutant(
         "what a steady speaker leaves out is not counted",
         "Playback.take",
-        "self._dropped[DropReason.LATE] += frame.num_samples",
+        "source.refuse(frame.num_samples, DropReason.LATE)",
         "pass",
         "tests/drift/test_lateness.py",
         unseen="its speakers are not steady",

@@ -152,6 +152,27 @@ class OutputStream(Stream, Protocol):
         """
         ...
 
+    @property
+    def reach(self) -> int:
+        """The samples that the device may take before a rewrite arrives there; 0, as by default: none."""
+        return 0
+
+    def rewrite(self, position: int, data: bytes | memoryview) -> bool:
+        """Replace what waits from `position` on by `data`, which may be shorter or longer.
+
+        Takes effect when the device asks for its next block. What it has taken of `data` by then is left
+        out, so that positions stay true. `written` becomes what is to be heard in all. Later writes follow
+        behind `data`.
+
+        Args:
+            position: a position among the samples handed to the device, as `position` counts them.
+            data: whole samples.
+
+        Returns:
+            False where nothing was changed: the stream cannot do it, as by default, or a flush waits.
+        """
+        return False
+
     async def drain(self) -> None:
         """Return when everything written has been heard.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from voicepipe.endpoints.playback import Playback
-from voicepipe.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
+from voicepipe.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, FactFrame
 from voicepipe.speakers import Speakers
 
-__all__ = ["BotSpeech"]
+__all__ = ["BackgroundSound", "BotSpeech"]
 
 PAUSE_S = 0.3
 """The silence in seconds that ends the program's speech. A shorter one is a gap between two frames."""
@@ -25,7 +25,7 @@ class BotSpeech:
     Args:
         playback: the playback of the speaker.
         speakers: the record of the times at which speakers sound.
-        tell: sends a frame in both directions.
+        tell: sends a fact in both directions.
         wake: wakes the owner when a pause may be over.
     """
 
@@ -34,7 +34,7 @@ class BotSpeech:
         playback: Playback,
         speakers: Speakers,
         *,
-        tell: Callable[[Frame], Awaitable[None]],
+        tell: Callable[[FactFrame], None],
         wake: Callable[[], None],
     ) -> None:
         self._playback = playback
@@ -44,68 +44,108 @@ class BotSpeech:
         self._clock = asyncio.get_running_loop().time
         self.is_on = False
         """True while the program speaks."""
-        self.cut = False
+        self._cut = False
         """True after an interruption, until a frame has told how much was played."""
+        self._began = 0
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def begin(self) -> None:
-        """Send `BotStartedSpeakingFrame`, if speech has not begun yet."""
-        if self._playback.pending and not self.is_on:
-            self.is_on = True
-            self._speakers.begin(self, self._clock())
-            await self._tell(BotStartedSpeakingFrame(self._playback.next_position))
-
     def note_audio(self) -> None:
-        """Note that the device got audio. The pause then begins anew."""
+        """Tell the start of the speech, if audio of the voice was written and it has not begun yet."""
+        position = self._playback.voice.first
+        if position is None:
+            return
         self._quiet_since = None
+        self._speakers.begin(self, self._clock())
+        if not self.is_on:
+            self.is_on = True
+            self._began = position
+            self._tell(BotStartedSpeakingFrame(position))
 
-    async def pause(self) -> bool:
-        """End the speech if no audio has waited for the length of a pause; return True if it ended."""
-        now = self._clock()
+    def cut(self) -> None:
+        """End the speech as soon as the device has dropped what waited: its position is exact then."""
+        self._cut = self.is_on
+
+    def update(self) -> None:
+        """Tell the end of the speech, if it was cut, or if no audio came for the length of a pause."""
+        playback = self._playback
+        if self._cut and not playback.queue.is_flushing and not playback.voice.is_fading:
+            self.end(interrupted=True)
+        if not self.is_on or playback.voice.is_with_device:
+            return
+        if playback.has_finished:
+            self.end(interrupted=True)
+        elif playback.is_speaking:
+            self._hush()
+        else:
+            self._pause()
+
+    def _hush(self) -> None:
+        """Note that nothing sounds during a hold, although the speech goes on."""
+        self._speakers.hush(self, self._last_s() + self._playback.latency_s + ROOM_S)
+
+    def _pause(self) -> None:
         if self._quiet_since is None:
-            self._quiet_since = now
+            self._quiet_since = self._clock()
         over_s = self._quiet_since + self._playback.latency_s + PAUSE_S
-        if now >= over_s:
-            await self.end()
-            return True
-        if self._timer is None:
+        if self._clock() >= over_s:
+            self.end()
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_at(over_s, self._look_again)
-        return False
 
     def _look_again(self) -> None:
         self._timer = None
         self._wake()
 
-    async def end(self, *, interrupted: bool = False) -> None:
-        """Send `BotStoppedSpeakingFrame`, if speech has begun."""
+    def end(self, *, interrupted: bool = False, silent_s: float = 0.0) -> None:
+        """Tell the end of the speech, if it has begun, and of its sentences.
+
+        Args:
+            interrupted: it was cut short.
+            silent_s: the device got its last sample so many seconds ago at the latest.
+        """
+        interrupted = interrupted or self._cut
+        self._cut = False
+        sentences = self._playback.sentences
+        if interrupted:
+            sentences.cut()
+        sentences.close()
+        sentences.update()
+        text = sentences.take_heard()
+        self._playback.end_finishing()
         if self.is_on:
             self.is_on = False
-            self._leave_room()
-            await self._tell(BotStoppedSpeakingFrame(self._playback.position, interrupted))
+            self._speakers.end(self, self._last_s(silent_s) + self._playback.latency_s + ROOM_S)
+            position = max(self._began, self._playback.voice.sounded_to)
+            self._tell(BotStoppedSpeakingFrame(position, interrupted, self._began, text))
 
-    async def end_if_cut(self) -> None:
-        """End the speech after an interruption, as soon as the device has dropped the waiting audio.
-
-        No audio is written before that, so the position in the frame is exact. Raises: DeviceError.
-        """
-        if self.cut:
-            await self._playback.settle()
-            self.cut = False
-            await self.end(interrupted=True)
-
-    def lose(self, silent_s: float) -> None:
-        """Treat the loss of the device as an interruption; it has been silent for `silent_s` seconds."""
-        self.cut = self.is_on
-        self._leave_room(silent_s)
-
-    def _leave_room(self, silent_s: float = 0.0) -> None:
-        """Note the end of sound. The device got its last sample `silent_s` seconds ago at the latest."""
+    def _last_s(self, silent_s: float = 0.0) -> float:
         quiet_s = self._quiet_since
-        last_s = self._clock() - silent_s if quiet_s is None else quiet_s
-        self._speakers.end(self, last_s + self._playback.latency_s + ROOM_S)
+        return self._clock() - silent_s if quiet_s is None else quiet_s
 
     def close(self) -> None:
         """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
+
+
+class BackgroundSound:
+    """All that sounds beside the voice, for the record of the speakers. In the loop's thread."""
+
+    def __init__(self, playback: Playback, speakers: Speakers) -> None:
+        self._playback = playback
+        self._speakers = speakers
+        self._clock = asyncio.get_running_loop().time
+        self.is_on = False
+        """True while there is any."""
+
+    def update(self, silent_s: float = 0.0) -> None:
+        """Note that it begins or ends; the device got no sample for `silent_s` seconds at least."""
+        if not self._playback.has_sounds:
+            return
+        sounds = any(source.is_with_device for source in self._playback.sounds)
+        if sounds and not self.is_on:
+            self._speakers.begin(self, self._clock(), speech=False)
+        elif self.is_on and not sounds:
+            self._speakers.end(self, self._clock() - silent_s + self._playback.latency_s + ROOM_S)
+        self.is_on = sounds

@@ -3,84 +3,146 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import OutputStream
 from voicepipe.drift.drift import DriftCompensator
-from voicepipe.drift.lateness import LIVE_S, Lateness
+from voicepipe.endpoints.device_queue import DeviceQueue
+from voicepipe.endpoints.intake import Intake
 from voicepipe.endpoints.kept_device import KeptDevice
-from voicepipe.frames import OutputAudioFrame
+from voicepipe.endpoints.sentences import Sentence, Sentences
+from voicepipe.endpoints.source import Source
+from voicepipe.endpoints.steady_voice import SteadyVoice
+from voicepipe.frames import BackgroundAudioFrame, Frame, OutputAudioFrame, SpokenFrame
 from voicepipe.report import DropReason, SeamReport
 
-__all__ = ["Playback"]
+__all__ = ["BACKGROUND_S", "RUN_GAP_S", "Playback"]
+
+BACKGROUND_S = 1.0
+"""The longest queue of a background sound. Whoever makes music without an end is held by it."""
+MOST_SOUNDS = 32
+"""The names of sounds that have a ledger of their own. Others share the last one's."""
+RUN_GAP_S = 0.03
+"""A run of frames of another format is over if no frame comes for so long, and the device needs its end."""
 
 
 class Playback:
-    """The present stream, the audio that waits for it, and the ledger over all streams."""
+    """The sources of a speaker, the queue of its device, and the ledgers over all streams.
+
+    Args:
+        device: the owner of the streams.
+        stream: the first stream.
+        sentences: the sentences of the voice.
+        most_s: the longest queue of a source, in seconds.
+        drift: the compensator of steady playback.
+    """
 
     def __init__(
-        self, device: KeptDevice[OutputStream], stream: OutputStream, drift: DriftCompensator | None = None
+        self,
+        device: KeptDevice[OutputStream],
+        stream: OutputStream,
+        sentences: Sentences,
+        most_s: float,
+        drift: DriftCompensator | None = None,
     ) -> None:
         self.device = device
-        self._stream: OutputStream | None = stream
-        """The present stream; None while the device is lost."""
         self.format: AudioFormat = stream.info.format
+        self._note(stream)
+        self.sentences = sentences
+        self.voice = Source("", self.format.sample_bytes)
+        self._sources = [self.voice]
+        self._intakes = {self.voice: Intake(self.format)}
+        self._most = self.format.samples(most_s)
+        # A stage that holds the GIL must not make sound stutter, and a queue is filled again at its half.
+        self.queue = DeviceQueue(stream, self._sources, min(most_s, max(1.0, 2 * self.block_s)))
+        self._drift = drift
+        self._steady = None if drift is None else SteadyVoice(self.format, drift)
+        self.closed = False
+        """True after the close. Audio that still waits will not be played."""
+        self._cancelled = False
+        self._converts = False
+        """True once a frame had another format."""
+        self._finishes: Sentence | None = None
+        """The sentence behind which the voice is cut."""
+
+    def _note(self, stream: OutputStream) -> None:
         self.latency_s = stream.info.latency_s
         """The output latency of the present device, or of the last one, in seconds."""
         self.sounded_s = stream.info.sounded_s
         self.block_s = self.format.seconds(stream.info.block)
-        self._drift = drift
-        self._lateness = Lateness()
-        self.pending = memoryview(b"")
-        """The audio that was taken but not written yet."""
-        self.closed = False
-        """True after the close. Audio that still waits will not be played."""
-        self._taken = 0
-        self._given = 0
-        """The samples that earlier streams handed to their device."""
-        self._written = 0
-        """The samples written to the present stream."""
-        self._cancelled = False
-        self._dropped: Counter[str] = Counter()
-        """Dropped samples by reason: never written, held by lost streams, or taken by booked flushes."""
-        self._booked = 0
-        """The samples taken by flushes of the present stream that are already in `_dropped`."""
+
+    # -- the state -----------------------------------------------------------------
 
     @property
     def position(self) -> int:
         """The number of samples handed to a device so far, over all streams."""
-        return self._given + (0 if self._stream is None else self._stream.position)
-
-    @property
-    def next_position(self) -> int:
-        """The position of the next sample to write. Exact while no flush waits for the device."""
-        return self._given + self._written - (0 if self._stream is None else self._stream.dropped)
+        return self.queue.position
 
     @property
     def queued(self) -> int:
         """The number of samples that wait for the device."""
-        return 0 if self._stream is None else self._stream.queued
+        return self.queue.queued
 
     @property
-    def flushing(self) -> bool:
-        """True while a flush waits for the device."""
-        return self._stream is not None and self._stream.flushing
+    def sounds(self) -> list[Source]:
+        """The background sounds that there have been."""
+        return self._sources[1:]
 
-    def take(self, frame: OutputAudioFrame, now_s: float) -> None:
-        """Take the audio to play next. Only while no audio is pending."""
-        self._taken += frame.num_samples
-        if self._drift is None or self._stream is None:
-            self.pending = memoryview(frame.data)
-            return
-        fill_s = self.format.seconds(self.queued)
-        since_s = self._since_s(now_s)
-        excess_s = self._drift.excess_s(fill_s, since_s)
-        if self._lateness.is_late(now_s, frame.captured_s, frame.duration_s, excess_s):
-            self._dropped[DropReason.LATE] += frame.num_samples
-            self._drift.skip()
-            return
-        live = frame.captured_s is not None and now_s - frame.captured_s < LIVE_S
-        self.pending = memoryview(self._drift.process(frame.data, now_s, fill_s, since_s=since_s, live=live))
+    @property
+    def has_sounds(self) -> bool:
+        """True once there was a background sound."""
+        return len(self._sources) > 1
+
+    @property
+    def is_speaking(self) -> bool:
+        """True while audio of the voice has not sounded."""
+        return self._count_held(self.voice) > 0
+
+    @property
+    def has_audio(self) -> bool:
+        """True while any audio has not sounded."""
+        return self.queue.is_flushing or any(self._count_held(source) for source in self._sources)
+
+    def _count_held(self, source: Source) -> int:
+        held = source.held + self._intakes[source].held
+        return held + (self._drift.held if self._drift is not None and source is self.voice else 0)
+
+    def is_full(self, source: Source) -> bool:
+        """Return True if more of a source waits than may."""
+        return self._count_held(source) > self.most(source)
+
+    def most(self, source: Source) -> int:
+        """Return the most samples that may wait of a source."""
+        return self._most if source is self.voice else min(self._most, self.format.samples(BACKGROUND_S))
+
+    # -- in ------------------------------------------------------------------------
+
+    def take(self, frame: OutputAudioFrame, now_s: float) -> Source:
+        """Take the audio of a frame to be played, and return its source."""
+        source = self._source_of(frame)
+        coming = frame.num_samples * self.format.rate // frame.rate
+        if frame.live and self._count_held(source) + coming > self.most(source):
+            source.refuse(coming, DropReason.OVERFLOW)
+        elif source is self.voice and self._finishes not in (None, self.sentences.latest):
+            source.refuse(coming, DropReason.INTERRUPTED)
+        elif self._steady is not None and source is self.voice and self._is_alone(frame):
+            data = self._steady.take(frame, now_s, self.queued + source.waiting, self._since_s(now_s))
+            if data is None:
+                source.refuse(frame.num_samples, DropReason.LATE)
+            else:
+                self._put(source, data)
+        else:
+            if self._drift is not None and source is self.voice:
+                self._put(source, self._drift.flush())
+            self._converts = self._converts or frame.format != self.format
+            follows, self._intakes[source].came_s = source.held > 0, now_s
+            self._put(source, self._intakes[source].convert(frame.data, frame.format, follows=follows))
+        return source
+
+    def _is_alone(self, frame: OutputAudioFrame) -> bool:
+        """Return True if a frame of the voice can be played steadily: nothing else sounds."""
+        return frame.format == self.format and not any(source.held for source in self.sounds)
 
     def _since_s(self, now_s: float) -> float | None:
         """Return the seconds since the device took a block; None if unknown or too long ago.
@@ -88,106 +150,223 @@ class Playback:
         Too long means two blocks, or half of the device's latency. A device that really waited
         longer would soon run dry, so the reported time is late.
         """
-        asked_s = None if self._stream is None else self._stream.asked_s
+        stream = self.queue.stream
+        asked_s = None if stream is None else stream.asked_s
         longest_s = max(2 * self.block_s, self.latency_s / 2)
         return None if asked_s is None or now_s - asked_s > longest_s else now_s - asked_s
 
-    def take_the_rest(self) -> None:
-        """Take the audio that the drift compensator still holds, because no more follows."""
+    def may_overtake(self, frame: Frame, held: Source) -> bool:
+        """Return True if a frame that waits belongs to another source than this, and that has room."""
+        if isinstance(frame, OutputAudioFrame):
+            source = self._source_of(frame)
+        elif isinstance(frame, SpokenFrame):
+            source = self.voice
+        else:
+            return False
+        return source is not held and not self.is_full(source)
+
+    def _source_of(self, frame: OutputAudioFrame) -> Source:
+        if not isinstance(frame, BackgroundAudioFrame):
+            return self.voice
+        for source in self.sounds:
+            if source.name == frame.sound:
+                return source
+        if len(self._sources) > MOST_SOUNDS:
+            return self._sources[-1]
+        source = Source(frame.sound, self.format.sample_bytes)
+        self._intakes[source] = Intake(self.format)
+        self._sources.append(source)
+        return source
+
+    def _put(self, source: Source, data: bytes) -> None:
+        source.put(data, self.sentences.latest if source is self.voice else None)
+
+    def mark(self, text: str) -> None:
+        """Begin a sentence of the voice."""
+        self._finish_run(self.voice)
+        self.sentences.begin(text)
+
+    def _finish_run(self, source: Source) -> None:
+        self._put(source, self._intakes[source].finish())
+
+    def finish_runs(self, now_s: float) -> None:
+        """Write the ends of runs of other formats that the device needs soon and nothing continues."""
+        for source, intake in self._intakes.items():
+            if self._ends_soon(source) and now_s - intake.came_s >= RUN_GAP_S:
+                self._finish_run(source)
+
+    @property
+    def run_ends_soon(self) -> bool:
+        """True while the device needs the end of a run soon."""
+        return self._converts and any(self._ends_soon(source) for source in self._sources)
+
+    def _ends_soon(self, source: Source) -> bool:
+        if not self._intakes[source].held or source.waiting:
+            return False
+        return not source.is_with_device or source.end - self.position <= self._low
+
+    @property
+    def _low(self) -> int:
+        return self.format.samples(2 * RUN_GAP_S + 2 * self.block_s)
+
+    # -- out -----------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Write what the compensator and the conversions still hold, because no more follows."""
         if self._drift is not None:
-            self.pending = memoryview(self._drift.flush())
+            self._put(self.voice, self._drift.flush())
+        for source in self._sources:
+            self._finish_run(source)
 
-    def write(self, most: int) -> None:
-        """Write at most `most` samples of the pending audio to the stream, if there is one."""
-        size = self.format.sample_bytes
-        part, self.pending = self.pending[: max(0, most) * size], self.pending[max(0, most) * size :]
-        if self._stream is not None:
-            self._stream.write(part)
-            self._written += len(part) // size
+    def advance(self) -> None:
+        """Note what has sounded."""
+        self.queue.advance()
+        self.sentences.update()
 
-    def notify_at(self, queued: int) -> None:
-        """Request one wake-up call for when at most `queued` samples wait."""
-        if self._stream is not None:
-            self._stream.notify_at(queued)
+    def feed(self) -> bool:
+        """Write what the device has room for; return True if there was any."""
+        return self.queue.feed()
+
+    def notify(self) -> None:
+        """Request a wake-up call for the next moment that counts."""
+        queue = self.queue
+        moments = list(self._moments())
+        if any(source.ready for source in self._sources):
+            moments.append(queue.end - queue.most // 2)
+        queue.notify_before(moments)
+
+    def _moments(self) -> Iterator[int]:
+        """Yield the positions at which a source or a sentence begins or ends."""
+        for source in self._sources:
+            if source.is_with_device:
+                yield source.end
+                if self._converts and self._intakes[source].held:
+                    yield source.end - self._low
+        if self.sentences.has_open:
+            yield from self.voice.turns()
 
     async def drain(self) -> None:
         """Wait until all written audio was played or lost. Raises: DeviceError."""
-        if self.device.check() and self._stream is not None:
+        if self.device.check() and self.queue.stream is not None:
             with self.device.tolerate_loss():
-                await self._stream.drain()
+                await self.queue.stream.drain()
 
     async def settle(self) -> None:
         """Wait until no flush waits for the device. Raises: DeviceError."""
-        if self._stream is not None:
+        if self.queue.stream is not None:
             with self.device.tolerate_loss():
-                await self._stream.settle()
+                await self.queue.stream.settle()
 
-    def interrupt(self) -> None:
-        """Fade out, and drop the waiting audio."""
-        self.drop_pending(DropReason.INTERRUPTED)
-        if self._stream is not None:
-            self._stream.flush()
+    # -- cuts ----------------------------------------------------------------------
 
-    def drop_pending(self, reason: str) -> None:
-        """Drop the pending audio, and count it under this reason."""
-        self._dropped[reason] += self._pending_samples()
-        self.pending = memoryview(b"")
-        if self._drift is not None:
-            self._dropped[reason] += self._drift.reset()
+    def cut(self, source: Source) -> None:
+        """Fade a source out, and drop what waits of it."""
+        self.advance()
+        self._reset(source, DropReason.INTERRUPTED)
+        self.queue.cut(source, DropReason.INTERRUPTED)
+        self.queue.reset_gain(source)
+        if source is self.voice:
+            self._finishes = None
+
+    def sound_of(self, name: str) -> Source | None:
+        """Return the background sound of this name; None: there was none."""
+        return next((source for source in self.sounds if source.name == name), None)
+
+    def hold(self) -> None:
+        """Fade the voice out, and keep what was not heard."""
+        self.advance()
+        if not self.voice.is_held:
+            self.queue.hold(self.voice)
+
+    def resume(self) -> None:
+        """Let the voice go on after a hold, with the sentence that was held."""
+        if self.voice.is_held:
+            self.queue.reset_gain(self.voice)
+            self.queue.release(self.voice, self.sentences.current)
+
+    def cut_after_sentence(self) -> bool:
+        """Let the voice end its sentence, and drop what is behind; return False if there is no sentence."""
+        self.advance()
+        kept = self.sentences.current
+        if kept is None:
+            return False
+        if self.sentences.latest is not kept:
+            self._reset(self.voice, DropReason.INTERRUPTED)
+        self._finishes = kept
+        self.queue.drop_others(self.voice, kept, DropReason.INTERRUPTED)
+        self.sentences.drop_after(kept)
+        return True
+
+    @property
+    def has_finished(self) -> bool:
+        """True once the sentence has ended behind which the voice is cut."""
+        return self._finishes is not None and self._finishes.is_over
+
+    def end_finishing(self) -> None:
+        """Let the voice go on as usual, behind a cut."""
+        self._finishes = None
 
     def cancel(self) -> None:
         """Flush, and count all audio that is not played from now on as cancelled."""
-        if self._stream is not None:
-            self._book_flushes(self._stream.dropped)
-            self._stream.flush()
+        self.queue.advance()
+        self.queue.flush()
         self._cancelled = True
 
-    def lose(self, stream: OutputStream) -> None:
-        """Let go of a lost stream, and count the audio that waits for it as dropped."""
-        position, taken_by_flushes = stream.position, stream.dropped
-        self._book_flushes(taken_by_flushes)
-        self._dropped[DropReason.DEVICE_LOST] += self._written - position - taken_by_flushes
-        self.drop_pending(DropReason.DEVICE_LOST)
-        self._given += position
-        self._written = self._booked = 0
-        self._stream = None
+    def lose(self) -> None:
+        """Let go of a lost stream, and drop the audio that waits for it."""
+        self.queue.lose()
+        self.drop_waiting(DropReason.DEVICE_LOST)
+
+    def leave(self) -> None:
+        """Let go of a stream that another one replaces, and keep the audio that waits for it."""
+        self.queue.leave()
+
+    def drop_waiting(self, reason: str) -> None:
+        """Drop the audio that waits here, and count it under this reason."""
+        for source in self._sources:
+            self._reset(source, reason)
+            source.drop_waiting(reason)
+
+    def _reset(self, source: Source, reason: str) -> None:
+        source.refuse(self._intakes[source].reset(), reason)
+        if self._drift is not None and source is self.voice:
+            source.refuse(self._drift.reset(), reason)
 
     def adopt(self, stream: OutputStream) -> None:
         """Write to this stream from now on. Only while there is no stream."""
-        self._stream, self.latency_s = stream, stream.info.latency_s
-        self.sounded_s = stream.info.sounded_s
-        self.block_s = self.format.seconds(stream.info.block)
+        self.queue.adopt(stream)
+        self._note(stream)
 
-    def seam(self, name: str) -> SeamReport:
-        """Return the ledger. The stream's counts are read once, because its callback may change them."""
-        position = taken_by_flushes = 0
-        if self._stream is not None:
-            position, taken_by_flushes = self._stream.position, self._stream.dropped
-        held = self._pending_samples() + self._written - position - taken_by_flushes
-        dropped = Counter(self._dropped)
-        if self._drift is not None:
-            held += self._drift.held
+    # -- the ledgers ---------------------------------------------------------------
+
+    def seams(self, name: str) -> list[SeamReport]:
+        """Return the ledger of each source: the voice, and each sound by its name."""
+        self.queue.advance()
+        voice = self._seam(self.voice, f"{name} device")
+        return [voice, *(self._seam(source, f"{name} {source.name}") for source in self.sounds)]
+
+    def mix_seam(self) -> SeamReport:
+        """Return the samples handed to the device, and those that wait: a report, and no ledger."""
+        self.queue.advance()
+        held = max(self._count_held(source) for source in self._sources)
+        position = self.position
+        return SeamReport("", position + held, position, held, dict(self._seam(self.voice, "").dropped))
+
+    def _seam(self, source: Source, name: str) -> SeamReport:
+        inside = self._count_held(source) - source.held
+        taken, held = source.taken + inside, source.held + inside
+        dropped = Counter(source.dropped)
+        if self._drift is not None and source is self.voice:
+            taken += self._drift.removed
             dropped[DropReason.DRIFT] += self._drift.removed  # negative, where samples were made
-        dropped[self._flush_reason()] += taken_by_flushes - self._booked
         if self.closed:
             dropped[self._rest_reason()] += held
             held = 0
-        return SeamReport(
-            name, self._taken, self._given + position, held, {reason: n for reason, n in dropped.items() if n}
-        )
-
-    def _book_flushes(self, taken: int) -> None:
-        self._dropped[self._flush_reason()] += taken - self._booked
-        self._booked = taken
-
-    def _flush_reason(self) -> str:
-        return DropReason.CANCELLED if self._cancelled else DropReason.INTERRUPTED
+        return SeamReport(name, taken, source.given, held, {key: n for key, n in dropped.items() if n})
 
     def _rest_reason(self) -> str:
         """Return the drop reason for the audio that waited at the close."""
-        if self._stream is not None and self._stream.error is not None:
+        stream = self.queue.stream
+        if stream is not None and stream.error is not None:
             return DropReason.DEVICE_LOST
         return DropReason.CANCELLED if self._cancelled else DropReason.SHUTDOWN
-
-    def _pending_samples(self) -> int:
-        return len(self.pending) // self.format.sample_bytes

@@ -12,32 +12,49 @@ from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
-from voicepipe.endpoints.bot_speech import BotSpeech
+from voicepipe.endpoints.bot_speech import BackgroundSound, BotSpeech
+from voicepipe.endpoints.controlled_speaker import ControlledSpeaker
+from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import Playback
-from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
-from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame, kind_of
+from voicepipe.endpoints.playback import RUN_GAP_S, Playback
+from voicepipe.endpoints.sentences import Sentences
+from voicepipe.endpoints.source import Source
+from voicepipe.errors import DeviceError, DeviceLostError
+from voicepipe.frames import BackgroundAudioFrame, Frame, FrameDirection, OutputAudioFrame, SpokenFrame
+from voicepipe.log import logger_of
 from voicepipe.params import StartParams
-from voicepipe.pipeline.device_stage import DeviceStage
+from voicepipe.pipeline.stage_mailbox import StageMailbox
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.settings.sound import SoundSettings
+from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
 __all__ = ["SpeakerOutput"]
 
-_UP = FrameDirection.UPSTREAM
+_log = logger_of("voicepipe")
+_DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 FADE_S = 0.3
 """The longest wait of a cancel for its fade, in seconds. A device may hold seconds of audio."""
+LONGEST_QUEUE_S = 300.0
+MEANT_S = 5.0
+"""A shorter queue is meant to hold whoever fills it: no warning."""
 
 
-class SpeakerOutput(DeviceStage):
-    """A speaker. It plays every `OutputAudioFrame`, and passes other frames on.
+class SpeakerOutput(ControlledSpeaker):
+    """A speaker. It plays every `OutputAudioFrame`, of any rate and channels, and passes other frames on.
 
-    At most `max_queue_s` of audio waits for the device; a longer frame is written in parts.
-    EndFrame passes on after the last sample was played. An interruption or a cancel fades out
-    within the next block of the device. `BotStartedSpeakingFrame` and `BotStoppedSpeakingFrame`
-    go in both directions, once for each period of speech. Their positions count the samples
-    handed to the device since the start.
+    `process_frame` returns as soon as the audio is queued, up to `max_queue_s` of it. Beyond that the
+    stage that made the sound waits; live audio is dropped instead, and counted as `overflow`. About a
+    second of the queue is with the device, so that a busy program makes no gap. EndFrame passes on
+    after the last sample was played.
+
+    `BotStartedSpeakingFrame` and `BotStoppedSpeakingFrame` go in both directions, once for each period
+    of speech. A `SpokenFrame` gives the text of the audio behind it: `SpokenStartedFrame` and
+    `SpokenStoppedFrame` tell when that began and ended to sound. Positions count the samples handed to
+    the device since the start. An interruption or a cancel fades the voice out within the next block.
+
+    `BackgroundAudioFrame`s are mixed under the voice. Each name is a queue of one second and a seam of its
+    own. The methods of `SpeakerControls` change volume, or hold or cut one sound, while it plays.
 
     If the speaker is lost, the run goes on, and the device is opened again as soon as possible.
     `DeviceLostFrame` and `DeviceRestoredFrame` go in both directions. Audio that waits or arrives
@@ -49,7 +66,8 @@ class SpeakerOutput(DeviceStage):
         block_s: the duration of one block of the device, in seconds.
         latency: "low" (the default), "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04
             there.
-        max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks.
+        max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks. Use 1 behind a
+            file or an endless generator, so that an End has little left to play.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.
         on_loss: "wait" until the device is back, "end" the run, or "fail". A file that can no longer be
@@ -64,9 +82,10 @@ class SpeakerOutput(DeviceStage):
     queue at that length. The samples that this removes are counted as `drift`; added samples count as
     negative. While the two clocks agree, samples pass unchanged. After a standstill, audio that is more
     than a quarter of a second late is dropped and counted as `late`. A file has no clock, so `steady`
-    has no effect there.
+    has no effect there. It also has none on audio of another format, or while a background sound plays.
     """
 
+    takes = (OutputAudioFrame, SpokenFrame)
     kind: ClassVar[DeviceKind | None] = "speaker"
 
     def __init__(
@@ -76,7 +95,7 @@ class SpeakerOutput(DeviceStage):
         device: str = "",
         block_s: float = 0.02,
         latency: str | float | None = None,
-        max_queue_s: float = 1.0,
+        max_queue_s: float = LONGEST_QUEUE_S,
         steady: bool = False,
         on_loss: OnLoss = "wait",
         name: str = "",
@@ -86,8 +105,9 @@ class SpeakerOutput(DeviceStage):
         asked = settings_of(self._backend)
         device = asked.speaker or "" if device == "" else device
         latency = asked.latency if latency is None else latency
-        self._wish = StreamRequest(AudioFormat(), device, block_s, "low" if latency is None else latency)
-        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
+        latency = "low" if latency is None else latency
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=3600.0)
         # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
             raise ValueError(
@@ -102,13 +122,18 @@ class SpeakerOutput(DeviceStage):
 
     def _reset(self) -> None:
         self._device: KeptDevice[OutputStream] | None = None
-        self._playback: Playback | None = None
-        self._speech: BotSpeech | None = None
+        self._playback = None
+        self._speech = None
+        self._speakers: Speakers | None = None
+        self._has_warned = self._is_ending = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and start it; it plays zeros. Raises: DeviceError."""
         self._reset()
-        self._news = asyncio.Event()
+        self._box = StageMailbox(self)
+        self._post = FactPost(self._box.tell)
+        self._box.count_apart(BackgroundAudioFrame)
         request = replace(self._wish, format=params.output)
         self._device = device = KeptDevice(
             self,
@@ -118,11 +143,18 @@ class SpeakerOutput(DeviceStage):
             open_stream=lambda name, wake: self._backend.open_output(replace(request, device=name), wake),
             on_news=self._wake,
             on_lost=self._on_lost,
+            on_gone=self._on_gone,
             on_found=self._on_found,
         )
         stream = await device.open(patient=params.patient)
-        self._playback = Playback(device, stream, self._compensator(stream) if self._steady else None)
-        self._speech = BotSpeech(self._playback, params.speakers, tell=self._tell, wake=self._wake)
+        drift = self._compensator(stream) if self._steady else None
+        sentences = Sentences(self._post.tell)
+        self._playback = playback = Playback(device, stream, sentences, self._max_queue_s, drift)
+        self._speech = BotSpeech(playback, params.speakers, tell=self._post.tell, wake=self._wake)
+        self._background = BackgroundSound(playback, params.speakers)
+        self._speakers = params.speakers
+        params.speakers.controls.append(self)
+        self.set_volume(self._volume_db, 0.0)
         await stream.start()
 
     def _compensator(self, stream: OutputStream) -> DriftCompensator:
@@ -136,8 +168,32 @@ class SpeakerOutput(DeviceStage):
             self._playback.device.watch()
 
     def _wake(self) -> None:
-        self._news.set()
+        self._look()
         self.wake_up()
+
+    def _look(self) -> None:
+        """Note what has sounded, write what the device has room for, and note what that begins or ends."""
+        playback, speech = self._playback, self._speech
+        if playback is None or speech is None or playback.closed:
+            return
+        playback.advance()
+        speech.update()
+        while playback.feed():
+            speech.note_audio()
+            if not playback.queue.has_sounded:
+                break
+            playback.advance()  # a file takes all at once
+            speech.update()
+        self._background.update()
+        playback.notify()
+        if playback.run_ends_soon and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RUN_GAP_S, self._finish_runs, playback)
+        self._post.send()
+
+    def _finish_runs(self, playback: Playback) -> None:
+        self._timer = None
+        playback.finish_runs(asyncio.get_running_loop().time())
+        self._look()
 
     def progress(self) -> object:
         """Return the number of samples played so far."""
@@ -147,107 +203,117 @@ class SpeakerOutput(DeviceStage):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Play output audio; pass other frames on."""
-        if isinstance(frame, OutputAudioFrame) and direction is not _UP and self._playback and self._speech:
-            await self._play(frame, self._playback, self._speech)
-        else:
+        playback = self._playback
+        if direction is _UP or playback is None:
             await self.push_frame(frame, direction)
+        elif isinstance(frame, OutputAudioFrame):
+            await self._play(frame, playback)
+        else:
+            await self._pass_on(frame, direction)
 
-    async def _play(self, frame: OutputAudioFrame, playback: Playback, speech: BotSpeech) -> None:
-        if frame.format != playback.format:
-            raise AudioFormatError(
-                f"{self.name} plays {playback.format}, not {frame.format}: convert {kind_of(frame)} before it"
-            )
+    async def _pass_on(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, SpokenFrame) and self._playback is not None:
+            self._playback.mark(frame.text)
+        await self.push_frame(frame, direction)
+
+    async def _play(self, frame: OutputAudioFrame, playback: Playback) -> None:
         if not frame.num_samples:
             return
-        playback.take(frame, asyncio.get_running_loop().time())
         self.take_charge()
-        await speech.end_if_cut()
-        if not await playback.device.is_there():
-            playback.drop_pending(DropReason.DEVICE_LOST)
-            return
-        await speech.begin()
-        await self._feed(playback, speech)
+        source = await self._take(frame, playback)
+        if frame.live:
+            self._tell_overflow(source)
+        else:
+            await self._hold_pusher(playback, source)
 
-    async def _feed(self, playback: Playback, speech: BotSpeech) -> None:
-        """Write the pending audio in parts, as the device has room."""
-        most = playback.format.samples(self._max_queue_s)
-        while playback.pending and playback.device.check():
-            playback.write(most - playback.queued)
-            if playback.pending:
-                self._news.clear()
-                playback.notify_at(most // 2)
-                await self._news.wait()
-        speech.note_audio()
-        playback.notify_at(0)
+    async def _take(self, frame: OutputAudioFrame, playback: Playback) -> Source:
+        """Take audio into the queue of its source, or drop it while there is no device."""
+        source = playback.take(frame, asyncio.get_running_loop().time())
+        if await playback.device.is_there() or playback.device.is_changing:
+            self._look()
+        else:
+            playback.drop_waiting(DropReason.DEVICE_LOST)
+        return source
+
+    async def _hold_pusher(self, playback: Playback, source: Source) -> None:
+        """Wait until the queue of the source is within its limit. Other sources go on meanwhile."""
+        while playback.is_full(source) and playback.device.check():
+            self._warn_if_meant_otherwise(playback, source)
+            frame = self._box.pick(lambda waiting: playback.may_overtake(waiting, source))
+            if frame is None:
+                await self._box.wait()
+            elif isinstance(frame, OutputAudioFrame):
+                await self._take(frame, playback)
+            else:
+                await self._pass_on(frame, _DOWN)
+
+    def _warn_if_meant_otherwise(self, playback: Playback, source: Source) -> None:
+        if source is playback.voice and self._max_queue_s >= MEANT_S:
+            self._warn("whoever makes it waits; SpeakerOutput(max_queue_s=1) makes it wait sooner")
+
+    def _tell_overflow(self, source: Source) -> None:
+        if source.dropped[DropReason.OVERFLOW]:
+            self._warn(
+                "live audio does not wait, and is dropped as `overflow`; the speaker is too slow for it"
+            )
+
+    def _warn(self, consequence: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "%s: more than %g s of audio waits to be played: %s",
+                self.name,
+                self._max_queue_s,
+                consequence,
+            )
 
     async def on_end(self) -> None:
         """Wait until the last sample was played, or the device is lost."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
-            if not playback.pending:
-                playback.take_the_rest()
-                await self._feed(playback, speech)
+            playback.finish()
             await playback.device.until_changed()
+            self._look()
+            while playback.has_audio and playback.device.check():
+                await self._box.wait()
             await playback.drain()
-            await speech.end_if_cut()
-            await speech.end()
+            self._look()
+            speech.end()
+            self._post.send()
             await playback.device.wait_until_told()
             playback.device.retire()
 
     # -- cutting short -------------------------------------------------------------
 
     def on_interruption(self) -> None:
-        """Fade out in the next block, and drop the waiting audio."""
-        playback, speech = self._playback, self._speech
-        if playback is not None and speech is not None and (playback.pending or playback.queued):
-            playback.interrupt()
-            speech.cut = True
+        """Fade the voice out in the next block, and drop the waiting audio. A hold or a duck ends."""
+        self.cut()
 
     async def on_cancel(self) -> None:
         """Fade out in the next block, and wait briefly until the fade was played."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.device.retire()
+            self._post.is_closed = True
             playback.cancel()
             patience_s = 2 * playback.block_s + 0.1
             with contextlib.suppress(TimeoutError, DeviceError):
                 await asyncio.wait_for(playback.settle(), patience_s)
-                if speech.is_on:
+                if speech.is_on or self._background.is_on:
                     # A close discards the audio in the device: the fade, and audio counted as played.
                     await asyncio.sleep(min(FADE_S, playback.sounded_s))
 
-    # -- loss and return -------------------------------------------------------------
-
-    def on_ending(self) -> None:
-        """Stop waiting for a lost device."""
-        if self._device is not None:
-            self._device.stop()
-
-    def _on_lost(self, stream: OutputStream) -> None:
-        """Drop the audio that waits for the lost stream."""
-        if self._playback is not None and self._speech is not None:
-            self._playback.lose(stream)
-            error = stream.error
-            self._speech.lose(error.silent_s if isinstance(error, DeviceLostError) else 0.0)
-
-    async def _on_found(self, stream: OutputStream) -> None:
-        """Wait until the stream has asked for a block, and use it from then on."""
-        stream.flush()
-        await stream.settle()
-        if self._playback is not None:
-            self._playback.adopt(stream)
-
     # -- another device ----------------------------------------------------------
-
-    @property
-    def device(self) -> str:
-        """The name of the device in use, or else the requested one; empty: the default device."""
-        return self._wish.device if self._device is None else self._device.in_use
 
     @property
     def settings(self) -> SoundSettings:
         """The user's settings, as its back end carries them."""
         return settings_of(self._backend)
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
 
     def check_device(self, name: str) -> None:
         """Check the name of another device. Raises: TypeError, ValueError."""
@@ -256,36 +322,58 @@ class SpeakerOutput(DeviceStage):
     def change_device(self, name: str) -> None:
         """Use another device from now on. In the loop's thread, or before the run.
 
-        Audio that waits for the present device is dropped and counted as `device_lost`. If the other one
-        does not open, the present one stays in use, and an ErrorFrame goes upstream.
+        What the present one has not taken yet is played by the other one. If that does not open, the
+        present one stays in use, and an ErrorFrame goes upstream.
 
         Raises:
             TypeError, ValueError: it is no name, or the back end has no other devices.
         """
         self.check_device(name)
-        if self._device is None or not self._device.change(name, _let_play):
+        if self._device is None or not self._device.change(name, _do_nothing):
             self._wish = replace(self._wish, device=name)
 
-    # -- facts ---------------------------------------------------------------------
+    # -- loss and return -------------------------------------------------------------
+
+    def on_ending(self) -> None:
+        """Stop waiting for a lost device, and let what is held be heard."""
+        self._is_ending = True
+        self.resume()
+        if self._device is not None:
+            self._device.stop()
+
+    def _on_lost(self, stream: OutputStream) -> None:
+        """Drop the audio that waits for the lost stream; keep it for another one that takes its place."""
+        if self._playback is not None and stream.error is None:
+            self._playback.leave()
+        elif self._playback is not None and self._speech is not None:
+            error = stream.error
+            silent_s = error.silent_s if isinstance(error, DeviceLostError) else 0.0
+            self._playback.lose()
+            self._speech.end(interrupted=True, silent_s=silent_s)
+            self._background.update(silent_s)
+            self._post.send()
+
+    def _on_gone(self) -> None:
+        """Drop the audio that was kept for another stream, as there is none."""
+        if self._playback is not None and self._speech is not None:
+            self._playback.drop_waiting(DropReason.DEVICE_LOST)
+            self._speech.end(interrupted=True)
+            self._background.update()
+            self._post.send()
+
+    async def _on_found(self, stream: OutputStream) -> None:
+        """Wait until the stream has asked for a block, and use it from then on."""
+        stream.flush()
+        await stream.settle()
+        if self._playback is not None:
+            self._playback.adopt(stream)
 
     async def work_when_idle(self) -> bool:
         """Handle the loss and the return of the device, and the end of speech."""
-        playback, speech = self._playback, self._speech
-        if playback is None or speech is None:
+        if self._playback is None:
             return False
-        await playback.device.is_there()
-        if speech.cut:
-            if playback.flushing:
-                return False
-            await speech.end_if_cut()
-            return True
-        if not speech.is_on or playback.queued:
-            return False
-        return await speech.pause()
-
-    async def _tell(self, frame: Frame) -> None:
-        await self.push_frame(frame, _UP)  # first, as it never waits
-        await self.push_frame(frame)
+        await self._playback.device.is_there()
+        return False
 
     # -- closing -------------------------------------------------------------------
 
@@ -293,8 +381,13 @@ class SpeakerOutput(DeviceStage):
         """Close the device."""
         if self._device is not None:
             self._wish = replace(self._wish, device=self._device.device)
+        if self._speakers is not None and self in self._speakers.controls:
+            self._speakers.controls.remove(self)
         if self._speech is not None:
+            self._post.is_closed = True
             self._speech.close()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._playback is not None:
             self._playback.closed = True
             await self._playback.device.close()
@@ -311,16 +404,14 @@ class SpeakerOutput(DeviceStage):
         return device.state()
 
     def seams(self) -> list[SeamReport]:
-        """Return the ledger of the device over all its streams, in addition to the mailbox's."""
-        return [] if self._playback is None else [self._playback.seam(f"{self.name} device")]
+        """Return the ledger of the voice over all its streams, and one of each background sound."""
+        return [] if self._playback is None else self._playback.seams(self.name)
 
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
-        return None if playback is None else playback.device.statistics(playback.seam(""))
+        return None if playback is None else playback.device.statistics(playback.mix_seam())
 
 
-async def _let_play(stream: OutputStream) -> None:
-    """Fade out the stream that another one replaces."""
-    stream.flush()
-    await stream.settle()
+async def _do_nothing(stream: OutputStream) -> None:
+    """Let a stream go at once: what it has not taken is written to another one."""

@@ -82,6 +82,7 @@ class Mailbox:
         "_system_reader",
         "_upstream",
         "_upstream_turn",
+        "apart",
         "bypass",
         "capacity",
         "data",
@@ -100,6 +101,8 @@ class Mailbox:
         self.owner = owner
         self.live: LiveAudio | None = None
         """The account of the live audio that waits; None before any came."""
+        self.apart: type[Frame] | None = None
+        """A class of frames that are counted apart: whoever pushes others does not wait for their room."""
         self.bypass: Callable[[Frame, FrameDirection], Congestion | None] | None = None
         """The function that gets the frames instead, once the stage takes no more."""
         self._system = _NO_SYSTEM
@@ -137,6 +140,9 @@ class Mailbox:
                 reader.set_result(None)
         if len(data) <= self.capacity:
             return None
+        if self.apart is not None:
+            lane = Lane(self, self.apart, inside=isinstance(frame, self.apart))
+            return lane if lane.congested else None
         return self if self.live is None or self.live.others > self.capacity else None
 
     def _account_live(self, frame: AudioFrame) -> None:
@@ -218,6 +224,19 @@ class Mailbox:
             return True
         self._before_flow = None
         return False
+
+    def pick(self, wanted: Callable[[Frame], bool]) -> Frame | None:
+        """Take the first waiting downstream frame for which `wanted` returns True, and count it as given."""
+        for at, frame in enumerate(self.data):
+            if wanted(frame):
+                del self.data[at]
+                if isinstance(frame, AudioFrame):
+                    self.ledger.given += frame.num_samples
+                if self.live is not None:
+                    self.live.forget()
+                self.make_room()
+                return frame
+        return None
 
     def take_system(self) -> tuple[Frame, FrameDirection] | None:
         """Take the next system frame; return None if there is none."""
@@ -317,3 +336,32 @@ class Mailbox:
         pushers, self.pushers = self.pushers, _NOBODY
         for waiter in pushers:
             wake(waiter)
+
+
+class Lane:
+    """One of two kinds of frames in a mailbox, each with the whole limit: those of a class, or all others."""
+
+    __slots__ = ("_box", "_inside", "_kind")
+
+    def __init__(self, box: Mailbox, kind: type[Frame], *, inside: bool) -> None:
+        self._box = box
+        self._kind = kind
+        self._inside = inside
+
+    @property
+    def congested(self) -> bool:
+        """True while too many frames of this kind wait."""
+        waiting = sum(isinstance(frame, self._kind) is self._inside for frame in self._box.data)
+        return waiting > self._box.capacity
+
+    def add_waiter(self, waiter: Waiter) -> None:
+        """Set this future's result when there may be room."""
+        self._box.add_waiter(waiter)
+
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """Forget a future that is no longer waited for."""
+        self._box.remove_waiter(waiter)
+
+    def relieve(self) -> None:
+        """Drop the oldest data where far too much waits."""
+        self._box.relieve()

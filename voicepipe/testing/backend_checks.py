@@ -126,6 +126,7 @@ async def check_output(backend: Backend, request: StreamRequest = REQUEST) -> No
     await stream.start()
     await _check_writing(stream, bell, request)
     await _check_flush(stream, request)
+    await _check_rewrite(stream, request)
 
     written = _total(stream)
     stream.write(_audio(123, request))  # not a whole number of blocks
@@ -214,6 +215,30 @@ async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
     stream.flush()  # nothing to flush
     await _within_limit(stream.settle(), "settle()")
     _expect_books(stream, dropped=16_000 - heard)
+
+
+async def _check_rewrite(stream: OutputStream, request: StreamRequest) -> None:
+    """Check that a rewrite, where the stream can do it, replaces what waits and keeps the counts true."""
+    reach = getattr(stream, "reach", 0)
+    expect(reach >= 0, f"reach must be at least 0, not {reach}")
+    if not hasattr(stream, "rewrite") or not stream.rewrite(stream.position, b""):
+        return
+    before, dropped = stream.position, stream.dropped
+    stream.write(_audio(16_000, request))
+    at = stream.position + reach + 10
+    expect(stream.rewrite(at, _audio(700, request)), "rewrite() did not do what it had done before")
+    stream.write(_audio(300, request))
+    await _within_limit(stream.drain(), "drain(), behind rewrite(),")
+    # A device that is ahead of `at` by then has taken some of what was to be replaced.
+    due = max(at + 700, before) + 300 - before
+    heard = stream.position - before
+    late = 0 <= heard - due <= 16_000 and heard == 16_300  # an unpaced file had taken all of it
+    expect(heard == due or late, f"{heard} samples were heard behind rewrite(), and {due} were due")
+    _expect_books(stream, queued=0, dropped=dropped)
+    stream.write(_audio(16_000, request))
+    stream.flush()
+    expect(not stream.rewrite(stream.position, b""), "rewrite() must return False while a flush waits")
+    await _within_limit(stream.settle(), "settle()")
 
 
 async def _check_close(stream: InputStream | OutputStream, bell: Bell) -> None:

@@ -8,7 +8,9 @@ OPEN     what to open, as JSON           OPENED    what was opened, as JSON
 DEVICES  (list them)                     DEVICES   the list, as JSON
 START    (let the callbacks begin)       STARTED
 FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
-         fade out, forget the rest       PROGRESS  samples played, dropped; flushes done; counts
+         fade out, forget the rest       PROGRESS  samples played, dropped, overrun; flushes; counts
+REWRITE  where, what it replaces, and
+         samples to be heard instead
 STOP     (close the intake)              STOPPED   behind the last block
 LIBRARY  (what do you stand on?)         LIBRARY   its version and the priority, as JSON
 TRY      a device's number and name      TRIED     what it opens at, as JSON
@@ -33,6 +35,7 @@ __all__ = [
     "BLOCK_HEAD",
     "COUNTS",
     "FLUSH_BODY",
+    "REWRITE_HEAD",
     "PROGRESS_BODY",
     "Kind",
     "InvalidMessageError",
@@ -51,8 +54,11 @@ BLOCK_HEAD = struct.Struct("<Qd")
 """Position of the first sample, and when it was captured. `COUNTS` follow, and the samples."""
 FLUSH_BODY = struct.Struct("<Q")
 """Samples written until then. Some of them may still be on their way."""
-PROGRESS_BODY = struct.Struct("<QQI")
-"""Samples played, samples dropped, flushes done. `COUNTS` follow."""
+REWRITE_HEAD = struct.Struct("<QQQ")
+"""The position, the samples that came by the pipe of the sound before it, and the overrun known. Samples
+follow."""
+PROGRESS_BODY = struct.Struct("<QQQI")
+"""Samples played, dropped, and overrun (`PlaybackRing`), and flushes done. `COUNTS` follow."""
 COUNTS = struct.Struct("<QIId")
 """The fields of `CallbackCounts`."""
 
@@ -64,11 +70,11 @@ _MOST_BYTES = 1 << 26
 class Kind:
     """The kinds of messages."""
 
-    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY, TRY = range(7)
+    OPEN, DEVICES, START, FLUSH, STOP, LIBRARY, TRY, REWRITE = range(8)
     OPENED, STARTED, BLOCK, PROGRESS, STOPPED, FAILED, OVER, TRIED = range(10, 18)
 
 
-_KINDS = frozenset({*range(7), *range(10, 18)})
+_KINDS = frozenset({*range(8), *range(10, 18)})
 
 
 class InvalidMessageError(Exception):

@@ -15,6 +15,7 @@ from voicepipe_devices.sound_process.messages import (
     COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
+    REWRITE_HEAD,
     Kind,
     error_message,
     message,
@@ -121,7 +122,7 @@ class RenderSide:
             return b""
         self._told_calls = counts.calls
         flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
-        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, flushes_done)
+        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, ring.overrun, flushes_done)
         return message(Kind.PROGRESS, progress + COUNTS.pack(*counts))
 
     def write(self, data: bytes) -> None:
@@ -132,6 +133,11 @@ class RenderSide:
         self._ring.write(memoryview(data)[:whole])
 
     def take(self, kind: int, body: bytes) -> None:
-        """Serve FLUSH: fade out, and forget the rest."""
-        (until,) = FLUSH_BODY.unpack(body)
-        self._ring.flush(until)
+        """Serve FLUSH: fade out, and forget the rest. Serve REWRITE: replace what waits."""
+        if kind == Kind.REWRITE:
+            position, came, overrun = REWRITE_HEAD.unpack_from(body)
+            data = memoryview(body)[REWRITE_HEAD.size :]
+            self._ring.rewrite(position, data, came=came, overrun=overrun)
+        else:
+            (until,) = FLUSH_BODY.unpack(body)
+            self._ring.flush(until)

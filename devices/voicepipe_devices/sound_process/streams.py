@@ -18,6 +18,7 @@ from voicepipe_devices.sound_process.messages import (
     COUNTS,
     FLUSH_BODY,
     PROGRESS_BODY,
+    REWRITE_HEAD,
     InvalidMessageError,
     Kind,
     decode_json,
@@ -149,6 +150,11 @@ class FarOutput(RenderStream):
         """The callbacks over there, until it last told."""
         return self._counts
 
+    @property
+    def reach(self) -> int:  # type: ignore[override]
+        """A block: the device may take one while the message is on its way."""
+        return self.info.block
+
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS:
             self._watch.note_call()
@@ -166,7 +172,8 @@ class _FarRing:
         notify_soon: Callable[[], None],
         process: SoundProcess,
     ) -> None:
-        self.written = self.played = self.dropped = 0
+        self.played = self.dropped = 0
+        self._written = self._came = self._sent = self._overrun = 0
         self._size = format.sample_bytes
         self._notify = notify
         self._notify_soon = notify_soon
@@ -174,6 +181,10 @@ class _FarRing:
         self._notify_at = -1
         self._process = process
         self._flushes_asked = self._flushes_done = 0
+
+    @property
+    def written(self) -> int:
+        return self._written + self._overrun
 
     @property
     def queued(self) -> int:
@@ -186,21 +197,36 @@ class _FarRing:
     def write(self, data: bytes | memoryview) -> None:
         if len(data):
             self._process.play(bytes(data))
-            self.written += memoryview(data).nbytes // self._size
+            samples = memoryview(data).nbytes // self._size
+            self._written += samples
+            self._came += samples
+            self._sent += samples
 
     def flush(self) -> None:
         self._flushes_asked += 1
         self._process.send(Kind.FLUSH, FLUSH_BODY.pack(self.written))
+
+    def rewrite(self, position: int, data: bytes | memoryview) -> bool:
+        if self.flushing:
+            return False
+        position = min(position, self.written - self.dropped)
+        head = REWRITE_HEAD.pack(position, self._came, self._overrun)
+        self._process.send(Kind.REWRITE, head + bytes(data))
+        samples = memoryview(data).nbytes // self._size
+        self._sent += samples
+        self._written = position + samples + self.dropped - self._overrun
+        return True
 
     def notify_at(self, queued: int) -> None:
         self._notify_at = queued
         if self._is_due():
             self._notify_soon()
 
-    def update(self, played: int, dropped: int, flushes_done: int) -> None:
+    def update(self, played: int, dropped: int, overrun: int, flushes_done: int) -> None:
         """Note the progress over there. Raises: InvalidMessageError."""
-        if played < self.played or dropped < self.dropped or played + dropped > self.written:
-            raise InvalidMessageError(f"{played} played and {dropped} dropped of {self.written} written")
+        if played < self.played or dropped < self.dropped or played + dropped > self._sent:
+            raise InvalidMessageError(f"{played} played and {dropped} dropped of {self._sent} sent")
+        self._overrun = overrun
         flushed = flushes_done != self._flushes_done
         self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
         if self._is_due() or flushed:

@@ -244,6 +244,16 @@ class FileOutput(_Stream):
         self._ring.flush()
         self._offer()
 
+    reach = 0
+    """A file takes nothing between two steps of the loop."""
+
+    def rewrite(self, position: int, data: bytes | memoryview) -> bool:
+        """Replace what waits from there on. Unpaced, nothing waits: it is appended."""
+        if not self._ring.rewrite(position, data):
+            return False
+        self._offer()
+        return True
+
     def notify_at(self, queued: int) -> None:
         """Make the wake-up call once, in the loop's next step at the earliest."""
         self._ring.notify_at(queued)

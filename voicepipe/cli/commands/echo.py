@@ -37,6 +37,8 @@ PREROLL_S = 0.5
 """Less than by default: it is played too, and delays the answer by as much."""
 LIVE_BLOCK_S = 0.01
 BLOCK_S = 0.02
+LIVE_QUEUE_S, QUEUE_S = 1.0, 300.0
+"""The seconds that may wait for the speaker: sound that passes straight through must not be late."""
 START_S = 15.0
 """A slow computer takes seconds for each device. A device that hangs has a limit of its own."""
 
@@ -227,6 +229,7 @@ def _speaker(options: EchoOptions, sound: Sound, screen: Screen, dashboard: Dash
         device=options.speaker,
         block_s=options.block_s,
         latency=options.latency,
+        max_queue_s=LIVE_QUEUE_S if options.live else QUEUE_S,
         steady=options.steady,
         name=SPEAKER,
     )

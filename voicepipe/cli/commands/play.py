@@ -24,6 +24,8 @@ from voicepipe.text import printable
 
 __all__ = ["PlayOptions", "Progress", "command_line", "read_options", "run"]
 
+QUEUE_S = 1.0
+"""The seconds that wait for the speaker. The file waits for it, and an End has little left to play."""
 _WIDEST, _BESIDE_BAR = 30, 30
 """Cells of the bar, and of the rest of the line."""
 
@@ -77,7 +79,9 @@ def _run(options: PlayOptions, screen: Screen) -> int:
     from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
 
     backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
-    speaker = SpeakerOutput(backend, device=options.speaker, latency=CALM_LATENCY_S, name=SPEAKER)
+    speaker = SpeakerOutput(
+        backend, device=options.speaker, latency=CALM_LATENCY_S, max_queue_s=QUEUE_S, name=SPEAKER
+    )
     progress = Progress(speaker, screen, length_s)
     progress.countdown = countdown = Countdown(speaker, screen)
     stages = [MicrophoneInput(WavBackend(options.file), name="the file"), progress, Loopback()]
