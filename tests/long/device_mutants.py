@@ -104,9 +104,9 @@ DEVICE_MUTANTS = (
     ),
     Mutant(
         "settings go before the code",
-        "voicepipe.checks:first_of",
-        "given is not None",
-        "given is not None and otherwise is None",
+        "MicrophoneInput.__init__",
+        "asked.latency if latency is None else latency",
+        "latency if asked.latency is None else asked.latency",
         f"{SOUND_SETTINGS}::test_code_goes_before_variables_and_those_before_the_file",
         unseen=NO_SETTINGS,
     ),

@@ -34,8 +34,8 @@ from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
 from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
-from long.talk_mutants import TALK_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
+from long.talk_mutants import TALK_MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED_BY_TIMEOUT_S = 60

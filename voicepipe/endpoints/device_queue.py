@@ -64,6 +64,13 @@ class DeviceQueue:
         for source in self._sources:
             source.drop_written(DropReason.DEVICE_LOST, self.end)
 
+    def leave(self) -> None:
+        """Let go of the stream; what the device had not taken waits for the next one."""
+        self.advance()
+        position = self.position
+        self._end_flush(position)
+        self._given, self.stream = position, None
+
     @property
     def position(self) -> int:
         """The number of samples handed to a device so far."""

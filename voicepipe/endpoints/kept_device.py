@@ -77,6 +77,7 @@ class KeptDevice(Generic[S]):
         open_stream: opens a stream of a device; takes its name, and the stream's wake-up call.
         on_news: called when a stream has news.
         on_lost: called when a stream is lost; the stage lets go of it at once.
+        on_gone: called when no other stream opens in place of one that was let go without an error.
         on_found: called when a stream was opened and started again; checks it. Raises: DeviceError.
     """
 
@@ -90,6 +91,7 @@ class KeptDevice(Generic[S]):
         open_stream: Callable[[str, Callable[[], None]], Awaitable[S]],
         on_news: Callable[[], None],
         on_lost: Callable[[S], None],
+        on_gone: Callable[[], None] = lambda: None,
         on_found: Callable[[S], Awaitable[None]],
     ) -> None:
         self.stream: S | None = None
@@ -100,7 +102,7 @@ class KeptDevice(Generic[S]):
         self._kind: DeviceKind = kind
         self._on_loss: OnLoss = on_loss
         self._open_stream, self._on_news = open_stream, on_news
-        self._on_lost, self._on_found = on_lost, on_found
+        self._on_lost, self._on_gone, self._on_found = on_lost, on_gone, on_found
         self._clock = asyncio.get_running_loop().time
         self._log = DeviceLog(kind, device, on_loss)
         self._search = Search()
@@ -370,6 +372,11 @@ class KeptDevice(Generic[S]):
         """The name of the device in use, or else the requested one; empty: the default device."""
         return self.device if self.stream is None or self._retired else self.stream.info.device
 
+    @property
+    def is_changing(self) -> bool:
+        """True while the old stream was let go, and another one is about to take its place."""
+        return self.stream is None and self._lost_at is None and self._replacements.is_changing
+
     async def until_changed(self) -> None:
         """Wait until no change of the device is under way."""
         await self._replacements.until_changed()
@@ -431,6 +438,7 @@ class KeptDevice(Generic[S]):
 
     def lose(self, error: DeviceError) -> None:
         """Treat the device as lost: the old stream is gone, and no other one opens."""
+        self._on_gone()
         if self._on_loss == "fail":
             self._failure = error
             self._on_news()

@@ -10,7 +10,6 @@ from typing import ClassVar
 from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.checks import first_of
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
@@ -97,12 +96,12 @@ class MicrophoneInput(DeviceStage):
         mute = asked.mute if mute is None else mute
         self._mutes = self._backend.shares_air if mute is None else mute
         device = asked.mic or "" if device == "" else device
-        wanted = asked.latency if latency is None else latency
-        latency_s: str | float = "low" if wanted is None else wanted
+        latency = asked.latency if latency is None else latency
+        latency = "low" if latency is None else latency
         channel = asked.mic_channel if channel is None else channel
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s, channel)
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
         self._muted = False
-        self.gain_db = first_of(gain_db, asked.gain_db, 0.0)
+        self.gain_db = (asked.gain_db or 0.0) if gain_db is None else gain_db
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._live = not self._backend.lost_for_good
         """True if the device goes on by itself. A file waits."""

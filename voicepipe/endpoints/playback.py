@@ -317,6 +317,10 @@ class Playback:
         self.queue.lose()
         self.drop_waiting(DropReason.DEVICE_LOST)
 
+    def leave(self) -> None:
+        """Let go of a stream that another one replaces, and keep the audio that waits for it."""
+        self.queue.leave()
+
     def drop_waiting(self, reason: str) -> None:
         """Drop the audio that waits here, and count it under this reason."""
         for source in self._sources:

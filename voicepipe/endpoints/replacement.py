@@ -123,6 +123,11 @@ class Replacements(Generic[S]):
             if task is not None:
                 task.cancel()
 
+    @property
+    def is_changing(self) -> bool:
+        """True while a change of the device is under way."""
+        return _is_on(self._changing)
+
     async def until_changed(self) -> None:
         """Wait until no change of the device is under way."""
         if self._changing is not None:

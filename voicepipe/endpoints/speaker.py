@@ -85,8 +85,8 @@ class SpeakerOutput(ControlledSpeaker):
     has no effect there. It also has none on audio of another format, or while a background sound plays.
     """
 
-    kind: ClassVar[DeviceKind | None] = "speaker"
     takes = (OutputAudioFrame, SpokenFrame)
+    kind: ClassVar[DeviceKind | None] = "speaker"
 
     def __init__(
         self,
@@ -104,9 +104,9 @@ class SpeakerOutput(ControlledSpeaker):
         self._backend = backend_of(backend)
         asked = settings_of(self._backend)
         device = asked.speaker or "" if device == "" else device
-        wanted = asked.latency if latency is None else latency
-        latency_s: str | float = "low" if wanted is None else wanted
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s)
+        latency = asked.latency if latency is None else latency
+        latency = "low" if latency is None else latency
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=3600.0)
         # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
@@ -143,6 +143,7 @@ class SpeakerOutput(ControlledSpeaker):
             open_stream=lambda name, wake: self._backend.open_output(replace(request, device=name), wake),
             on_news=self._wake,
             on_lost=self._on_lost,
+            on_gone=self._on_gone,
             on_found=self._on_found,
         )
         stream = await device.open(patient=params.patient)
@@ -228,7 +229,7 @@ class SpeakerOutput(ControlledSpeaker):
     async def _take(self, frame: OutputAudioFrame, playback: Playback) -> Source:
         """Take audio into the queue of its source, or drop it while there is no device."""
         source = playback.take(frame, asyncio.get_running_loop().time())
-        if await playback.device.is_there():
+        if await playback.device.is_there() or playback.device.is_changing:
             self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
@@ -271,10 +272,10 @@ class SpeakerOutput(ControlledSpeaker):
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.finish()
+            await playback.device.until_changed()
             self._look()
             while playback.has_audio and playback.device.check():
                 await self._box.wait()
-            await playback.device.until_changed()
             await playback.drain()
             self._look()
             speech.end()
@@ -302,6 +303,35 @@ class SpeakerOutput(ControlledSpeaker):
                     # A close discards the audio in the device: the fade, and audio counted as played.
                     await asyncio.sleep(min(FADE_S, playback.sounded_s))
 
+    # -- another device ----------------------------------------------------------
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as its back end carries them."""
+        return settings_of(self._backend)
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
+
+    def check_device(self, name: str) -> None:
+        """Check the name of another device. Raises: TypeError, ValueError."""
+        check_device(name, self._backend)
+
+    def change_device(self, name: str) -> None:
+        """Use another device from now on. In the loop's thread, or before the run.
+
+        What the present one has not taken yet is played by the other one. If that does not open, the
+        present one stays in use, and an ErrorFrame goes upstream.
+
+        Raises:
+            TypeError, ValueError: it is no name, or the back end has no other devices.
+        """
+        self.check_device(name)
+        if self._device is None or not self._device.change(name, _do_nothing):
+            self._wish = replace(self._wish, device=name)
+
     # -- loss and return -------------------------------------------------------------
 
     def on_ending(self) -> None:
@@ -312,13 +342,23 @@ class SpeakerOutput(ControlledSpeaker):
             self._device.stop()
 
     def _on_lost(self, stream: OutputStream) -> None:
-        """Drop the audio that waits for the lost stream."""
-        if self._playback is not None and self._speech is not None:
+        """Drop the audio that waits for the lost stream; keep it for another one that takes its place."""
+        if self._playback is not None and stream.error is None:
+            self._playback.leave()
+        elif self._playback is not None and self._speech is not None:
             error = stream.error
             silent_s = error.silent_s if isinstance(error, DeviceLostError) else 0.0
             self._playback.lose()
             self._speech.end(interrupted=True, silent_s=silent_s)
             self._background.update(silent_s)
+            self._post.send()
+
+    def _on_gone(self) -> None:
+        """Drop the audio that was kept for another stream, as there is none."""
+        if self._playback is not None and self._speech is not None:
+            self._playback.drop_waiting(DropReason.DEVICE_LOST)
+            self._speech.end(interrupted=True)
+            self._background.update()
             self._post.send()
 
     async def _on_found(self, stream: OutputStream) -> None:
@@ -327,35 +367,6 @@ class SpeakerOutput(ControlledSpeaker):
         await stream.settle()
         if self._playback is not None:
             self._playback.adopt(stream)
-
-    # -- another device ----------------------------------------------------------
-
-    @property
-    def device(self) -> str:
-        """The name of the device in use, or else the requested one; empty: the default device."""
-        return self._wish.device if self._device is None else self._device.in_use
-
-    @property
-    def settings(self) -> SoundSettings:
-        """The user's settings, as its back end carries them."""
-        return settings_of(self._backend)
-
-    def check_device(self, name: str) -> None:
-        """Check the name of another device. Raises: TypeError, ValueError."""
-        check_device(name, self._backend)
-
-    def change_device(self, name: str) -> None:
-        """Use another device from now on. In the loop's thread, or before the run.
-
-        Audio that waits for the present device is dropped and counted as `device_lost`. If the other one
-        does not open, the present one stays in use, and an ErrorFrame goes upstream.
-
-        Raises:
-            TypeError, ValueError: it is no name, or the back end has no other devices.
-        """
-        self.check_device(name)
-        if self._device is None or not self._device.change(name, _let_play):
-            self._wish = replace(self._wish, device=name)
 
     async def work_when_idle(self) -> bool:
         """Handle the loss and the return of the device, and the end of speech."""
@@ -402,7 +413,5 @@ class SpeakerOutput(ControlledSpeaker):
         return None if playback is None else playback.device.statistics(playback.mix_seam())
 
 
-async def _let_play(stream: OutputStream) -> None:
-    """Fade out the stream that another one replaces."""
-    stream.flush()
-    await stream.settle()
+async def _do_nothing(stream: OutputStream) -> None:
+    """Let a stream go at once: what it has not taken is written to another one."""
