@@ -3,8 +3,8 @@
 import numpy as np
 
 import voicepipe as vp
-from talk import STORY, conversation
-from voicepipe.testing import run_virtual, silence, speech
+from talk import STORY, Answerer, Recogniser, Voice, conversation
+from voicepipe.testing import check_processor, run_virtual, silence, speech
 from voicepipe.testing.sound import Samples
 from voicepipe_devices.fake import SimulatedCard
 
@@ -54,3 +54,9 @@ def test_it_hears_the_user_while_it_speaks() -> None:
     report, _, _ = hold(QUESTION, silence(3.0), QUESTION, silence(15.0))
     microphone = next(seam for seam in report.seams if seam.name.startswith("MicrophoneInput"))
     assert microphone.dropped == {}
+
+
+def test_its_stages_survive_whatever_can_happen() -> None:
+    check_processor(Recogniser, [vp.UtteranceFrame(QUESTION.tobytes()), 1.0])
+    check_processor(Answerer, [vp.TranscriptionFrame("Who are you?"), 2.0])
+    check_processor(Voice, [vp.TextFrame("I am a program."), 1.0])
