@@ -13,6 +13,7 @@ STORY = ["I am a program.", "I can talk for as long as you like.", "Speak, and I
 
 class Recogniser(vp.FrameProcessor):
     takes = (vp.UtteranceFrame,)
+    cut_on_interruption = True  # who speaks on before the answer gets one answer
 
     async def process_frame(self, frame: vp.Frame, direction: vp.FrameDirection) -> None:
         assert isinstance(frame, vp.UtteranceFrame)
