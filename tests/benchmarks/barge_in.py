@@ -66,7 +66,7 @@ class Speaking(ProgramOnCard):
 
     def __init__(self, card: PluggedCard, engine: str) -> None:
         super().__init__(card, _PROGRAM, engine, flags=())
-        self._read = 0
+        self._seen = 0
 
     def order(self, order: str) -> None:
         """Let it do that."""
@@ -77,9 +77,9 @@ class Speaking(ProgramOnCard):
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             lines = self.out.splitlines(keepends=True)
-            while self._read < len(lines) and lines[self._read].endswith("\n"):
-                line = json.loads(lines[self._read])
-                self._read += 1
+            while self._seen < len(lines) and lines[self._seen].endswith("\n"):
+                line = json.loads(lines[self._seen])
+                self._seen += 1
                 if line["what"] == what:
                     return float(line["at_s"])
             time.sleep(0.005)
