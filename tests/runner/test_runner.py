@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import sys
 import threading
@@ -106,7 +107,9 @@ async def test_a_failure_is_status_1_and_one_line_in_the_log(caplog: pytest.LogC
     (error,) = runner.errors
     assert isinstance(error, PipelineError)
     assert error.stage == "culprit"
-    assert caplog.messages == [r"culprit failed: ValueError: no such voice\nin this house"]
+    (line,) = caplog.messages
+    at = r"tests.runner.test_runner\.py:\d+"
+    assert re.fullmatch(rf"culprit failed: ValueError: no such voice\\nin this house at {at}", line)
     assert caplog.records[0].exc_info is None
 
 
@@ -123,7 +126,9 @@ async def test_a_failed_start_is_status_1(caplog: pytest.LogCaptureFixture) -> N
             raise OSError("no such device")
 
     assert await PipelineRunner(blocked_s=0).serve(task_of(Culprit())) == 1
-    assert warnings_in(caplog) == ["Culprit did not start: OSError: no such device"]
+    (line,) = warnings_in(caplog)
+    at = r"tests.runner.test_runner\.py:\d+"
+    assert re.fullmatch(f"Culprit did not start: OSError: no such device at {at}", line)
 
 
 async def test_where_one_task_fails_the_others_are_ended() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import ClassVar
 
 from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
 from voicepipe.audio.format import AudioFormat
@@ -15,7 +16,7 @@ from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
-from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.frames import EndFrame, Frame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
@@ -67,6 +68,8 @@ class MicrophoneInput(DeviceStage):
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
     """
+
+    makes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
-from voicepipe.run.failures import describe
+from voicepipe.run.failures import describe, place_of
 from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
 from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
@@ -348,6 +348,6 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
     if type(error) is PipelineStartError and error.report is None:
         error.report = report
         return error
-    failure = PipelineError(f"{stage} failed: {describe(error)}", stage=stage, report=report)
+    failure = PipelineError(f"{stage} failed: {describe(error)}{place_of(error)}", stage=stage, report=report)
     failure.__cause__ = error
     return failure

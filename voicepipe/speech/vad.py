@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter
@@ -24,10 +24,12 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.pipeline.place import Place
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine, wants_level
 from voicepipe.speech.detectors.registry import open_engine
 from voicepipe.speech.leveller import MOST_DB, Leveller
+from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
     REACH_S,
@@ -70,9 +72,13 @@ class VADProcessor(InlineProcessor):
 
     Audio passes at once and unchanged. Behind the frame that made it certain comes a
     `UserStartedSpeakingFrame` with the position where speech began, and later a
-    `UserStoppedSpeakingFrame` with the position where it ended. The positions do not depend
-    on how the audio is cut into frames. Where audio is missing (a jump of `position`), where
-    its format changes, and at the End, a turn ends with the last sample heard.
+    `UserStoppedSpeakingFrame` with the position where it ended. `decided` is the position up to which
+    audio was judged by then, and `origin` the microphone. The positions do not depend on how the
+    audio is cut into frames. Where audio is missing (a jump of `position`), where its format or its
+    microphone changes, and at the End, a turn ends with the last sample heard.
+
+    A frame that a program made without a position, at 0, follows the frame before it. Audio of two
+    microphones at once is an error: each needs a `VADProcessor` of its own.
 
     Args:
         engine: the voice detector: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
@@ -93,6 +99,9 @@ class VADProcessor(InlineProcessor):
         TypeError, ValueError: a number is out of its bounds, or `engine` or `preset` is none.
         BackendMissingError: the engine's package is not installed.
     """
+
+    takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
+    makes: ClassVar[tuple[type[Frame], ...]] = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
 
     def __init__(
         self,
@@ -116,6 +125,7 @@ class VADProcessor(InlineProcessor):
         self._observe = observe
         engine = "webrtc" if engine is None else engine
         self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
+        self._positions = StreamPositions()
         self._stretch: _Stretch | None = None
         self._mixer: ChannelMixer | None = None
         """Of the last format that had several channels: what it knows of them outlasts a gap."""
@@ -132,13 +142,24 @@ class VADProcessor(InlineProcessor):
         return self._settings
 
     @property
+    def has_heard(self) -> bool:
+        """True once audio has come to it in this run."""
+        return self._positions.has_begun
+
+    @property
     def speaking(self) -> bool:
         """True while the user is speaking, as far as is certain."""
         return self._stretch is not None and self._stretch.segmenter.speaking
 
+    def check_place(self, place: Place) -> tuple[()]:
+        """Check the stages before it. Raises: ValueError: two microphones stand there; says what to do."""
+        refuse_two_microphones(place)
+        return ()
+
     async def on_start(self, params: StartParams) -> None:
         """Forget an earlier run."""
         self._stretch = self._mixer = self._mixed = None
+        self._positions = StreamPositions()
 
     async def cleanup(self) -> None:
         """Forget the audio."""
@@ -151,17 +172,18 @@ class VADProcessor(InlineProcessor):
         if not frame.num_samples:
             return (frame,)
         ended: list[Frame] = []
-        stretch = self._stretch
-        if stretch is None or not stretch.goes_on_with(frame):
+        position, stretch = self._positions.place(frame), self._stretch
+        if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
             mixer = self._mixer_for(frame.format)
-            stretch = _Stretch(frame.position, frame.format, mixer, self._engine, segmenter, self._observe)
+            stretch = _Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
             self._stretch = stretch
         return (*ended, frame, *stretch.take(frame))
 
     def on_end(self) -> Iterable[Frame]:
         """Return the end of a turn in progress."""
+        self._positions = StreamPositions()
         return self._finish()
 
     def _mixer_for(self, audio: AudioFormat) -> ChannelMixer | None:
@@ -183,7 +205,7 @@ class _Stretch:
     def __init__(
         self,
         position: int,
-        heard: AudioFormat,
+        first: InputAudioFrame,
         mixer: ChannelMixer | None,
         engine: SpeechEngine,
         segmenter: Segmenter,
@@ -192,7 +214,9 @@ class _Stretch:
         self.segmenter = segmenter
         self._engine = engine
         self._observe = observe
-        self._heard, self._wanted = heard, AudioFormat(engine.rate)
+        self._heard, self._wanted = first.format, AudioFormat(engine.rate)
+        heard = self._heard
+        self._origin = first.origin
         # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
         # little, and holds back 18 ms more, of what is judged only.
         self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
@@ -211,13 +235,12 @@ class _Stretch:
         forget: Callable[[], object] = engine.reset
         refuse_coroutine("reset() of the engine", forget())
 
-    def goes_on_with(self, frame: InputAudioFrame) -> bool:
-        """Return True where the frame begins where this ends, in the same format."""
-        heard = self._heard
+    def goes_on_with(self, frame: InputAudioFrame, position: int) -> bool:
+        """Return True where the frame begins where this ends, in the same format, from the same origin."""
         return (
-            frame.position == self._end
-            and frame.rate == heard.rate
-            and frame.channels == heard.channels
+            position == self._end
+            and frame.format == self._heard
+            and are_of_one_origin(frame.origin, self._origin)
             and self._intact
         )
 
@@ -235,7 +258,7 @@ class _Stretch:
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
-        return [*facts, *(self._fact(edge, self._end) for edge in self.segmenter.finish())]
+        return [*facts, *(self._fact(edge, self._end, self._end) for edge in self.segmenter.finish())]
 
     def _judge(self, mono: bytes) -> list[Frame]:
         """Judge every whole window; the rest waits."""
@@ -251,7 +274,9 @@ class _Stretch:
             level_db, window = level(window, segmenter.noise.level_db)
             said = float(refuse_coroutine("score() of the engine", score(window)))
             edges = segmenter.add(said, level_db)
-            facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
+            if edges:
+                decided = self._position(segmenter.windows)
+                facts += [self._fact(edge, self._position(edge.at), decided) for edge in edges]
             if self._observe is not None:
                 self._tell(said, level_db)
         self._intact = True
@@ -274,12 +299,12 @@ class _Stretch:
         wanted = self._wanted.rate
         return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
 
-    def _fact(self, edge: Edge, position: int) -> Frame:
+    def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
         captured_s = self._captured_s
         if captured_s is not None:
             captured_s -= (self._end - position) / self._heard.rate
-        return kind(position, captured_s)
+        return kind(position, captured_s, decided, self._origin)
 
 
 def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.terminal.closing_report import seconds
@@ -39,6 +39,8 @@ _EVERY = 5
 
 class Dashboard(Display):
     """Shows the echo program: ten times a second on a terminal, once a second elsewhere."""
+
+    takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
 
     def __init__(self, screen: Screen, greeting: str = "", *, live: bool = False, hears: bool = True) -> None:
         super().__init__(screen, greeting)
