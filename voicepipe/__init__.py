@@ -28,6 +28,7 @@ Each folder is one part, and its docstring lists its files:
     endpoints    the microphone and the speaker as stages
     children     the launcher of child processes, such as the one for sound
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
+    settings     the settings of the user: variables, and one file
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
     runner       a run in a program: signals, time limits, exit status
@@ -225,6 +226,12 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.report import (
         StageError as StageError,
     )
+    from voicepipe.run.controls import (
+        MicrophoneHandle as MicrophoneHandle,
+    )
+    from voicepipe.run.controls import (
+        SpeakerHandle as SpeakerHandle,
+    )
     from voicepipe.run.task import PipelineTask as PipelineTask
     from voicepipe.runner.runner import PipelineRunner as PipelineRunner
     from voicepipe.service.metrics import Metrics as Metrics
@@ -336,6 +343,7 @@ _HOMES = homes_of(
         "voicepipe.report": (
             "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError"
         ),
+        "voicepipe.run.controls": "MicrophoneHandle SpeakerHandle",
         "voicepipe.run.task": "PipelineTask",
         "voicepipe.runner.runner": "PipelineRunner",
         "voicepipe.service.metrics": "Metrics",

@@ -26,7 +26,7 @@ LAYERS = (
     ("params",),
     ("voicepipe_devices",),
     ("devices", "drift", "sample"),
-    ("audio", "registry", "children"),
+    ("audio", "registry", "children", "settings"),
     ("census", "errors"),
     ("report",),
     ("checks",),

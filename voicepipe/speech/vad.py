@@ -26,6 +26,7 @@ from voicepipe.frames import (
 )
 from voicepipe.pipeline.place import Place
 from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine, wants_level
 from voicepipe.speech.detectors.registry import open_engine
 from voicepipe.speech.leveller import MOST_DB, Leveller
@@ -82,9 +83,11 @@ class VADProcessor(InlineProcessor):
 
     Args:
         engine: the voice detector: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
-            engine that belongs to this stage alone. None: `"webrtc"`.
+            engine that belongs to this stage alone. None: that of the user's settings, if the back end
+            carries them (see `open_backend`), or `"webrtc"`.
         preset: `"responsive"`, `"balanced"` or `"patient"`: how quickly a pause
-            ends a turn. The numbers below, where they are given, take the place of its own.
+            ends a turn. None: that of the settings, or `"balanced"`. The numbers below, where they are
+            given, take the place of its own.
         start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
             the sooner it is noticed, and the more noises are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
@@ -107,7 +110,7 @@ class VADProcessor(InlineProcessor):
         self,
         engine: SpeechEngine | str | None = None,
         *,
-        preset: Preset | str = "balanced",
+        preset: Preset | str | None = None,
         start_s: float | None = None,
         stop_s: float | None = None,
         min_s: float | None = None,
@@ -117,12 +120,20 @@ class VADProcessor(InlineProcessor):
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        self._settings = _settings(
-            preset, start_s=start_s, stop_s=stop_s, min_s=min_s, max_s=max_s, gate_db=gate_db
-        )
+        self._preset = preset
+        self._numbers = {
+            "start_s": start_s,
+            "stop_s": stop_s,
+            "min_s": min_s,
+            "max_s": max_s,
+            "gate_db": gate_db,
+        }
+        self._settings = _settings("balanced" if preset is None else preset, **self._numbers)
         if observe is not None:
             check_callable("observe", observe)
         self._observe = observe
+        self._default: str | None = "webrtc" if engine is None else None
+        """The name of the engine, where the program's code names none."""
         engine = "webrtc" if engine is None else engine
         self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
         self._positions = StreamPositions()
@@ -157,9 +168,19 @@ class VADProcessor(InlineProcessor):
         return ()
 
     async def on_start(self, params: StartParams) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run, and take from the user's settings what the code leaves out."""
         self._stretch = self._mixer = self._mixed = None
         self._positions = StreamPositions()
+        self._follow(params.settings)
+
+    def _follow(self, asked: SoundSettings) -> None:
+        """Raises: SettingsError, BackendMissingError."""
+        if self._preset is None:
+            name = asked.preset or "balanced"
+            self._settings = asked.check(lambda: _settings(name, **self._numbers), "preset")
+        wanted = asked.vad or "webrtc"
+        if self._default not in (None, wanted):
+            self._engine, self._default = asked.check(lambda: open_engine(wanted), "vad"), wanted
 
     async def cleanup(self) -> None:
         """Forget the audio."""
