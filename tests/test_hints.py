@@ -14,8 +14,9 @@ import pytest
 import voicepipe as vp
 from voicepipe.hints import ATTRIBUTES, NAMES, Missing, with_hints
 
+SOUND = vp.open_backend("fake")
 OBJECTS: dict[str, object] = {
-    "PipelineTask": vp.PipelineTask(vp.Pipeline([])),
+    "PipelineTask": vp.PipelineTask(vp.Pipeline([vp.MicrophoneInput(SOUND), vp.SpeakerOutput(SOUND)])),
     "Processor": vp.FrameProcessor(),
     "PipelineRunner": vp.PipelineRunner(),
     "AudioFrame": vp.OutputAudioFrame(b""),

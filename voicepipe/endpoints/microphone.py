@@ -97,7 +97,8 @@ class MicrophoneInput(DeviceStage):
         mute = asked.mute if mute is None else mute
         self._mutes = self._backend.shares_air if mute is None else mute
         device = asked.mic or "" if device == "" else device
-        latency_s: str | float = first_of(latency, asked.latency, "low")
+        wanted = asked.latency if latency is None else latency
+        latency_s: str | float = "low" if wanted is None else wanted
         channel = asked.mic_channel if channel is None else channel
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s, channel)
         self._muted = False

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.checks import check_number, first_of
+from voicepipe.checks import check_number
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
@@ -85,7 +85,8 @@ class SpeakerOutput(DeviceStage):
         self._backend = backend_of(backend)
         asked = settings_of(self._backend)
         device = asked.speaker or "" if device == "" else device
-        latency_s: str | float = first_of(latency, asked.latency, "low")
+        wanted = asked.latency if latency is None else latency
+        latency_s: str | float = "low" if wanted is None else wanted
         self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
         # The queue is filled again when it is half empty. One block must be left then.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -50,7 +49,6 @@ def has_something_to_check(chain: Chain) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=256)
 def _concerns(kind: type[Processor]) -> bool:
     return any(getattr(kind, name, None) is not None for name in ("check_place", "takes", "makes"))
 
