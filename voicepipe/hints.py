@@ -20,6 +20,7 @@ _MODEL = "a language model is a stage of your own: derive from FrameProcessor, a
 _SERVICE = "bring it as a stage of your own: derive from FrameProcessor"
 _DEVICE = "use MicrophoneInput(backend) and SpeakerOutput(backend)"
 _INTERRUPTION = "use InterruptionFrame, or task.interrupt()"
+_IDLE = "use IdleTimer(idle_s), which pushes a UserIdleFrame"
 _DETECTION = 'use VADProcessor(engine="silero"), a stage'
 
 NAMES: Mapping[str, str] = {
@@ -53,8 +54,8 @@ NAMES: Mapping[str, str] = {
     "MetricsFrame": "use task.report, or PipelineRunner(beside=[Metrics(port)])",
     "HeartbeatFrame": "a stage that is stuck is named without it",
     "UninterruptibleFrame": "set the class attribute interruptible = False, as DataFrame has it",
-    "STTMuteFrame": "use MicrophoneInput(mute=...)",
-    "STTMuteFilter": "use MicrophoneInput(mute=...)",
+    "STTMuteFrame": "use task.microphone.muted",
+    "STTMuteFilter": "use task.microphone.muted",
     "PipelineParams": "give PipelineTask its formats: PipelineTask(pipeline, input=AudioFormat(16_000))",
     "PipelineWorker": "use PipelineTask",
     "WorkerRunner": "use PipelineRunner",
@@ -62,11 +63,19 @@ NAMES: Mapping[str, str] = {
     "BaseObserver": "give task.subscribe() a function",
     "SyncParallelPipeline": "use ParallelPipeline",
     "SoundfileMixer": "use BackgroundAudioFrame",
+    "UserIdleProcessor": _IDLE,
+    "UserIdleController": _IDLE,
+    "IdleFrameProcessor": _IDLE,
+    "UserBackchannelFrame": "use BackchannelFrame",
+    "TranscriptProcessor": "use params.conversation",
     "AudioBufferProcessor": "use UtteranceCollector, or Tap",
     "FrameLogger": "use Tap",
     "FunctionFilter": "use FrameFilter, or derive from InlineProcessor",
     "*VADAnalyzer": _DETECTION,
     "*SmartTurn*": "give UtteranceCollector an end_of_turn",
+    "*InterruptionStrategy": "use Interrupter(min_s=..., min_words=...)",
+    "*MuteStrategy": 'use Interrupter("ignore"), or task.microphone.muted',
+    "*UserTurn*Strateg*": "use VADProcessor, UtteranceCollector and Interrupter",
     "*Transport": _DEVICE,
     "*TransportParams": _DEVICE,
     "*LLM*": _MODEL,
