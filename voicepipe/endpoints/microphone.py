@@ -15,7 +15,7 @@ from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
-from voicepipe.frames import EndFrame, InputAudioFrame
+from voicepipe.frames import EndFrame, Frame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
@@ -67,6 +67,9 @@ class MicrophoneInput(DeviceStage):
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
     """
+
+    takes: tuple[type[Frame], ...] | None = ()
+    """Nothing: what the program queues passes by, so that it never makes the microphone wait."""
 
     def __init__(
         self,
