@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.sound import virtual_loop
-from support.stages import DOWN, UP, Ends, Recorder
+from support.stages import DOWN, UP, Ends, InlineRecorder, Recorder
 from voicepipe import (
     AudioFrame,
     ErrorFrame,
@@ -146,7 +146,7 @@ async def test_nothing_passes_by_a_stage_before_start_frame(
 
     stage = Recorder("stage")
     stage.takes = takes
-    task = PipelineTask(Pipeline([Early(), stage, Recorder("behind")]))
+    task = PipelineTask(Pipeline([Early(), stage, InlineRecorder("behind")]))
     ends = Ends(task)
     task.end()
     await task.run()
