@@ -184,9 +184,9 @@ FACT_MUTANTS = (
     ),
     Mutant(
         "live audio counts in the mailbox",
-        "Mailbox._waiting",
-        "len(self.data) if self.live is None else self.live.others",
-        "len(self.data)",
+        "LiveAudio.others",
+        "len(self._data) - self._frames",
+        "len(self._data)",
         f"{LIVE}::test_live_audio_does_not_count_in_the_mailbox_of_other_frames",
         unseen="who waits longer for room loses nothing",
     ),
@@ -230,8 +230,7 @@ FACT_MUTANTS = (
         "MicrophoneInput._push",
         "not self._live",
         "True",
-        LIVE,
-        unseen="its own push is of live audio, which no full mailbox holds up",
+        f"{LIVE}::test_the_microphone_does_not_wait_where_the_texts_of_others_do",
     ),
     Mutant(
         "the microphone waits with what the program has queued",

@@ -122,6 +122,24 @@ async def test_the_microphone_does_not_wait_with_what_the_program_has_queued() -
     assert sum(isinstance(frame, TextFrame) for frame in heard.frames) == 100
 
 
+@pytest.mark.parametrize("stands_s", [5.0, 30.0])
+async def test_the_microphone_does_not_wait_where_the_texts_of_others_do(stands_s: float) -> None:
+    card = SimulatedCard()
+    card.mic.hear(noise(stands_s + 5.0))
+    stands = Stands(stands_s, TextFrame)
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), stands]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    queued = [asyncio.ensure_future(task.queue_frame(TextFrame(str(n)))) for n in range(100)]
+    await asyncio.sleep(stands_s + 1.0)
+    task.end()
+    report = await running
+    lost = pytest.approx((stands_s - 2.0) * RATE, abs=640)
+    assert seam_drops(report) == {"Stands": {"overflow": lost}}
+    assert all(await asyncio.gather(*queued))
+
+
 @pytest.mark.parametrize("mailbox", [1, 3, 16])
 async def test_live_audio_never_costs_what_the_program_has_queued(mailbox: int) -> None:
     """256 texts may be queued before the start: far more than a mailbox holds. They wait, all of them."""
