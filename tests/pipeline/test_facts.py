@@ -404,3 +404,19 @@ async def test_facts_keep_their_order_while_a_push_waits() -> None:
     assert handled == told
     task.cancel()
     await running
+
+
+async def test_a_fact_of_the_program_does_not_wait_for_an_interruption() -> None:
+    task = PipelineTask(Pipeline([Busy()]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    await asyncio.sleep(0.1)
+    fact = UserStartedSpeakingFrame(1)
+    task.interrupt()
+    queueing = task.queue_frame(fact)
+    with pytest.raises(StopIteration):
+        queueing.send(None)
+    assert facts(ends.down) == [fact]
+    task.end()
+    await running

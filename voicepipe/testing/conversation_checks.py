@@ -94,11 +94,11 @@ class ConversationChecks:
                     await behind.push_frame(fact, _UP)
                     told.append((fact, _UP, loop.time() - began_s))
         done = await running
-        for fact, way, told_s in told:
+        for frame, way, told_s in told:
             out = done.down if way is _DOWN else done.up
-            _expect_once(out, fact, way, "a fact")
-            late_s = out.when(fact) - told_s
-            expect(late_s < 1e-6, f"{type(fact).__name__} came {late_s:.3f} s late {way.value}")
+            _expect_once(out, frame, way, "a fact")
+            late_s = out.when(frame) - told_s
+            expect(late_s < 1e-6, f"{type(frame).__name__} came {late_s:.3f} s late {way.value}")
 
     async def frames_it_does_not_take(self) -> None:
         """Send a stage that takes some classes frames of all others, both ways: they must pass by."""

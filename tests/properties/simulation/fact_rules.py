@@ -47,7 +47,7 @@ def a_fact_comes_to_all_on_its_way_at_once(run: Facts) -> Iterator[str]:
         for spec in telling.on_the_way(told):
             found = known.get(spec.name, {}).get(key)
             if found is None:
-                late = max(told.line, telling.started)
+                late = _given_at(telling, told)
                 if late < min(telling.left_at(spec), telling.over) and _is_pushed(telling, told):
                     yield f"{told.who} told {told.fact} {told.direction}, and {spec.name} was not told"
                     return
@@ -58,6 +58,15 @@ def a_fact_comes_to_all_on_its_way_at_once(run: Facts) -> Iterator[str]:
             if key in index and name in telling.places and name not in way:
                 yield f"{name} was told of {told.fact} {told.direction}, which {told.who} told elsewhere"
                 return
+
+
+def _given_at(telling: Telling, told: Told) -> int:
+    """The line from which on all should know: those that wait for the start are passed on behind it."""
+    if told.is_early:
+        key = id(told.fact), told.direction
+        lines = (at[key] for at in map(_index, telling.arrivals.values()) if key in at)
+        return min(lines, default=telling.over)
+    return max(told.line, telling.started)
 
 
 def _index(lines: list[tuple[int, Entry]]) -> dict[Key, int]:
@@ -85,8 +94,6 @@ def _is_at_once(telling: Telling, told: Told, found: int) -> bool:
     lines = telling.lines
     if lines[found].at_s != lines[told.line].at_s:
         return False
-    if told.who == telling.program:
-        return True  # `queue_frame` lets an interruption go first
     took = (e.who for e in lines[told.line + 1 : found] if e.what == "took" and e.who in telling.places)
     return all(telling.places[who].spec.inline for who in took)
 

@@ -77,7 +77,7 @@ def live_audio_is_fresh(run: Facts) -> Iterator[str]:
     if any(other.does in ("holds", "swallows") for other in run.spec.stages):
         return
     until_s = min(run.asked_s or run.returned_s, run.returned_s)
-    if run.spec.runs_out_s or run.frozen_s(run.began_s, run.returned_s):
+    if run.spec.runs_out_s or run.spec.again or run.frozen_s(run.began_s, run.returned_s):
         return
     in_hand_s = max((b.at_s - a.at_s for a, b in pairwise(run.of(stage)) if a.what == "took"), default=0.0)
     for before, entry in pairwise(run.of(stage)):
