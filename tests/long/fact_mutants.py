@@ -105,6 +105,14 @@ FACT_MUTANTS = (
         f"{FACTS}::test_facts_that_wait_at_a_stage_that_fails_are_not_sent_a_second_time",
     ),
     Mutant(
+        "a fact of the program waits for an interruption",
+        "PipelineTask.queue_frame",
+        "course.interrupting and not frame.is_fact",
+        "course.interrupting",
+        f"{FACTS}::test_a_fact_of_the_program_does_not_wait_for_an_interruption",
+        unseen="it waits for one turn of the loop",
+    ),
+    Mutant(
         "a task of before an interruption is heard after it",
         "Current.send",
         "self._seat.run.eras.is_stale() and self._goes(frame)",
