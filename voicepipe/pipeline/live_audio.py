@@ -72,10 +72,11 @@ class LiveAudio:
         that has stood pushes all that has waited before it in one go.
         """
         ledger = self._ledger
-        if ledger.taken - ledger.given - ledger.lost <= self._watch_s * frame.rate:
+        waiting = ledger.taken - ledger.given - ledger.lost
+        if waiting <= self._watch_s * frame.rate:
             return False  # all audio that waits is no more than that
         self._count()
-        if self._seconds >= self._tell_s and self._owner is not None:
+        if waiting > self._tell_s * frame.rate and self._seconds >= self._tell_s and self._owner is not None:
             owner, self._owner = self._owner, None
             owner.tell_of_standing(self._seconds)
         while self._seconds > self._limit_s and self._frames > 1:
