@@ -15,8 +15,10 @@ LIMITS = [field.name for field in fields(Limits) if field.name.endswith("_s")]
 
 
 def test_the_limits_are_those_that_the_design_names() -> None:
-    assert Limits() == Limits(start_s=5.0, stall_s=5.0, cancel_s=2.0, close_s=1.0, passed_by="fail")
-    assert LIMITS == ["start_s", "stall_s", "cancel_s", "close_s"]
+    assert Limits() == Limits(
+        start_s=5.0, stall_s=5.0, drain_s=310.0, cancel_s=2.0, close_s=1.0, passed_by="fail"
+    )
+    assert LIMITS == ["start_s", "stall_s", "drain_s", "cancel_s", "close_s"]
 
 
 @pytest.mark.parametrize("name", LIMITS)

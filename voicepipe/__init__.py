@@ -17,6 +17,7 @@ The modules at the root are the vocabulary, which all folders share:
     speakers     the record of what the speakers of a run play
     checks, text, version, sample          small tools, and a bundled voice
     shadowing    the user's module that stands in the way of the standard library's
+    hints        hints for names that are not there, such as those of other frameworks
 
 Each folder is one part, and its docstring lists its files:
 
@@ -27,6 +28,7 @@ Each folder is one part, and its docstring lists its files:
     endpoints    the microphone and the speaker as stages
     children     the launcher of child processes, such as the one for sound
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
+    settings     the settings of the user: variables, and one file
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
     runner       a run in a program: signals, time limits, exit status
@@ -224,6 +226,12 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.report import (
         StageError as StageError,
     )
+    from voicepipe.run.controls import (
+        MicrophoneHandle as MicrophoneHandle,
+    )
+    from voicepipe.run.controls import (
+        SpeakerHandle as SpeakerHandle,
+    )
     from voicepipe.run.task import PipelineTask as PipelineTask
     from voicepipe.runner.runner import PipelineRunner as PipelineRunner
     from voicepipe.service.metrics import Metrics as Metrics
@@ -284,7 +292,9 @@ def lazy_names(
     def get(name: str) -> object:
         home = homes.get(name)
         if home is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            from voicepipe.hints import missing_name
+
+            raise missing_name(package, name, homes)
         import importlib
 
         from voicepipe.shadowing import ShadowNaming
@@ -333,6 +343,7 @@ _HOMES = homes_of(
         "voicepipe.report": (
             "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError"
         ),
+        "voicepipe.run.controls": "MicrophoneHandle SpeakerHandle",
         "voicepipe.run.task": "PipelineTask",
         "voicepipe.runner.runner": "PipelineRunner",
         "voicepipe.service.metrics": "Metrics",

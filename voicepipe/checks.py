@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from voicepipe.awaitables import check_plain
 from voicepipe.text import name_of, quote
 
-__all__ = ["check_callable", "check_count", "check_number", "check_seconds"]
+__all__ = ["check_callable", "check_count", "check_number", "check_seconds", "first_of"]
+
+_T = TypeVar("_T")
 
 
 def check_number(
@@ -71,3 +73,10 @@ def _bounds(what: str, at_least: float, at_most: float) -> str:
     if at_most >= 2**62:
         return f"{what} from {at_least:g}"
     return f"{what} from {at_least:g} to {at_most:g}"
+
+
+def first_of(given: _T | None, otherwise: _T | None, default: _T) -> _T:
+    """Return the argument that is given, or else the setting, or else the default."""
+    if given is not None:
+        return given
+    return default if otherwise is None else otherwise

@@ -50,6 +50,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat, format_of, pcm_bytes
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
+from voicepipe.hints import with_hints
 from voicepipe.report import DeviceKind
 from voicepipe.text import class_name
 
@@ -238,6 +239,7 @@ class DeviceRestoredFrame(SystemFrame):
     """The seconds since the loss was noticed."""
 
 
+@with_hints
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame(DataFrame):
     """A piece of PCM audio: int16, interleaved.

@@ -8,6 +8,7 @@ from typing import Literal
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_seconds
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 from voicepipe.text import quote
 
@@ -32,6 +33,8 @@ class StartParams:
     """The record of what the run's speakers play: is the program speaking, does anything sound?"""
     patient: bool = False
     """True if the run waits for a device that is absent at the start. Otherwise the start fails."""
+    settings: SoundSettings = field(default_factory=SoundSettings, repr=False, kw_only=True)
+    """The user's settings, if a back end of the pipeline carries them: see `open_backend`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Limits:
     stall_s: float = 5.0
     """The time for which one stage may make no progress while the pipeline drains. A stage with
     `may_take_s` has that time instead."""
+    drain_s: float = 310.0
+    """The time from an end until EndFrame has passed the whole pipeline. Then the run is cancelled. It is the
+    five minutes that a speaker queues, and ten seconds. It holds for every kind of end, Ctrl-C included."""
     cancel_s: float = 2.0
     """The time from a cancel until everything is closed. Stages have half of it to stop."""
     close_s: float = 1.0
@@ -59,7 +65,7 @@ class Limits:
     report, which names the stage in `slow`."""
 
     def __post_init__(self) -> None:
-        for name in ("start_s", "stall_s", "cancel_s", "close_s"):
+        for name in ("start_s", "stall_s", "drain_s", "cancel_s", "close_s"):
             check_seconds(name, getattr(self, name))
         if self.passed_by not in ("fail", "report"):
             raise ValueError(f"passed_by must be 'fail' or 'report', not {quote(self.passed_by)}")

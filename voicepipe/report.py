@@ -238,6 +238,8 @@ class RunReport:
     """The names of what a safety net had to stop after a clean end. Empty, or it is a bug."""
     abandoned: tuple[Abandoned, ...] = ()
     """The code that refused to stop. Empty unless a stage or a driver is broken."""
+    ended_late: bool = False
+    """True if the end took longer than the limit `drain_s`, and the run was cancelled for that."""
 
     @property
     def dropped(self) -> dict[str, int]:

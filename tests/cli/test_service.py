@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from voicepipe import Limits
 from voicepipe.cli import main
 from voicepipe.cli.parts.service_unit import Unit
 
@@ -130,6 +131,56 @@ def test_python_is_the_one_that_runs_here_and_the_folder_is_this_one(
     assert value(unit, "ExecStart") == f"{sys.executable} -m my_assistant --loud"
     assert value(unit, "WorkingDirectory") == str(home)
     assert value(shown(capsys), "ExecStart") == f"{sys.executable} -m voicepipe echo"
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
+    """This program, as PyInstaller would have packed it."""
+    program = home / "my_assistant"
+    program.touch(0o755)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program))
+    return program
+
+
+@pytest.mark.parametrize("action", ["show", "install"])
+def test_a_frozen_program_has_no_python_to_run_echo(
+    frozen: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["service", action])
+    assert end.value.code == 2
+    assert f"give the command, such as `-- {frozen}`" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_python_in_a_frozen_program_is_that_of_the_system(
+    frozen: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    python = frozen.parent / "bin" / name
+    python.parent.mkdir(exist_ok=True)
+    python.touch(0o755)
+    monkeypatch.setenv("PATH", str(python.parent), prepend=os.pathsep)
+    assert value(shown(capsys, "--", name, "-m", "x"), "ExecStart") == f"{python} -m x"
+
+
+@pytest.mark.parametrize(("action", "status"), [("status", 1), ("uninstall", 1)])
+def test_a_frozen_program_asks_and_uninstalls_without_a_command(
+    frozen: Path, capsys: pytest.CaptureFixture[str], action: str, status: int
+) -> None:
+    assert main(["service", action]) == status
+    assert "is frozen" not in "".join(capsys.readouterr())
+
+
+def test_a_frozen_program_itself_can_be_the_service(frozen: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert value(shown(capsys, "--", str(frozen), "--loud"), "ExecStart") == f"{frozen} --loud"
+
+
+def test_the_last_sentence_is_heard_before_systemd_kills() -> None:
+    limits = Limits()
+    stop_s = float(value(Unit("x", ("/bin/true",), "/").text, "TimeoutStopSec"))
+    assert stop_s == 325
+    assert stop_s > limits.drain_s + limits.cancel_s + limits.close_s + 5
 
 
 def test_words_of_a_command_stay_the_words_they_are() -> None:

@@ -15,7 +15,109 @@ DOCTOR = "tests/cli/test_doctor.py"
 ONE_CARD = "its devices are not chosen by name"
 SELDOM = "in 500 scenarios few are muted, and none for long before a fault"
 
+CHANGE = "tests/endpoints/test_change_of_device.py"
+CONTROLS = "tests/run/test_controls.py"
+SOUND_SETTINGS = "tests/settings/test_sound.py"
+NO_CHANGE = "nobody asks for another device"
+NO_SETTINGS = "it has no settings"
+
 DEVICE_MUTANTS = (
+    Mutant(
+        "a device that does not start leaves the run without one",
+        "Replacement.change",
+        "self._closing is not None",
+        "False",
+        f"{CHANGE}::test_what_does_not_open_or_start_goes_back_to_the_old_one",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "the old device is opened again before it is closed",
+        "Replacement._open_old",
+        "await self._until_closed()",
+        "pass",
+        f"{CHANGE}::test_what_does_not_open_or_start_goes_back_to_the_old_one",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "a busy device is not tried again after the present one is closed",
+        "Replacement._open_beside",
+        "self._owner.stream is None",
+        "True",
+        f"{CHANGE}::test_another_name_of_the_same_device_opens_it_again",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "the first of several devices counts",
+        "Replacements.ask",
+        "self._wanted = (device, finish)",
+        "self._wanted = self._wanted or (device, finish)",
+        f"{CHANGE}::test_the_last_of_several_requests_counts",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "the search for a lost device goes on beside a change",
+        "KeptDevice.search_again",
+        "self.stream is None and self._lost_at is not None",
+        "False",
+        f"{CHANGE}::test_a_wrong_name_for_a_lost_device_leaves_the_search_as_it_was",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "a change that was asked for in the start is forgotten",
+        "KeptDevice.watch",
+        "self._replacements.begin()",
+        "pass",
+        f"{CHANGE}::test_a_change_during_the_start_takes_effect_after_it",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "a refused device is not told",
+        "KeptDevice.refuse",
+        "await self._stage.push_frame(ErrorFrame(line, self._stage.name), FrameDirection.UPSTREAM)",
+        "pass",
+        f"{CHANGE}::test_a_wrong_name_changes_nothing_and_is_told",
+        unseen=NO_CHANGE,
+    ),
+    Mutant(
+        "a muted microphone is heard",
+        "MicrophoneInput._push_block",
+        "self._muted or self._hears_a_speaker(block.captured_s, block.captured_s + seconds)",
+        "self._hears_a_speaker(block.captured_s, block.captured_s + seconds)",
+        f"{CONTROLS}::test_a_muted_microphone_drops_its_audio_and_counts_it",
+        unseen="nobody presses a button",
+    ),
+    Mutant(
+        "a request from another thread is carried out there",
+        "Requests.do",
+        "course is None or course.state.is_final or course.loop.is_closed()",
+        "True",
+        f"{CONTROLS}::test_a_button_in_another_thread_is_heard",
+        unseen="nobody presses a button",
+    ),
+    Mutant(
+        "the file goes before variables",
+        "voicepipe.settings.sound:read_sound_settings",
+        "found[each.name] = (_value_of(each.name, text), variable_of(each.name))",
+        "found.setdefault(each.name, (_value_of(each.name, text), variable_of(each.name)))",
+        f"{SOUND_SETTINGS}::test_code_goes_before_variables_and_those_before_the_file",
+        unseen=NO_SETTINGS,
+    ),
+    Mutant(
+        "settings go before the code",
+        "voicepipe.checks:first_of",
+        "given is not None",
+        "given is not None and otherwise is None",
+        f"{SOUND_SETTINGS}::test_code_goes_before_variables_and_those_before_the_file",
+        unseen=NO_SETTINGS,
+    ),
+    Mutant(
+        "a simulated card is asked for the user's microphone",
+        "voicepipe.devices.backends:_open_by_settings",
+        "backend.name in ('wav', 'fake')",
+        "False",
+        f"{SOUND_SETTINGS}::test_names_of_devices_are_for_hardware",
+        unseen=NO_SETTINGS,
+    ),
     Mutant(
         "a microphone that was heard is called muted",
         "DigitalSilence.has_lasted",

@@ -10,6 +10,12 @@ LEVELS = "tests/speech/test_leveller.py"
 CHANNELS = "tests/audio/test_channel_mixer.py"
 NO_VOICE = "the sound of its card is numbers, in which nobody speaks"
 
+EARLY = "tests/speech/test_early_facts.py"
+POSITIONS = "tests/speech/test_positions.py"
+ADVICE = "tests/run/test_advice.py"
+LAYOUT = "its pipelines are laid out as they should be"
+SAME = f"{EARLY}::test_the_utterances_are_the_same_in_every_arrangement"
+
 HEARING_MUTANTS = (
     Mutant(
         "quiet audio is judged as it came",
@@ -82,5 +88,141 @@ HEARING_MUTANTS = (
         "True",
         "tests/cli/test_doctor.py::test_a_level_is_judged_by_its_movement",
         unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a fact counts when it arrives, not when its audio has come",
+        "UtteranceCollector._catch_up",
+        "is_ours and due > heard.end",
+        "False",
+        SAME,
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a fact counts from the speech on, not from where it was decided",
+        "UtteranceCollector._keep",
+        "fact.position if fact.decided is None else fact.decided",
+        "fact.position",
+        f"{EARLY}::test_facts_as_early_as_can_be_make_the_same_utterances",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "an utterance ends with the frame in which its end was decided",
+        "UtteranceCollector._act_on",
+        "heard.end if fact.decided is None else min(fact.decided, heard.end)",
+        "heard.end",
+        f"{EARLY}::test_the_utterances_are_the_same_however_the_audio_is_cut",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "time runs out before the facts about the last frame are known",
+        "UtteranceCollector._listen",
+        "self._advance(heard, heard.end)",
+        "self._advance(heard, heard.end + frame.num_samples)",
+        f"{EARLY}::test_the_utterances_are_the_same_however_the_audio_is_cut",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "what the user says behind lost audio is lost too",
+        "UtteranceCollector._begin_behind",
+        "position if goes_on else None",
+        "None",
+        f"{POSITIONS}::test_a_fact_whose_audio_never_comes_ends_with_what_there_is",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a fact of another microphone counts",
+        "are_of_one_origin",
+        "first == second or not first or not second",
+        "True",
+        f"{POSITIONS}::test_a_collector_ignores_facts_of_another_microphone",
+        unseen="it has one microphone for each voice detector",
+    ),
+    Mutant(
+        "a fact says the end of its frame for what was judged",
+        "_Stretch._judge",
+        "self._position(segmenter.windows)",
+        "self._end",
+        f"{EARLY}::test_the_utterances_are_the_same_however_the_audio_is_cut",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "frames without a position are gaps",
+        "StreamPositions.place",
+        "position = self._end",
+        "pass",
+        f"{POSITIONS}::test_frames_without_a_position_follow_one_another",
+        unseen="its microphones give every frame a position",
+    ),
+    Mutant(
+        "a second recording goes on from the first",
+        "StreamPositions.place",
+        "lacks and self._lacks and frame.format == self._format",
+        "lacks and frame.format == self._format",
+        f"{POSITIONS}::test_a_position_that_is_there_is_taken_as_it_is",
+        unseen="its microphones give every frame a position",
+    ),
+    Mutant(
+        "a collector passes audio on to stages that do not want it",
+        "UtteranceCollector.check_place",
+        "bool(self._passes_audio or takers)",
+        "self._passes_audio is not False",
+        f"{ADVICE}::test_a_collector_passes_audio_on_only_where_it_is_wanted",
+        unseen="audio that passes is lost nowhere",
+    ),
+    Mutant(
+        "a collector keeps audio from a stage that wants it",
+        "UtteranceCollector.check_place",
+        "bool(self._passes_audio or takers)",
+        "bool(self._passes_audio)",
+        f"{ADVICE}::test_a_collector_passes_audio_on_only_where_it_is_wanted",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "two microphones in a layout are not noticed",
+        "refuse_two_microphones",
+        "len(sources) > 1",
+        "False",
+        f"{ADVICE}::test_two_microphones_into_one_stage_are_refused_before_anything_opens",
+        unseen=LAYOUT,
+    ),
+    Mutant(
+        "two microphones that alternate are taken for gaps",
+        "StreamPositions._change_origin",
+        "self._short >= _MOST_SHORT",
+        "False",
+        f"{ADVICE}::test_two_microphones_that_no_layout_shows_are_an_error_as_soon_as_they_alternate",
+        unseen=LAYOUT,
+    ),
+    Mutant(
+        "a branch beside it hides no forgetful stage",
+        "_find_swallowers",
+        "any(_makes(other.processor, kind) for other in reached)",
+        "False",
+        f"{ADVICE}::test_a_program_without_a_trap_is_told_nothing",
+        unseen=LAYOUT,
+    ),
+    Mutant(
+        "a stage that keeps its frames is called forgetful",
+        "_looked_at",
+        "called in _LOGS",
+        "True",
+        f"{ADVICE}::test_a_stage_that_keeps_or_changes_or_passes_its_frames_is_not_forgetful",
+        unseen=LAYOUT,
+    ),
+    Mutant(
+        "the line that is told is of voicepipe itself",
+        "users_line",
+        "str(trace.tb_frame.f_globals.get('__name__')).partition('.')[0] not in _OURS",
+        "True",
+        f"{ADVICE}::test_the_line_that_raised_is_in_the_one_line_that_is_printed",
+        unseen="its rules read no message",
+    ),
+    Mutant(
+        "the stage that had no time left is named, not the one that took it",
+        "Opening._find_slow_stage",
+        "max(spent, key=lambda each: each[0])[1] if spent else None",
+        "self._seat",
+        f"{ADVICE}::test_the_stage_that_took_most_of_the_time_is_named_not_the_one_that_had_no_time_left",
+        unseen="its rules read no message",
     ),
 )

@@ -12,8 +12,10 @@ EVIL = "tests/run/test_evil_objects.py"
 STRAY = "tests/run/test_stray_cancel.py"
 WORDS = "tests/run/test_words_in_logs.py"
 LOG = "tests/test_log.py"
+HINTS = "tests/test_hints.py"
 _RIGHT = "its stages have hooks of the right kind"
 _WORDS = "no rule reads the words of a report"
+_NAMES = "its stages use names that are there"
 
 OBJECT_MUTANTS = (
     Mutant(
@@ -131,5 +133,29 @@ OBJECT_MUTANTS = (
         "False",
         f"{LOG}::test_a_long_line_is_cut_at_every_level",
         unseen=_WORDS,
+    ),
+    Mutant(
+        "a hint is lost in an import",
+        "missing_name",
+        "_is_from_import(sys._getframe(2))",
+        "False",
+        f"{HINTS}::test_an_import_of_a_name_has_the_hint",
+        unseen=_NAMES,
+    ),
+    Mutant(
+        "a hint hides the attribute of another base class",
+        "Missing.__get__",
+        "self._name in vars(base)",
+        "False",
+        f"{HINTS}::test_names_of_another_base_class_are_found",
+        unseen=_NAMES,
+    ),
+    Mutant(
+        "a name with a hint is listed as if it were there",
+        "_is_missing",
+        "isinstance(of_class, Missing)",
+        "False",
+        f"{HINTS}::test_an_attribute_of_another_framework_says_which_to_use",
+        unseen=_NAMES,
     ),
 )

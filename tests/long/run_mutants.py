@@ -8,6 +8,7 @@ __all__ = ["RUN_MUTANTS"]
 
 PARALLEL = "tests/pipeline/test_parallel.py"
 CLOSING = "tests/run/test_closing.py"
+DRAIN = "tests/run/test_drain.py"
 HOOKS = "tests/pipeline/test_hook_task.py"
 TWICE = "tests/pipeline/test_frames_twice.py"
 LIFE = "tests/run/test_life_cycle.py"
@@ -282,6 +283,35 @@ RUN_MUTANTS = (
         "isinstance(getattr(function, '__self__', None), asyncio.Runner)",
         "False",
         f"{SERVING}::test_the_handler_that_asyncio_run_installs_is_nobodys_and_ctrl_c_ends_the_tasks",
+        unseen=NO_SIGNALS,
+    ),
+    Mutant(
+        "an end has no limit",
+        "Run._drain",
+        "late_s = self.loop.time() + course.limits.drain_s",
+        "late_s = float('inf')",
+        f"{DRAIN}::test_an_end_that_takes_longer_than_its_limit_is_cancelled",
+    ),
+    Mutant(
+        "an end has the limit of a stage that stands still",
+        "Run._drain",
+        "late_s = self.loop.time() + course.limits.drain_s",
+        "late_s = self.loop.time() + course.limits.stall_s",
+        f"{DRAIN}::test_a_farewell_is_heard_to_its_last_sample",
+    ),
+    Mutant(
+        "a late end is no cancel in the report",
+        "Course.give_up_drain",
+        "self.late = True",
+        "pass",
+        f"{DRAIN}::test_an_end_that_takes_longer_than_its_limit_is_cancelled",
+    ),
+    Mutant(
+        "a late end is a success",
+        "voicepipe.runner.runner:_status",
+        "128 + signals.ended_by if signals.ended_by else 1",
+        "0",
+        "tests/runner/test_runner.py",
         unseen=NO_SIGNALS,
     ),
     Mutant(

@@ -69,7 +69,7 @@ async def test_a_processor_in_two_live_pipelines_is_refused_before_anything_open
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("field", ["start_s", "stall_s", "cancel_s", "close_s"])
+@pytest.mark.parametrize("field", ["start_s", "stall_s", "drain_s", "cancel_s", "close_s"])
 def test_a_time_limit_that_is_no_time_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
         Limits(**{field: value})
@@ -179,7 +179,7 @@ async def test_too_many_frames_before_the_start_are_refused() -> None:
         await task.queue_frame(TextFrame("x"))
 
 
-@pytest.mark.parametrize("argument", ["grace_s", "blocked_s", "monitor_s"])
+@pytest.mark.parametrize("argument", ["blocked_s", "monitor_s"])
 def test_a_runner_names_the_time_that_is_none(argument: str) -> None:
     arguments: dict[str, Any] = {argument: math.nan}
     with pytest.raises(ValueError, match=argument):

@@ -17,6 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,20 +101,26 @@ def watched() -> int:
     return run(Waits(), runner=PipelineRunner(blocked_s=0.4))
 
 
-def speaking() -> int:
-    """Half a second of sound is queued at the speaker."""
+def speaking_long(parts: int = 30, samples: int = 16_000) -> int:
+    """A sentence of half a minute is queued at the speaker, or in its mailbox."""
     card = SimulatedCard()
-    sound = OutputAudioFrame.from_array(np.full(8_000, 1_000, np.int16))
+    sound = OutputAudioFrame.from_array(np.full(samples, 1_000, np.int16))
 
     class Speaks(FrameProcessor):
         async def on_running(self) -> None:
-            await self.push_frame(sound)
+            for _ in range(parts):
+                await self.push_frame(sound)
             say("ready")
 
-    status = run(Speaks(), SpeakerOutput(card.backend()))
+    status = run(Speaks(), SpeakerOutput(card.backend()), limits=replace(PATIENT, stall_s=5.0))
     heard = np.count_nonzero(np.frombuffer(card.speaker.played(), np.int16))
-    say(f"heard {heard} of {sound.num_samples} samples")
+    say(f"heard {heard} of {parts * sound.num_samples} samples")
     return status
+
+
+def speaking() -> int:
+    """Half a second."""
+    return speaking_long(1, 8_000)
 
 
 def draining() -> int:
@@ -124,7 +131,7 @@ def draining() -> int:
             say("draining")
             await forever()
 
-    return run(Drains(), runner=PipelineRunner(grace_s=0.3))
+    return run(Drains(), limits=replace(PATIENT, drain_s=0.3))
 
 
 def opening() -> int:

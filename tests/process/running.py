@@ -131,10 +131,10 @@ class Program:
             assert time.monotonic() < deadline, self._said
             time.sleep(0.002)
 
-    def end(self, *, never: str = "Traceback") -> Ended:
-        """Wait for its end; it must not have said `never`."""
+    def end(self, *, never: str = "Traceback", takes_s: float = 0.0) -> Ended:
+        """Wait for its end, which takes so long; it must not have said `never`."""
         try:
-            status = self._process.wait(PATIENCE_S)
+            status = self._process.wait(PATIENCE_S + takes_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end; it said {self._said}") from None
         seconds = time.monotonic() - self._since

@@ -87,21 +87,31 @@ def test_two_signals_during_the_start_cancel_it(number: signal.Signals, status: 
     assert end.seconds < CANCEL_S + SLACK_S
 
 
-@pytest.mark.parametrize(("number", "status"), [(SIGTERM, 143), (SIGHUP, 129)])
-def test_the_grace_after_sigterm_or_sighup_becomes_a_cancel(number: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize(("number", "status"), [(SIGTERM, 143), (SIGHUP, 129), (SIGINT, 130)])
+def test_an_end_that_takes_longer_than_its_limit_becomes_a_cancel(
+    number: signal.Signals, status: int
+) -> None:
     end = ended("draining", number)
-    assert (end.status, end.err) == (status, "")
-    assert f"{number.name}, and 0.3 s of grace" in end.out
+    assert end.status == status
+    assert f"{number.name}, and 0.3 s were not enough to end" in end.out
+    assert "the end has taken 0.3 s, the limit drain_s: cancelling (busy: Drains at " in end.err
     assert end.seconds < 0.3 + CANCEL_S + SLACK_S
 
 
-def test_ctrl_c_has_no_grace() -> None:
-    with Program("draining") as program:
-        program.says("ready").send(SIGINT).says("draining")
-        time.sleep(0.6)  # twice the grace
-        end = program.send(SIGINT).end()
-    assert end.status == 130
-    assert ": a second signal, SIGINT\n" in end.out
+@pytest.mark.heavy
+def test_sigterm_hears_a_sentence_of_half_a_minute_out() -> None:
+    """Longer than the 20 s that an end once had in all."""
+    with Program("speaking_long") as program:
+        end = program.says("ready").send(SIGTERM).end(takes_s=30.0)
+    assert (end.status, end.err) == (0, "")
+    assert "heard 480000 of 480000 samples" in end.out
+    assert end.seconds > 25
+
+
+def test_a_second_sigterm_cuts_a_long_sentence_at_once() -> None:
+    end = ended("speaking_long", SIGTERM, SIGTERM)
+    assert end.status == 143
+    assert end.seconds < CANCEL_S + SLACK_S
 
 
 def test_a_stage_that_swallows_its_cancellation_is_named_and_the_process_ends() -> None:

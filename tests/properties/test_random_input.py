@@ -56,7 +56,7 @@ BACKEND = FakeBackend()
 CONFIGURED: dict[Callable[..., Any], tuple[str, ...]] = {
     AudioFormat: ("rate", "channels"),
     StreamRequest: ("format", "device", "block_s", "latency"),
-    Limits: ("start_s", "stall_s", "cancel_s", "close_s"),
+    Limits: ("start_s", "stall_s", "drain_s", "cancel_s", "close_s"),
     lambda **given: MicrophoneInput(**{"backend": BACKEND, **given}): (
         *("backend", "device", "block_s", "latency", "mute", "on_loss", "name"),
     ),
@@ -71,7 +71,7 @@ CONFIGURED: dict[Callable[..., Any], tuple[str, ...]] = {
     lambda look: Tap(look): ("look",),
     lambda **given: FrameFilter(**given): ("drop", "direction"),
     PipelineTask: ("pipeline", "input", "output", "limits"),
-    PipelineRunner: ("grace_s", "blocked_s", "monitor_s"),
+    PipelineRunner: ("blocked_s", "monitor_s"),
     CensusMonitor: ("every_s",),
     SimulatedCard: ("drift_ppm", "jitter_s", "keep_s"),
     WavBackend: ("input_path", "output_path", "paced"),

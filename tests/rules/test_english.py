@@ -52,7 +52,9 @@ def first_word(text: str) -> str:
 
 
 def is_property(function: Function) -> bool:
-    return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
+    """Return True for a property, and for the setter of one."""
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    return any("property" in each or each == f"{function.name}.setter" for each in decorators)
 
 
 def forbidden_openings(node: ast.AST) -> frozenset[str]:
@@ -131,6 +133,7 @@ def test_a_fault_is_found(source: str) -> None:
         'LIMIT = 3\n"""The wait in seconds."""',
         "def feed():\n    pass",
         "class Run:\n    @property\n    def queued(self):\n        pass",
+        "class Run:\n    @queued.setter\n    def queued(self, value):\n        pass",
     ],
 )
 def test_plain_english_is_no_fault(source: str) -> None:

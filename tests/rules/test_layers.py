@@ -26,12 +26,12 @@ LAYERS = (
     ("params",),
     ("voicepipe_devices",),
     ("devices", "drift", "sample"),
-    ("audio", "registry", "children"),
+    ("audio", "registry", "children", "settings"),
     ("census", "errors"),
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "shadowing"),
+    ("text", "log", "lifecycle", "version", "speakers", "shadowing", "hints"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 

@@ -68,8 +68,12 @@ async def test_all_who_wait_are_told_when_it_runs() -> None:
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        (Fails, r"^Fails did not start: OSError: no such model$"),
-        (Hangs, r"^Hangs did not start: it took longer than the start limit of 2 s$"),
+        (Fails, r"^Fails did not start: OSError: no such model at tests.*test_start_news\.py:\d+$"),
+        (
+            Hangs,
+            r"^Hangs did not start: it took longer than the start limit of 2 s: if it has so much to load, "
+            r"raise the limit with PipelineTask\(\.\.\., limits=Limits\(start_s=30\)\)$",
+        ),
     ],
 )
 async def test_a_failed_start_is_raised_to_all_who_wait(stage: type[FrameProcessor], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from voicepipe import (
     Frame,
     FrameDirection,
     FrameProcessor,
+    Limits,
     Pipeline,
     PipelineError,
     PipelineRunner,
@@ -106,7 +108,9 @@ async def test_a_failure_is_status_1_and_one_line_in_the_log(caplog: pytest.LogC
     (error,) = runner.errors
     assert isinstance(error, PipelineError)
     assert error.stage == "culprit"
-    assert caplog.messages == [r"culprit failed: ValueError: no such voice\nin this house"]
+    (line,) = caplog.messages
+    at = r"tests.runner.test_runner\.py:\d+"
+    assert re.fullmatch(rf"culprit failed: ValueError: no such voice\\nin this house at {at}", line)
     assert caplog.records[0].exc_info is None
 
 
@@ -123,7 +127,9 @@ async def test_a_failed_start_is_status_1(caplog: pytest.LogCaptureFixture) -> N
             raise OSError("no such device")
 
     assert await PipelineRunner(blocked_s=0).serve(task_of(Culprit())) == 1
-    assert warnings_in(caplog) == ["Culprit did not start: OSError: no such device"]
+    (line,) = warnings_in(caplog)
+    at = r"tests.runner.test_runner\.py:\d+"
+    assert re.fullmatch(f"Culprit did not start: OSError: no such device at {at}", line)
 
 
 async def test_where_one_task_fails_the_others_are_ended() -> None:
@@ -395,36 +401,51 @@ def test_two_signals_cancel(number: signal.Signals) -> None:
 
 
 @signals
-@pytest.mark.parametrize("number", [number for number in SIGNALS if number is not SIGINT])
-def test_the_grace_becomes_a_cancel(number: signal.Signals) -> None:
-    task = task_of(NeverEnds(send(number)))
-    assert PipelineRunner(grace_s=0.05).run(task) == 128 + number
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_end_that_takes_longer_than_its_limit_has_the_status_of_its_signal(number: signal.Signals) -> None:
+    task = task_of(NeverEnds(send(number)), limits=Limits(stall_s=60, drain_s=0.05))
+    assert PipelineRunner().run(task) == 128 + number
     assert task.report is not None
-    assert task.report.reason == f"{number.name}, and 0.05 s of grace"
+    assert task.report.reason == f"{number.name}, and 0.05 s were not enough to end"
+
+
+def test_an_end_of_the_program_that_takes_longer_than_its_limit_is_a_failure() -> None:
+    task = task_of(NeverEnds(lambda: task.end()), limits=Limits(stall_s=60, drain_s=0.05))
+    assert PipelineRunner().run(task) == 1
+    assert task.state is RunState.CANCELLED
 
 
 @signals
-def test_after_the_grace_a_second_signal_changes_nothing() -> None:
+def test_one_late_task_of_two_counts() -> None:
+    late = task_of(NeverEnds(send(SIGTERM)), limits=Limits(stall_s=60, drain_s=0.05))
+    assert PipelineRunner().run(task_of(Recorder()), late) == 143
+
+
+@signals
+def test_a_cancel_of_the_program_after_a_signal_is_no_late_end() -> None:
+    class Cancels(NeverEnds):
+        async def on_end(self) -> None:
+            task.cancel()
+            await forever()
+
+    task = task_of(Cancels(send(SIGTERM)))
+    assert PipelineRunner().run(task) == 0
+
+
+@signals
+def test_after_the_limit_a_second_signal_of_another_kind_sets_the_status() -> None:
     class CancelsSlowly(NeverEnds):
         async def on_cancel(self) -> None:
             signal.raise_signal(SIGINT)
             await asyncio.sleep(0.1)
 
-    task = task_of(CancelsSlowly(send(SIGTERM)))
-    assert PipelineRunner(grace_s=0.05).run(task) == 143
+    task = task_of(CancelsSlowly(send(SIGTERM)), limits=Limits(stall_s=60, drain_s=0.05))
+    assert PipelineRunner().run(task) == 130
 
 
 @signals
 @pytest.mark.real_time
-async def test_the_grace_ends_with_the_run() -> None:
-    """The census finds no timer afterwards."""
-    task = task_of(Calls(send(SIGTERM)))
-    assert await PipelineRunner(grace_s=3600).serve(task) == 0
-
-
-@signals
-@pytest.mark.real_time
-async def test_a_signal_that_is_heard_when_the_tasks_have_ended_starts_no_grace() -> None:
+async def test_a_signal_that_is_heard_when_the_tasks_have_ended_changes_nothing() -> None:
     """Another listener holds the hearing thread up until then."""
     go_on = threading.Event()
 
@@ -438,7 +459,7 @@ async def test_a_signal_that_is_heard_when_the_tasks_have_ended_starts_no_grace(
     stop = listen(hold_up)
     assert stop is not None
     task = task_of(Calls(end))
-    assert await PipelineRunner(grace_s=3600).serve(task) == 0
+    assert await PipelineRunner().serve(task) == 0
     assert task.report is not None
     assert task.report.reason == "end() was called"
     go_on.set()
@@ -633,7 +654,7 @@ async def test_a_runner_that_is_running_is_refused() -> None:
     assert await runner.serve(ended_task()) == 0
 
 
-@pytest.mark.parametrize("name", ["grace_s", "blocked_s", "monitor_s"])
+@pytest.mark.parametrize("name", ["blocked_s", "monitor_s"])
 @pytest.mark.parametrize("value", [-1.0, float("inf"), "2", None])
 def test_times_are_checked(name: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=f"{name} must be"):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST_GAIN_DB", "amplify"]
+from voicepipe.checks import check_number
+
+__all__ = ["MOST_GAIN_DB", "amplify", "check_gain"]
 
 MOST_GAIN_DB = 60.0
 """The most that a microphone's gain can be, 1,000 times: what is softer by so much is rounding."""
+
+
+def check_gain(gain_db: object) -> float:
+    """Check the gain of a microphone in decibels, and return it. Raises: TypeError, ValueError."""
+    return check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
 
 
 def amplify(data: bytes, db: float) -> bytes:

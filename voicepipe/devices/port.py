@@ -19,6 +19,7 @@ from voicepipe.errors import DeviceError
 if TYPE_CHECKING:
     from voicepipe.devices.callback_counts import CallbackCounts
     from voicepipe.report import SeamReport
+    from voicepipe.settings.sound import SoundSettings
 
 __all__ = [
     "Backend",
@@ -178,6 +179,8 @@ class Backend(Protocol):
     """True where its microphones hear its speakers, as in a room: they are muted while a speaker sounds."""
     lost_for_good: bool = False
     """True where a lost device does not come back (a file): to open it again would be another one."""
+    settings: SoundSettings | None = None
+    """The user's settings, if `open_backend()` was called without a name."""
 
     @abc.abstractmethod
     async def devices(self) -> list[DeviceInfo]:

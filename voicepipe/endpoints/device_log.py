@@ -48,6 +48,17 @@ class DeviceLog:
             why = printable(error)
             _log.warning("%s is absent (%s); the run waits for it", self._name, why)
 
+    def log_changed(self, info: StreamInfo) -> None:
+        """Log that another device is used from now on."""
+        _log.info("the %s was changed: now %s", self._kind, info.how)
+
+    def log_refused(self, device: str, error: DeviceError) -> str:
+        """Log that the device was not changed, and return that line."""
+        asked = f'"{printable(device)}"' if device else f"the default {self._kind}"
+        line = f"{self._name} was not changed to {asked} ({printable(error)}); it stays in use"
+        _log.warning("%s", line)
+        return line
+
     def log_lost(self, error: DeviceError, since_s: float, now_s: float, *, ending: bool) -> None:
         """Log that the device is lost, or still lost, and what to do."""
         if not self._reminder.is_due(now_s):

@@ -5,7 +5,8 @@ which may take for ever. One tells the run. One opens the device again by the sa
 after 0.5, 1 and 2 s, and then every 3 s. None of them delays the end of the run: a task that
 does not stop when it is cancelled is reported as abandoned.
 
-A stream that may be dead is replaced by another one in the same way, but nobody is told of that.
+A stream that may be dead is replaced by another one in the same way, but nobody is told of that. So is
+the stream of a device in whose place the program asks for another one.
 """
 
 from __future__ import annotations
@@ -16,23 +17,26 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, get_args
 
 from voicepipe.devices.callback_counts import CallbackCounts
-from voicepipe.devices.port import Backend, StreamInfo
+from voicepipe.devices.port import Backend, StreamInfo, StreamRequest
 from voicepipe.endpoints.device_log import DeviceLog, OnLoss
 from voicepipe.endpoints.lost_streams import LostStreams
 from voicepipe.endpoints.open_stream import S, open_checked
+from voicepipe.endpoints.replacement import Finish, Replacements
 from voicepipe.endpoints.search import ABSENT, Search
 from voicepipe.errors import BackendMissingError, DeviceError, DeviceLostError
-from voicepipe.frames import DeviceLostFrame, DeviceRestoredFrame, EndFrame, Frame, FrameDirection
+from voicepipe.frames import (
+    DeviceLostFrame,
+    DeviceRestoredFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    FrameDirection,
+)
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
 from voicepipe.text import printable, quote
 
-__all__ = ["KeptDevice", "OnLoss", "check_on_loss"]
-
-FINISH_S = 1.0
-"""The limit for the last audio of a stream that is replaced."""
-CLOSE_S = 2.5
-"""The limit for its close. After that, the device is opened all the same."""
+__all__ = ["KeptDevice", "OnLoss", "check_device", "check_on_loss"]
 
 
 def check_on_loss(value: object, backend: Backend) -> OnLoss:
@@ -51,6 +55,17 @@ def check_on_loss(value: object, backend: Backend) -> OnLoss:
     raise ValueError(f"on_loss must be 'wait', 'end' or 'fail', not {quote(value)}")
 
 
+def check_device(name: str, backend: Backend) -> None:
+    """Check the name of a device that is to be used in place of the present one.
+
+    Raises:
+        TypeError, ValueError: it is no name, or the back end has files in place of devices.
+    """
+    StreamRequest(device=name)
+    if backend.lost_for_good:
+        raise ValueError(f"the back end {backend.name} has files, not devices: nothing else can be chosen")
+
+
 class KeptDevice(Generic[S]):
     """The present stream of a stage, and the search for the next one. In the loop's thread.
 
@@ -59,7 +74,7 @@ class KeptDevice(Generic[S]):
         kind: "microphone" or "speaker".
         device: the requested name; empty: the default device.
         on_loss: the policy for a loss.
-        open_stream: opens a stream; takes the stream's wake-up call.
+        open_stream: opens a stream of a device; takes its name, and the stream's wake-up call.
         on_news: called when a stream has news.
         on_lost: called when a stream is lost; the stage lets go of it at once.
         on_found: called when a stream was opened and started again; checks it. Raises: DeviceError.
@@ -72,13 +87,15 @@ class KeptDevice(Generic[S]):
         device: str,
         on_loss: OnLoss,
         *,
-        open_stream: Callable[[Callable[[], None]], Awaitable[S]],
+        open_stream: Callable[[str, Callable[[], None]], Awaitable[S]],
         on_news: Callable[[], None],
         on_lost: Callable[[S], None],
         on_found: Callable[[S], Awaitable[None]],
     ) -> None:
         self.stream: S | None = None
         """The present stream; None while the device is absent or lost."""
+        self.device = device
+        """The name by which the device is requested; empty: the default device."""
         self._stage = stage
         self._kind: DeviceKind = kind
         self._on_loss: OnLoss = on_loss
@@ -100,6 +117,7 @@ class KeptDevice(Generic[S]):
         self._failure: DeviceError | None = None
         """The error of a reopening that failed, if the policy is "fail"."""
         self._looking: asyncio.Task[None] | None = None
+        self._replacements = Replacements[S](self, self._lost_streams.do)
         self._telling: asyncio.Task[None] | None = None
 
     # -- opening -------------------------------------------------------------------
@@ -116,7 +134,7 @@ class KeptDevice(Generic[S]):
         patient = patient and self._on_loss == "wait"
         while self.stream is None:
             try:
-                self.stream = await self._open()
+                self.stream = await self.open_named(self.device)
             except BackendMissingError:
                 raise
             except ABSENT as error:
@@ -128,10 +146,6 @@ class KeptDevice(Generic[S]):
         self._log.log_opened(self._info)
         return self.stream
 
-    async def _open(self) -> S:
-        """Open a stream. Raises: as `open_checked`."""
-        return await open_checked(self._kind, self._open_stream(self._take_news))
-
     async def _wait_for_the_first(self, error: DeviceError) -> None:
         now = self._clock()
         if self._lost_at is None:
@@ -140,6 +154,7 @@ class KeptDevice(Generic[S]):
         self._search.note(error)
         self._log.log_absent(error, now)
         await self._search.pause()
+        self.device = self._replacements.take_name() or self.device
 
     @property
     def waits_for(self) -> str:
@@ -159,6 +174,7 @@ class KeptDevice(Generic[S]):
         """
         self.check()
         self._running = True
+        self._replacements.begin()
 
     # -- while it runs -------------------------------------------------------------
 
@@ -256,6 +272,7 @@ class KeptDevice(Generic[S]):
     def stop(self) -> None:
         """Stop the search for the device, because the run ends."""
         self._ending = True
+        self._replacements.stop()
         if self._looking is not None:
             self._looking.cancel()
 
@@ -289,16 +306,8 @@ class KeptDevice(Generic[S]):
         error = stream.error
         if not tolerated or not isinstance(error, DeviceLostError):
             return
-        self._let_go(stream)
+        self.let_go(stream)
         self._lose(error)
-
-    def _let_go(self, stream: S) -> asyncio.Task[None]:
-        """Give up the present stream; return the task that closes it."""
-        self.stream = None
-        self._log.device = printable(stream.info.device)
-        self._counts = self._counts.and_then(stream.counts)
-        self._on_lost(stream)
-        return self._lost_streams.close_later(stream)
 
     def _lose(self, error: DeviceError) -> None:
         """Tell the run that there is no stream, and look for the device, as the policy says."""
@@ -307,8 +316,13 @@ class KeptDevice(Generic[S]):
             self._search.begin()
             self._telling = self._lost_streams.do(self._tell(error), "loss")
         self._remind(error, self._lost_at)
-        if self._on_loss == "wait" and not self._ending:
-            self._looking = self._lost_streams.do(self._look_for_it(self._lost_at), "search")
+        self._look(self._lost_at)
+
+    def _look(self, since_s: float) -> None:
+        """Begin the search for the device, unless it is on."""
+        searches = self._looking is not None and not self._looking.done()
+        if self._on_loss == "wait" and not self._ending and not searches:
+            self._looking = self._lost_streams.do(self._look_for_it(since_s), "search")
 
     async def _tell(self, error: DeviceError) -> None:
         device = self._log.device
@@ -325,7 +339,7 @@ class KeptDevice(Generic[S]):
 
     # -- another stream of a device that is there -----------------------------------
 
-    def reopen(self, finish: Callable[[S], Awaitable[None]]) -> bool:
+    def reopen(self, finish: Finish[S]) -> bool:
         """Open the device again, because its stream may be dead; return False if that is not possible now.
 
         The run is told only if the device does not open.
@@ -336,26 +350,87 @@ class KeptDevice(Generic[S]):
         stream = self.stream
         if stream is None or stream.error is not None or self._ending or not self._running:
             return False
-        self._looking = self._lost_streams.do(self._replace(stream, finish), "reopening")
+        return self._replacements.reopen(stream, finish)
+
+    def change(self, device: str, finish: Finish[S]) -> bool:
+        """Use another device; return False if that is not possible now, because the run ends or has ended.
+
+        If the other one does not open, the present one stays in use, and an ErrorFrame goes upstream. The
+        last of several requests counts.
+        """
+        if self._ending:
+            return False
+        self._replacements.ask(device, finish)
+        if self._running:
+            self._replacements.begin()
         return True
 
-    async def _replace(self, stream: S, finish: Callable[[S], Awaitable[None]]) -> None:
-        with contextlib.suppress(DeviceError, TimeoutError):
-            async with asyncio.timeout(FINISH_S):
-                await finish(stream)
-        if self.stream is not stream:  # it was lost meanwhile
-            return
-        closing = self._let_go(stream)
-        await asyncio.wait([closing], timeout=CLOSE_S)  # most hardware has one stream at a time
-        try:
-            self.stream = await self._attempt()
-        except DeviceError as error:
-            self._lose_at_reopening(error)
-        else:
-            self._info = self.stream.info
-            self._take_news()
+    @property
+    def in_use(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self.device if self.stream is None or self._retired else self.stream.info.device
 
-    def _lose_at_reopening(self, error: DeviceError) -> None:
+    async def until_changed(self) -> None:
+        """Wait until no change of the device is under way."""
+        await self._replacements.until_changed()
+
+    # -- calls from the replacement ---------------------------------------------------
+
+    async def pause_search(self) -> None:
+        """Stop the search for a lost device for a while."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    def search_again(self) -> None:
+        """Go on with the search, if there is still no device."""
+        if self.stream is None and self._lost_at is not None:
+            self._look(self._lost_at)
+
+    async def open_named(self, device: str) -> S:
+        """Open a stream of that device. Raises: as `open_checked`."""
+        return await open_checked(self._kind, self._open_stream(device, self._take_news))
+
+    async def begin(self, stream: S) -> None:
+        """Start and check a stream; close it if that fails. Raises: DeviceError."""
+        try:
+            await stream.start()
+            await self._on_found(stream)
+        except DeviceError:
+            self._lost_streams.close_later(stream)
+            raise
+        except BaseException:  # cancelled: the run does not wait for the tasks of a stage that it closed
+            await stream.close()
+            raise
+
+    def let_go(self, stream: S) -> asyncio.Task[None]:
+        """Give up the present stream; return the task that closes it."""
+        self.stream = None
+        self._log.device = printable(stream.info.device)
+        self._counts = self._counts.and_then(stream.counts)
+        self._on_lost(stream)
+        return self._lost_streams.close_later(stream)
+
+    def adopt(self, stream: S, device: str) -> None:
+        """Use this stream of that device from now on."""
+        if self._looking is not None:
+            self._looking.cancel()  # the old one was lost in the meantime
+        if device != self.device:
+            self._log.log_changed(stream.info)
+        self.stream, self.device = stream, device
+        if self._lost_at is None:
+            self._info = stream.info
+        self._take_news()
+
+    async def refuse(self, device: str, error: DeviceError) -> None:
+        """Say that the device was not changed, and why."""
+        if self.stream is not None:
+            self._log.device = printable(self.stream.info.device)
+        line = self._log.log_refused(device, error)
+        await self._stage.push_frame(ErrorFrame(line, self._stage.name), FrameDirection.UPSTREAM)
+
+    def lose(self, error: DeviceError) -> None:
+        """Treat the device as lost: the old stream is gone, and no other one opens."""
         if self._on_loss == "fail":
             self._failure = error
             self._on_news()
@@ -377,14 +452,6 @@ class KeptDevice(Generic[S]):
 
     async def _attempt(self) -> S:
         """Open and check a stream, and return it. Raises: DeviceError."""
-        stream = await self._open()
-        try:
-            await stream.start()
-            await self._on_found(stream)
-        except DeviceError:
-            self._lost_streams.close_later(stream)
-            raise
-        except BaseException:  # cancelled: the run does not wait for the tasks of a stage that it closed
-            await stream.close()
-            raise
+        stream = await self.open_named(self.device)
+        await self.begin(stream)
         return stream

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import ClassVar
 
-from voicepipe.audio.amplify import MOST_GAIN_DB, amplify
+from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.checks import check_number
-from voicepipe.devices.backends import backend_of
+from voicepipe.checks import first_of
+from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
-from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, Frame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
 
@@ -49,19 +51,22 @@ class MicrophoneInput(DeviceStage):
 
     Args:
         backend: a back end, or its name.
-        device: the name of a device, or a unique part of it; empty: the default device.
+        device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one frame, in seconds.
-        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low" (the default), "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04
+            there.
         channel: the channel of the device to use, counted from 1; None: a mix of all channels, or the best
             of them where they should not be mixed.
         gain_db: a gain in decibels, -60 to 60, for all that is heard of it; 0: every sample stays as it is.
             For a quiet microphone, so that a recording or a recogniser has enough; voice detection has no
-            need of it. Audio is clipped at full scale.
+            need of it. Audio is clipped at full scale. The default is 0.
         mute: drop the audio captured while a speaker of the run sounds; counted as `muted`. None: mute
             if the back end is sound hardware, whose microphone hears its speaker. With headphones,
             use False.
         on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
             A file that can no longer be read does not come back; "wait" then means "fail".
+
+    What is left out is taken from the settings of the user, if `open_backend()` was called without a name.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
@@ -70,6 +75,8 @@ class MicrophoneInput(DeviceStage):
 
     takes: tuple[type[Frame], ...] | None = ()
     """Nothing: what the program queues passes by, so that it never makes the microphone wait."""
+    makes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
+    kind: ClassVar[DeviceKind | None] = "microphone"
 
     def __init__(
         self,
@@ -77,9 +84,9 @@ class MicrophoneInput(DeviceStage):
         *,
         device: str = "",
         block_s: float = 0.02,
-        latency: str | float = "low",
+        latency: str | float | None = None,
         channel: int | None = None,
-        gain_db: float = 0.0,
+        gain_db: float | None = None,
         mute: bool | None = None,
         on_loss: OnLoss = "wait",
         name: str = "",
@@ -88,9 +95,16 @@ class MicrophoneInput(DeviceStage):
         if not isinstance(mute, bool | None):
             raise TypeError(f"mute must be True, False, or None (the back end's default), not {quote(mute)}")
         self._backend = backend_of(backend)
+        asked = settings_of(self._backend)
+        mute = asked.mute if mute is None else mute
         self._mutes = self._backend.shares_air if mute is None else mute
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency, channel)
-        self._gain_db = check_number("gain_db", gain_db, at_least=-MOST_GAIN_DB, at_most=MOST_GAIN_DB)
+        device = asked.mic or "" if device == "" else device
+        wanted = asked.latency if latency is None else latency
+        latency_s: str | float = "low" if wanted is None else wanted
+        channel = asked.mic_channel if channel is None else channel
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s, channel)
+        self._muted = False
+        self.gain_db = first_of(gain_db, asked.gain_db, 0.0)
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._live = not self._backend.lost_for_good
         """True if the device goes on by itself. A file waits."""
@@ -124,7 +138,7 @@ class MicrophoneInput(DeviceStage):
             "microphone",
             request.device,
             self._on_loss,
-            open_stream=lambda wake: self._backend.open_input(request, wake),
+            open_stream=lambda name, wake: self._backend.open_input(replace(request, device=name), wake),
             on_news=self.wake_up,
             on_lost=self._captured.lose,
             on_found=self._on_found,
@@ -173,9 +187,7 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._speakers is not None and self._speakers.has_sound(
-            block.captured_s, block.captured_s + seconds
-        ):
+        if self._muted or self._hears_a_speaker(block.captured_s, block.captured_s + seconds):
             captured.dropped[DropReason.MUTED] += samples
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
@@ -195,6 +207,9 @@ class MicrophoneInput(DeviceStage):
             )
         )
         return True
+
+    def _hears_a_speaker(self, from_s: float, to_s: float) -> bool:
+        return self._speakers is not None and self._speakers.has_sound(from_s, to_s)
 
     async def _push(self, frame: InputAudioFrame) -> None:
         """Push a block: a live one waits for nobody, that of a file for everybody."""
@@ -218,7 +233,7 @@ class MicrophoneInput(DeviceStage):
     def _reopen(self, device: KeptDevice[InputStream]) -> None:
         """Open the device again after long zeros, if its back end can."""
         stream, silent_s = device.stream, self._silence.silent_s
-        if stream is None or self._backend.lost_for_good or not device.reopen(lambda old: old.finish()):
+        if stream is None or self._backend.lost_for_good or not device.reopen(_finish):
             return
         level = logging.INFO if self._silence.note_reopening() else logging.DEBUG
         _log.log(
@@ -228,6 +243,60 @@ class MicrophoneInput(DeviceStage):
             printable(stream.info.device),
             silent_s,
         )
+
+    # -- requests of the program ---------------------------------------------------
+
+    @property
+    def muted(self) -> bool:
+        """True if all audio is dropped, and counted as `muted`. Can be set at any time, from any thread."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        if not isinstance(muted, bool):
+            raise TypeError(f"muted must be True or False, not {quote(muted)}")
+        self._muted = muted
+
+    @property
+    def gain_db(self) -> float:
+        """The gain in decibels, -60 to 60. Can be set at any time, from any thread."""
+        return self._gain_db
+
+    @gain_db.setter
+    def gain_db(self, gain_db: float) -> None:
+        self._gain_db = check_gain(gain_db)
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
+
+    @property
+    def is_live(self) -> bool:
+        """True if the device goes on by itself, as a sound card does and a file does not."""
+        return self._live
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as its back end carries them."""
+        return settings_of(self._backend)
+
+    def check_device(self, name: str) -> None:
+        """Check the name of another device. Raises: TypeError, ValueError."""
+        check_device(name, self._backend)
+
+    def change_device(self, name: str) -> None:
+        """Use another device from now on. In the loop's thread, or before the run.
+
+        What the present one has captured is pushed before; the gap is counted as `device_lost`. If the
+        other one does not open, the present one stays in use, and an ErrorFrame goes upstream.
+
+        Raises:
+            TypeError, ValueError: it is no name, or the back end has no other devices.
+        """
+        self.check_device(name)
+        if self._device is None or not self._device.change(name, _finish):
+            self._wish = replace(self._wish, device=name)
 
     # -- closing -------------------------------------------------------------------
 
@@ -263,6 +332,7 @@ class MicrophoneInput(DeviceStage):
         """Close the device, and count the unread audio as dropped."""
         device, captured, reason = self._device, self._captured, self._rest_reason
         if device is not None:
+            self._wish = replace(self._wish, device=device.device)
             if device.stream is not None:
                 device.stream.stop()
             captured.drop_rest(device.stream, reason)
@@ -294,3 +364,8 @@ class MicrophoneInput(DeviceStage):
         """Return the counts of the microphone; None before it was opened. In the loop's thread."""
         device = self._device
         return None if device is None else device.statistics(self._captured.seam("", device.stream))
+
+
+async def _finish(stream: InputStream) -> None:
+    """Close the intake of a stream that another one replaces. What it has captured can then be read."""
+    await stream.finish()

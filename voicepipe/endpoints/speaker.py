@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number
-from voicepipe.devices.backends import backend_of
+from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BotSpeech
-from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_on_loss
+from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.playback import Playback
 from voicepipe.errors import AudioFormatError, DeviceError, DeviceLostError
 from voicepipe.frames import Frame, FrameDirection, OutputAudioFrame, kind_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.report import DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.text import quote
 
 __all__ = ["SpeakerOutput"]
@@ -43,9 +45,10 @@ class SpeakerOutput(DeviceStage):
 
     Args:
         backend: a back end, or its name.
-        device: the name of a device, or a unique part of it; empty: the default device.
+        device: the name of a device, or a unique part of it; empty: the one of the settings, or the default.
         block_s: the duration of one block of the device, in seconds.
-        latency: "low", "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04 there.
+        latency: "low" (the default), "high", or seconds. With PipeWire, use 0.04 to 0.06; "low" means 0.04
+            there.
         max_queue_s: the maximum duration of waiting audio, in seconds; at least two blocks.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.
@@ -64,13 +67,15 @@ class SpeakerOutput(DeviceStage):
     has no effect there.
     """
 
+    kind: ClassVar[DeviceKind | None] = "speaker"
+
     def __init__(
         self,
         backend: Backend | str,
         *,
         device: str = "",
         block_s: float = 0.02,
-        latency: str | float = "low",
+        latency: str | float | None = None,
         max_queue_s: float = 1.0,
         steady: bool = False,
         on_loss: OnLoss = "wait",
@@ -78,7 +83,11 @@ class SpeakerOutput(DeviceStage):
     ) -> None:
         super().__init__(name=name)
         self._backend = backend_of(backend)
-        self._wish = StreamRequest(AudioFormat(), device, block_s, latency)
+        asked = settings_of(self._backend)
+        device = asked.speaker or "" if device == "" else device
+        wanted = asked.latency if latency is None else latency
+        latency_s: str | float = "low" if wanted is None else wanted
+        self._wish = StreamRequest(AudioFormat(), device, block_s, latency_s)
         self._max_queue_s = check_number("max_queue_s", max_queue_s, at_least=0.05, at_most=60.0)
         # The queue is filled again when it is half empty. One block must be left then.
         if self._max_queue_s < 2 * block_s:
@@ -107,7 +116,7 @@ class SpeakerOutput(DeviceStage):
             "speaker",
             request.device,
             self._on_loss,
-            open_stream=lambda wake: self._backend.open_output(request, wake),
+            open_stream=lambda name, wake: self._backend.open_output(replace(request, device=name), wake),
             on_news=self._wake,
             on_lost=self._on_lost,
             on_found=self._on_found,
@@ -179,6 +188,7 @@ class SpeakerOutput(DeviceStage):
             if not playback.pending:
                 playback.take_the_rest()
                 await self._feed(playback, speech)
+            await playback.device.until_changed()
             await playback.drain()
             await speech.end_if_cut()
             await speech.end()
@@ -228,6 +238,35 @@ class SpeakerOutput(DeviceStage):
         if self._playback is not None:
             self._playback.adopt(stream)
 
+    # -- another device ----------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use, or else the requested one; empty: the default device."""
+        return self._wish.device if self._device is None else self._device.in_use
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as its back end carries them."""
+        return settings_of(self._backend)
+
+    def check_device(self, name: str) -> None:
+        """Check the name of another device. Raises: TypeError, ValueError."""
+        check_device(name, self._backend)
+
+    def change_device(self, name: str) -> None:
+        """Use another device from now on. In the loop's thread, or before the run.
+
+        Audio that waits for the present device is dropped and counted as `device_lost`. If the other one
+        does not open, the present one stays in use, and an ErrorFrame goes upstream.
+
+        Raises:
+            TypeError, ValueError: it is no name, or the back end has no other devices.
+        """
+        self.check_device(name)
+        if self._device is None or not self._device.change(name, _let_play):
+            self._wish = replace(self._wish, device=name)
+
     # -- facts ---------------------------------------------------------------------
 
     async def work_when_idle(self) -> bool:
@@ -253,6 +292,8 @@ class SpeakerOutput(DeviceStage):
 
     async def cleanup(self) -> None:
         """Close the device."""
+        if self._device is not None:
+            self._wish = replace(self._wish, device=self._device.device)
         if self._speech is not None:
             self._speech.close()
         if self._playback is not None:
@@ -278,3 +319,9 @@ class SpeakerOutput(DeviceStage):
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
         return None if playback is None else playback.device.statistics(playback.seam(""))
+
+
+async def _let_play(stream: OutputStream) -> None:
+    """Fade out the stream that another one replaces."""
+    stream.flush()
+    await stream.settle()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from voicepipe.frames import Frame, kind_of
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceState, DeviceStatistics, SeamReport
+from typing import ClassVar
 
-__all__ = ["DeviceStage"]
+from voicepipe.frames import Frame, kind_of
+from voicepipe.pipeline.pipeline import stages_of
+from voicepipe.pipeline.processor import FrameProcessor, Processor
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
+from voicepipe.settings.sound import SoundSettings
+
+__all__ = ["DeviceStage", "settings_in"]
 
 
 class DeviceStage(FrameProcessor):
@@ -16,6 +20,19 @@ class DeviceStage(FrameProcessor):
     calls `work_when_idle`. The other methods describe the device to the run, the report and a
     service. Each has a default.
     """
+
+    kind: ClassVar[DeviceKind | None] = None
+    """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
+
+    @property
+    def is_live(self) -> bool:
+        """True if the device goes on by itself, as a sound card does and a file does not."""
+        return True
+
+    @property
+    def settings(self) -> SoundSettings:
+        """The user's settings, as the back end of the stage carries them."""
+        return SoundSettings()
 
     async def work_when_idle(self) -> bool:
         """Do one piece of work while no frame waits; return True if there was any.
@@ -71,3 +88,10 @@ class DeviceStage(FrameProcessor):
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the device's counts so far, or None if none was opened. In the loop's thread."""
         return None
+
+
+def settings_in(pipeline: Processor) -> SoundSettings:
+    """Return the user's settings that a back end of the pipeline carries; none are set if none does."""
+    nothing = SoundSettings()
+    carried = (stage.settings for stage in stages_of(pipeline) if isinstance(stage, DeviceStage))
+    return next((settings for settings in carried if settings != nothing), nothing)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from voicepipe.checks import check_count, check_number
 from voicepipe.frames import Frame, FrameDirection, kind_of
+from voicepipe.hints import with_hints
 from voicepipe.pipeline.live_audio import MAILBOX_S
 from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
 from voicepipe.text import class_name, printable, quote
@@ -122,6 +123,7 @@ class MailboxSeat(Protocol):
         """Count the frame in progress as given, because the stage's own seam counts it now."""
 
 
+@with_hints
 class Processor:
     """One element of a pipeline. Derive from `InlineProcessor` or `FrameProcessor`.
 

@@ -32,6 +32,7 @@ class Course:
         "drained",
         "errors",
         "interrupting",
+        "late",
         "limits",
         "loop",
         "params",
@@ -54,6 +55,8 @@ class Course:
         """True once StartFrame has passed the whole pipeline."""
         self.drained = False
         """True once EndFrame has passed the whole pipeline."""
+        self.late = False
+        """True once the drain has used up its limit."""
         self.interrupting = False
         """True while an interruption was requested but not yet carried out."""
         self._interrupt = interrupt
@@ -68,6 +71,12 @@ class Course:
         if request > self.request and not self.state.is_final:
             self.request, self.reason = request, reason
             self.wake()
+
+    def give_up_drain(self) -> None:
+        """Cancel the run, because its drain has used up its limit."""
+        if self.request < Request.CANCEL:
+            self.late = True
+            self.ask(Request.CANCEL, f"{self.reason}, and {self.limits.drain_s:g} s were not enough to end")
 
     @property
     def congested(self) -> bool:

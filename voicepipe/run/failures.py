@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from voicepipe.census.stack import users_line
 from voicepipe.errors import VoicepipeError
 from voicepipe.log import logger_of
 from voicepipe.report import StageError
 from voicepipe.text import LONGEST_ERROR, class_name, printable
 
-__all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly"]
+__all__ = ["ErrorBook", "LimitedLog", "describe", "describe_briefly", "place_of"]
 
 
 _MOST = 100
@@ -36,13 +37,13 @@ class ErrorBook:
         if is_the_first:
             self.failure = (stage, error)
             return True
-        self.log(stage, describe(error))
+        self.log(stage, describe(error) + place_of(error))
         return False
 
     def report(self, stage: str, error: BaseException) -> None:
         """Keep and log an exception after which the run goes on."""
         self.note(stage, describe(error), error)
-        self.log(stage, describe(error))
+        self.log(stage, describe(error) + place_of(error))
 
     def note(self, stage: str, message: str, error: BaseException | None = None) -> None:
         """Keep an error for the report."""
@@ -65,6 +66,12 @@ def describe_briefly(error: BaseException) -> str:
     if issubclass(kind, VoicepipeError):
         return printable(error, LONGEST_ERROR)
     return printable(error) if issubclass(kind, TimeoutError) else describe(error)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the line of the user's code that raised an error, as " at bot.py:12"; empty if none did."""
+    line = users_line(error)
+    return f" at {printable(line)}" if line else ""
 
 
 def _with_class(error: BaseException, words: str) -> str:

@@ -17,13 +17,16 @@ from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.processor import FrameProcessor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
+from voicepipe.run.advice import advise, check_place, has_something_to_check, watch_for_deafness
 from voicepipe.run.course import Course
-from voicepipe.run.failures import describe_briefly
+from voicepipe.run.failures import describe_briefly, place_of
 from voicepipe.run.stall import check_may_take_s
 
 __all__ = ["Opening"]
 
 _BEGIN = "begin"
+_RETURN = ": let on_running() return, and work in self.create_task()"
+_RAISE = ": if it has so much to load, raise the limit with PipelineTask(..., limits=Limits(start_s={:g}))"
 _LOOK_S = 1.0
 """The interval at which a patient run checks whether a stage still waits for an absent device."""
 
@@ -47,16 +50,37 @@ class Opening:
         self._limit = f"the start limit of {course.limits.start_s:g} s"
         self._seat: StageSeat | None = None
         """The stage that is being opened, or that was opened last."""
+        self._begun: list[tuple[StageSeat, float]] = []
+        """The stages that have begun to open, each with the time."""
 
     async def open(self) -> bool:
         """Open the run; return False if a cancel, a failure or the limit cut it short."""
         seats = self._chain.seats
+        needs_advice = has_something_to_check(self._chain)
+        if needs_advice and not self._are_in_place(seats):
+            return False
         if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
             return False
         if not await self._send_start():
             return False
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
-        return not sources or await self._within_the_limit(self._begin(sources), _BEGIN)
+        if sources and not await self._within_the_limit(self._begin(sources), _BEGIN):
+            return False
+        watch = watch_for_deafness(self._chain) if needs_advice else None
+        if watch is not None:
+            self._adopt(watch, f"{self._course.params.run_id}:watch for deafness")
+        return True
+
+    def _are_in_place(self, seats: Iterable[StageSeat]) -> bool:
+        """Return True if every stage can work where it stands; log the traps that show before the start."""
+        for seat in seats:
+            try:
+                check_place(seat)
+            except Exception as error:  # a stage's failure becomes a PipelineError
+                self._fail(seat.label, error)
+                return False
+        advise(self._chain)
+        return True
 
     @property
     def _cut_short(self) -> bool:
@@ -84,10 +108,12 @@ class Opening:
         return self._course.state is not RunState.OPENING
 
     async def _open_stages(self, seats: Iterable[StageSeat]) -> None:
+        time = self._course.loop.time
         for seat in seats:
             if self._is_over:
                 return
             self._seat = seat
+            self._begun.append((seat, time()))
             stage, hooks = seat.processor, seat.open(self._course.params)
             if hooks is None:
                 await check_result(stage, "on_start", stage.on_start(self._course.params))
@@ -136,11 +162,21 @@ class Opening:
             await self._course.until(over, self._deadline)
         if not task.done():
             if not self._cut_short:
-                advice = ": let on_running() return, and work in self.create_task()" if what == _BEGIN else ""
-                self._fail(self._at, TimeoutError(f"it took longer than {self._limit}{advice}"))
+                stage, advice = (self._at, _RETURN) if what == _BEGIN else self._find_slow_stage()
+                self._fail(stage, TimeoutError(f"it took longer than {self._limit}{advice}"))
         elif (error := error_of(task)) is not None:
             self._fail(self._at, error)
         return task.done() and not self._cut_short
+
+    def _find_slow_stage(self) -> tuple[str, str]:
+        """Return the stage that took most of the time, and how to give it more."""
+        ends_s = [*(began_s for _, began_s in self._begun[1:]), self._course.loop.time()]
+        spent = [(end_s - began_s, seat) for (seat, began_s), end_s in zip(self._begun, ends_s, strict=True)]
+        # One that has opened at last may have left no time to the others.
+        slow = max(spent, key=lambda each: each[0])[1] if spent else None
+        if slow is None or isinstance(slow.processor, DeviceStage):
+            return self._at, ""
+        return slow.label, _RAISE.format(max(30.0, 2 * self._course.limits.start_s))
 
     async def _wait_patiently(self, over: Callable[[], bool]) -> None:
         """Wait until the part is over. The limit counts only while no device is absent."""
@@ -155,6 +191,7 @@ class Opening:
         return "the pipeline" if self._seat is None else self._seat.label
 
     def _fail(self, stage: str, error: BaseException) -> None:
-        failure = PipelineStartError(f"{stage} did not start: {describe_briefly(error)}", stage=stage)
+        words = f"{describe_briefly(error)}{place_of(error)}"
+        failure = PipelineStartError(f"{stage} did not start: {words}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)

@@ -52,6 +52,14 @@ class Requests:
         if course is not None:
             _in_loop(course, course.ask_interruption)
 
+    def do(self, call: Callable[[], None]) -> None:
+        """Make a call in the run's loop; at once before the run, and after it."""
+        course = self._course
+        if course is None or course.state.is_final or course.loop.is_closed():
+            call()
+        else:
+            _in_loop(course, call)
+
 
 def _in_loop(course: Course, call: Callable[[], None]) -> None:
     if _running_loop() is course.loop:

@@ -19,6 +19,7 @@ from voicepipe.frames import (
     InterruptionFrame,
 )
 from voicepipe.lifecycle import Event, Request, RunState
+from voicepipe.log import logger_of
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
@@ -33,7 +34,7 @@ from voicepipe.report import DeviceStatistics, DropReason, RunReport, SlowStage
 from voicepipe.run.closing import Closing
 from voicepipe.run.course import Course
 from voicepipe.run.opening import Opening
-from voicepipe.run.stall import StallWatch
+from voicepipe.run.stall import StallWatch, holders
 from voicepipe.run.start_news import StartNews
 from voicepipe.text import name_of, quote
 
@@ -42,6 +43,7 @@ __all__ = ["Observer", "Run"]
 Observer = Callable[[Frame, FrameDirection], object]
 _DOWN = FrameDirection.DOWNSTREAM
 _MOST_TO_TELL = 100
+_log = logger_of("voicepipe")
 
 
 class Run:
@@ -224,12 +226,16 @@ class Run:
         return DropReason.SHUTDOWN if self.course.started else DropReason.NEVER_STARTED
 
     async def _drain(self) -> None:
-        """Send EndFrame and wait until it has arrived. It passes by stages that are stuck."""
+        """Send EndFrame and wait until it has arrived. It passes by stages that are stuck.
+
+        After the limit for the whole drain, the run is cancelled.
+        """
         course = self.course
         for seat in self.chain.seats:
             seat.announce_end()
         self.chain.source.pass_flow(EndFrame(course.reason))
         watch = StallWatch(self.chain.task_seats, course.limits.stall_s, self.loop.time())
+        late_s = self.loop.time() + course.limits.drain_s
 
         def over() -> bool:
             return course.drained or course.request is Request.CANCEL
@@ -241,7 +247,21 @@ class Run:
             if watch.lost:
                 self._closing.forced.append("EndFrame was lost")
                 return
-            await course.until(over, due)
+            await course.until(over, min(due, late_s))
+            if not over() and self.loop.time() >= late_s:
+                self._give_up_drain()
+
+    def _give_up_drain(self) -> None:
+        """Cancel the drain that has used up its limit; name the stages that are not done."""
+        busy = " and ".join(f"{holder.stage} at {holder.where}" for holder in holders(self.chain.task_seats))
+        limit_s = self.course.limits.drain_s
+        what = f"busy: {busy}" if busy else "no stage holds a frame"
+        _log.warning(
+            "the end has taken %g s, the limit drain_s: cancelling (%s); Limits(drain_s=...) sets it",
+            limit_s,
+            what,
+        )
+        self.course.give_up_drain()
 
     def _pass_by(self, seat: TaskSeat, slow: SlowStage) -> None:
         """Take a stuck stage out. That is a failure, unless the limits say otherwise."""
@@ -282,6 +302,7 @@ class Run:
             slow=tuple(self.slow),
             forced=tuple(self._closing.forced),
             abandoned=tuple(self._closing.abandoned),
+            ended_late=course.late,
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:

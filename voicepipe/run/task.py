@@ -20,13 +20,16 @@ from voicepipe.frames import (
     StartFrame,
     kind_of,
 )
+from voicepipe.hints import with_hints
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
+from voicepipe.pipeline.device_stage import settings_in
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
-from voicepipe.run.failures import describe
+from voicepipe.run.controls import Handles, MicrophoneHandle, SpeakerHandle, microphones_of, speakers_of
+from voicepipe.run.failures import describe, place_of
 from voicepipe.run.frame_entry import MOST_AT_ONCE, FrameEntry
 from voicepipe.run.requests import Requests
 from voicepipe.run.run import Observer, Run
@@ -42,6 +45,7 @@ _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
 
 
+@with_hints
 class PipelineTask:
     """One run of one pipeline.
 
@@ -166,7 +170,10 @@ class PipelineTask:
 
     def _make_run(self) -> Run:
         clock = asyncio.get_running_loop().time
-        params = StartParams(*self._formats, clock, self.name, Speakers(clock), bool(self.patient))
+        settings = settings_in(self._pipeline)
+        params = StartParams(
+            *self._formats, clock, self.name, Speakers(clock), bool(self.patient), settings=settings
+        )
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
@@ -217,6 +224,34 @@ class PipelineTask:
         InterruptionFrame travels downstream. From any thread; without effect unless the run is running.
         """
         self._requests.ask_interruption()
+
+    @property
+    def microphone(self) -> MicrophoneHandle:
+        """The handle of the pipeline's microphone: mute it, change its gain or its device. From any thread.
+
+        Raises:
+            RuntimeError: the pipeline has none, or several: see `microphones`.
+        """
+        return self.microphones.only
+
+    @property
+    def microphones(self) -> Handles[MicrophoneHandle]:
+        """The handles of all microphones, by the names of their stages."""
+        return microphones_of(self._pipeline, self.name, self._requests.do)
+
+    @property
+    def speaker(self) -> SpeakerHandle:
+        """The handle of the pipeline's speaker: change its volume or its device. From any thread.
+
+        Raises:
+            RuntimeError: the pipeline has none, or several: see `speakers`.
+        """
+        return self.speakers.only
+
+    @property
+    def speakers(self) -> Handles[SpeakerHandle]:
+        """The handles of all speakers, by the names of their stages."""
+        return speakers_of(self._pipeline, self.name, self._requests.do)
 
     # -- frames ------------------------------------------------------------------
 
@@ -346,6 +381,6 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
     if type(error) is PipelineStartError and error.report is None:
         error.report = report
         return error
-    failure = PipelineError(f"{stage} failed: {describe(error)}", stage=stage, report=report)
+    failure = PipelineError(f"{stage} failed: {describe(error)}{place_of(error)}", stage=stage, report=report)
     failure.__cause__ = error
     return failure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 
 from voicepipe.log import logger_of
 from voicepipe.run.task import PipelineTask
@@ -16,15 +17,20 @@ _log = logger_of("voicepipe")
 
 
 class Escalation:
-    """Ends the tasks at the first signal, cancels them at the second, ends the process at the third."""
+    """Ends the tasks at the first signal, cancels them at the second, ends the process at the third.
 
-    def __init__(self, grace_s: float) -> None:
-        self._grace_s = grace_s
+    Args:
+        tell: called in the loop at the first signal, to tell the person who sent it.
+    """
+
+    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
+        self._tell = tell
         self._heard: list[signal.Signals] = []
         self._done = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: tuple[PipelineTask, ...] = ()
-        self._grace: asyncio.TimerHandle | None = None
+        self.ended_by = 0
+        """The signal that asked for the end."""
         self.cancelled_by = 0
         """The signal that made the end a cancel."""
 
@@ -35,8 +41,6 @@ class Escalation:
 
     def end(self) -> None:
         """Let go of the tasks, which are closed: only a third signal does anything now."""
-        if self._grace is not None:
-            self._grace.cancel()
         self._tasks = ()
 
     def hear(self, number: signal.Signals) -> None:
@@ -60,14 +64,13 @@ class Escalation:
 
     def _end_tasks(self, number: signal.Signals) -> None:
         _log.info("%s: ending; a second signal cancels", number.name)
+        self.ended_by = number
+        self._tell()
         for task in self._tasks:
             task.end(number.name)
-        if number is not signal.SIGINT and self._loop is not None:
-            late = f"{number.name}, and {self._grace_s:g} s of grace"
-            self._grace = self._loop.call_later(self._grace_s, self._cancel_tasks, number, late)
 
     def _cancel_tasks(self, number: signal.Signals, reason: str) -> None:
         _log.info("%s: cancelling", reason)
-        self.cancelled_by = self.cancelled_by or number
+        self.cancelled_by = number
         for task in self._tasks:
             task.cancel(reason)

@@ -1,9 +1,9 @@
-"""The runner of tasks as a program: signals, grace times, exit status, and a census at the end.
+"""The runner of tasks as a program: signals, exit status, and a census at the end.
 
     PipelineRunner().main(task)
 
-The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard. The second
-cancels them. The third ends the process at once, whatever it is doing.
+The first SIGINT, SIGTERM or SIGHUP ends the tasks: what was accepted is heard, within `Limits.drain_s`.
+The second cancels them. The third ends the process at once, whatever it is doing.
 
 Where NOTIFY_SOCKET is set (a systemd service with `Type=notify`), the service manager is told
 how the program is, and its watchdog is pinged while sound flows: see `health`.
@@ -11,11 +11,12 @@ how the program is, and its watchdog is pinged while sound flows: see `health`.
 exit status  when
 -----------  --------------------------------------------------------
 0            ended, by itself or by one signal; cancelled by the program (`task.cancel()`)
-1            failed, or a stage made no progress and was passed by
+1            failed; or a stage made no progress and was passed by; or an end without a signal took
+             longer than `Limits.drain_s`
 2            usage (for programs; the runner itself never returns it)
-129          cancelled by a second SIGHUP, or after its grace
-130          cancelled by a second SIGINT (Ctrl-C)
-143          cancelled by a second SIGTERM, or after its grace
+129          cancelled by a second SIGHUP, or the end took longer than `Limits.drain_s`
+130          the same of SIGINT (Ctrl-C)
+143          the same of SIGTERM
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from voicepipe.awaitables import refuse_coroutine
 from voicepipe.census.census import Census, take_census
 from voicepipe.census.monitor import CensusMonitor
 from voicepipe.checks import check_callable, check_seconds
+from voicepipe.hints import with_hints
 from voicepipe.lifecycle import RunState
 from voicepipe.log import logger_of
 from voicepipe.run.failures import describe_briefly
@@ -44,6 +46,7 @@ from voicepipe.runner.escalation import Escalation
 from voicepipe.runner.loop_watchdog import LoopWatchdog
 from voicepipe.runner.process_end import end_process
 from voicepipe.runner.signals import SIGNALS, listen, owner_of, signals_without_owner
+from voicepipe.runner.terminal import Terminal
 from voicepipe.text import name_of, quote
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ _TIDY_S = 1.0
 """For what stages left running: their tasks, their async generators, their threads."""
 
 
+@with_hints
 class PipelineRunner:
     """Runs one task, or several side by side, to their end. Where one fails, the others are ended.
 
@@ -65,11 +69,11 @@ class PipelineRunner:
             ignores. None: `run()` does, and `serve()` leaves a signal to whoever has a handler for
             it, such as a web server. Off the main thread Python allows no handlers, and the runner
             goes without.
-        grace_s: how long an end that SIGTERM or SIGHUP asked for may take before it
-            becomes a cancel. Ctrl-C has no such limit: a person can press it again.
         blocked_s: how long the event loop may be blocked before a watchdog thread names
             the stage that does it; 0: no watchdog.
         monitor_s: take a census so often, and log what grows; 0: never.
+        quiet: write nothing to the terminal. Otherwise `main()` says there that the program listens and to
+            which devices, that it finishes, and how it went. Where stderr is no terminal, it is quiet anyway.
         beside: what runs beside the tasks, such as `StatusSocket(path)` or `Metrics(port)`. Each is called
             with the tasks before they run, and returns an async context manager that is entered
             meanwhile. A systemd service has its status socket and its heartbeat without this.
@@ -83,17 +87,20 @@ class PipelineRunner:
         self,
         *,
         handle_signals: bool | None = None,
-        grace_s: float = 20.0,
         blocked_s: float = 2.0,
         monitor_s: float = 0.0,
+        quiet: bool = False,
         beside: Sequence[Companion] = (),
     ) -> None:
         if handle_signals is not None and not isinstance(handle_signals, bool):
             raise TypeError(f"handle_signals must be True, False or None, not {quote(handle_signals)}")
         self._handle_signals = handle_signals
-        self._grace_s = check_seconds("grace_s", grace_s)
         self._blocked_s = check_seconds("blocked_s", blocked_s)
         self._monitor_s = check_seconds("monitor_s", monitor_s)
+        if not isinstance(quiet, bool):
+            raise TypeError(f"quiet must be True or False, not {quote(quiet)}")
+        self._quiet = quiet
+        self._terminal: Terminal | None = None
         self._beside = tuple(beside)
         for companion in self._beside:
             check_callable("beside", companion)
@@ -132,10 +139,14 @@ class PipelineRunner:
         The process then ends without its `atexit` functions. Ctrl-C is status 130 where
         signals are not handled here.
         """
+        _check(tasks)
+        self._terminal = None if self._quiet else Terminal.of_errors(tasks)
         try:
             status = self.run(*tasks)
         except KeyboardInterrupt:
             status = 128 + signal.SIGINT
+        if self._terminal is not None:
+            self._terminal.tell_end()
         end_process(status)
 
     async def serve(self, *tasks: PipelineTask) -> int:
@@ -179,8 +190,7 @@ class PipelineRunner:
             signals.end()
         if self.errors:
             return 1
-        cancelled = any(task.state is RunState.CANCELLED for task in tasks)
-        return 128 + signals.cancelled_by if cancelled and signals.cancelled_by else 0
+        return _status(tasks, signals)
 
     def _signals_to_serve(self) -> tuple[signal.Signals, ...]:
         """Return the signals for `serve()`: those without an owner, unless the program said which."""
@@ -199,7 +209,7 @@ class PipelineRunner:
             raise RuntimeError("this runner is running already: make another PipelineRunner")
         self._in_use = True
         self.errors = []
-        signals = Escalation(self._grace_s)
+        signals = Escalation() if self._terminal is None else Escalation(self._terminal.tell_finish)
         stop = listen(signals.hear, numbers)
         try:
             yield signals
@@ -220,6 +230,8 @@ class PipelineRunner:
             for companion in (*self._of_a_service(), *self._beside):
                 beside = refuse_coroutine(f"beside ({name_of(companion)})", companion(tasks))
                 await stack.enter_async_context(beside)
+            if self._terminal is not None:
+                await stack.enter_async_context(self._terminal)
             if self._blocked_s:
                 await stack.enter_async_context(LoopWatchdog(self._blocked_s, note))
             if self._monitor_s:
@@ -240,6 +252,15 @@ def _log_owners(numbers: str, owners: str) -> None:
     _log.info(
         "%s: left to %s; call task.end() where it shuts down, or set handle_signals=True", numbers, owners
     )
+
+
+def _status(tasks: tuple[PipelineTask, ...], signals: Escalation) -> int:
+    """Return the exit status of tasks of which none failed."""
+    if signals.cancelled_by and any(task.state is RunState.CANCELLED for task in tasks):
+        return 128 + signals.cancelled_by
+    if any(task.report is not None and task.report.ended_late for task in tasks):
+        return 128 + signals.ended_by if signals.ended_by else 1
+    return 0
 
 
 def _check(tasks: tuple[PipelineTask, ...]) -> None:

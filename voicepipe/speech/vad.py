@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter
@@ -24,10 +24,13 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.pipeline.place import Place
 from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.settings.sound import SoundSettings
 from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine, wants_level
 from voicepipe.speech.detectors.registry import open_engine
 from voicepipe.speech.leveller import MOST_DB, Leveller
+from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
     REACH_S,
@@ -70,15 +73,21 @@ class VADProcessor(InlineProcessor):
 
     Audio passes at once and unchanged. Behind the frame that made it certain comes a
     `UserStartedSpeakingFrame` with the position where speech began, and later a
-    `UserStoppedSpeakingFrame` with the position where it ended. The positions do not depend
-    on how the audio is cut into frames. Where audio is missing (a jump of `position`), where
-    its format changes, and at the End, a turn ends with the last sample heard.
+    `UserStoppedSpeakingFrame` with the position where it ended. `decided` is the position up to which
+    audio was judged by then, and `origin` the microphone. The positions do not depend on how the
+    audio is cut into frames. Where audio is missing (a jump of `position`), where its format or its
+    microphone changes, and at the End, a turn ends with the last sample heard.
+
+    A frame that a program made without a position, at 0, follows the frame before it. Audio of two
+    microphones at once is an error: each needs a `VADProcessor` of its own.
 
     Args:
         engine: the voice detector: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
-            engine that belongs to this stage alone. None: `"webrtc"`.
+            engine that belongs to this stage alone. None: that of the user's settings, if the back end
+            carries them (see `open_backend`), or `"webrtc"`.
         preset: `"responsive"`, `"balanced"` or `"patient"`: how quickly a pause
-            ends a turn. The numbers below, where they are given, take the place of its own.
+            ends a turn. None: that of the settings, or `"balanced"`. The numbers below, where they are
+            given, take the place of its own.
         start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
             the sooner it is noticed, and the more noises are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
@@ -94,11 +103,14 @@ class VADProcessor(InlineProcessor):
         BackendMissingError: the engine's package is not installed.
     """
 
+    takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
+    makes: ClassVar[tuple[type[Frame], ...]] = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
+
     def __init__(
         self,
         engine: SpeechEngine | str | None = None,
         *,
-        preset: Preset | str = "balanced",
+        preset: Preset | str | None = None,
         start_s: float | None = None,
         stop_s: float | None = None,
         min_s: float | None = None,
@@ -108,14 +120,23 @@ class VADProcessor(InlineProcessor):
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        self._settings = _settings(
-            preset, start_s=start_s, stop_s=stop_s, min_s=min_s, max_s=max_s, gate_db=gate_db
-        )
+        self._preset = preset
+        self._numbers = {
+            "start_s": start_s,
+            "stop_s": stop_s,
+            "min_s": min_s,
+            "max_s": max_s,
+            "gate_db": gate_db,
+        }
+        self._settings = _settings("balanced" if preset is None else preset, **self._numbers)
         if observe is not None:
             check_callable("observe", observe)
         self._observe = observe
+        self._default: str | None = "webrtc" if engine is None else None
+        """The name of the engine, where the program's code names none."""
         engine = "webrtc" if engine is None else engine
         self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
+        self._positions = StreamPositions()
         self._stretch: _Stretch | None = None
         self._mixer: ChannelMixer | None = None
         """Of the last format that had several channels: what it knows of them outlasts a gap."""
@@ -132,13 +153,34 @@ class VADProcessor(InlineProcessor):
         return self._settings
 
     @property
+    def has_heard(self) -> bool:
+        """True once audio has come to it in this run."""
+        return self._positions.has_begun
+
+    @property
     def speaking(self) -> bool:
         """True while the user is speaking, as far as is certain."""
         return self._stretch is not None and self._stretch.segmenter.speaking
 
+    def check_place(self, place: Place) -> tuple[()]:
+        """Check the stages before it. Raises: ValueError: two microphones stand there; says what to do."""
+        refuse_two_microphones(place)
+        return ()
+
     async def on_start(self, params: StartParams) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run, and take from the user's settings what the code leaves out."""
         self._stretch = self._mixer = self._mixed = None
+        self._positions = StreamPositions()
+        self._follow(params.settings)
+
+    def _follow(self, asked: SoundSettings) -> None:
+        """Raises: SettingsError, BackendMissingError."""
+        if self._preset is None:
+            name = asked.preset or "balanced"
+            self._settings = asked.check(lambda: _settings(name, **self._numbers), "preset")
+        wanted = asked.vad or "webrtc"
+        if self._default not in (None, wanted):
+            self._engine, self._default = asked.check(lambda: open_engine(wanted), "vad"), wanted
 
     async def cleanup(self) -> None:
         """Forget the audio."""
@@ -151,17 +193,18 @@ class VADProcessor(InlineProcessor):
         if not frame.num_samples:
             return (frame,)
         ended: list[Frame] = []
-        stretch = self._stretch
-        if stretch is None or not stretch.goes_on_with(frame):
+        position, stretch = self._positions.place(frame), self._stretch
+        if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
             mixer = self._mixer_for(frame.format)
-            stretch = _Stretch(frame.position, frame.format, mixer, self._engine, segmenter, self._observe)
+            stretch = _Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
             self._stretch = stretch
         return (*ended, frame, *stretch.take(frame))
 
     def on_end(self) -> Iterable[Frame]:
         """Return the end of a turn in progress."""
+        self._positions = StreamPositions()
         return self._finish()
 
     def _mixer_for(self, audio: AudioFormat) -> ChannelMixer | None:
@@ -183,7 +226,7 @@ class _Stretch:
     def __init__(
         self,
         position: int,
-        heard: AudioFormat,
+        first: InputAudioFrame,
         mixer: ChannelMixer | None,
         engine: SpeechEngine,
         segmenter: Segmenter,
@@ -192,7 +235,9 @@ class _Stretch:
         self.segmenter = segmenter
         self._engine = engine
         self._observe = observe
-        self._heard, self._wanted = heard, AudioFormat(engine.rate)
+        self._heard, self._wanted = first.format, AudioFormat(engine.rate)
+        heard = self._heard
+        self._origin = first.origin
         # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
         # little, and holds back 18 ms more, of what is judged only.
         self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
@@ -211,13 +256,12 @@ class _Stretch:
         forget: Callable[[], object] = engine.reset
         refuse_coroutine("reset() of the engine", forget())
 
-    def goes_on_with(self, frame: InputAudioFrame) -> bool:
-        """Return True where the frame begins where this ends, in the same format."""
-        heard = self._heard
+    def goes_on_with(self, frame: InputAudioFrame, position: int) -> bool:
+        """Return True where the frame begins where this ends, in the same format, from the same origin."""
         return (
-            frame.position == self._end
-            and frame.rate == heard.rate
-            and frame.channels == heard.channels
+            position == self._end
+            and frame.format == self._heard
+            and are_of_one_origin(frame.origin, self._origin)
             and self._intact
         )
 
@@ -235,7 +279,7 @@ class _Stretch:
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
-        return [*facts, *(self._fact(edge, self._end) for edge in self.segmenter.finish())]
+        return [*facts, *(self._fact(edge, self._end, self._end) for edge in self.segmenter.finish())]
 
     def _judge(self, mono: bytes) -> list[Frame]:
         """Judge every whole window; the rest waits."""
@@ -251,7 +295,9 @@ class _Stretch:
             level_db, window = level(window, segmenter.noise.level_db)
             said = float(refuse_coroutine("score() of the engine", score(window)))
             edges = segmenter.add(said, level_db)
-            facts += [self._fact(edge, self._position(edge.at)) for edge in edges]
+            if edges:
+                decided = self._position(segmenter.windows)
+                facts += [self._fact(edge, self._position(edge.at), decided) for edge in edges]
             if self._observe is not None:
                 self._tell(said, level_db)
         self._intact = True
@@ -274,12 +320,12 @@ class _Stretch:
         wanted = self._wanted.rate
         return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
 
-    def _fact(self, edge: Edge, position: int) -> Frame:
+    def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
         captured_s = self._captured_s
         if captured_s is not None:
             captured_s -= (self._end - position) / self._heard.rate
-        return kind(position, captured_s)
+        return kind(position, captured_s, decided, self._origin)
 
 
 def _settings(name: Preset | str, **numbers: float | None) -> SegmenterSettings:

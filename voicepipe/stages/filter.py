@@ -14,6 +14,8 @@ __all__ = ["FrameFilter"]
 class FrameFilter(InlineProcessor):
     """A filter that passes frames of some classes and drops the others. System frames always pass.
 
+    Facts, such as `UserStartedSpeakingFrame`, are passed by the framework, so no filter can drop them.
+
         FrameFilter(OutputAudioFrame)          only this class and its subclasses
         FrameFilter(drop=TextFrame)            everything but this one
 

@@ -22,11 +22,14 @@ class LevelMeter(InlineProcessor):
         TypeError: `kind` is not a class of audio frames.
     """
 
+    takes: tuple[type[Frame], ...] = (AudioFrame,)
+
     def __init__(self, kind: type[AudioFrame] = AudioFrame, *, name: str = "") -> None:
         super().__init__(name=name)
         if not (isinstance(kind, type) and issubclass(kind, AudioFrame)):
             raise TypeError(f"kind must be a class of audio frames, not {quote(kind)}")
         self._kind = kind
+        self.takes = (kind,)
         self.level = Level()
         """The level of the last frame that was measured."""
         self.loudest_db = FLOOR_DB

@@ -25,6 +25,8 @@ class Tap(InlineProcessor):
         TypeError: `look` is not callable, or is async, or `kind` is not a class of frames.
     """
 
+    takes: tuple[type[Frame], ...] = ()
+
     def __init__(
         self,
         look: Callable[[Frame, FrameDirection], object],
@@ -39,6 +41,9 @@ class Tap(InlineProcessor):
                 raise TypeError(f"kind must be a class of frames or a tuple of them, not {quote(one)}")
         self._look = look
         self._kind = kind
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        # One that shows every frame shows those that are there. It needs none.
+        self.takes = tuple(each for each in kinds if each is not Frame)
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Show the frame to the function, and pass it on."""

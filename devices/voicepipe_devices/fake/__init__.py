@@ -23,7 +23,14 @@ from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCa
 from voicepipe_devices.fake.sides import SimulatedMicrophone, SimulatedSpeaker
 from voicepipe_devices.streams import DriverBackend
 
-__all__ = ["FakeBackend", "SimulatedCard", "SimulatedMicrophone", "SimulatedSpeaker", "open_backend"]
+__all__ = [
+    "FakeBackend",
+    "SimulatedCard",
+    "SimulatedMicrophone",
+    "SimulatedSpeaker",
+    "VoiceBackend",
+    "open_backend",
+]
 
 
 class SimulatedCard:
@@ -101,8 +108,29 @@ class FakeBackend(DriverBackend):
         )
 
 
+class VoiceBackend(FakeBackend):
+    """The back end "fake:voice": its microphone hears the bundled voice once, and then has run out."""
+
+    _has_spoken = False
+
+    async def open_capture(
+        self, request: StreamRequest, callback: CaptureCallback, finished: Finished
+    ) -> Handle:
+        """Open the microphone; the voice begins to speak."""
+        handle = await super().open_capture(request, callback, finished)
+        if not self._has_spoken:
+            from voicepipe.sample import speech
+
+            self._has_spoken = True
+            self.card.mic.hear(speech(request.format))
+            self.card.mic.run_out()
+        return handle
+
+
 def open_backend(argument: str = "") -> FakeBackend:
-    """Return a back end over a new simulated card. Raises: ValueError: there is an argument."""
-    if argument:
-        raise ValueError(f"the back end 'fake' takes nothing behind its name, not {quote(argument)}")
-    return FakeBackend()
+    """Return a back end over a new simulated card. Raises: ValueError: an argument other than "voice"."""
+    if argument not in ("", "voice"):
+        raise ValueError(
+            f"the back end 'fake' takes nothing but 'voice' behind its name, not {quote(argument)}"
+        )
+    return VoiceBackend() if argument else FakeBackend()

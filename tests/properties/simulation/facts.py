@@ -10,6 +10,7 @@ from properties.simulation.play import Played, PlayedRun
 from properties.simulation.scenario import Event, RunSpec, StageSpec, has_branches
 from voicepipe import (
     AudioFrame,
+    CancelFrame,
     DeviceLostFrame,
     DropReason,
     Frame,
@@ -143,7 +144,15 @@ class Facts:
             for entry in self.of(stage)
             if entry.what == "asks"
         ]
+        if self.late_s is not None:
+            times.append(self.late_s)
         return min(times, default=None)
+
+    @cached_property
+    def late_s(self) -> float | None:
+        """When its end had taken so long that it was cancelled; None where it had not."""
+        cancels = [entry.at_s for entry in self.surfaced if isinstance(entry.frame, CancelFrame)]
+        return min(cancels, default=None) if self.report.ended_late else None
 
     @cached_property
     def asked_s(self) -> float | None:

@@ -49,6 +49,19 @@ def an_end_closes_in_time(run: Facts) -> Iterator[str]:
     yield from _late(run, "asked for the end", run.asked_s, most_s)
 
 
+def an_end_has_its_time_and_no_more(run: Facts) -> Iterator[str]:
+    """A late one is cancelled at its limit, and not before; in a clean run nothing ends later."""
+    limit_s = run.spec.limits.drain_s
+    if run.asked_s is None or run.running_s is None or run.spec.runs_out_s or not run.is_clean:
+        return
+    from_s = max(run.asked_s, run.running_s)
+    if run.late_s is not None and run.late_s < from_s + limit_s - 1e-6:
+        yield f"asked for the end at {from_s:.3f} s, cancelled at {run.late_s:.3f} s: it has {limit_s} s"
+    took_s = run.returned_s - from_s - run.frozen_s(from_s, run.returned_s)
+    if took_s > limit_s + run.spec.limits.cancel_s + SLACK_S:
+        yield f"its end has {limit_s} s, and took {took_s:.3f} s"
+
+
 def _late(run: Facts, what: str, at_s: float, most_s: float) -> Iterator[str]:
     from_s = max(at_s, run.began_s)
     took_s = run.returned_s - from_s - run.frozen_s(from_s, run.returned_s)
@@ -167,6 +180,7 @@ def _goes_on(run: Facts) -> bool:
 RULES = (
     a_cancel_closes_in_time,
     an_end_closes_in_time,
+    an_end_has_its_time_and_no_more,
     names_who_stood_still,
     who_was_passed_by_had_its_time,
     who_was_passed_by_is_a_failure,

@@ -297,6 +297,7 @@ class _Maker:
             limits=Limits(
                 start_s=draw.choice((1.0, 5.0)),
                 stall_s=1.5,
+                drain_s=self._drain_s(name),
                 cancel_s=draw.choice((0.5, 2.0)),
                 close_s=1.0,
                 passed_by=draw.choice(("fail", "report")),
@@ -307,6 +308,10 @@ class _Maker:
             on_loss=draw.choice(("wait", "wait", "wait", "end", "fail")),
             again=like is not None,
         )
+
+    def _drain_s(self, name: str) -> float:
+        other = random.Random(f"{self._seed} {name} drain")  # apart, so that no other seed changes
+        return other.choice((0.05, 0.4, 1.0)) if other.random() < 0.1 else 310.0
 
     def _feed(self, devices: Devices) -> Feed:
         draw = self._random

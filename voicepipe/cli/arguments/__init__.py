@@ -1,7 +1,7 @@
 """The arguments: from flags, environment and file to checked options, and to what they choose.
 
 options        the flags that commands share, and their parser
-settings       where a setting comes from, and what it may be
+settings       the settings as options
 settings_file  the file of settings, read and changed
 plugins        commands of other packages
 vad_options    the flags of voice detection

@@ -15,9 +15,10 @@ from typing import Any, NoReturn, TypeVar
 from voicepipe.audio.amplify import MOST_GAIN_DB
 from voicepipe.checks import check_number
 from voicepipe.cli.arguments.device_name import device_name
-from voicepipe.cli.arguments.settings import SettingsError, apply
+from voicepipe.cli.arguments.settings import apply
 from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
+from voicepipe.settings.sources import SettingsError
 from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.text import printable, quote

@@ -1,9 +1,9 @@
-"""The sources of options: flags, then variables, then one file, then the programs' own defaults.
+"""The settings as options: flags, then variables, then one file, then the programs' own defaults.
 
     ~/.config/voicepipe/config.toml       VOICEPIPE_MIC=ReSpeaker       --mic ReSpeaker
     mic = "ReSpeaker"
 
-All three have the same names. VOICEPIPE_CONFIG names another file.
+All three have the same names. `voicepipe.settings` reads the file.
 """
 
 from __future__ import annotations
@@ -11,37 +11,24 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from voicepipe.cli.arguments.device_name import ADVICE, device_name
-from voicepipe.cli.arguments.settings_text import text_of
-from voicepipe.errors import VoicepipeError
+from voicepipe.settings.sources import (
+    SettingsError,
+    config_path,
+    file_values,
+    suggest,
+    switch_of,
+    variable_of,
+)
 from voicepipe.text import printable, quote
 
-__all__ = [
-    "DEFAULT",
-    "Setting",
-    "SettingsError",
-    "apply",
-    "check",
-    "config_path",
-    "in_force",
-    "meanings",
-    "unknown_variables",
-    "variable_of",
-]
+__all__ = ["DEFAULT", "Setting", "apply", "check", "in_force", "meanings", "unknown_variables"]
 
 DEFAULT = "default"
-_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False}
-_SWITCHES["off"] = False
-
-
-class SettingsError(VoicepipeError):
-    """A setting is wrong; the message names it, its place and the values to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +65,7 @@ def in_force(every: argparse.ArgumentParser) -> dict[str, Setting]:
     options = _options(every)
     path = config_path()
     found = {name: Setting(option.default, DEFAULT) for name, option in options.items()}
-    for name, value in _file(path, options).items():
+    for name, value in file_values(path, options).items():
         found[name] = Setting(_check(options[name], value, f"{printable(path)}: {name}"), str(path))
     for name, option in options.items():
         variable = variable_of(name)
@@ -86,20 +73,6 @@ def in_force(every: argparse.ArgumentParser) -> dict[str, Setting]:
         if text:
             found[name] = Setting(_check(option, _switch(option, text), variable), variable)
     return found
-
-
-def config_path() -> Path:
-    """Return the path of the file, which may not exist."""
-    named = os.environ.get("VOICEPIPE_CONFIG")
-    home = os.environ.get("XDG_CONFIG_HOME") or _home() / ".config"
-    return Path(named) if named else Path(home) / "voicepipe" / "config.toml"
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:  # a user whom the system does not know, as in some containers
-        return Path("/")
 
 
 def meanings(every: argparse.ArgumentParser) -> dict[str, str]:
@@ -119,7 +92,7 @@ def check(every: argparse.ArgumentParser, name: str, text: str | None) -> object
     """
     options = _options(every)
     if name not in options:
-        raise SettingsError(f"unknown setting {quote(name)}{_suggest(name, options)}")
+        raise SettingsError(f"unknown setting {quote(name)}{suggest(name, options)}")
     if text is None:
         return None
     value = _check(options[name], _switch(options[name], text), name)
@@ -148,40 +121,10 @@ def _name(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def variable_of(name: str) -> str:
-    """Return the name of the variable for a setting."""
-    return f"VOICEPIPE_{name.upper()}"
-
-
-def _file(path: Path, options: Mapping[str, argparse.Action]) -> dict[str, Any]:
-    """Return the values in the file, by option."""
-    try:
-        said = tomllib.loads(text_of(path.read_bytes()))
-    except FileNotFoundError:
-        if os.environ.get("VOICEPIPE_CONFIG"):
-            raise SettingsError(f"{printable(path)}, which VOICEPIPE_CONFIG names, does not exist") from None
-        return {}
-    except OSError as error:
-        raise SettingsError(
-            f"{printable(path)} cannot be read: {error.strerror or printable(error)}"
-        ) from None
-    except ValueError as error:  # TOMLDecodeError is one
-        raise SettingsError(f"{printable(path)} cannot be read: {printable(error)}") from None
-    named = {name.replace("-", "_"): value for name, value in said.items()}
-    for name in named:
-        if name not in options:
-            raise SettingsError(f"{printable(path)}: unknown setting {quote(name)}{_suggest(name, options)}")
-    return named
-
-
-def _suggest(name: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; choose {', '.join(sorted(known))}"
-
-
 def _switch(option: argparse.Action, text: str) -> object:
     """Return the text of a variable as the value of an option: for a switch it means yes or no."""
-    return _SWITCHES.get(text.strip().lower(), text) if option.nargs == 0 else text
+    meant = switch_of(text) if option.nargs == 0 else None
+    return text if meant is None else meant
 
 
 def _check(option: argparse.Action, value: object, where: str) -> object:
@@ -197,7 +140,7 @@ def _check(option: argparse.Action, value: object, where: str) -> object:
         raise SettingsError(f"{where}: {quote(value)} is not {'text or a number' if option.type else 'text'}")
     text = str(value)
     if option.choices is not None and text not in option.choices:
-        raise SettingsError(f"{where}: unknown value {quote(text)}{_suggest(text, option.choices)}")
+        raise SettingsError(f"{where}: unknown value {quote(text)}{suggest(text, option.choices)}")
     try:
         return option.type(text) if callable(option.type) else text
     except argparse.ArgumentTypeError as error:

@@ -9,9 +9,9 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from voicepipe.cli.arguments.settings import SettingsError
-from voicepipe.cli.arguments.settings_text import text_of
 from voicepipe.cli.parts.private_files import make_private_folders
+from voicepipe.settings.sources import SettingsError
+from voicepipe.settings.text import text_of
 from voicepipe.text import printable
 
 __all__ = ["change"]

@@ -54,10 +54,12 @@ class SimulatedSound(Sound):
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """Let the voice speak into the microphone; without a limit in seconds the input ends with it."""
         from voicepipe.sample import speech
-        from voicepipe_devices.fake import FakeBackend
+        from voicepipe_devices.fake import FakeBackend, VoiceBackend
 
         assert isinstance(self.backend, FakeBackend)
         self._audio, self._card = audio, self.backend.card
+        if isinstance(self.backend, VoiceBackend):
+            return
         self._card.mic.hear(speech(audio))
         if seconds is None:
             self._card.mic.run_out()

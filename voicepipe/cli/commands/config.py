@@ -12,16 +12,14 @@ from voicepipe.cli.arguments.options import Parser, settings_parser
 from voicepipe.cli.arguments.settings import (
     DEFAULT,
     Setting,
-    SettingsError,
     check,
-    config_path,
     in_force,
     meanings,
     unknown_variables,
-    variable_of,
 )
 from voicepipe.cli.arguments.settings_file import change
 from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
+from voicepipe.settings.sources import SettingsError, config_path, variable_of
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]

@@ -11,7 +11,6 @@ from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.arguments.options import SETTINGS, Parser
 from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VadSettings, vad_settings
-from voicepipe.cli.terminal.closing_report import describe_end, engineers_report, losses, seconds, troubles
 from voicepipe.cli.terminal.display import Countdown
 from voicepipe.cli.terminal.echo_display import Dashboard
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
@@ -24,6 +23,7 @@ from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
+from voicepipe.runner.closing_report import describe_end, engineers_report, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.stages.loopback import Loopback

@@ -13,7 +13,6 @@ from voicepipe.cli.arguments.sound_source import MICROPHONE, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.loudness import Loudness, gain_for
 from voicepipe.cli.parts.vad_file import Segments
-from voicepipe.cli.terminal.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
@@ -23,6 +22,7 @@ from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.run.task import PipelineTask
+from voicepipe.runner.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.speech.vad import Judgement, VADProcessor

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from voicepipe.audio.wav_file import WavReader
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, SPEAKER
-from voicepipe.cli.terminal.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.cli.terminal.display import Countdown, Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.devices.backends import open_backend
@@ -18,6 +17,7 @@ from voicepipe.errors import PipelineStartError
 from voicepipe.lifecycle import RunState
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.run.task import PipelineTask
+from voicepipe.runner.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.stages.loopback import Loopback
 from voicepipe.text import printable

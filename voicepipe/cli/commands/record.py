@@ -16,7 +16,6 @@ from voicepipe.cli.arguments.end_after import EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, MICROPHONE
 from voicepipe.cli.parts.private_files import make_private_folders
-from voicepipe.cli.terminal.closing_report import describe_end, seconds, troubles
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.devices.backends import open_backend
@@ -26,6 +25,7 @@ from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.run.task import PipelineTask
+from voicepipe.runner.closing_report import describe_end, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.text import printable
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicepipe.children.interpreter import is_frozen
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.parts.service_manager import Manager, ServiceError, user_name
 from voicepipe.cli.parts.service_state import journal_command, state_of
@@ -70,6 +71,11 @@ def run(arguments: Sequence[str], program: str) -> int:
     options = parser.parse_args(ours)
     if command and options.action not in ("install", "show"):
         parser.error(f"`{options.action}` takes no command")
+    if is_frozen() and options.action in ("install", "show") and not command:  # its executable is no Python
+        parser.error(
+            "this program is frozen, and has no `voicepipe echo`: give the command, "
+            f"such as `-- {printable(sys.executable)}`"
+        )
     service = _Service(options.name, Manager(for_system=options.system))
     try:
         unit = _unit(service, command)
@@ -146,7 +152,7 @@ def _absolute(command: Sequence[str]) -> tuple[str, ...]:
     if not command:
         return (sys.executable, "-m", "voicepipe", "echo")
     name, *rest = command
-    if name in ("python", "python3"):
+    if name in ("python", "python3") and not is_frozen():
         return (sys.executable, *rest)
     found = shutil.which(name)
     if found is None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicepipe.params import Limits
 from voicepipe.text import quote
 
 __all__ = ["MARK", "Unit", "wanted_by"]
 
 MARK = "# Written by `voicepipe service install`, which writes it again. Changes: systemctl edit"
 _PLAIN = re.compile(r"[\w@+=:,./-]+", re.ASCII)
+_SPARE_S = 12.0
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 _UNIT = """\
@@ -39,8 +42,9 @@ WatchdogSignal=SIGTERM
 LimitCORE=0
 # The signal is for the program alone: the processes that play its last sentence are its own to end.
 KillMode=mixed
-# 20 s of grace for what is being said, 2 s for a cancel, 1 s to close, and some to spare.
-TimeoutStopSec=35
+# What is being said is heard to its end: 310 s at most (Limits.drain_s), 2 s for a cancel, 1 s to close, and
+# some to spare. A program with a longer limit asks for more time as it ends.
+TimeoutStopSec={stop_s}
 Restart=on-failure
 {back_off}
 # Wrong usage does not get better by itself.
@@ -133,6 +137,7 @@ class Unit:
             command=_command_line(self.command),
             folder=self.folder.replace("%", "%%"),
             user=f"User={self.user}\n" if self.user else "",
+            stop_s=_stop_s(),
             back_off=_back_off(self.systemd),
             hardening=hardening,
             wanted_by=wanted_by(for_system=bool(self.user)),
@@ -153,6 +158,12 @@ class Unit:
 def wanted_by(*, for_system: bool) -> str:
     """Return the target that starts it."""
     return "multi-user.target" if for_system else "default.target"
+
+
+def _stop_s() -> int:
+    """Return the time that an end may take, with some to spare, in whole seconds."""
+    limits = Limits()
+    return math.ceil(limits.drain_s + limits.cancel_s + limits.close_s + _SPARE_S)
 
 
 def _back_off(systemd: int) -> str:

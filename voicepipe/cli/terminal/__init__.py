@@ -5,7 +5,6 @@ display         the status of a run, redrawn
 echo_display    the status of the echo program
 status_lines    level, score and devices as lines of text
 wrapping        text at words, for the width of the terminal
-closing_report  how a run ended, for a person
 """
 
 __all__: list[str] = []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.level import FLOOR_DB, Level
-from voicepipe.cli.terminal.closing_report import seconds
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
@@ -23,6 +22,7 @@ from voicepipe.frames import (
 )
 from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
+from voicepipe.runner.closing_report import seconds
 
 if TYPE_CHECKING:
     from voicepipe.speech.vad import Judgement  # it brings numpy, which --live can do without
@@ -39,6 +39,8 @@ _EVERY = 5
 
 class Dashboard(Display):
     """Shows the echo program: ten times a second on a terminal, once a second elsewhere."""
+
+    takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
 
     def __init__(self, screen: Screen, greeting: str = "", *, live: bool = False, hears: bool = True) -> None:
         super().__init__(screen, greeting)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from voicepipe import DeviceStatistics, DropReason, RunReport, RunState, SeamReport
-from voicepipe.cli.terminal.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.runner.closing_report import describe_end, engineers_report, losses, seconds, troubles
 
 SPEAKER = DeviceStatistics(
     *("the speaker", "speaker", "USB Audio", False, 16_000, 1, 9, 9, 0, 0, 0, 0.0, 0, 0.0, 0.04)
@@ -31,7 +31,11 @@ def report(
         (RunState.ENDED, "note.wav has run out", 'stopped at the end of "note.wav"'),
         (RunState.ENDED, "the speaker x is lost", "stopped: the speaker x is lost"),
         (RunState.CANCELLED, "a second signal, SIGINT", "stopped at once (Ctrl-C twice)"),
-        (RunState.CANCELLED, "SIGTERM, and 20 s of grace", "stopped at once (SIGTERM, and 20 s of grace)"),
+        (
+            RunState.CANCELLED,
+            "SIGTERM, and 310 s were not enough to end",
+            "stopped at once (SIGTERM, and 310 s were not enough to end)",
+        ),
         (RunState.FAILED, "the recording failed", "failed"),
     ],
 )
@@ -46,7 +50,7 @@ def test_a_time_is_said_as_a_person_says_it() -> None:
 def test_what_was_lost_is_said_in_seconds() -> None:
     lost = report(dropped={DropReason.MUTED: 19_200, DropReason.CANCELLED: 8_000, DropReason.DRIFT: -560})
     assert list(losses(lost, 16_000)) == [
-        "1.2 s were not heard while it spoke",
+        "1.2 s were not heard: it spoke, or the microphone was muted",
         "0.5 s were not played: it was stopped at once",
     ]
     assert list(losses(report(dropped={DropReason.MUTED: 100}), 16_000)) == [], "it is not worth a line"

@@ -13,7 +13,7 @@ _SIGNALS = {"SIGINT": "Ctrl-C"}
 _LEAST_S = 0.05
 """Less is not worth a line."""
 _LOSSES: dict[str, str] = {
-    DropReason.MUTED: "were not heard while it spoke",
+    DropReason.MUTED: "were not heard: it spoke, or the microphone was muted",
     DropReason.MIC_OVERFLOW: "of the microphone were lost: the computer was too busy",
     DropReason.DEVICE_LOST: "were lost while a device was away or opened again",
     DropReason.INTERRUPTED: "were not played: it was interrupted",
