@@ -112,7 +112,7 @@ RUN_MUTANTS = (
     Mutant(
         "an inline stage's held frames are lost at the End",
         "InlineSeat._give_out",
-        "self.past_down.send_all(held)",
+        "self._send(held, _DOWN)",
         "pass",
         f"{LIFE}::test_what_a_stage_holds_at_the_end_goes_before_the_end",
     ),
@@ -201,7 +201,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a cut stays when a stage makes another error of it",
-        "StageWork._handle_exception",
+        "StageWork._settle",
         "self._forget_cut()",
         "pass",
         f"{MEANWHILE}::test_each_interruption_cuts_though_the_stage_makes_another_error_of_it",
@@ -458,7 +458,7 @@ RUN_MUTANTS = (
     Mutant(
         "a mailbox has no limit",
         "Mailbox.put_down",
-        "self if len(data) > self.capacity else None",
+        "self if self.live is None or self.live.others > self.capacity else None",
         "None",
         "tests/pipeline/test_backpressure.py::test_a_pusher_waits_where_a_mailbox_downstream_is_full",
     ),

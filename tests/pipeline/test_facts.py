@@ -212,6 +212,24 @@ async def test_facts_from_before_the_start_wait_for_it() -> None:
         assert facts(stage.frames) == [fact]
 
 
+@pytest.mark.parametrize("direction", [DOWN, UP])
+async def test_facts_from_before_the_start_keep_their_order(direction: FrameDirection) -> None:
+    told = [UserStartedSpeakingFrame(1), UserStoppedSpeakingFrame(2), BotStartedSpeakingFrame(3)]
+
+    class Early(FrameProcessor):
+        async def on_start(self, params: object) -> None:
+            for fact in told:
+                await self.push_frame(fact, direction)
+
+    front, behind = Recorder("front"), InlineRecorder("behind")
+    task = PipelineTask(Pipeline([front, Early(), behind]))
+    ends = Ends(task)
+    task.end()
+    await task.run()
+    assert facts(ends.down if direction is DOWN else ends.up) == told
+    assert facts(behind.frames if direction is DOWN else front.frames) == told
+
+
 async def test_too_many_facts_before_the_start_are_an_error() -> None:
     class Early(FrameProcessor):
         async def on_start(self, params: object) -> None:
@@ -344,3 +362,61 @@ async def test_an_error_in_on_fact_is_the_stages_and_the_fact_goes_on() -> None:
     with pytest.raises(PipelineError, match="Fails failed: ValueError: oh"):
         await task.run()
     assert facts(ends.down) == facts(behind.frames) == [fact]
+
+
+async def test_facts_that_wait_at_a_stage_that_fails_are_not_sent_a_second_time() -> None:
+    async def fail_later(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(2.0)
+        raise ValueError("oh")
+
+    behind = Recorder("behind")
+    task = PipelineTask(Pipeline([Does(fail_later), behind]))
+    ends = Ends(task)
+    await task.queue_frame(TextFrame("long"))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1.0)
+    told = [UserStartedSpeakingFrame(1), UserStoppedSpeakingFrame(2)]
+    for fact in told:
+        await task.queue_frame(fact)
+    with pytest.raises(PipelineError, match="oh"):
+        await running
+    assert facts(ends.down) == facts(behind.frames) == told
+
+
+async def test_facts_keep_their_order_while_a_push_waits() -> None:
+    handled: list[Frame] = []
+
+    async def wait(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, FactFrame):
+            handled.append(frame)
+            return
+        for n in range(40):  # more than fit into the next mailbox
+            await stage.push_frame(TextFrame(str(n)))
+
+    task = PipelineTask(Pipeline([Does(wait), Busy()]))
+    await task.queue_frame(TextFrame("go"))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1.0)
+    told = [UserStartedSpeakingFrame(1), UserStoppedSpeakingFrame(2), UserStartedSpeakingFrame(3)]
+    for fact in told:
+        await task.queue_frame(fact)
+    await asyncio.sleep(0.1)
+    assert handled == told
+    task.cancel()
+    await running
+
+
+async def test_a_fact_of_the_program_does_not_wait_for_an_interruption() -> None:
+    task = PipelineTask(Pipeline([Busy()]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    await asyncio.sleep(0.1)
+    fact = UserStartedSpeakingFrame(1)
+    task.interrupt()
+    queueing = task.queue_frame(fact)
+    with pytest.raises(StopIteration):
+        queueing.send(None)
+    assert facts(ends.down) == [fact]
+    task.end()
+    await running

@@ -82,6 +82,86 @@ async def test_a_stage_that_stands_loses_what_is_beyond_two_seconds_and_nobody_e
     assert all(b.position == a.position + a.num_samples for a, b in pairwise(last))
 
 
+@pytest.mark.parametrize("mailbox_s", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("stands_s", [2.5, 10.0, 30.0])
+async def test_a_stage_behind_one_that_stood_loses_nothing(stands_s: float, mailbox_s: float) -> None:
+    """What had to wait comes in one go; whoever is ready for it has a turn in time."""
+    stands, behind = Stands(stands_s), Stands(0.0, mailbox_s=mailbox_s)
+    behind._name = "behind"
+    report = await run(SimulatedCard(), stands, behind, Recorder("last"), seconds=stands_s + 5.0)
+    assert set(seam_drops(report)) == {"Stands"}
+
+
+async def test_who_only_gets_what_had_to_wait_is_not_told_to_be_too_slow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "voicepipe"):
+        await run(SimulatedCard(), Stands(10.0), Recorder("behind"), Recorder("last"), seconds=15.0)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("Stands is too slow")
+
+
+async def test_the_microphone_does_not_wait_with_what_the_program_has_queued() -> None:
+    """Its own mailbox takes nothing: the text waits before the stage that stands."""
+    card = SimulatedCard()
+    card.mic.hear(noise(20.0))
+    stands = Stands(10.0, TextFrame)
+    stands.takes = (TextFrame,)
+    heard = Recorder("heard")
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), stands, heard]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    queued = [asyncio.ensure_future(task.queue_frame(TextFrame(str(n)))) for n in range(100)]
+    await asyncio.sleep(9.0)
+    assert sum(isinstance(frame, InputAudioFrame) for frame in heard.frames) >= 9 * 50 - 3
+    task.end()
+    report = await running
+    assert seam_drops(report) == {}
+    assert all(await asyncio.gather(*queued))
+    assert sum(isinstance(frame, TextFrame) for frame in heard.frames) == 100
+
+
+@pytest.mark.parametrize("stands_s", [5.0, 30.0])
+async def test_the_microphone_does_not_wait_where_the_texts_of_others_do(stands_s: float) -> None:
+    card = SimulatedCard()
+    card.mic.hear(noise(stands_s + 5.0))
+    stands = Stands(stands_s, TextFrame)
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), stands]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    queued = [asyncio.ensure_future(task.queue_frame(TextFrame(str(n)))) for n in range(100)]
+    await asyncio.sleep(stands_s + 1.0)
+    task.end()
+    report = await running
+    lost = pytest.approx((stands_s - 2.0) * RATE, abs=640)
+    assert seam_drops(report) == {"Stands": {"overflow": lost}}
+    assert all(await asyncio.gather(*queued))
+
+
+@pytest.mark.parametrize("mailbox", [1, 3, 16])
+async def test_live_audio_never_costs_what_the_program_has_queued(mailbox: int) -> None:
+    """256 texts may be queued before the start: far more than a mailbox holds. They wait, all of them."""
+
+    class Slow(Recorder):
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            await asyncio.sleep(0.005)
+            await super().process_frame(frame, direction)
+
+    slow = Slow("slow")
+    slow.mailbox_size = mailbox
+    card = SimulatedCard()
+    card.mic.hear(noise(3.0))
+    card.mic.run_out()
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), slow]))
+    for n in range(200):
+        await task.queue_frame(TextFrame(str(n)))
+    report = await task.run()
+    assert report.dropped_frames == {}
+    assert [f.text for f in slow.frames if isinstance(f, TextFrame)] == [str(n) for n in range(200)]
+
+
 @pytest.mark.parametrize("mailbox_s", [0.5, 5.0])
 async def test_the_limit_is_the_stages_own(mailbox_s: float) -> None:
     report = await run(SimulatedCard(), Stands(10.0, mailbox_s=mailbox_s), seconds=15.0)

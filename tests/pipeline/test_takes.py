@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.sound import virtual_loop
-from support.stages import DOWN, UP, Ends, Recorder
+from support.stages import DOWN, UP, Ends, InlineRecorder, Recorder
 from voicepipe import (
     AudioFrame,
     ErrorFrame,
@@ -21,6 +21,7 @@ from voicepipe import (
     ParallelPipeline,
     Pipeline,
     PipelineTask,
+    StartParams,
     TextFrame,
     TranscriptionFrame,
     UserStartedSpeakingFrame,
@@ -130,6 +131,26 @@ async def test_a_slow_branch_that_takes_no_audio_holds_up_nobody() -> None:
     task.end()
     await running
     assert sum(isinstance(frame, InputAudioFrame) for frame in behind.frames) == 200, "each left once"
+
+
+@pytest.mark.parametrize("takes", [(), (TextFrame,), (InputAudioFrame,)], ids=str)
+@pytest.mark.parametrize("kind", [TextFrame, InputAudioFrame])
+async def test_nothing_passes_by_a_stage_before_start_frame(
+    takes: tuple[type[Frame], ...], kind: type[Frame]
+) -> None:
+    frame = kind("early") if kind is TextFrame else kind(bytes(2))  # type: ignore[call-arg]
+
+    class Early(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            await self.push_frame(frame)
+
+    stage = Recorder("stage")
+    stage.takes = takes
+    task = PipelineTask(Pipeline([Early(), stage, InlineRecorder("behind")]))
+    ends = Ends(task)
+    task.end()
+    await task.run()
+    assert [type(each).__name__ for each in ends.down] == ["StartFrame", kind.__name__, "EndFrame"]
 
 
 async def test_an_interruption_reaches_the_hook_of_a_stage_that_does_not_take_it() -> None:

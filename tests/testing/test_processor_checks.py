@@ -145,6 +145,88 @@ class FailsOnANeighboursFailure(Recorder):
             raise ValueError("nothing came")
 
 
+class Thinks(FrameProcessor):
+    """Takes text only, and takes its time."""
+
+    takes = (TextFrame,)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(0.2)
+        await self.push_frame(OutputAudioFrame(bytes(320)))
+
+
+class AnswersInOneTask(FrameProcessor):
+    """Begins its only task with the first frame: it is of that frame's time for ever."""
+
+    _asked: asyncio.Queue[Frame] | None = None
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, TextFrame):
+            if self._asked is None:
+                self._asked = asyncio.Queue()
+                self.create_task(self._answer(self._asked))
+            self._asked.put_nowait(frame)
+        await self.push_frame(frame, direction)
+
+    async def _answer(self, asked: asyncio.Queue[Frame]) -> None:
+        while True:
+            await asked.get()
+            await self.push_frame(OutputAudioFrame(bytes(320)))
+
+
+class AnswersInALastingTask(AnswersInOneTask):
+    """Begins it where it should."""
+
+    async def on_running(self) -> None:
+        self._asked = asyncio.Queue()
+        self.create_task(self._answer(self._asked))
+
+
+class FailsAtFacts(Recorder):
+    def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        raise LookupError("no such fact")
+
+
+class FailsAtFactsWhileItWaits(FrameProcessor):
+    """Cannot be entered a second time."""
+
+    _busy = False
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if self._busy:
+            raise RuntimeError("entered twice")
+        self._busy = True
+        for _ in range(3):
+            await self.push_frame(TextFrame("more"))
+        self._busy = False
+
+
+@pytest.mark.parametrize("make", [Thinks, AnswersInALastingTask])
+def test_a_stage_that_takes_some_frames_or_answers_in_a_task_passes(make: Callable[[], Processor]) -> None:
+    check_processor(make, [TextFrame("a"), TextFrame("b"), 1.0], passes_on=make is not Thinks, steps=10)
+
+
+@pytest.mark.parametrize(
+    ("make", "case", "named"),
+    [
+        (FailsAtFacts, "facts while it waits", "LookupError: no such fact"),
+        (FailsAtFactsWhileItWaits, "facts while it waits", "RuntimeError: entered twice"),
+        (
+            AnswersInOneTask,
+            "after an interruption",
+            r"it pushed 2 frames before an interruption, and all 2 of later are dropped: .* on_running\(\)",
+        ),
+    ],
+)
+def test_a_stage_that_is_wrong_in_a_conversation_is_told_so(
+    make: Callable[[], Processor], case: str, named: str
+) -> None:
+    with pytest.raises(RuleError, match=rf"(?s)^{case}: .*{named}") as broken:
+        check_processor(make, [TextFrame("a"), TextFrame("b")], only=case)
+    del broken
+    gc.collect()
+
+
 @pytest.mark.parametrize(
     ("make", "case", "named"),
     [
@@ -160,7 +242,7 @@ class FailsOnANeighboursFailure(Recorder):
         ),
         (Once, "twice", "PipelineStartError: Once did not start: RuntimeError: used already"),
         (ClosesAtTheEnd, "cancel at step .*", "left behind: .*input stream of simulated .* in on_start"),
-        (BadlyInterrupted, "interrupt at step .*", "LookupError: no answer to drop"),
+        (BadlyInterrupted, "after an interruption", "LookupError: no answer to drop"),
         (SwallowsCancellation, "cancel at step .*", "refused to stop"),
         (LeavesATask, "cancel at step .*", r"left behind: tasks: forgotten .*made .* in on_cancel"),
         (FailsOnANeighboursFailure, "no frames", "ValueError: nothing came"),

@@ -65,6 +65,8 @@ class BotSpeech:
     def cut(self) -> None:
         """End the speech as soon as the device has dropped what waited: its position is exact then."""
         self._cut = self.is_on
+        if self.is_on:
+            self._playback.sentences.begin_cut()
 
     def update(self) -> None:
         """Tell the end of the speech, if it was cut, or if no audio came for the length of a pause."""
@@ -109,15 +111,17 @@ class BotSpeech:
         sentences = self._playback.sentences
         if interrupted:
             sentences.cut()
-        sentences.close()
+        else:
+            sentences.close()
         sentences.update()
         text = sentences.take_heard()
         self._playback.end_finishing()
         if self.is_on:
             self.is_on = False
-            self._speakers.end(self, self._last_s(silent_s) + self._playback.latency_s + ROOM_S)
+            ended_s = self._last_s(silent_s) + self._playback.latency_s
+            self._speakers.end(self, ended_s + ROOM_S)
             position = max(self._began, self._playback.voice.sounded_to)
-            self._tell(BotStoppedSpeakingFrame(position, interrupted, self._began, text))
+            self._tell(BotStoppedSpeakingFrame(position, interrupted, self._began, text, ended_s))
 
     def _last_s(self, silent_s: float = 0.0) -> float:
         quiet_s = self._quiet_since

@@ -72,6 +72,8 @@ class MicrophoneInput(DeviceStage):
         BackendMissingError: as `open_backend`.
     """
 
+    takes: tuple[type[Frame], ...] | None = ()
+    """Nothing: what the program queues passes by, so that it never makes the microphone wait."""
     makes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
     kind: ClassVar[DeviceKind | None] = "microphone"
 

@@ -69,6 +69,8 @@ class Sentences:
         self.latest: Sentence | None = None
         """The sentence that new audio belongs to."""
         self._heard: list[str] = []
+        self._doomed: int | None = None
+        """The number of sentences that were open at a cut, until it has taken effect; None: there is none."""
 
     @property
     def current(self) -> Sentence | None:
@@ -99,12 +101,23 @@ class Sentences:
             if not self._open[0].is_over:
                 return
             self._end()
+            if self._doomed:
+                self._doomed -= 1
+
+    def begin_cut(self) -> None:
+        """Note that all sentences until now are cut. Those that come later belong to the next speech."""
+        self.close()
+        self._doomed = len(self._open)
 
     def cut(self) -> None:
         """Tell what was heard of the sentence that sounds, and forget those behind it."""
-        self.close()
-        self.update()
-        while self._open:
+        doomed, self._doomed = self._doomed, None
+        if doomed is None:
+            self.close()
+            doomed = len(self._open)
+        while doomed > 0 and self._open:
+            doomed -= 1
+            self._tell_start(self._open[0])
             self._end()
 
     def drop_after(self, kept: Sentence) -> None:

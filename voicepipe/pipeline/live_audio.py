@@ -38,13 +38,25 @@ class LiveAudio:
         owner: the owner of the mailbox; None: the usual limit.
     """
 
-    __slots__ = ("_at", "_data", "_frames", "_head", "_ledger", "_limit_s", "_owner", "_seconds", "_watch_s")
+    __slots__ = (
+        "_at",
+        "_data",
+        "_frames",
+        "_head",
+        "_ledger",
+        "_limit_s",
+        "_owner",
+        "_seconds",
+        "_tell_s",
+        "_watch_s",
+    )
 
     def __init__(self, data: deque[Frame], ledger: Ledger, owner: LiveOwner | None = None) -> None:
         self._data = data
         self._ledger = ledger
         self._limit_s = MAILBOX_S if owner is None else owner.mailbox_s
-        self._watch_s = min(STANDING_S, self._limit_s)
+        self._tell_s = min(STANDING_S, self._limit_s)
+        self._watch_s = self._tell_s / 2
         self._owner = owner
         """The owner, until it was told that too much waits."""
         self._frames, self._seconds = 0, 0.0
@@ -53,17 +65,23 @@ class LiveAudio:
         self._at = 0
         """The oldest waiting frame at the last count, and the number of all."""
 
-    def add(self, frame: AudioFrame) -> None:
-        """Account a live frame that was put last; drop the oldest beyond the limit."""
+    def add(self, frame: AudioFrame) -> bool:
+        """Account a live frame that was put last; drop the oldest beyond the limit.
+
+        Return True if so much waits that the stage should have a turn before the next frame. A stage
+        that has stood pushes all that has waited before it in one go.
+        """
         ledger = self._ledger
-        if ledger.taken - ledger.given - ledger.lost <= self._watch_s * frame.rate:
-            return  # all audio that waits is no more than that
+        waiting = ledger.taken - ledger.given - ledger.lost
+        if waiting <= self._watch_s * frame.rate:
+            return False  # all audio that waits is no more than that
         self._count()
-        if self._seconds >= self._watch_s and self._owner is not None:
+        if waiting > self._tell_s * frame.rate and self._seconds >= self._tell_s and self._owner is not None:
             owner, self._owner = self._owner, None
             owner.tell_of_standing(self._seconds)
         while self._seconds > self._limit_s and self._frames > 1:
             self._drop_oldest()
+        return True
 
     @property
     def others(self) -> int:

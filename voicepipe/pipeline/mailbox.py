@@ -131,8 +131,9 @@ class Mailbox:
         data.append(frame)
         if isinstance(frame, AudioFrame):
             self.ledger.taken += frame.num_samples
-            if frame.live:
-                self._account_live(frame)
+            if frame.live and self._account_live(frame):
+                self.wake()
+                return self
         reader = self.reader
         if reader is not None:
             self.reader = None
@@ -145,12 +146,12 @@ class Mailbox:
             return lane if lane.congested else None
         return self if self.live is None or self.live.others > self.capacity else None
 
-    def _account_live(self, frame: AudioFrame) -> None:
-        """Drop the oldest live audio, if more waits than may."""
+    def _account_live(self, frame: AudioFrame) -> bool:
+        """Drop the oldest live audio, if more waits than may. Return True if much waits."""
         live = self.live
         if live is None:
             live = self.live = LiveAudio(self.data, self.ledger, self.owner)
-        live.add(frame)
+        return live.add(frame)
 
     def put_up(self, frame: Frame) -> Congestion | None:
         """Put an upstream frame. Its pusher never waits."""
@@ -306,6 +307,9 @@ class Mailbox:
 
     def relieve(self) -> None:
         """Drop the oldest data frame, if many times more wait than may. For a pusher that must not wait."""
+        last = self.data[-1] if self.data else None
+        if isinstance(last, AudioFrame) and last.live:
+            return  # it has a limit of its own, and must not cost what others have pushed
         if self._waiting() > RELIEF * self.capacity:
             for at, frame in enumerate(self.data):
                 if isinstance(frame, DataFrame):

@@ -118,10 +118,13 @@ class TaskSeat(StageSeat):
 
     def take_flow(self, frame: Flow) -> bool:
         """Put the frame into the mailbox, behind the data; let it pass if the stage takes no more."""
-        if self.box.bypass is None:
+        if self.box.bypass is not None:
+            return self._may_pass(frame)
+        if isinstance(frame, StartFrame) and self.processor.takes is not None:
+            self.pass_on(frame)  # nothing waits before it, and what passes by the stage must come behind it
+        else:
             self.box.put_down(frame)
-            return False
-        return self._may_pass(frame)
+        return False
 
     def _may_pass(self, frame: Flow) -> bool:
         """Return True if the frame goes on. EndFrame does so only once."""
@@ -202,9 +205,12 @@ class TaskSeat(StageSeat):
             row = SEALED_IN_A_ROW if sealed else PUSHES_IN_A_ROW
             self._pushed_and_left, self.left = self.pushed + row, row
         current = self.work.current
-        if full is not None and full is not self.run.interruption and self._is_live(current):
-            full.relieve()
-            full = None
+        if full is not None and full is not self.run.interruption:
+            if self._is_live(current):
+                full.relieve()
+                full = None
+            elif not full.congested:  # much live audio waits there: its stage should have a turn
+                full = None
         if full is None:
             await asyncio.sleep(SEALED_S if sealed else 0)
         else:

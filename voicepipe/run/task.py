@@ -283,7 +283,7 @@ class PipelineTask:
         if run is None:
             return await self._keep(frame, is_over=self._requests.are_kept)
         course = run.course
-        if course.interrupting:
+        if course.interrupting and not frame.is_fact:
             await asyncio.sleep(0)  # an interruption must not drop frames that come after it
         if course.state is _OPENING:
             return await self._keep(frame, is_over=course.request is not _NONE)

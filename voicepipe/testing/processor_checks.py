@@ -19,6 +19,7 @@ from voicepipe.lifecycle import RunState
 from voicepipe.params import Limits
 from voicepipe.pipeline.processor import FrameProcessor, Processor
 from voicepipe.pipeline.unawaited import owner_of
+from voicepipe.testing.conversation_checks import ConversationChecks
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.processing import Neighbour, Processed, Script, Stand, refuse_running_loop
 from voicepipe.testing.rules import RuleError, expect
@@ -51,6 +52,9 @@ def check_processor(
     - a plain run with `frames`, after which no coroutine of a stage may be kept without an await;
     - a run without frames, and two runs of the same object;
     - a slow stage behind it, and system frames that arrive while it waits;
+    - facts in both directions, while a stage behind it stands for 30 s;
+    - frames of all classes that it does not take, if it has `takes`: each must pass by once;
+    - the frames again after an interruption: a stage that answered before must answer then;
     - frames of unknown classes, and neighbours that raise an exception;
     - an end, a cancel, an interruption and an outer cancellation, at the steps of the plain run.
 
@@ -130,6 +134,11 @@ class _Checks:
         self._make = make
         self._script = script
         self._input, self._output, self._limits = input, output, limits
+        self._conversation = ConversationChecks(
+            make,
+            script,
+            lambda script, processor, behind: self._stand(script, processor=processor, behind=behind),
+        )
         self._act: Callable[[], object] = lambda: None
         """The action at the step at which a case stops the run."""
 
@@ -141,6 +150,9 @@ class _Checks:
             "twice": self._twice,
             "slow neighbour": self._slow_neighbour,
             "system frames while it waits": partial(self._system_frames, passes_on),
+            "facts while it waits": self._conversation.facts_while_it_waits,
+            "after an interruption": self._conversation.after_an_interruption,
+            "frames it does not take": self._conversation.frames_it_does_not_take,
             "failure in front": partial(self._neighbour_fails, "in front"),
             "failure behind": partial(self._neighbour_fails, "behind"),
         }

@@ -8,6 +8,9 @@ with stages that behave or misbehave (`stages`) over simulated cards with faults
 to stop at some moment in some way. It is played in virtual time, by a loop that sees who touches it
 (`loop`), while everything is written down (`play`), and held against the rules (`rules`).
 
+The stages of half of the scenarios have `manners` as well: what they take, which facts they tell and what
+they do with those of others, late answers, interruptions. One may stand for half a minute.
+
 What it cannot see: real threads that race, real processes, signals, a library's own hangs. For these
 there are `tests/process` and `tests/soundcard`.
 """

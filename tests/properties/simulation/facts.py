@@ -122,19 +122,14 @@ class Facts:
             and self.cancelled_s is None
             and not self.was_interrupted
             and self.frozen_s(self.began_s, self.returned_s) < TROUBLE_S
-            and not (self.is_slow and DropReason.MIC_OVERFLOW in self.report.dropped)
+            and DropReason.OVERFLOW not in self.report.dropped  # the rules of live audio say where it may be
         )
-
-    @cached_property
-    def is_slow(self) -> bool:
-        """A stage takes longer than the audio lasts: the microphone's ring may run over."""
-        return any(stage.does == "slow" and stage.seconds > 0.02 for stage in self.spec.stages)
 
     @cached_property
     def was_interrupted(self) -> bool:
         """On request, by the program or a stage."""
         return any(event.what == "interrupt" for event in self.spec.events) or any(
-            stage.what == "InterruptionFrame" for stage in self.spec.stages
+            stage.what == "InterruptionFrame" or stage.manners.interrupts for stage in self.spec.stages
         )
 
     @cached_property
@@ -218,7 +213,7 @@ def number_of(entry: Entry) -> tuple[str, int] | None:
     """Which frame it is, of whose: for those that have numbers."""
     frame = entry.frame
     if isinstance(frame, Token):
-        return frame.maker, frame.number
+        return f"{type(frame).__name__} of {frame.maker}", frame.number
     if isinstance(frame, AudioFrame) and frame.num_samples and frame.captured_s is not None:
         return type(frame).__name__, frame.position
     return None

@@ -176,7 +176,9 @@ def refused_after_the_end(run: Facts) -> Iterator[str]:
 def never_started_is_counted(run: Facts) -> Iterator[str]:
     """What was accepted before a start that never came is in the report."""
     if run.running_s is None and not run.was_asked("cancel all"):
-        accepted = sum(at <= run.returned_s for at in (*run.run.accepted_s, *run.run.pinged_s))
+        accepted = sum(
+            at <= run.returned_s for at in (*run.run.accepted_s, *run.run.pinged_s, *run.run.told_s)
+        )
         if run.report.never_started != accepted:
             yield f"{accepted} frames waited for the start, and {run.report.never_started} are counted"
 

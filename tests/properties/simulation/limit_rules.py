@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from properties.simulation.cards import BLOCK_S
 from properties.simulation.facts import Facts
 from properties.simulation.scenario import HORIZON_S, WELL_BEHAVED
 from voicepipe import RunState
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
+from voicepipe.pipeline.mailbox import RELIEF
 from voicepipe_devices.streams import FIRST_S
 
 __all__ = ["RULES"]
@@ -37,12 +39,13 @@ def an_end_closes_in_time(run: Facts) -> Iterator[str]:
     if run.asked_s is None:
         return
     limits, stages = run.spec.limits, run.spec.stages
-    frames = run.spec.feed.count + 2 * HORIZON_S / 0.02
+    frames = run.spec.feed.count + 2 * (HORIZON_S + run.spec.longer_s) / 0.02
     work_s = sum(stage.seconds * frames for stage in stages if stage.does == "slow")
     stuck = sum(stage.does.endswith(" in") or stage.does in ("hangs", "stubborn") for stage in stages)
     stall_s = max(limits.stall_s, *(stage.may_take_s or 0.0 for stage in stages), 0.0)
     patience_s = (stuck + len(run.faults)) * (stall_s + limits.close_s + SLACK_S)
-    most_s = limits.start_s + QUEUE_S + limits.close_s + AT_ONCE_S + work_s + patience_s
+    stands_s = sum(stage.manners.stands_s + 2.0 for stage in stages if stage.manners.stands_s)
+    most_s = limits.start_s + QUEUE_S + limits.close_s + AT_ONCE_S + work_s + patience_s + stands_s
     yield from _late(run, "asked for the end", run.asked_s, most_s)
 
 
@@ -112,11 +115,21 @@ def names_who_refused_to_stop(run: Facts) -> Iterator[str]:
 
 
 def mailboxes_are_bounded(run: Facts) -> Iterator[str]:
-    """A mailbox holds what it may, and one frame more for each that pushes at the same time."""
+    """A mailbox holds what it may, and one frame more for each that pushes at the same time.
+
+    Live audio is bounded by its own limit. Work on it waits for nobody, so what it makes of other kinds is
+    bounded by a multiple.
+    """
+    # Each answer is pushed by a task of its own.
+    answers = sum(run.made_by(stage) for stage in run.spec.stages if stage.manners.answers_s)
     for stage in run.spec.stages:
         waited = run.run.deepest.get(stage.name, 0)
-        if waited > stage.mailbox + run.run.early + MOST_AT_ONCE:
+        most = stage.mailbox * (RELIEF if run.mic else 1) + run.run.early + MOST_AT_ONCE + answers
+        if waited > most:
             yield f"{waited} frames waited at {stage.name}, whose mailbox holds {stage.mailbox}"
+        live_s, limit_s = run.run.longest_s.get(stage.name, 0.0), stage.manners.mailbox_s
+        if live_s > max(limit_s, BLOCK_S) + 1e-6:
+            yield f"{live_s:.3f} s of live audio waited at {stage.name}, which may hold {limit_s} s"
 
 
 def nobody_is_cut_short(run: Facts) -> Iterator[str]:
@@ -160,7 +173,7 @@ def a_dead_device_is_never_silent_news(run: Facts) -> Iterator[str]:
 def _goes_on(run: Facts) -> bool:
     """Nothing ends it, or holds up the news, but the program."""
     return not run.spec.runs_out_s and all(
-        stage.does in (*WELL_BEHAVED, "swallows") for stage in run.spec.stages
+        stage.does in (*WELL_BEHAVED, "swallows") and not stage.manners.stands_s for stage in run.spec.stages
     )
 
 

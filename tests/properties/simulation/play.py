@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from properties.simulation.cards import BLOCK_S, RATE, EagerMicrophone, NumberedCard
-from properties.simulation.journal import Entry, Journal, Ping, Token
+from properties.simulation.journal import Began, Ceased, Entry, Journal, Ping, Token
 from properties.simulation.loop import WatchedLoop
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
 from properties.simulation.stages import World, built
@@ -24,6 +24,7 @@ from voicepipe import (
     CancelFrame,
     EndFrame,
     Frame,
+    FrameDirection,
     Loopback,
     MicrophoneInput,
     OutputAudioFrame,
@@ -70,7 +71,13 @@ class PlayedRun:
     accepted_late_s: list[float] = field(default_factory=list)
     """When it said so though the end had been asked for."""
     deepest: dict[str, int] = field(default_factory=dict)
-    """How many frames have waited in the stages' mailboxes at most."""
+    """How many frames, but for live audio, have waited in the stages' mailboxes at most."""
+    longest_s: dict[str, float] = field(default_factory=dict)
+    """How many seconds of live audio have waited there at most."""
+    told: int = 0
+    """How many facts the program has told."""
+    told_s: list[float] = field(default_factory=list)
+    """When it told those that were accepted."""
     early: int = 0
     """Those that it kept for its start."""
     asked: list[tuple[float, str]] = field(default_factory=list)
@@ -235,7 +242,8 @@ class _Play:
             if run.card is not None:
                 for side in (run.card.mic, run.card.speaker):
                     _mend(side)
-        await asyncio.sleep(max(AFTERWARDS_S, HORIZON_S - self._loop.time()))
+        longer_s = max((run.spec.longer_s for run in played.runs), default=0.0)
+        await asyncio.sleep(max(AFTERWARDS_S, HORIZON_S + longer_s - self._loop.time()))
         for task in (*self._side_tasks, *(run.feeding for run in played.runs)):
             if task is not None and not task.done():
                 self._journal.outrages.append(f"{task.get_name()} waits for ever")
@@ -268,6 +276,7 @@ class _Play:
         run.begin(len(self._journal.entries))
         for stage in spec.stages:
             self._journal.deepest.pop(stage.name, None)
+            self._journal.longest_s.pop(stage.name, None)
         return run
 
     def _equipment(self, spec: RunSpec) -> tuple[NumberedCard | None, list[Processor]]:
@@ -303,17 +312,19 @@ class _Play:
                 loop.hardware.call_at(at, lambda event=event: self._happen(run, event))  # type: ignore[misc]
             else:
                 loop.call_at(at, self._happen, run, event)
+        timers = [loop.call_at(run.made_s + at_s, self._tell, run) for at_s in spec.facts_s]
         await asyncio.sleep(spec.begins_s)
         run.began_s = loop.time()
         self._journal.note(spec.name, "begins")
         body = self._bodies[spec.name] = loop.create_task(run.task.run(), name=f"{spec.name}:run")
-        last_word = loop.call_at(run.made_s + HORIZON_S + 0.5, self._ask, run, "end")
-        hangs = loop.time() + HORIZON_S + HANGS_S
+        last_word = loop.call_at(run.made_s + HORIZON_S + 0.5 + spec.longer_s, self._ask, run, "end")
+        hangs = loop.time() + HORIZON_S + HANGS_S + 4 * spec.longer_s
         while not body.done() and loop.time() < hangs:
             await asyncio.wait([body], timeout=hangs - loop.time())
         run.end(loop.time(), len(self._journal.entries))
-        run.deepest = dict(self._journal.deepest)
-        last_word.cancel()
+        run.deepest, run.longest_s = dict(self._journal.deepest), dict(self._journal.longest_s)
+        for timer in (last_word, *timers):
+            timer.cancel()
         if not body.done():
             self._journal.outrages.append(f"{spec.name} hangs: {run.task.where()}")
             body.cancel()
@@ -423,6 +434,24 @@ class _Play:
         self._side_tasks.add(
             self._loop.create_task(run.task.queue_frame(frame), name=f"a request of {run.spec.name}")
         )
+
+    def _tell(self, run: PlayedRun) -> None:
+        """Tell a fact. Whether it is accepted, is noted."""
+        self._side_tasks.add(self._loop.create_task(self._tell_now(run), name=f"{run.spec.name} tells"))
+
+    async def _tell_now(self, run: PlayedRun) -> None:
+        run.told += 1
+        name = f"{run.spec.name}.program"
+        fact = (Began if run.told % 2 else Ceased)(name, run.told)
+        opens = run.task.state in (RunState.CREATED, RunState.OPENING)
+        what = "queues early" if opens else "queues"
+        self._journal.note(name, what, fact, FrameDirection.DOWNSTREAM)
+        asked_s = self._loop.time()
+        accepted = await run.task.queue_frame(fact)
+        if accepted:
+            run.told_s.append(asked_s)
+            run.early += run.task.state in (RunState.CREATED, RunState.OPENING)
+        self._journal.note(name, "accepted" if accepted else "refused", fact, FrameDirection.DOWNSTREAM)
 
     def _cancel_outer(self, run: PlayedRun) -> None:
         body = self._bodies.get(run.spec.name)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from properties.simulation import life_cycle_rules, limit_rules, sound_rules
+from properties.simulation import fact_rules, life_cycle_rules, limit_rules, live_rules, sound_rules
 from properties.simulation.facts import Facts
 from properties.simulation.play import Played, play
 from properties.simulation.scenario import Scenario
 
 __all__ = ["broken_rules", "check"]
 
-RULES = (*life_cycle_rules.RULES, *limit_rules.RULES, *sound_rules.RULES)
+RULES = (
+    *life_cycle_rules.RULES,
+    *limit_rules.RULES,
+    *sound_rules.RULES,
+    *fact_rules.RULES,
+    *live_rules.RULES,
+)
 
 
 def check(seed: int) -> list[str]:

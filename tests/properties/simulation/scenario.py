@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from properties.simulation.manners import PLAIN, Manners, manners_of, standing_of
 from voicepipe import Limits
 from voicepipe.endpoints.kept_device import OnLoss
 
@@ -71,13 +72,15 @@ class StageSpec:
     mailbox: int = 32
     may_take_s: float | None = None
     """The time without progress that it asks for while a run drains."""
+    manners: Manners = PLAIN
+    """What it does besides, and misbehaves with in nothing."""
 
     def __str__(self) -> str:
         kind = "inline" if self.inline else f"mailbox of {self.mailbox}"
         when = f" at frame {self.nth}" if self.does in (*AT_A_FRAME, BREAKS, STRAYS, FORGETS) else ""
         much = f" {self.seconds:.3f} s" if self.seconds else ""
         asks = "" if self.may_take_s is None else f", may take {self.may_take_s} s"
-        return f"{self.name}: {self.does} {self.what}{when}{much} ({kind}{asks})"
+        return f"{self.name}: {self.does} {self.what}{when}{much} ({kind}{asks}){self.manners}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,10 @@ class RunSpec:
     runs_out_s: float = 0.0
     """The microphone's input is at its end after so much; 0: never."""
     on_loss: OnLoss = "wait"
+    facts_s: tuple[float, ...] = ()
+    """When the program tells a fact."""
+    longer_s: float = 0.0
+    """How much longer it lasts, because a stage stands."""
     again: bool = False
     """It is run with the processors of the run before, when that has ended."""
 
@@ -203,6 +210,8 @@ class Scenario:
             )
             lines.append(f"    {run.limits}")
             lines.append(f"    feed: {run.feed}")
+            if run.facts_s or run.longer_s:
+                lines.append(f"    facts of the program at {run.facts_s}; lasts {run.longer_s} s longer")
             lines += _drawn(run.shape, "    ")
             lines += [f"    {event}" for event in run.events]
         lines += [f"  {event}" for event in self.freezes]
@@ -241,7 +250,7 @@ class _Maker:
             Event(self._moment(runs), "freeze", seconds=draw.choice((0.01, 0.1, 0.4, 1.0, 3.0)))
             for _ in range(draw.choices((0, 1, 3), (6, 3, 1))[0])
         ]
-        return Scenario(self._seed, tuple(runs), tuple(freezes))
+        return Scenario(self._seed, _with_manners(self._seed, runs), tuple(freezes))
 
     def _time(self) -> float:
         """Often early, when everything happens at once, or at the very moment at which audio comes."""
@@ -407,3 +416,63 @@ class _Maker:
                 break
         mailbox = draw.choice((1, 3, 32))
         return StageSpec(name, does, inline, what, nth, seconds, mailbox, self._may_take_s())
+
+
+def _with_manners(seed: int, runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
+    """Give the stages their manners, drawn apart, so that nothing else of a seed changes."""
+    draw = random.Random(f"{seed} manners")
+    if draw.random() < 0.5:
+        return tuple(runs)
+    stands = len(runs) == 1 and draw.random() < 0.25
+    made = []
+    for run in runs:
+        shape, longer_s = _mannered(run.shape, seed), 0.0
+        if stands and (standing := _standing(seed, run)):
+            name, manners = standing
+            shape = _replaced(shape, name, manners)
+            longer_s = manners.stands_s + 3.0
+        facts_s = tuple(
+            sorted(round(draw.uniform(0, HORIZON_S + longer_s), 2) for _ in range(draw.choice((0, 1, 6))))
+        )
+        late = [replace(e, at_s=e.at_s + longer_s) if e.what in REQUESTS else e for e in run.events]
+        events = tuple(sorted(late, key=lambda event: event.at_s))
+        made.append(replace(run, shape=shape, facts_s=facts_s, longer_s=longer_s, events=events))
+    return tuple(made)
+
+
+def _standing(seed: int, run: RunSpec) -> tuple[str, Manners] | None:
+    """Choose a well-behaved stage with a mailbox to stand, and how."""
+    for spec in run.stages:
+        if spec.does in WELL_BEHAVED and not spec.inline:
+            return spec.name, standing_of(seed, spec.name)
+    return None
+
+
+def _mannered(shape: Shape, seed: int) -> Shape:
+    def change(spec: StageSpec) -> StageSpec:
+        behaves = spec.does in WELL_BEHAVED  # who pushes now and then, is never stuck
+        return replace(spec, manners=manners_of(seed, spec.name, inline=spec.inline, busy=behaves))
+
+    return _mapped(shape, change)
+
+
+def _replaced(shape: Shape, name: str, manners: Manners) -> Shape:
+    def swap(spec: StageSpec) -> StageSpec:
+        if spec.name != name:
+            return spec
+        return replace(spec, manners=manners, may_take_s=manners.stands_s + 2.0)
+
+    return _mapped(shape, swap)
+
+
+def _mapped(shape: Shape, change: Callable[[StageSpec], StageSpec]) -> Shape:
+    """Change each stage of a shape."""
+    made: list[StageSpec | Branches | Shape] = []
+    for part in shape:
+        if isinstance(part, StageSpec):
+            made.append(change(part))
+        elif isinstance(part, Branches):
+            made.append(Branches(tuple(_mapped(branch, change) for branch in part.branches)))
+        else:
+            made.append(_mapped(part, change))
+    return tuple(made)

@@ -114,8 +114,8 @@ def an_interruption_is_heard(run: Facts) -> Iterator[str]:
     """What had been accepted by then is not played any more: two blocks later it is silent."""
     if run.spec.devices != "speaker" or not run.is_clean or run.running_s is None:
         return
-    if any(stage.does == "holds" for stage in run.spec.stages):
-        return  # what a stage keeps it may give out later
+    if any(stage.does == "holds" or stage.manners.interrupts for stage in run.spec.stages):
+        return  # what a stage keeps, or has in hand as it interrupts, it may give out later
     for at_s in run.run.interrupted:
         if not run.running_s + 0.1 < at_s < (run.asked_s or run.returned_s):
             continue

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Iterable
 from typing import Literal
 
-from properties.simulation.journal import Journal, Ping, Token
+from properties.simulation.journal import Answer, Journal, Ping, Token
 from properties.simulation.scenario import BREAKS, FORGETS, STRAYS, Branches, Shape, StageSpec
+from properties.simulation.telling import Telling
 from voicepipe import (
+    AudioFrame,
     CancelFrame,
     DataFrame,
     DeviceLostError,
@@ -75,6 +77,7 @@ class _Behaviour:
         self.world = world
         self.seen = 0
         """Data frames that came downstream."""
+        self.telling = Telling(spec.name, spec.manners.tells, world.journal)
         self._made = 0
         self._scope: asyncio.Task[object] | None = None
         self._broken = False
@@ -82,13 +85,30 @@ class _Behaviour:
     def note(self, what: str, frame: Frame | None = None, direction: FrameDirection | None = None) -> None:
         self.world.journal.note(self.spec.name, what, frame, direction)
 
-    def note_depth(self, waiting: int) -> None:
-        deepest, name = self.world.journal.deepest, self.spec.name
-        deepest[name] = max(deepest.get(name, 0), waiting)
+    def note_depth(self, waiting: Iterable[Frame]) -> None:
+        """Note how much waits in the mailbox: so many seconds of live audio, and so many other frames."""
+        journal, name = self.world.journal, self.spec.name
+        live_s, others = 0.0, 0
+        for frame in waiting:
+            if isinstance(frame, AudioFrame) and frame.live:
+                live_s += frame.num_samples / frame.rate
+            else:
+                others += 1
+        journal.deepest[name] = max(journal.deepest.get(name, 0), others)
+        journal.longest_s[name] = max(journal.longest_s.get(name, 0.0), live_s)
 
     def token(self) -> Token:
         self._made += 1
         return Token(self.spec.name, self._made)
+
+    def line(self) -> int:
+        """The number of the journal's lines: when some work begins."""
+        return len(self.world.journal.entries)
+
+    def answer(self, begun: int) -> Answer:
+        """Make an answer on which the work began at that line."""
+        self._made += 1
+        return Answer(self.spec.name, self._made, begun)
 
     def is_due(self, frame: Frame, direction: FrameDirection) -> bool:
         """Whether this is the frame with which it happens. Counts."""
@@ -146,6 +166,11 @@ class _Behaviour:
         self.note("asks")
         return _REQUESTS[self.spec.what]()
 
+    def request_interruption(self) -> Frame:
+        """Ask the task for an interruption."""
+        self.note("asks")
+        return InterruptionFrame()
+
     def at_once_in(self, hook: str) -> None:
         """A hook is called."""
         self.note(hook)
@@ -200,6 +225,7 @@ class Inline(InlineProcessor):
 
     async def on_start(self, params: StartParams) -> None:
         self._held.clear()
+        self.does.telling.begin()
         self.does.enter_scope()
         await self.does.in_hook("on_start")
 
@@ -215,8 +241,14 @@ class Inline(InlineProcessor):
     def on_end(self) -> Iterable[Frame]:
         self.does.at_once_in("on_end")
         held, self._held = self._held, []
+        if self.does.spec.manners.tells == "ends":
+            held.append(self.does.telling.fact())
+            self.does.telling.note(held[-1], _DOWN)
         self.does.note("on_end done")
         return held
+
+    def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        self.does.note("knows", fact, direction)
 
     async def on_cancel(self) -> None:
         await self.does.in_hook("on_cancel")
@@ -230,6 +262,8 @@ class Inline(InlineProcessor):
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         does = self.does
         does.note("took", frame, direction)
+        if does.telling.is_fact(frame):
+            return self._process_fact(frame, direction)
         due = does.is_due(frame, direction)
         if due:
             does.at_once()
@@ -246,7 +280,16 @@ class Inline(InlineProcessor):
         elif does.spec.does == "holds" and isinstance(frame, DataFrame) and direction is _DOWN:
             self._held.append(frame)
             out = [self._held.pop(0)] if len(self._held) > _HELD else []
+        out += does.telling.of_data(frame, direction)
         does.note("done", frame, direction)
+        return tuple(out)
+
+    def _process_fact(self, fact: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        out = self.does.telling.of_fact(fact, direction)
+        for made in out:
+            if made is not fact:
+                self.does.telling.note(made, direction)
+        self.does.note("done", fact, direction)
         return tuple(out)
 
 
@@ -254,16 +297,25 @@ class Waiting(FrameProcessor):
     """A stage that may wait."""
 
     def __init__(self, spec: StageSpec, world: World) -> None:
-        super().__init__(name=spec.name, on_error=_policy(spec), mailbox=spec.mailbox)
+        manners = spec.manners
+        super().__init__(
+            name=spec.name, on_error=_policy(spec), mailbox=spec.mailbox, mailbox_s=manners.mailbox_s
+        )
+        self.takes = manners.classes
         self.does = _Behaviour(spec, world)
+        self._stood = False
+        self._facts = 0
+        """Those that it has handled."""
         self.may_take_s = spec.may_take_s
         self._held: list[Frame] = []
         self._ended = False
 
     async def on_start(self, params: StartParams) -> None:
         self._held.clear()
-        self._ended = False
+        self._ended = self._stood = False
+        self.does.telling.begin()
         self.does.enter_scope()
+        await self.does.telling.at_start(self.push_frame)
         if self.does.spec.does == "early":
             await self._push(self.does.token(), _DOWN)
         await self.does.in_hook("on_start")
@@ -273,6 +325,8 @@ class Waiting(FrameProcessor):
             self.create_task(self._tick(), name="ticks")
         if self.does.spec.does == "floods":
             self.create_task(self._flood(), name="floods")
+        if self.does.spec.manners.tells == "ticks":
+            self.create_task(self.does.telling.tick(self.push_frame), name="tells")
         await self.does.in_hook("on_running")
 
     async def _tick(self) -> None:
@@ -302,7 +356,11 @@ class Waiting(FrameProcessor):
             await self.does.waits(self.does.spec.does.removesuffix(" in"))
         while self._held:
             await self._push(self._held.pop(0), _DOWN)
+        await self.does.telling.at_end(self.push_frame)
         self.does.note("on_end done")
+
+    def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        self.does.note("knows", fact, direction)
 
     async def on_cancel(self) -> None:
         await self.does.in_hook("on_cancel")
@@ -317,7 +375,8 @@ class Waiting(FrameProcessor):
         does = self.does
         does.note("took", frame, direction)
         if isinstance(self._seat, TaskSeat):
-            does.note_depth(len(self._seat.box.data))
+            does.note_depth(self._seat.box.data)
+        begun = does.line()
         if does.is_due(frame, direction):
             does.at_once()
             if does.spec.does == "asks":
@@ -332,6 +391,7 @@ class Waiting(FrameProcessor):
                 does.note("done", frame, direction)
                 return
         if isinstance(frame, DataFrame) and direction is _DOWN:
+            await self._mind_manners(frame, direction, begun)
             await self._handle(frame)
         elif isinstance(frame, SystemFrame):
             await self._handle_system(frame, direction)
@@ -339,9 +399,40 @@ class Waiting(FrameProcessor):
             await self._push(frame, direction)
         does.note("done", frame, direction)
 
+    async def _mind_manners(self, frame: Frame, direction: FrameDirection, begun: int) -> None:
+        """Stand, tell facts, begin an answer for later, or interrupt the program and go on."""
+        does, manners = self.does, self.does.spec.manners
+        if manners.stands_s and does.seen == manners.stands_at and not self._stood:
+            self._stood = True
+            await asyncio.sleep(manners.stands_s)
+        await does.telling.at_data(self.push_frame, frame, direction)
+        if manners.answers_s and does.seen % 4 == 1:
+            self.create_task(self._answer_later(begun), name="answers")
+        if manners.interrupts and does.seen == manners.interrupts:
+            await self._interrupt()
+
+    async def _answer_later(self, begun: int) -> None:
+        await asyncio.sleep(self.does.spec.manners.answers_s)
+        await self._push(self.does.answer(begun), _DOWN)
+
+    async def _interrupt(self) -> None:
+        """Ask for an interruption; what it pushes then belongs to the answer after it."""
+        await self.push_frame(self.does.request_interruption())
+        self.does.note("interrupted")
+        begun = self.does.line()
+        for _ in range(3):
+            await self._push(self.does.answer(begun), _DOWN)
+            await asyncio.sleep(0.01)
+
     async def _handle_system(self, frame: SystemFrame, direction: FrameDirection) -> None:
         """Take time over it, wait for room with it, or fail with it, perhaps while a push waits."""
         spec = self.does.spec
+        if self.does.telling.is_fact(frame):
+            self._facts += 1
+            if spec.does == "deliberates" and self._facts % 16 == 1:  # of many, the End never came
+                await asyncio.sleep(spec.seconds)
+            await self.does.telling.handle(self.push_frame, frame, direction)
+            return
         if spec.does == "deliberates":
             await asyncio.sleep(spec.seconds)
             if not isinstance(frame, ErrorFrame):  # an error may be about such a token: it would never end
