@@ -18,6 +18,8 @@ class Captured:
         self.format = AudioFormat()
         self.dropped: Counter[str] = Counter()
         """Samples dropped after they were read, and samples missed while there was no device."""
+        self.silence = 0
+        """Samples of silence that were pushed in place of captured ones."""
         self.any_lost = False
         """True once a stream was lost."""
         self._lost: deque[InputStream] = deque()
@@ -87,15 +89,22 @@ class Captured:
         while stream is not None and (block := stream.read()) is not None:
             self.dropped[reason] += len(block.data) // stream.info.format.sample_bytes
 
-    def seam(self, name: str, stream: InputStream | None) -> SeamReport:
-        """Return the ledger over all streams; `stream` is the present one."""
+    def seam(self, name: str, stream: InputStream | None, *, heard: bool = False) -> SeamReport:
+        """Return the ledger over all streams.
+
+        Args:
+            name: the name of the seam.
+            stream: the present stream.
+            heard: without the silence that was pushed in place of audio.
+        """
         total = self._over
         for each in (*self._lost, stream):
             if each is not None:
                 total = _sum(total, each.seam("", {}))
         dropped = Counter(total.dropped) + self.dropped
-        given = total.given + self._gap - self.dropped.total()
-        return SeamReport(name, total.taken + self._gap, given, total.held, dict(dropped))
+        made = self._gap + (0 if heard else self.silence)
+        given = total.given + made - self.dropped.total()
+        return SeamReport(name, total.taken + made, given, total.held, dict(dropped))
 
 
 def _sum(first: SeamReport, second: SeamReport) -> SeamReport:

@@ -191,14 +191,21 @@ class MicrophoneInput(DeviceStage):
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
         seconds = audio.seconds(samples)
-        if self._muted or self._hears_a_speaker(block.captured_s, block.captured_s + seconds):
+        mutes = self._hears_a_speaker(block.captured_s, block.captured_s + seconds)
+        if mutes or self._muted:
             captured.dropped[DropReason.MUTED] += samples
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
-            return True
-        if self._silence.has_lasted(block.data, seconds):
+        elif self._silence.has_lasted(block.data, seconds):
             self._warn_of_silence(device)
-        self._last = data = amplify(block.data, self._gain_db)
+        if mutes:
+            return True
+        if self._muted:  # silence in its place, so that a turn in progress ends as at any pause
+            captured.silence += samples
+            data = bytes(len(block.data))
+        else:
+            data = amplify(block.data, self._gain_db)
+        self._last = data
         await self._push(
             InputAudioFrame(
                 data,
@@ -252,7 +259,10 @@ class MicrophoneInput(DeviceStage):
 
     @property
     def muted(self) -> bool:
-        """True if all audio is dropped, and counted as `muted`. Can be set at any time, from any thread."""
+        """True if silence takes the place of all audio, which is counted as `muted`.
+
+        Can be set at any time, from any thread.
+        """
         return self._muted
 
     @muted.setter
@@ -367,7 +377,9 @@ class MicrophoneInput(DeviceStage):
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the microphone; None before it was opened. In the loop's thread."""
         device = self._device
-        return None if device is None else device.statistics(self._captured.seam("", device.stream))
+        return (
+            None if device is None else device.statistics(self._captured.seam("", device.stream, heard=True))
+        )
 
 
 async def _finish(stream: InputStream) -> None:

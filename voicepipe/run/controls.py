@@ -97,7 +97,9 @@ class MicrophoneHandle(_Handle):
 
     @property
     def muted(self) -> bool:
-        """True while all audio is dropped and counted as `muted`. Takes effect with the next block.
+        """True while silence takes the place of all audio, which is counted as `muted`.
+
+        Takes effect with the next block.
 
         Raises:
             TypeError: it is set to something else than True or False.
