@@ -14,9 +14,7 @@ class Key(vp.FrameProcessor):
     """Tell by a key when the user speaks. It takes the place of a voice detector."""
 
     takes = (vp.InputAudioFrame,)
-
-    async def on_start(self, params: vp.StartParams) -> None:
-        self.begins, self.end = True, 0
+    begins, end = True, 0
 
     async def process_frame(self, frame: vp.Frame, direction: vp.FrameDirection) -> None:
         assert isinstance(frame, vp.InputAudioFrame)
@@ -54,7 +52,7 @@ async def keyboard(task: vp.PipelineTask, key: Key) -> AsyncIterator[None]:
         print("closed: press Enter to speak" if task.microphone.muted else "open: press Enter to stop")
 
     if sys.stdin.isatty():
-        task.microphone.muted = True
+        task.microphone.muted, key.begins = True, False
         print("closed: press Enter to speak")
         loop.add_reader(sys.stdin, read)
     yield

@@ -18,7 +18,7 @@ def test_what_is_said_between_two_presses_is_an_utterance() -> None:
     task.subscribe(lambda frame, direction: spoke.append(frame) if is_speech(frame) else None)
 
     async def press() -> None:
-        task.microphone.muted = True
+        task.microphone.muted, key.begins = True, False
         run = asyncio.create_task(task.run())
         for _ in range(2):
             await asyncio.sleep(1.0)

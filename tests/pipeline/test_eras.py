@@ -141,23 +141,23 @@ async def test_a_task_from_the_start_serves_every_era() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "said",
     [InputAudioFrame(bytes(2)), UtteranceFrame(bytes(2)), TranscriptionFrame("words")],
     ids=lambda frame: type(frame).__name__,
 )
 @pytest.mark.parametrize("cut", [False, True])
-async def test_the_users_speech_is_never_dropped(frame: Frame, cut: bool) -> None:
+async def test_the_users_speech_is_never_dropped(said: Frame, cut: bool) -> None:
     class Recognises(FrameProcessor):
         cut_on_interruption = cut
 
-        async def process_frame(self, given: Frame, direction: FrameDirection) -> None:
-            if isinstance(given, TextFrame):
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, TextFrame):
                 self.create_task(self._later())
-            await self.push_frame(given, direction)
+            await self.push_frame(frame, direction)
 
         async def _later(self) -> None:
             await asyncio.sleep(2.0)
-            await self.push_frame(frame)
+            await self.push_frame(said)
 
     task = PipelineTask(Pipeline([Recognises()]))
     ends = Ends(task)
@@ -168,7 +168,7 @@ async def test_the_users_speech_is_never_dropped(frame: Frame, cut: bool) -> Non
     await asyncio.sleep(2.0)
     task.end()
     await running
-    assert frame in ends.down
+    assert said in ends.down
 
 
 class Plan(DataFrame):
