@@ -21,6 +21,9 @@ __all__ = ["BACKGROUND_S", "RUN_GAP_S", "Playback"]
 
 BACKGROUND_S = 1.0
 """The longest queue of a background sound. Whoever makes music without an end is held by it."""
+LIVE_QUEUE_S = 3.0
+"""The most seconds of audio that may wait before live audio: a microphone's ring after a standstill, and
+what the speaker had before it."""
 MOST_SOUNDS = 32
 """The names of sounds that have a ledger of their own. Others share the last one's."""
 RUN_GAP_S = 0.03
@@ -116,13 +119,17 @@ class Playback:
         """Return the most samples that may wait of a source."""
         return self._most if source is self.voice else min(self._most, self.format.samples(BACKGROUND_S))
 
+    def _most_live(self, source: Source) -> int:
+        """Return the most samples that may wait before live audio, which is worth little when it is late."""
+        return min(self.most(source), self.format.samples(LIVE_QUEUE_S))
+
     # -- in ------------------------------------------------------------------------
 
     def take(self, frame: OutputAudioFrame, now_s: float) -> Source:
         """Take the audio of a frame to be played, and return its source."""
         source = self._source_of(frame)
         coming = frame.num_samples * self.format.rate // frame.rate
-        if frame.live and self._count_held(source) + coming > self.most(source):
+        if frame.live and self._count_held(source) + coming > self._most_live(source):
             source.refuse(coming, DropReason.OVERFLOW)
         elif source is self.voice and self._finishes not in (None, self.sentences.latest):
             source.refuse(coming, DropReason.INTERRUPTED)

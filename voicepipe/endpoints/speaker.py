@@ -16,7 +16,7 @@ from voicepipe.endpoints.bot_speech import BackgroundSound, BotSpeech
 from voicepipe.endpoints.controlled_speaker import ControlledSpeaker
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import RUN_GAP_S, Playback
+from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
 from voicepipe.errors import DeviceError, DeviceLostError
@@ -44,9 +44,9 @@ class SpeakerOutput(ControlledSpeaker):
     """A speaker. It plays every `OutputAudioFrame`, of any rate and channels, and passes other frames on.
 
     `process_frame` returns as soon as the audio is queued, up to `max_queue_s` of it. Beyond that the
-    stage that made the sound waits; live audio is dropped instead, and counted as `overflow`. About a
-    second of the queue is with the device, so that a busy program makes no gap. EndFrame passes on
-    after the last sample was played.
+    stage that made the sound waits. Live audio does not wait: where 3 s wait already, it is dropped and
+    counted as `overflow`. About a second of the queue is with the device, so that a busy program makes
+    no gap. EndFrame passes on after the last sample was played.
 
     `BotStartedSpeakingFrame` and `BotStoppedSpeakingFrame` go in both directions, once for each period
     of speech. A `SpokenFrame` gives the text of the audio behind it: `SpokenStartedFrame` and
@@ -249,22 +249,22 @@ class SpeakerOutput(ControlledSpeaker):
 
     def _warn_if_meant_otherwise(self, playback: Playback, source: Source) -> None:
         if source is playback.voice and self._max_queue_s >= MEANT_S:
-            self._warn("whoever makes it waits; SpeakerOutput(max_queue_s=1) makes it wait sooner")
+            self._warn(
+                self._max_queue_s, "whoever makes it waits; SpeakerOutput(max_queue_s=1) makes it wait sooner"
+            )
 
     def _tell_overflow(self, source: Source) -> None:
         if source.dropped[DropReason.OVERFLOW]:
             self._warn(
-                "live audio does not wait, and is dropped as `overflow`; the speaker is too slow for it"
+                min(LIVE_QUEUE_S, self._max_queue_s),
+                "live audio does not wait, and is dropped as `overflow`; the speaker is too slow for it",
             )
 
-    def _warn(self, consequence: str) -> None:
+    def _warn(self, seconds: float, consequence: str) -> None:
         if not self._has_warned:
             self._has_warned = True
             _log.warning(
-                "%s: more than %g s of audio waits to be played: %s",
-                self.name,
-                self._max_queue_s,
-                consequence,
+                "%s: more than %g s of audio waits to be played: %s", self.name, seconds, consequence
             )
 
     async def on_end(self) -> None:
