@@ -280,7 +280,7 @@ class Inline(InlineProcessor):
         elif does.spec.does == "holds" and isinstance(frame, DataFrame) and direction is _DOWN:
             self._held.append(frame)
             out = [self._held.pop(0)] if len(self._held) > _HELD else []
-        out += does.telling.of_data(frame, direction)
+        out = [*does.telling.of_data(frame, direction), *out]  # at once, before the frame
         does.note("done", frame, direction)
         return tuple(out)
 

@@ -29,6 +29,8 @@ class Told:
     who: str
     is_early: bool
     """True if the task keeps it, because the run still opens."""
+    is_inline: bool
+    """True if an inline stage made it."""
 
 
 class Telling:
@@ -78,7 +80,9 @@ class Telling:
             assert entry.direction is not None
             key = id(entry.frame), entry.direction
             if key not in found and id(entry.frame) not in refused:
-                found[key] = Told(entry.frame, entry.direction, n, entry.who, entry.what == "queues early")
+                is_early, place = entry.what == "queues early", self.places.get(entry.who)
+                is_inline = place is not None and place.spec.inline
+                found[key] = Told(entry.frame, entry.direction, n, entry.who, is_early, is_inline)
         return found
 
     @cached_property
