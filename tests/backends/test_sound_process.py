@@ -211,6 +211,7 @@ async def test_a_flush_is_not_behind_the_sound_that_was_written(
         ("crashes_when_opened", DeviceLostError, r"the sound process has ended \(status -6\)"),
     ],
 )
+@pytest.mark.heavy(after=1)
 async def test_an_opening_that_fails_says_why_and_leaves_nothing(
     library: str, error: type[DeviceError], says: str
 ) -> None:
@@ -253,6 +254,7 @@ async def test_an_opening_that_hangs_is_cancelled_at_once_and_its_process_is_gon
     ],
 )
 @pytest.mark.parametrize("direction", ["input", "output"])
+@pytest.mark.heavy
 async def test_a_process_that_is_not_well_is_noticed_within_two_seconds_and_closes(
     library: str, within_s: float, says: str, direction: str
 ) -> None:
@@ -382,6 +384,7 @@ async def test_a_whole_pipeline_over_two_processes() -> None:
 
 
 @pytest.mark.parametrize("step", range(8))
+@pytest.mark.heavy(after=2)
 async def test_a_process_that_is_given_up_at_any_step_leaves_no_descriptor(step: int) -> None:
     """It is there, and its pipes become pipes of the loop one by one."""
     before = take_census()

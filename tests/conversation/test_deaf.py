@@ -99,6 +99,7 @@ LAYOUTS: dict[str, Callable[[Processor, Processor], list[Processor]]] = {
 
 @pytest.mark.parametrize(("thinks_s", "speaks_s"), [(30.0, 0.0), (0.0, 60.0), (30.0, 60.0), (2.0, 5.0)])
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.heavy(after=6)
 def test_the_user_is_noticed_at_once(layout: str, thinks_s: float, speaks_s: float) -> None:
     card = SimulatedCard()
     told, decided = When(), When()

@@ -106,6 +106,7 @@ class Queue:
 
 
 @pytest.mark.parametrize("clocks_ppm", [-150, 0, 150])
+@pytest.mark.heavy(after=1)
 def test_a_hiccup_of_200_ms_is_steered_back_within_ten_minutes(clocks_ppm: float) -> None:
     queue = Queue(FillController(BLOCK_S))
     list(queue.run(600, clocks_ppm))

@@ -283,6 +283,7 @@ async def test_the_policy_for_a_loss_applies_where_it_does_not_open_again(
 
 
 @pytest.mark.parametrize("closes_s", [0.0, 0.1, 1.0, 2.0])
+@pytest.mark.heavy(after=1)
 async def test_the_old_stream_is_closed_before_the_device_is_opened_again(closes_s: float) -> None:
     run = Listening(SimulatedCard())
     virtual_loop().call_later(1.0, run.card.mic.stuck_close, closes_s)

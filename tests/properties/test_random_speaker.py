@@ -114,6 +114,7 @@ def check_pairs(frames: list[Frame], seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
+@pytest.mark.heavy(after=15)
 async def test_every_ledger_is_exact_and_facts_come_in_pairs(seed: int) -> None:
     report, ends, position = await random_run(seed)
     for each in report.seams:

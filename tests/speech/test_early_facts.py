@@ -155,6 +155,7 @@ def speech_with_gaps(seed: int, size: int) -> list[InputAudioFrame]:
 
 @pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+@pytest.mark.heavy(after=6)
 def test_the_utterances_are_the_same_in_every_arrangement(arrangement: str, kind: int) -> None:
     for seed in range(3):
         frames = speech_with_gaps(seed, 160)
@@ -165,6 +166,7 @@ def test_the_utterances_are_the_same_in_every_arrangement(arrangement: str, kind
 
 @pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("size", [1, 7, 80, 479, 4_800])
+@pytest.mark.heavy(after=4)
 def test_the_utterances_are_the_same_however_the_audio_is_cut(size: int, kind: int) -> None:
     expected = passed_by_hand(speech_with_gaps(1, 160), kind)
     assert expected
@@ -180,6 +182,7 @@ def passed_by_hand(frames: Iterable[Frame], kind: int) -> Given:
 
 @pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("seed", range(25))
+@pytest.mark.heavy(after=8)
 def test_facts_as_early_as_can_be_make_the_same_utterances(seed: int, kind: int) -> None:
     """Each fact overtakes the audio by a random way, and keeps its place among the facts."""
     by_chance = random.Random(seed)
