@@ -71,6 +71,7 @@ async def test_a_library_that_cannot_try_says_so(backend: Make) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.heavy
 async def test_a_device_that_hangs_does_not_hold_up_the_others() -> None:
     trials = await outside("hangs_when_tried").trials()
     first, second = sides(trials)

@@ -132,6 +132,7 @@ def test_ctrl_c_says_all_that_was_heard() -> None:
     assert "nothing is left running" in out
 
 
+@pytest.mark.heavy
 def test_ctrl_c_again_and_again_shows_no_traceback() -> None:
     with echo("--backend", "fake") as program:
         wait_for("dB", program)
@@ -150,6 +151,7 @@ def wait_for(text: str, program: subprocess.Popen[str]) -> None:
         assert line, f"it ended without: {text}"
 
 
+@pytest.mark.heavy
 def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:
     with echo("--backend", "fake", "--seconds", "0.5", TMPDIR=str(tmp_path)) as program:
         assert program.stdout is not None

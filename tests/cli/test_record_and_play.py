@@ -227,6 +227,7 @@ def test_a_file_is_played_to_the_sample(
     assert out[-1] == "played 1.2 s of 1.2 s"
 
 
+@pytest.mark.heavy
 def test_it_shows_how_far_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wav(tmp_path / "in.wav", seconds=1.5)
     assert main(["play", str(tmp_path / "in.wav"), "--backend", "fake"]) == 0

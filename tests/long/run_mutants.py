@@ -620,13 +620,13 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a lost stream is never closed",
-        "KeptDevice._let_go",
+        "KeptDevice.let_go",
         "self._lost_streams.close_later(stream)",
         "self._lost_streams.do(asyncio.sleep(0), 'close')",
     ),
     Mutant(
         "a handle is lost when its opening is cancelled",
-        "KeptDevice._attempt",
+        "KeptDevice.begin",
         "await stream.close()",
         "pass",
     ),

@@ -36,6 +36,7 @@ def test_every_example_is_named() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.heavy(after=3)
 def test_an_example_runs(program: str, tmp_path: Path) -> None:
     said = tmp_path / "said.wav"
     files = (str(VOICE), str(tmp_path / "louder.wav")) if program == "louder.py" else ()
@@ -48,6 +49,7 @@ def test_an_example_runs(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test", TESTS)
+@pytest.mark.heavy(after=1)
 def test_the_test_of_an_example_passes(test: str) -> None:
     done = run_python("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(ROOT / "examples" / test))
     assert done.returncode == 0, done.stdout + done.stderr

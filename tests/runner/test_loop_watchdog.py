@@ -122,6 +122,7 @@ async def test_a_loop_in_another_thread_is_watched_there() -> None:
 # -- how often -----------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 async def test_each_time_the_loop_is_blocked_is_reported_once() -> None:
     reports = Reports()
     async with LoopWatchdog(LIMIT_S, reports):
