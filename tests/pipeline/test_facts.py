@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from voicepipe import (
     PipelineError,
     PipelineTask,
     Processor,
+    SpokenStoppedFrame,
+    StartParams,
     TextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -420,3 +423,30 @@ async def test_a_fact_of_the_program_does_not_wait_for_an_interruption() -> None
     assert facts(ends.down) == [fact]
     task.end()
     await running
+
+
+async def test_a_fact_for_both_directions_is_noted_once_whenever_it_is_pushed() -> None:
+    """The record of the conversation has each sentence once, also of a stage that tells it in a fact."""
+
+    class Tells(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            self.record = params.conversation
+            for direction in (UP, DOWN):
+                await self.push_frame(spoken[0], direction)
+
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            await self.push_frame(frame, direction)
+
+        def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+            if isinstance(fact, UserStartedSpeakingFrame):
+                for each in (UP, DOWN):  # while that fact is being passed
+                    with contextlib.suppress(StopIteration):
+                        self.push_frame(spoken[1], each).send(None)
+
+    spoken = [SpokenStoppedFrame(text, heard=text) for text in ("early", "at once")]
+    stage = Tells()
+    task = PipelineTask(Pipeline([stage]))
+    await task.queue_frame(UserStartedSpeakingFrame())
+    task.end()
+    await task.run()
+    assert [remark.text for remark in stage.record.remarks] == ["early", "at once"]

@@ -14,7 +14,10 @@ __all__ = ["FactPassing"]
 _EARLY = 256
 """The number of facts that may wait for the start of a run."""
 
-_NONE: deque[tuple[Element, Frame, FrameDirection]] = deque()
+Waiting = tuple[Element, Frame, FrameDirection, bool]
+"""A fact that is to be passed: from where, which, in which direction, and for the first time."""
+
+_NONE: deque[Waiting] = deque()
 _NOTHING: deque[Callable[[], None]] = deque()
 _NOBODY: dict[tuple[int, FrameDirection], weakref.ref[Frame]] = {}
 """Empty collections that all runs share until their first fact. They are never changed."""
@@ -68,8 +71,9 @@ class FactPassing:
             raise RuntimeError(f"over {_EARLY} facts were pushed before the start: push them in on_running()")
         if self._known is _NOBODY:
             self._known, self._waiting, self._made = {}, deque(), deque()
+        is_new = (id(fact), _OPPOSITE[direction]) not in self._known
         self._known[key] = weakref.ref(fact, lambda _: self._known.pop(key, None))
-        self._waiting.append((start, fact, direction))
+        self._waiting.append((start, fact, direction, is_new))
         self._pass()
 
     def send_later(self, send: Callable[[], None]) -> None:
@@ -87,8 +91,8 @@ class FactPassing:
         self._passing = True
         try:
             while self._waiting:
-                start, fact, direction = self._waiting.popleft()
-                if not self.is_known(fact, _OPPOSITE[direction]):
+                start, fact, direction, is_new = self._waiting.popleft()
+                if is_new:
                     self._note(fact)
                 start.pass_fact_from(fact, direction)
                 while self._made:
