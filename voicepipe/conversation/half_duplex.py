@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voicepipe.conversation.interrupter import Interrupter
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.processor import Processor, label_of
 
@@ -13,7 +12,8 @@ __all__ = ["half_duplex_advice"]
 
 def half_duplex_advice(processors: Sequence[Processor]) -> str:
     """Return a line for the log if nobody can interrupt the program; else an empty text."""
-    interrupter = next((each for each in processors if isinstance(each, Interrupter)), None)
+    # By an attribute, not by the class: a run without an interrupter need not import it.
+    interrupter = next((each for each in processors if getattr(each, "lets_interrupt", False)), None)
     if interrupter is None:
         return ""
     microphone = next((each for each in processors if isinstance(each, DeviceStage) and each.mutes), None)

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar
 
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.conversation.gate import KeptWords
@@ -70,6 +71,8 @@ class Interrupter(FrameProcessor):
     """
 
     takes = (UtteranceFrame,)
+    lets_interrupt: ClassVar[bool] = True
+    """True: it needs a microphone that hears while the program sounds."""
 
     def __init__(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from voicepipe.frames import Frame, kind_of
-from voicepipe.pipeline.pipeline import stages_of
-from voicepipe.pipeline.processor import FrameProcessor, Processor
+from voicepipe.pipeline.pipeline import Pipeline
+from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
 from voicepipe.settings.sound import SoundSettings
 
 __all__ = ["DeviceStage", "settings_in"]
+
+_NOTHING = SoundSettings()
 
 
 class DeviceStage(FrameProcessor):
@@ -21,13 +23,14 @@ class DeviceStage(FrameProcessor):
     service. Each has a default.
     """
 
+    has_device: ClassVar[bool] = True
+    kind: ClassVar[DeviceKind | None] = None
+    """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
+
     @property
     def mutes(self) -> bool:
         """True for a microphone that drops what it hears while a speaker of the run sounds."""
         return False
-
-    kind: ClassVar[DeviceKind | None] = None
-    """Its kind, if it has the members by which a task changes it while it runs: see `task.microphone`."""
 
     @property
     def is_live(self) -> bool:
@@ -95,8 +98,7 @@ class DeviceStage(FrameProcessor):
         return None
 
 
-def settings_in(pipeline: Processor) -> SoundSettings:
+def settings_in(pipeline: Pipeline) -> SoundSettings:
     """Return the user's settings that a back end of the pipeline carries; none are set if none does."""
-    nothing = SoundSettings()
-    carried = (stage.settings for stage in stages_of(pipeline) if isinstance(stage, DeviceStage))
-    return next((settings for settings in carried if settings != nothing), nothing)
+    carried = (stage.settings for stage in pipeline.devices if isinstance(stage, DeviceStage))
+    return next((settings for settings in carried if settings != _NOTHING), _NOTHING)

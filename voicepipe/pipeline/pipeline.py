@@ -23,7 +23,8 @@ class Pipeline(Processor):
     def __init__(self, processors: Iterable[Processor], *, name: str = "") -> None:
         super().__init__(name=name)
         self.processors: tuple[Processor, ...] = _check_processors(processors, self)
-        _refuse_twice(self)
+        self.devices = _refuse_twice(self)
+        """The stages over a device, at any depth."""
 
 
 class ParallelPipeline(Processor):
@@ -78,11 +79,16 @@ def _check_iterable(processors: Iterable[Processor]) -> Iterable[Processor]:
     return processors
 
 
-def _refuse_twice(pipeline: Processor) -> None:
+def _refuse_twice(pipeline: Processor) -> tuple[Processor, ...]:
+    """Check that no processor stands twice in the pipeline; return its stages over a device."""
     seen: set[int] = set()
+    devices: tuple[Processor, ...] = ()
     for stage in stages_of(pipeline):
         if id(stage) in seen:
             raise ValueError(
                 f"{label_of(pipeline)} contains {label_of(stage)} twice: make a second processor"
             )
         seen.add(id(stage))
+        if stage.has_device:
+            devices += (stage,)
+    return devices

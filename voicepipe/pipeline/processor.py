@@ -134,6 +134,8 @@ class Processor:
         ValueError: `on_error` is neither "fail" nor "report".
     """
 
+    has_device: ClassVar[bool] = False
+    """True for a stage over a device: a `DeviceStage`."""
     on_error: OnError = "fail"
     """The effect of an exception that escapes this stage.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -44,12 +45,14 @@ _SILENT_S = 1.0
 
 def has_something_to_check(chain: Chain) -> bool:
     """Return True if any check concerns this pipeline. Most short pipelines of servers have none."""
-    return len(chain._elements) > len(chain.seats) + 2 or any(
-        _concerns(type(seat.processor)) for seat in chain.seats
-    )
+    if len(chain._elements) > len(chain.seats) + 2:
+        return True
+    kinds: list[Any] = [type(seat.processor) for seat in chain.seats]
+    return any(map(_concerns, kinds))
 
 
-def _concerns(kind: type[Processor]) -> bool:
+@functools.lru_cache(maxsize=256)
+def _concerns(kind: object) -> bool:
     return any(getattr(kind, name, None) is not None for name in ("check_place", "takes", "makes"))
 
 

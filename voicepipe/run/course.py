@@ -120,7 +120,8 @@ class Course:
     def move(self, event: Event) -> None:
         """Enter the next state."""
         self.state = next_state(self.state, event)
-        self._wake_interrupters()
+        if self._interrupters:
+            self._wake_interrupters()
 
     def outcome(self) -> Event:
         """Return the event that closes the run: ended, cancelled or failed."""

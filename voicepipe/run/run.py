@@ -235,8 +235,8 @@ class Run:
         if await Opening(course, self.chain, self._closing.adopt).open():
             course.move(Event.STARTED)
             self._news.tell()
-            if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
-                _log.warning(advice)
+            if course.params.speakers.controls:
+                self._advise_headphones()
             while self._early:
                 frame = self._early.popleft()
                 if frame.is_fact:
@@ -249,6 +249,10 @@ class Run:
             if course.request is Request.END:
                 course.move(Event.END)
                 await self._drain()
+
+    def _advise_headphones(self) -> None:
+        if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
+            _log.warning(advice)
 
     def _drop_reason(self) -> str:
         if self.course.request is Request.CANCEL:
