@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from typing import Any
 
@@ -156,6 +157,15 @@ def test_an_unknown_name_is_answered_with_those_there_are(name: Any) -> None:
         task.microphones[name]
     with pytest.raises(KeyError, match=r"kitchen has no speaker .*; there is none"):
         task.speakers[name]
+
+
+def test_tools_that_read_every_attribute_of_a_task_skip_what_it_has_not() -> None:
+    task = PipelineTask(Pipeline([]))
+    names = [name for name, _ in inspect.getmembers(task)]
+    assert "microphones" in names
+    assert "microphone" not in names
+    with pytest.raises(RuntimeError, match="has no microphone in its pipeline"):
+        _ = task.microphone
 
 
 # -- what they do --------------------------------------------------------------------------

@@ -12,7 +12,14 @@ from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, label_
 from voicepipe.report import DeviceKind
 from voicepipe.text import quote
 
-__all__ = ["Handles", "MicrophoneHandle", "SpeakerHandle", "microphones_of", "speakers_of"]
+__all__ = [
+    "Handles",
+    "MicrophoneHandle",
+    "NoSingleDeviceError",
+    "SpeakerHandle",
+    "microphones_of",
+    "speakers_of",
+]
 
 LEAST_DB, MOST_DB = -60.0, 24.0
 """The bounds of a speaker's volume in decibels."""
@@ -152,6 +159,13 @@ class SpeakerHandle(_Handle):
         self._call(lambda: self._speaker.set_volume(db))
 
 
+class NoSingleDeviceError(RuntimeError, AttributeError):
+    """A pipeline has no device of a kind, or several, where one is asked for.
+
+    Also an AttributeError: tools that read every attribute of a task, such as `inspect.getmembers`, skip it.
+    """
+
+
 class Handles(dict[str, H], Generic[H]):
     """The handles of one kind, by the names of their stages."""
 
@@ -161,13 +175,13 @@ class Handles(dict[str, H], Generic[H]):
 
     @property
     def only(self) -> H:
-        """The only one. Raises: RuntimeError: there is none, or there are several."""
+        """The only one. Raises: NoSingleDeviceError: there is none, or there are several."""
         if len(self) == 1:
             return next(iter(self.values()))
         if not self:
-            raise RuntimeError(f"{self._run} has no {self._kind} in its pipeline")
+            raise NoSingleDeviceError(f"{self._run} has no {self._kind} in its pipeline")
         first = next(iter(self))
-        raise RuntimeError(
+        raise NoSingleDeviceError(
             f"{self._run} has {len(self)} {self._kind}s, {self._names()}: "
             f"choose one, as task.{self._kind}s[{first!r}]"
         )
