@@ -1,6 +1,7 @@
 """A thousand interruptions at random moments, with a real ear and a real speaker, in virtual time.
 
 The user's utterances and the program's answers are constant levels, so each sample says whose it is.
+By default a tenth of them: `VOICEPIPE_TIMES=10 pytest tests/conversation/test_thousand.py` runs all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from conversation.test_deaf import RATE, Loud
+from support.counts import count_of
 from voicepipe import (
     AudioFormat,
     BackchannelFrame,
@@ -236,7 +238,7 @@ def check(seed: int, manner: dict[str, Any]) -> Story:
 
 
 @pytest.mark.heavy(after=2)
-@pytest.mark.parametrize("seed", range(70))
+@pytest.mark.parametrize("seed", range(count_of(70)))
 def test_a_conversation_with_interruptions_at_random_moments(seed: int) -> None:
     story = check(seed, {})
     assert not story.marked
@@ -244,7 +246,7 @@ def test_a_conversation_with_interruptions_at_random_moments(seed: int) -> None:
 
 
 @pytest.mark.heavy(after=4)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(count_of(5)))
 @pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: " ".join(manner) or "plain")
 def test_a_careful_conversation(manner: dict[str, Any], seed: int) -> None:
     check(1_000 + seed, manner)

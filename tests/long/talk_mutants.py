@@ -102,8 +102,8 @@ TALK_MUTANTS = (
     ),
     Mutant(
         "a fact is noted once for each direction",
-        "FactPassing._pass",
-        "not self.is_known(fact, _OPPOSITE[direction])",
+        "FactPassing.push",
+        "(id(fact), _OPPOSITE[direction]) not in self._known",
         "True",
         f"{TESTS}/test_record.py::test_a_voice_without_sentences_is_noted_by_its_speech",
         unseen=NO_TALK,
