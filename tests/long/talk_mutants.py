@@ -15,15 +15,15 @@ TALK_MUTANTS = (
     Mutant(
         "the first half of a joined turn is lost",
         "Interrupter._do",
-        "self._owed_turns() if act is Act.JOIN else []",
-        "[]",
+        "self._table.joined if act is Act.JOIN else 0",
+        "0",
         f"{INTERRUPTER}::test_who_goes_on_before_an_answer_makes_one_turn",
         unseen=NO_TALK,
     ),
     Mutant(
         "words of a backchannel are answered",
         "Interrupter._hear",
-        "_is_in(remark, self._marked) or (is_turn is False and (not self._is_older(remark)))",
+        "self._turns.were_refused(remark) or (is_turn is False and (not self._turns.were_before(remark)))",
         "False",
         f"{INTERRUPTER}::test_min_s_lets_a_short_sound_pass",
         unseen=NO_TALK,
@@ -39,7 +39,7 @@ TALK_MUTANTS = (
     Mutant(
         "words of an older turn count for the remark",
         "Interrupter._hear",
-        "is_turn is None and (not self._is_older(remark))",
+        "is_turn is None and (not self._turns.were_before(remark))",
         "is_turn is None",
         f"{INTERRUPTER}::test_words_of_the_turn_before_do_not_count_for_the_remark",
         unseen=NO_TALK,
@@ -47,7 +47,7 @@ TALK_MUTANTS = (
     Mutant(
         "a cut behind a sentence takes the words",
         "Interrupter._await_words_behind",
-        "self._utterance is None or self._words or self._joined",
+        "self._utterance is None or self._words or self._turns.joined",
         "True",
         f"{INTERRUPTER}::test_finish_does_not_lose_the_words_of_a_slow_recogniser",
         unseen=NO_TALK,

@@ -2,6 +2,8 @@
 
 interrupter     the stage that lets the user interrupt the program
 states          the interrupter's table of states, without clocks and frames
+handed_turns    the turns that it has handed on or refused, and how they are joined
+timers          named timers
 remark          the judge of a remark, the frame of one that is not answered, stop words
 gate            the user's words that wait for a decision
 voice           the program's voice: softer, held, cut after its sentence

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar
 
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.conversation.gate import KeptWords
+from voicepipe.conversation.handed_turns import Turns
 from voicepipe.conversation.remark import BackchannelFrame, Heard, Judge, StopWords, words_of
 from voicepipe.conversation.states import Act, Event, Policy, Rules, State, Table
+from voicepipe.conversation.timers import Timers
 from voicepipe.conversation.voice import Voice
 from voicepipe.dialogue import Conversation, Remark
 from voicepipe.frames import (
@@ -36,8 +37,6 @@ WORDS_S = 1.5
 """The seconds after the user's stop for which a ducked voice waits for words or for a verdict."""
 _AGAIN_S = 0.02
 """The least time between two looks at the length of the user's speech."""
-_SPANS = 16
-"""The number of utterances whose words may still come."""
 _POLICIES = ("stop", "finish", "ignore")
 
 
@@ -113,23 +112,14 @@ class Interrupter(FrameProcessor):
         self._began: UserStartedSpeakingFrame | None = None
         self._utterance: UtteranceFrame | None = None
         """The utterance that went on for its words, and is not decided on."""
-        self._turns: deque[UtteranceFrame] = deque(maxlen=_SPANS)
-        """The last utterances that were handed on as turns."""
-        self._joined: list[UtteranceFrame] = []
-        """The utterances that the next one goes on."""
-        self._owes_words = False
-        """True if the words of the last turn have not come yet."""
+        self._turns = Turns()
         self._knows_words = False
         """True if some stage has made words of the user's speech."""
-        self._marked: deque[range] = deque(maxlen=_SPANS)
-        """The positions of the last utterances that are no turns."""
-        self._handed: deque[range] = deque(maxlen=_SPANS)
-        """The positions of the last utterances that are turns."""
         self._waits = False
         """True if the sentence has ended, and the words of the utterance are awaited before the cut."""
         self._silent_s = 0.0
         """The silence that had passed when the user's stop became certain."""
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers()
 
     @property
     def policy(self) -> Policy:
@@ -173,8 +163,7 @@ class Interrupter(FrameProcessor):
 
     async def cleanup(self) -> None:
         """Cancel the timers, and let the voice go on."""
-        for timer in self._timers.values():
-            timer.cancel()
+        self._timers.stop()
         self._voice.resume()
 
     def progress(self) -> object:
@@ -207,17 +196,19 @@ class Interrupter(FrameProcessor):
             self._take(Event.WORK_DONE)
 
     def _user_started(self, fact: UserStartedSpeakingFrame) -> None:
-        self._stop_timer("end")
+        self._timers.stop("end")
         if self._table.state not in (State.DUCKED, State.HELD):
             self._drop_words()  # of a remark that nobody has decided on
             self._began = fact
             self._note_work()
         self._take(Event.USER_STARTED)
         if self._table.is_turn is None and self._rules.min_s:
-            self._start_timer("min_s", self._rules.min_s - self._length_s(fact.decided), self._look_at_length)
+            self._timers.start(
+                "min_s", self._rules.min_s - self._length_s(fact.decided), self._look_at_length
+            )
 
     def _user_stopped(self, fact: UserStoppedSpeakingFrame) -> None:
-        self._stop_timer("min_s")
+        self._timers.stop("min_s")
         if self._began is not None and self._length_s(fact.position) >= self._rules.min_s > 0:
             self._take(Event.WENT_ON)
         self._silent_s = 0.0 if fact.captured_s is None else self._params.clock() - fact.captured_s
@@ -236,7 +227,7 @@ class Interrupter(FrameProcessor):
         lengths = [ear.speech_s for ear in self._conversation.ears]
         missing_s = self._rules.min_s - max(lengths, default=self._rules.min_s)
         if missing_s > 1e-6:
-            self._start_timer("min_s", max(missing_s, _AGAIN_S), self._look_at_length)
+            self._timers.start("min_s", max(missing_s, _AGAIN_S), self._look_at_length)
         else:
             self._take(Event.WENT_ON)
 
@@ -250,10 +241,10 @@ class Interrupter(FrameProcessor):
             self._words.add(remark.text, send)
             self._take(Event.STOP_WORD)
             return True
-        if _is_in(remark, self._marked) or (is_turn is False and not self._is_older(remark)):
+        if self._turns.were_refused(remark) or (is_turn is False and not self._turns.were_before(remark)):
             self._tell(BackchannelFrame(remark.text))
             return True
-        if is_turn is None and not self._is_older(remark):
+        if is_turn is None and not self._turns.were_before(remark):
             self._words.add(remark.text, send)
             self._judge_words(len(words_of(remark.text)))
             return True
@@ -261,7 +252,7 @@ class Interrupter(FrameProcessor):
 
     def _pass_words(self, remark: Remark, send: Callable[[], None]) -> bool:
         """Let words of a turn pass; return True if an interruption is on its way, and they wait for it."""
-        self._owes_words = False
+        self._turns.owes_words = False
         if not self._is_busy and not self._words:
             if self._table.state is State.IDLE:  # words without an utterance: a streaming recogniser's
                 self._take(Event.HANDED_ON)
@@ -270,10 +261,6 @@ class Interrupter(FrameProcessor):
         if self._waits:
             self._cut_behind()
         return True
-
-    def _is_older(self, remark: Remark) -> bool:
-        """Return True for words of a turn before the present remark."""
-        return _is_in(remark, self._handed) if remark.position else self._owes_words
 
     def _judge_words(self, count: int) -> None:
         if self._judge is None:
@@ -306,7 +293,7 @@ class Interrupter(FrameProcessor):
         if self._table.is_turn is None or self._is_busy:
             self._utterance = frame
             await self.push_frame(frame)
-        elif self._joined:
+        elif self._turns.joined:
             await self._pass_turn(frame)
         else:
             self._hand_on(frame)
@@ -328,13 +315,11 @@ class Interrupter(FrameProcessor):
 
     def _mark(self, utterance: UtteranceFrame, text: str = "") -> None:
         """Tell of an utterance that is no turn."""
-        self._marked.append(_span_of(utterance))
+        self._turns.refuse(utterance)
         self._tell(BackchannelFrame(text, utterance))
 
     def _hand_on(self, utterance: UtteranceFrame) -> None:
-        self._turns.append(utterance)
-        self._owes_words = True
-        self._handed.append(_span_of(utterance))
+        self._turns.hand_on(utterance)
         self._take(Event.HANDED_ON)
 
     # -- acts ----------------------------------------------------------------------
@@ -347,11 +332,11 @@ class Interrupter(FrameProcessor):
     def _do(self, act: Act) -> None:
         match act:
             case Act.CUT | Act.JOIN:
-                self._joined = self._owed_turns() if act is Act.JOIN else []
+                self._turns.owe(self._table.joined if act is Act.JOIN else 0)
                 self._waits = False
                 self._begin_cut()
             case Act.CUT_BEHIND | Act.JOIN_BEHIND:
-                self._joined = self._owed_turns() if act is Act.JOIN_BEHIND else []
+                self._turns.owe(self._table.joined if act is Act.JOIN_BEHIND else 0)
                 self._await_words_behind()
             case Act.FINISH:
                 self._voice.end_sentence()
@@ -362,21 +347,21 @@ class Interrupter(FrameProcessor):
             case Act.UNDUCK | Act.RESUME:
                 self._voice.resume()
             case Act.AWAIT_WORDS:
-                self._start_timer("end", WORDS_S, lambda: self._take(Event.TIME_UP))
+                self._timers.start("end", WORDS_S, lambda: self._take(Event.TIME_UP))
             case Act.AWAIT_SILENCE:
                 wait_s = (self._rules.resume_s or 0.0) - self._silent_s
-                self._start_timer("end", wait_s, lambda: self._take(Event.SILENCE))
+                self._timers.start("end", wait_s, lambda: self._take(Event.SILENCE))
             case Act.MARK:
                 pass  # `_settle` does it
 
     def _await_words_behind(self) -> None:
         """Cut behind a sentence, but not the stage that makes words of what the user said."""
-        if self._utterance is None or self._words or self._joined:
+        if self._utterance is None or self._words or self._turns.joined:
             self._begin_cut()
             return
         self._waits = True
         self._voice.hold()
-        self._start_timer("words", WORDS_S, self._cut_behind)
+        self._timers.start("words", WORDS_S, self._cut_behind)
 
     def _cut_behind(self) -> None:
         """Cut now, with the words or without."""
@@ -384,7 +369,7 @@ class Interrupter(FrameProcessor):
         self._begin_cut()
 
     def _begin_cut(self) -> None:
-        self._stop_timer("words")
+        self._timers.stop("words")
         self._cuts += 1
         self.create_task(self._cut(self._take_again()), name="cut")
 
@@ -393,7 +378,7 @@ class Interrupter(FrameProcessor):
 
         It must if it is the end of a longer turn, or if its words have not come: the cut may take them.
         """
-        if self._utterance is None or (self._words and not self._joined):
+        if self._utterance is None or (self._words and not self._turns.joined):
             return None
         again, self._utterance = self._utterance, None
         self._words.drop()
@@ -410,14 +395,9 @@ class Interrupter(FrameProcessor):
             await self._pass_turn(again)
         self._settle()
 
-    def _owed_turns(self) -> list[UtteranceFrame]:
-        """Return the turns whose answers the cut has taken before they sounded."""
-        return list(self._turns)[-self._table.joined :]
-
     async def _pass_turn(self, utterance: UtteranceFrame) -> None:
         """Pass a turn on, with the utterances before that are a part of it. Too long, it stays in parts."""
-        joined, self._joined = self._joined, []
-        *parts, turn = _join([*joined, utterance])
+        *parts, turn = self._turns.join(utterance)
         for part in parts:
             await self.push_frame(part)
         self._hand_on(turn)
@@ -427,8 +407,8 @@ class Interrupter(FrameProcessor):
         """Let go of the words that are decided on."""
         turn, utterance = self._table.is_turn, self._utterance
         if turn is not None:
-            self._stop_timer("end")
-            self._stop_timer("min_s")
+            self._timers.stop("end")
+            self._timers.stop("min_s")
         if turn is False:
             self._drop_words()
         elif turn and not self._is_busy:
@@ -436,7 +416,7 @@ class Interrupter(FrameProcessor):
                 self._utterance = None
                 self._hand_on(utterance)
             if self._words:
-                self._owes_words = False
+                self._turns.owes_words = False
                 self._words.release()
         self._news.set()
 
@@ -455,40 +435,6 @@ class Interrupter(FrameProcessor):
     async def _push_both(self, fact: BackchannelFrame) -> None:
         await self.push_frame(fact, FrameDirection.UPSTREAM)
         await self.push_frame(fact)
-
-    # -- timers --------------------------------------------------------------------
-
-    def _start_timer(self, name: str, seconds: float, act: Callable[[], None]) -> None:
-        self._stop_timer(name)
-        loop = asyncio.get_running_loop()
-        self._timers[name] = loop.call_later(max(0.0, seconds), act)
-
-    def _stop_timer(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
-
-
-def _join(utterances: Iterable[UtteranceFrame]) -> list[UtteranceFrame]:
-    """Return the utterances joined to as few as fit, each a new frame."""
-    joined: list[UtteranceFrame] = []
-    for each in utterances:
-        last = joined[-1] if joined else None
-        room = 0 if last is None else UtteranceFrame.longest_s * last.rate - last.num_samples
-        if last is not None and last.format == each.format and each.num_samples <= room:
-            joined[-1] = last.with_data(last.data + each.data)
-        else:
-            joined.append(each.with_data(each.data))
-    return joined
-
-
-def _span_of(utterance: UtteranceFrame) -> range:
-    return range(utterance.position, utterance.position + utterance.num_samples)
-
-
-def _is_in(remark: Remark, spans: Iterable[range]) -> bool:
-    """Return True if the words belong to one of the utterances, as far as their position says it."""
-    return bool(remark.position) and any(remark.position in span for span in spans)
 
 
 def _check_policy(policy: object) -> Policy:
