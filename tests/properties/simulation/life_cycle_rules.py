@@ -141,6 +141,8 @@ def life_cycle_frames_are_the_frameworks(run: Facts) -> Iterator[str]:
 def everybody_hears_of_the_end(run: Facts) -> Iterator[str]:
     """A run that was drained gave every stage its End, and no data after it."""
     passed_by = {slow.stage for slow in run.report.slow} | {error.stage for error in run.report.errors}
+    # One whose task was cancelled from outside cleans up early, and fails behind that: if it gets there.
+    passed_by |= {given_up.name.split(":")[1] for given_up in run.report.abandoned}
     drained = any(isinstance(frame, EndFrame) for frame in run.at_the_sink)
     for stage in run.spec.stages:
         entries = run.of(stage)
