@@ -243,6 +243,7 @@ async def test_live_output_audio_waits_for_nobody_either() -> None:
     ("kind", "cure"),
     [
         (TextFrame, "add `takes = (TextFrame,)` to its class, so that audio passes by it"),
+        (UtteranceFrame, "add `takes = (UtteranceFrame,)` to its class, so that audio passes by it"),
         (InputAudioFrame, "make it faster, or do slow work in a task (self.create_task)"),
     ],
 )
@@ -254,7 +255,7 @@ async def test_audio_that_stands_for_a_second_is_told_once_with_stage_line_and_c
     card.mic.hear(noise(6.0))
     card.mic.run_out()
     task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), stands]))
-    await task.queue_frame(TextFrame("think"))
+    await task.queue_frame(UtteranceFrame(bytes(640)) if kind is UtteranceFrame else TextFrame("think"))
     told_s: list[float] = []
 
     class Notes(logging.Handler):

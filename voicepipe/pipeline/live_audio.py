@@ -125,7 +125,9 @@ class LiveAudio:
 
 def describe_standing(label: str, seconds: float, held: Frame | None, at: str, limit_s: float) -> str:
     """Return a warning for live audio that stands before a stage."""
-    if held is None or type(held) is Frame or isinstance(held, AudioFrame):  # a bare Frame: it is handed over
+    if (
+        held is None or type(held) is Frame or (isinstance(held, AudioFrame) and held.live)
+    ):  # a bare Frame: it is handed over
         busy, cure = "", "make it faster, or do slow work in a task (self.create_task)"
     else:
         kind = type(held).__name__
