@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
+from types import FrameType
 from typing import TypeVar
 
 __all__ = ["ATTRIBUTES", "NAMES", "Missing", "missing_name", "with_hints"]
@@ -158,11 +159,11 @@ def _hint_for(name: str, names: Collection[str]) -> str:
     return f"did you mean {lower[close[0]]!r}?" if close else ""
 
 
-def _is_from_import(frame: object) -> bool:
+def _is_from_import(frame: FrameType) -> bool:
     """Return True if the code that asked stands at `from package import name`."""
     from dis import opmap
 
-    code, at = frame.f_code.co_code, frame.f_lasti  # type: ignore[attr-defined]
+    code, at = frame.f_code.co_code, frame.f_lasti
     return bool(at >= 0 and code[at] == opmap["IMPORT_FROM"])
 
 
@@ -209,7 +210,7 @@ def with_hints(kind: type[T]) -> type[T]:
         if hasattr(kind, name):
             raise TypeError(f"{kind.__name__} has {name}: take it out of the hints")
         setattr(kind, name, Missing(kind, name, hint))
-    kind.__dir__ = _dir_without_missing  # type: ignore[method-assign]
+    kind.__dir__ = _dir_without_missing  # type: ignore[method-assign]  # hints are no members
     return kind
 
 

@@ -301,8 +301,10 @@ class RenderStream(_Stream):
         """Fade out, and forget the rest."""
         self.ring.flush()
 
-    reach = 0
-    """The samples that the device may take before a rewrite arrives: none, but for a callback just now."""
+    @property
+    def reach(self) -> int:
+        """The samples that the device may take before a rewrite arrives: none but for a present callback."""
+        return 0
 
     def rewrite(self, position: int, data: bytes | memoryview) -> bool:
         """Replace what waits from there on; return False while a flush waits."""

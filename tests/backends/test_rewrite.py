@@ -11,7 +11,7 @@ import pytest
 from backends.test_ring import (
     STEREO,
     beside,
-    impatient_threads,  # noqa: F401 (a fixture)
+    impatient_threads,  # noqa: F401  # a fixture: pytest finds it by its name here
     pcm,
     playback,
     set_after,

@@ -82,7 +82,7 @@ class Speaking(ProgramOnCard):
                 self._seen += 1
                 if line["what"] == what:
                     return float(line["at_s"])
-            time.sleep(0.005)
+            time.sleep(0.005)  # another process writes the line: it has to be looked at
         return None
 
     def speaks(self) -> None:
@@ -92,7 +92,7 @@ class Speaking(ProgramOnCard):
         while not np.any(np.abs(self.heard(self.card.now(), RATE // 50)) > LOUD):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"it does not speak: {self.end()}")
-        time.sleep(random.uniform(0.2, 0.8))
+        time.sleep(random.uniform(0.2, 0.8))  # the random moment is what is measured
 
     def silent_s(self, since_s: float) -> float | None:
         """Return the moment of its last sample; None if it goes on for too long."""
@@ -125,7 +125,7 @@ def by_order(program: Speaking, order: str, count: int) -> Found:
         if at_s is None or silent_s is None:
             found.missed += 1
             program.order("task")
-            time.sleep(WITHIN_S)
+            time.sleep(WITHIN_S)  # so that the next one does not hear what is left of this one
         else:
             found.silent.append(silent_s - at_s)
     return found
@@ -143,7 +143,7 @@ def by_ear(program: Speaking, count: int) -> Found:
         if at_s is None or silent_s is None:
             found.missed += 1
             program.order("task")
-            time.sleep(WITHIN_S)
+            time.sleep(WITHIN_S)  # so that the next one does not hear what is left of this one
         else:
             found.silent.append(silent_s - at_s)
             found.decided.append(at_s - first_s)
@@ -160,7 +160,7 @@ def _rows(options: argparse.Namespace, folder: Path) -> Iterator[tuple[tuple[Cel
             program = stack.enter_context(Speaking(card, name if name in ENGINES else ""))
             program.has_opened()
             stack.enter_context(busy_loops(2) if options.busy else nullcontext())
-            time.sleep(1.0)
+            time.sleep(1.0)  # the devices settle, and the busy loops have begun
             before = card.speaker.xruns + card.mic.xruns
             found = (
                 by_ear(program, options.count) if name in ENGINES else by_order(program, name, options.count)

@@ -110,8 +110,8 @@ def test_a_timer_is_left_by_no_run() -> None:
         (lambda: IdleTimer(0.0), ValueError),
         (lambda: IdleTimer(-1.0), ValueError),
         (lambda: IdleTimer(float("inf")), ValueError),
-        (lambda: IdleTimer("5"), TypeError),  # type: ignore[arg-type]
-        (lambda: IdleTimer(None), TypeError),  # type: ignore[arg-type]
+        (lambda: IdleTimer("5"), TypeError),  # type: ignore[arg-type]  # it is to be refused
+        (lambda: IdleTimer(None), TypeError),  # type: ignore[arg-type]  # it is to be refused
     ],
 )
 def test_a_wrong_time_is_refused(make: Callable[[], object], error: type[Exception]) -> None:

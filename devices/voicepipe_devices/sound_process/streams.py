@@ -151,7 +151,7 @@ class FarOutput(RenderStream):
         return self._counts
 
     @property
-    def reach(self) -> int:  # type: ignore[override]
+    def reach(self) -> int:
         """A block: the device may take one while the message is on its way."""
         return self.info.block
 
