@@ -261,14 +261,14 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speech.segmenter import (
         SegmenterSettings as SegmenterSettings,
     )
+    from voicepipe.speech.stretch import (
+        Judgement as Judgement,
+    )
     from voicepipe.speech.utterance import (
         EndOfTurn as EndOfTurn,
     )
     from voicepipe.speech.utterance import (
         UtteranceCollector as UtteranceCollector,
-    )
-    from voicepipe.speech.vad import (
-        Judgement as Judgement,
     )
     from voicepipe.speech.vad import (
         VADProcessor as VADProcessor,
@@ -372,7 +372,8 @@ _HOMES = homes_of(
         "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
         "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
         "voicepipe.speech.utterance": "EndOfTurn UtteranceCollector",
-        "voicepipe.speech.vad": "Judgement VADProcessor",
+        "voicepipe.speech.stretch": "Judgement",
+        "voicepipe.speech.vad": "VADProcessor",
         "voicepipe.stages.filter": "FrameFilter",
         "voicepipe.stages.gain": "Gain",
         "voicepipe.stages.loopback": "Loopback",

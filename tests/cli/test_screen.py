@@ -28,7 +28,7 @@ from voicepipe.audio.level import Level
 from voicepipe.cli.terminal.echo_display import Dashboard
 from voicepipe.cli.terminal.screen import LogHandler, Screen
 from voicepipe.cli.terminal.status_lines import devices_line, level_line
-from voicepipe.speech.vad import Judgement
+from voicepipe.speech.stretch import Judgement
 from voicepipe_devices.fake import SimulatedCard
 
 

@@ -43,7 +43,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "an engine that does not ask is given louder audio",
-        "_Stretch.__init__",
+        "Stretch.__init__",
         "wants_level(engine)",
         "True",
         f"{LEVELS}::test_the_plain_engine_stays_raw",
@@ -139,7 +139,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "a fact says the end of its frame for what was judged",
-        "_Stretch._judge",
+        "Stretch._judge",
         "self._position(segmenter.windows)",
         "self._end",
         f"{EARLY}::test_the_utterances_are_the_same_however_the_audio_is_cut",

@@ -29,7 +29,8 @@ from voicepipe.audio.convert import Converter
 from voicepipe.sample import speech
 from voicepipe.speech.detectors.protocol import SpeechEngine
 from voicepipe.speech.detectors.webrtc import WebRTCEngine
-from voicepipe.speech.vad import Judgement, VADProcessor
+from voicepipe.speech.stretch import Judgement
+from voicepipe.speech.vad import VADProcessor
 
 Ints = npt.NDArray[np.int16]
 Facts = list[tuple[str, int]]

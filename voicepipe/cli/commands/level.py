@@ -25,7 +25,8 @@ from voicepipe.run.task import PipelineTask
 from voicepipe.runner.closing_report import describe_end, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
-from voicepipe.speech.vad import Judgement, VADProcessor
+from voicepipe.speech.stretch import Judgement
+from voicepipe.speech.vad import VADProcessor
 
 __all__ = ["LevelDisplay", "LevelOptions", "command_line", "read_options", "run"]
 

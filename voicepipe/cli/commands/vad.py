@@ -13,7 +13,8 @@ from voicepipe.cli.parts.vad_file import Hearing, hear
 from voicepipe.cli.terminal.screen import describe
 from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
-from voicepipe.speech.vad import Judgement, VADProcessor
+from voicepipe.speech.stretch import Judgement
+from voicepipe.speech.vad import VADProcessor
 from voicepipe.text import printable
 
 __all__ = ["VadOptions", "command_line", "read_options", "run"]

@@ -18,7 +18,8 @@ from voicepipe.frames import (
 )
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.speech.segmenter import SegmenterSettings
-from voicepipe.speech.vad import Judgement, VADProcessor
+from voicepipe.speech.stretch import Judgement
+from voicepipe.speech.vad import VADProcessor
 
 __all__ = ["Hearing", "Segment", "Segments", "hear"]
 

@@ -25,7 +25,7 @@ from voicepipe.run.task import PipelineTask
 from voicepipe.runner.closing_report import seconds
 
 if TYPE_CHECKING:
-    from voicepipe.speech.vad import Judgement  # it brings numpy, which --live can do without
+    from voicepipe.speech.stretch import Judgement  # it brings numpy, which --live can do without
 
 __all__ = ["Dashboard"]
 

@@ -11,7 +11,7 @@ from voicepipe.cli.terminal.wrapping import cells
 from voicepipe.report import DeviceStatistics
 
 if TYPE_CHECKING:
-    from voicepipe.speech.vad import Judgement  # it brings numpy, which --live can do without
+    from voicepipe.speech.stretch import Judgement  # it brings numpy, which --live can do without
 
 __all__ = ["bar", "beside", "devices_line", "level_line"]
 

@@ -1,0 +1,147 @@
+"""A stretch of audio without a gap: judged window by window, and what was found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from voicepipe.audio.channel_mixer import ChannelMixer
+from voicepipe.audio.convert import Converter
+from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
+from voicepipe.awaitables import refuse_coroutine
+from voicepipe.frames import Frame, InputAudioFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
+from voicepipe.speech.detectors.protocol import SpeechEngine, wants_level
+from voicepipe.speech.leveller import MOST_DB, Leveller
+from voicepipe.speech.positions import are_of_one_origin
+from voicepipe.speech.segmenter import Edge, Segmenter
+from voicepipe.text import name_of
+
+__all__ = ["Judgement", "Observe", "Stretch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The result for one window, for a meter or a picture."""
+
+    position: int
+    """Position of the sample behind the window, in the microphone's stream."""
+    score: float
+    """The score of the engine."""
+    level_db: float
+    """The root mean square of the window without its constant part, in dB below full scale."""
+    noise_db: float
+    """The noise floor."""
+    speaking: bool
+    """True while the user is speaking, as far as is certain now."""
+
+
+Observe: TypeAlias = Callable[[Judgement], object]
+
+
+class Stretch:
+    """Audio without a gap, and what was found in it."""
+
+    def __init__(
+        self,
+        position: int,
+        first: InputAudioFrame,
+        mixer: ChannelMixer | None,
+        engine: SpeechEngine,
+        segmenter: Segmenter,
+        observe: Observe | None,
+    ) -> None:
+        self.segmenter = segmenter
+        self._engine = engine
+        self._observe = observe
+        self._heard, self._wanted = first.format, AudioFormat(engine.rate)
+        heard = self._heard
+        self._origin = first.origin
+        # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
+        # little, and holds back 18 ms more, of what is judged only.
+        self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
+        # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
+        gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
+        self._gathered_bytes = heard.sample_bytes * gathered
+        self._window_bytes = SAMPLE_BYTES * engine.window
+        self._raw = self._mono = b""
+        self._begin = self._end = position
+        self._captured_s: float | None = None
+        """When the sample at `_end` is captured."""
+        self._intact = True
+        """The engine has judged all that it was given; an exception may have escaped it."""
+        # It is new with each stretch, as the engine is: the noise floor that it goes by is.
+        self._leveller = Leveller(engine.window, engine.rate, most_db=MOST_DB if wants_level(engine) else 0.0)
+        forget: Callable[[], object] = engine.reset
+        refuse_coroutine("reset() of the engine", forget())
+
+    def goes_on_with(self, frame: InputAudioFrame, position: int) -> bool:
+        """Return True where the frame begins where this ends, in the same format, from the same origin."""
+        return (
+            position == self._end
+            and frame.format == self._heard
+            and are_of_one_origin(frame.origin, self._origin)
+            and self._intact
+        )
+
+    def take(self, frame: InputAudioFrame) -> list[Frame]:
+        """Take the next frame; return the facts that it made certain."""
+        self._end += frame.num_samples
+        self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
+        raw = self._raw + frame.data if self._raw else frame.data
+        whole = len(raw) - len(raw) % self._gathered_bytes
+        self._raw = raw[whole:]
+        return self._judge(self._converter.convert(raw[:whole])) if whole else []
+
+    def finish(self) -> list[Frame]:
+        """Return the last facts, and the end of a turn in progress: nothing follows."""
+        facts: list[Frame] = []
+        if self._intact:
+            facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
+        return [*facts, *(self._fact(edge, self._end, self._end) for edge in self.segmenter.finish())]
+
+    def _judge(self, mono: bytes) -> list[Frame]:
+        """Judge every whole window; the rest waits."""
+        if self._mono:
+            mono = self._mono + mono
+        facts: list[Frame] = []
+        size, score = self._window_bytes, self._engine.score
+        segmenter, level = self.segmenter, self._leveller.take
+        whole = len(mono) - len(mono) % size
+        self._intact = False
+        for at in range(0, whole, size):
+            window = mono[at : at + size]
+            level_db, window = level(window, segmenter.noise.level_db)
+            said = float(refuse_coroutine("score() of the engine", score(window)))
+            edges = segmenter.add(said, level_db)
+            if edges:
+                decided = self._position(segmenter.windows)
+                facts += [self._fact(edge, self._position(edge.at), decided) for edge in edges]
+            if self._observe is not None:
+                self._tell(said, level_db)
+        self._intact = True
+        self._mono = mono[whole:]
+        return facts
+
+    def _tell(self, said: float, level_db: float) -> None:
+        assert self._observe is not None
+        segmenter = self.segmenter
+        position = self._position(segmenter.windows)
+        told = Judgement(position, said, level_db, segmenter.noise.level_db, segmenter.speaking)
+        if (result := self._observe(told)) is not None:
+            refuse_coroutine(f"observe ({name_of(self._observe)})", result)
+
+    def _position(self, windows: int) -> int:
+        return min(self._end, self._begin + self._heard_samples(windows))
+
+    def _heard_samples(self, windows: int) -> int:
+        """Return the microphone's samples in so many windows, rounded."""
+        wanted = self._wanted.rate
+        return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
+
+    def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
+        kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
+        captured_s = self._captured_s
+        if captured_s is not None:
+            captured_s -= (self._end - position) / self._heard.rate
+        return kind(position, captured_s, decided, self._origin)
