@@ -38,7 +38,7 @@ SLICES = 16
 HALVED: Floats = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)
 """The gates that enter, keep and let out are logistic functions, the one between is a tanh."""
 _HEADER_INTS = 6
-_TYPES = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
+_TYPES = {0: "<f4", 1: "<f2"}
 """The numbers of a tensor, by ggml's number for their type."""
 
 
