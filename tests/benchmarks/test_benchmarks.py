@@ -46,9 +46,13 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
         "resampling": [
             f"{way}, {quality}"
-            for way in ("48000 to 16000", "44100 to 16000", "16000 to 48000")
-            for quality in ("LQ", "MQ", "HQ")
-        ],
+            for way in (
+                *("48000 to 16000", "8000 to 16000", "16000 to 48000"),
+                *("16000 to 8000", "44100 to 16000"),
+            )
+            for quality in ("live", "LQ", "MQ", "HQ")
+        ]
+        + [f"{way}, without numpy" for way in ("48000 to 16000", "16000 to 48000")],
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))

@@ -325,6 +325,23 @@ def test_nothing_before_a_gap_counts_behind_it(rate: int, channels: int) -> None
     assert began + found_in(stage, rest) == found_in(VADProcessor(), behind)
 
 
+@pytest.mark.parametrize("rate", [8_000, 24_000, 32_000, 48_000])
+@pytest.mark.parametrize("frames_a_second", [100, 47])
+def test_a_change_of_rate_delays_no_fact(rate: int, frames_a_second: int) -> None:
+    """By more than the frame in which the filter's two milliseconds end."""
+
+    def decided_after_s(rate: int) -> list[float]:
+        turns = tone(*[(rate // 10 * 3, loud) for loud in (False, True) * 5])
+        stage = VADProcessor(LoudIsSpeech(16_000, 160), start_s=0.05, stop_s=0.2)
+        ends = list[float]()
+        for frame in cut(turns, [rate // frames_a_second], rate):
+            ends += [(frame.position + frame.num_samples) / rate] * len(facts(stage.process(frame, DOWN)))
+        return ends
+
+    for late, soon in zip(decided_after_s(rate), decided_after_s(16_000), strict=True):
+        assert late <= soon + 0.002 + 1 / frames_a_second
+
+
 @pytest.mark.parametrize("sizes", [[1], [160], [480], [10**6]])
 def test_a_gap_is_found_alike_however_the_audio_is_cut(sizes: list[int]) -> None:
     # What the change of rate holds back is judged before the gap: these 4 windows begin a turn.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from voicepipe.audio.channel_mixer import ChannelMixer
-from voicepipe.audio.convert import Converter
+from voicepipe.audio.convert import Converter, Quality
+from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
 from voicepipe.awaitables import refuse_coroutine
 from voicepipe.frames import Frame, InputAudioFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
@@ -57,10 +58,10 @@ class Stretch:
         self._heard, self._wanted = first.format, AudioFormat(engine.rate)
         heard = self._heard
         self._origin = first.origin
-        # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
-        # little, and holds back 18 ms more, of what is judged only.
-        self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
-        # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
+        # soxr's quick recipe dulls what is above 6 kHz, and engines hear other edges then.
+        quality: Quality = "live" if suits_short_filter(heard.rate, engine.rate) else "HQ"
+        self._converter = Converter(heard, self._wanted, quality=quality, mixer=mixer)
+        # A change of rate costs as much by the call as by the sample: tiny frames gather to 10 ms first.
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
         self._gathered_bytes = heard.sample_bytes * gathered
         self._window_bytes = SAMPLE_BYTES * engine.window
@@ -89,9 +90,11 @@ class Stretch:
         self._end += frame.num_samples
         self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
         raw = self._raw + frame.data if self._raw else frame.data
-        whole = len(raw) - len(raw) % self._gathered_bytes
-        self._raw = raw[whole:]
-        return self._judge(self._converter.convert(raw[:whole])) if whole else []
+        if len(raw) < self._gathered_bytes:
+            self._raw = raw
+            return []
+        self._raw = b""
+        return self._judge(self._converter.convert(raw))
 
     def finish(self) -> list[Frame]:
         """Return the last facts, and the end of a turn in progress: nothing follows."""
