@@ -15,6 +15,7 @@ from voicepipe.audio.matrix_sums import matrix_sums
 from voicepipe.audio.short_filter import ShortFilter, Sums
 
 Ints = npt.NDArray[np.int16]
+Floats = npt.NDArray[np.float64]
 
 WAYS = [
     (48_000, 16_000),
@@ -23,10 +24,8 @@ WAYS = [
     (32_000, 48_000),
     (16_000, 8_000),
     (48_000, 32_000),
-    (24_000, 16_000),
     (48_000, 8_000),
     (32_000, 24_000),
-    (44_100, 22_050),
 ]
 BOTH = pytest.mark.parametrize("sums", [long_sums, matrix_sums])
 every_way = pytest.mark.parametrize(("source", "target"), WAYS)
@@ -53,11 +52,11 @@ def by_the_book(source: int, target: int, audio: Ints) -> Ints:
     padded = np.concatenate([np.zeros(plan.before, int), audio, np.zeros(plan.ahead + 2 * down, int)])
     seen = np.lib.stride_tricks.sliding_window_view(padded, plan.width * down)[::down]
     sums = (seen @ np.array(plan.taps).T).reshape(-1)[: (2 * len(audio) * up + down) // (2 * down)]
-    rounded = (sums + (1 << (TAP_BITS - 1))) >> TAP_BITS
-    return np.clip(rounded, -32_768, 32_767).astype(np.int16)
+    rounded: Ints = np.clip((sums + (1 << (TAP_BITS - 1))) >> TAP_BITS, -32_768, 32_767).astype(np.int16)
+    return rounded
 
 
-def response_db(source: int, target: int, frequencies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def response_db(source: int, target: int, frequencies: Floats) -> Floats:
     """The gain at these frequencies, from the impulse responses for every place of the impulse in a group."""
     up, down = ratio_of(source, target)
     wide = np.zeros(4_096 * up)
@@ -67,9 +66,10 @@ def response_db(source: int, target: int, frequencies: npt.NDArray[np.float64]) 
         out = through(ShortFilter(source, target), audio, 2_048)
         moments = np.arange(len(out)) * down - (1_020 + place) * up + len(wide) // 2
         wide[moments] += out / 16_384 / up
-    gains = np.abs(np.fft.rfft(wide))
+    gains: Floats = np.abs(np.fft.rfft(wide))
     places = np.rint(frequencies / (source * up) * len(wide)).astype(int)
-    return 20 * np.log10(np.maximum(gains[places], 1e-9))
+    decibels: Floats = 20 * np.log10(np.maximum(gains[places], 1e-9))
+    return decibels
 
 
 @every_way
@@ -96,9 +96,9 @@ def test_long_pieces_are_the_same_with_numpy_and_without(source: int, target: in
 def test_it_passes_what_is_below_and_rejects_what_has_no_place(source: int, target: int) -> None:
     low = min(source, target)
     passed = response_db(source, target, np.linspace(0, 0.4 * low, 100))
-    assert np.abs(passed).max() < 0.1
+    assert np.max(np.abs(passed)) < 0.1
     rejected = response_db(source, target, np.linspace(0.5 * low, 0.5 * max(source, target), 500))
-    assert rejected.max() < -50
+    assert np.max(rejected) < -50
 
 
 @every_way
@@ -117,7 +117,7 @@ def test_what_is_too_loud_is_clipped_and_does_not_wrap(source: int, target: int,
         loudest = np.where(np.array(row) > 0, 32_767, -32_768).astype(np.int16)
         found = through(ShortFilter(source, target, sums=sums), np.tile(loudest, 3), 77)
         turned = through(ShortFilter(source, target, sums=sums), ~np.tile(loudest, 3), 77)
-        assert (found.max(), turned.min()) == (32_767, -32_768)
+        assert (int(np.max(found)), int(np.min(turned))) == (32_767, -32_768)
         np.testing.assert_array_equal(found, by_the_book(source, target, np.tile(loudest, 3)))
 
 
@@ -129,7 +129,7 @@ def test_an_impulse_stays_at_its_moment(source: int, target: int) -> None:
     out = through(ShortFilter(source, target), audio, 160).astype(int)
     middle = 100 * up
     assert np.argmax(np.abs(out)) == middle
-    assert np.abs(out[middle + 1 : middle + 20] - out[middle - 19 : middle][::-1]).max() <= 20
+    assert np.max(np.abs(out[middle + 1 : middle + 20] - out[middle - 19 : middle][::-1])) <= 20
 
 
 @every_way
@@ -140,7 +140,9 @@ def test_it_gives_out_all_but_what_it_needs(source: int, target: int) -> None:
     block, given = source // 100, 0
     for count in range(1, 20):
         given += len(resampler.convert(bytes(2 * block))) // 2
-        assert 0 <= count * block / source - given / target <= resampler.delay_s
+        assert 0 <= count * block / source - given / target <= resampler.delay_s + 1e-9
+        if block % ratio_of(source, target)[1] == 0:
+            assert count * target // 100 - given == resampler.lag
 
 
 @every_way
@@ -173,6 +175,8 @@ def test_each_channel_is_converted_alone(source: int, target: int, sums: Sums) -
     [
         *((*way, True) for way in WAYS),
         (96_000, 16_000, True),
+        (44_100, 22_050, True),
+        (24_000, 16_000, True),
         (44_100, 16_000, False),
         (44_100, 48_000, False),
         (22_050, 16_000, False),

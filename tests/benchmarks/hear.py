@@ -108,7 +108,8 @@ def _at_rate(audio: Ints, rate: int) -> Ints:
     if rate == RATE:
         return audio
     floats = soxr.resample(audio.astype(np.float64), RATE, rate, "VHQ")
-    return np.clip(np.rint(floats), -32_768, 32_767).astype(np.int16)
+    converted: Ints = np.clip(np.rint(floats), -32_768, 32_767).astype(np.int16)
+    return converted
 
 
 def _rounded(total: dict[str, Score], group: str) -> str | None:

@@ -94,6 +94,11 @@ class Converter:
         """Samples of the target that are inside, give or take one."""
         return max(0, self._taken * self.target.rate // self.source.rate - self._given)
 
+    @property
+    def lag(self) -> int:
+        """Samples of the target that are always inside; 0 where their number changes, as soxr's does."""
+        return self._filter.lag if isinstance(self._filter, ShortFilter) else 0
+
     def _narrow_channels(self, data: bytes) -> bytes:
         have = self.source.channels
         if self._picked is not None:

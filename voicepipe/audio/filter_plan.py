@@ -36,6 +36,11 @@ class FilterPlan:
         """Samples before the first one of a group that its first result needs."""
         return self.width * self.down - self.ahead - 1
 
+    @property
+    def lag(self) -> int:
+        """Results that wait when whole groups have gone in: they need samples that follow."""
+        return self.ahead // self.down * self.up
+
 
 def ratio_of(source_rate: int, target_rate: int) -> tuple[int, int]:
     """Return the samples that come out, and those that go in for them: the smallest such numbers."""

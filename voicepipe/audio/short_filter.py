@@ -38,7 +38,7 @@ class ShortFilter:
         self, source_rate: int, target_rate: int, channels: int = 1, sums: Sums | None = None
     ) -> None:
         self._plan = plan_filter(*ratio_of(source_rate, target_rate))
-        self._source_rate = source_rate
+        self._rates = source_rate, target_rate
         self._channels = channels
         self._sample_bytes = SAMPLE_BYTES * channels
         self._sums = _quickest_sums() if sums is None else sums
@@ -52,7 +52,13 @@ class ShortFilter:
     @property
     def delay_s(self) -> float:
         """The most that it holds back, in seconds."""
-        return (self._plan.ahead + self._plan.down) / self._source_rate
+        source_rate, target_rate = self._rates
+        return self.lag / target_rate + (self._plan.down - 1) / source_rate
+
+    @property
+    def lag(self) -> int:
+        """Results that it always holds back, where whole groups of samples go in."""
+        return self._plan.lag
 
     def convert(self, data: bytes | memoryview) -> bytes:
         """Take so many whole samples, and return the results that they complete."""

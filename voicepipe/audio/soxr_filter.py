@@ -24,8 +24,11 @@ class SoxrFilter:
 
     def __init__(self, source_rate: int, target_rate: int, channels: int, quality: str) -> None:
         self._channels = channels
-        self._new = lambda: soxr.ResampleStream(source_rate, target_rate, channels, "float32", quality)
-        self._stream: Any = self._new()
+        self._recipe = source_rate, target_rate, channels, "float32", quality
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream: Any = soxr.ResampleStream(*self._recipe)
 
     def convert(self, data: bytes) -> bytes:
         """Take so many whole samples, and return what is ready."""
@@ -34,7 +37,7 @@ class SoxrFilter:
     def flush(self) -> bytes:
         """End the stream, and return the rest of it. A later call of `convert` begins a new stream."""
         rest = self._process(b"", last=True)
-        self._stream = self._new()
+        self._begin()
         return rest
 
     def _process(self, data: bytes, *, last: bool) -> bytes:

@@ -65,7 +65,9 @@ class Stretch:
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
         self._gathered_bytes = heard.sample_bytes * gathered
         self._window_bytes = SAMPLE_BYTES * engine.window
-        self._raw = self._mono = b""
+        # So many samples of silence first: each window ends with a frame as it does where no rate changes.
+        self._ahead = self._converter.lag
+        self._raw, self._mono = b"", bytes(SAMPLE_BYTES * self._ahead)
         self._begin = self._end = position
         self._captured_s: float | None = None
         """When the sample at `_end` is captured."""
@@ -140,7 +142,8 @@ class Stretch:
     def _heard_samples(self, windows: int) -> int:
         """Return the microphone's samples in so many windows, rounded."""
         wanted = self._wanted.rate
-        return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
+        judged = max(0, windows * self._engine.window - self._ahead)
+        return (2 * judged * self._heard.rate + wanted) // (2 * wanted)
 
     def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
