@@ -26,8 +26,8 @@ HEARING_MUTANTS = (
     Mutant(
         "the short filter waits for a group more than it needs",
         "ShortFilter._advance",
-        "plan.width + 1",
-        "plan.width",
+        "len(waiting) // group_bytes - plan.width + 1",
+        "len(waiting) // group_bytes - plan.width",
         f"{RATES}::test_it_gives_out_all_but_what_it_needs",
         unseen=ONE_RATE,
     ),
@@ -49,7 +49,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "the taps of the short filter do not add up to one",
-        "_whole",
+        "voicepipe.audio.filter_plan:_whole",
         "whole[whole.index(max(whole))] += (1 << TAP_BITS) - sum(whole)",
         "pass",
         FLAT,
@@ -57,7 +57,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "the short filter wraps what is too loud",
-        "_samples",
+        "voicepipe.audio.long_sums:_samples",
         "ranges.count(_IN_RANGE) == count",
         "True",
         LOUD,
@@ -85,6 +85,14 @@ HEARING_MUTANTS = (
         "suits_short_filter(heard.rate, engine.rate)",
         "False",
         "tests/speech/test_vad.py::test_a_change_of_rate_delays_no_fact",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "positions know nothing of what the change of rate holds back",
+        "Stretch._heard_samples",
+        "windows * self._engine.window - self._ahead",
+        "windows * self._engine.window",
+        "tests/speech/test_vad.py::test_a_window_ends_before_what_the_change_of_rate_holds_back",
         unseen=ONE_RATE,
     ),
     Mutant(
