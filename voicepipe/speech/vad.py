@@ -178,15 +178,15 @@ class VADProcessor(InlineProcessor):
             return (frame,)
         if not frame.num_samples:
             return (frame,)
-        ended: list[Frame] = []
-        position, stretch = self._positions.place(frame), self._stretch
+        position, stretch, ended = self._positions.place(frame), self._stretch, None
         if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
             mixer = self._mixer_for(frame.format)
             stretch = Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
             self._stretch = stretch
-        return (*ended, frame, *stretch.take(frame))
+        facts = stretch.take(frame)
+        return (*(ended or ()), frame, *facts) if facts or ended else (frame,)
 
     def on_end(self) -> Iterable[Frame]:
         """Return the end of a turn in progress."""
