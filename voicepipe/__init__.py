@@ -255,6 +255,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speech.detectors.silero import SileroEngine as SileroEngine
     from voicepipe.speech.detectors.webrtc import WebRTCEngine as WebRTCEngine
     from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine as RobustWebRTCEngine
+    from voicepipe.speech.end_of_turn import EndOfTurn as EndOfTurn
     from voicepipe.speech.segmenter import (
         Segmenter as Segmenter,
     )
@@ -263,9 +264,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.speech.stretch import (
         Judgement as Judgement,
-    )
-    from voicepipe.speech.utterance import (
-        EndOfTurn as EndOfTurn,
     )
     from voicepipe.speech.utterance import (
         UtteranceCollector as UtteranceCollector,
@@ -370,8 +368,9 @@ _HOMES = homes_of(
         "voicepipe.speech.detectors.silero": "SileroEngine",
         "voicepipe.speech.detectors.webrtc": "WebRTCEngine",
         "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
+        "voicepipe.speech.end_of_turn": "EndOfTurn",
         "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
-        "voicepipe.speech.utterance": "EndOfTurn UtteranceCollector",
+        "voicepipe.speech.utterance": "UtteranceCollector",
         "voicepipe.speech.stretch": "Judgement",
         "voicepipe.speech.vad": "VADProcessor",
         "voicepipe.stages.filter": "FrameFilter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.awaitables import check_methods, refuse_coroutine
 from voicepipe.checks import check_number, check_seconds
@@ -18,6 +18,7 @@ from voicepipe.frames import (
 )
 from voicepipe.pipeline.place import Place, describe_missing_facts, takes
 from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.speech.end_of_turn import SilentJudge
 from voicepipe.speech.heard import Heard
 from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
 from voicepipe.speech.vad import LOOK_BACK_S
@@ -26,22 +27,11 @@ from voicepipe.text import class_name, quote
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
 
-__all__ = ["EndOfTurn", "UtteranceCollector"]
+__all__ = ["UtteranceCollector"]
 
 _Fact = UserStartedSpeakingFrame | UserStoppedSpeakingFrame
 _MOST_FACTS = 256
 """The number of facts that may wait for their audio."""
-
-
-class EndOfTurn(Protocol):
-    """A judge of pauses: by the words or the tone it may know that a turn is not finished yet.
-
-    It is called in the loop's thread, once for every pause, and must be done within milliseconds.
-    """
-
-    def is_finished(self, utterance: UtteranceFrame) -> bool:
-        """Return True where the turn is over, given its audio so far with all pauses."""
-        ...
 
 
 class UtteranceCollector(InlineProcessor):
@@ -95,7 +85,7 @@ class UtteranceCollector(InlineProcessor):
         preroll_s: float = 0.7,
         tail_s: float = 0.3,
         max_s: float = 30.0,
-        end_of_turn: EndOfTurn | None = None,
+        end_of_turn: SilentJudge | None = None,
         patience_s: float = 3.0,
         passes_audio: bool | None = None,
         name: str = "",
@@ -110,7 +100,7 @@ class UtteranceCollector(InlineProcessor):
         self._max_s = check_number("max_s", max_s, at_least=1.0, at_most=UtteranceFrame.longest_s)
         if end_of_turn is not None and not callable(getattr(end_of_turn, "is_finished", None)):
             raise TypeError(f"end_of_turn must have is_finished(), not {quote(end_of_turn)}")
-        check_methods(end_of_turn, EndOfTurn, class_name(end_of_turn))
+        check_methods(end_of_turn, SilentJudge, class_name(end_of_turn))
         self._end_of_turn = end_of_turn
         self._patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
         self._positions = StreamPositions()
