@@ -141,6 +141,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         EndFrame as EndFrame,
     )
     from voicepipe.frames import (
+        EndOfTurnFrame as EndOfTurnFrame,
+    )
+    from voicepipe.frames import (
         ErrorFrame as ErrorFrame,
     )
     from voicepipe.frames import (
@@ -181,6 +184,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.frames import (
         TranscriptionFrame as TranscriptionFrame,
+    )
+    from voicepipe.frames import (
+        UnfinishedTurnFrame as UnfinishedTurnFrame,
+    )
+    from voicepipe.frames import (
+        UserPausedFrame as UserPausedFrame,
+    )
+    from voicepipe.frames import (
+        UserResumedFrame as UserResumedFrame,
     )
     from voicepipe.frames import (
         UserStartedSpeakingFrame as UserStartedSpeakingFrame,
@@ -343,10 +355,10 @@ _HOMES = homes_of(
         ),
         "voicepipe.frames": (
             "AudioFrame BackgroundAudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame "
-            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
+            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame EndOfTurnFrame "
             "ErrorFrame FactFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
             "OutputAudioFrame SpokenFrame SpokenStartedFrame SpokenStoppedFrame StartFrame "
-            "SystemFrame TextFrame TranscriptionFrame "
+            "SystemFrame TextFrame TranscriptionFrame UnfinishedTurnFrame UserPausedFrame UserResumedFrame "
             "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
         "voicepipe.lifecycle": "RunState",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, TypeGuard, cast
 
 from voicepipe.awaitables import check_methods
 from voicepipe.frames import UtteranceFrame
@@ -18,6 +18,7 @@ __all__ = [
     "check_eagerness",
     "check_judge",
     "check_verdict",
+    "is_awaited",
 ]
 
 Eagerness = Literal["low", "medium", "high"]
@@ -82,6 +83,11 @@ def check_judge(judge: object) -> EndOfTurn | SilentJudge:
     check_methods(judge, kind, class_name(judge), advice="a judge that awaits has async def finished()")
     check_methods(judge, _Hooks, class_name(judge))
     return cast("EndOfTurn | SilentJudge", judge)
+
+
+def is_awaited(judge: EndOfTurn | SilentJudge) -> TypeGuard[EndOfTurn]:
+    """Return True for a judge that is awaited; False for one of the earlier kind."""
+    return _has(judge, EndOfTurn)
 
 
 def _has(judge: object, kind: type) -> bool:
