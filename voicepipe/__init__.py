@@ -145,6 +145,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         EndFrame as EndFrame,
     )
     from voicepipe.frames import (
+        EndOfTurnFrame as EndOfTurnFrame,
+    )
+    from voicepipe.frames import (
         ErrorFrame as ErrorFrame,
     )
     from voicepipe.frames import (
@@ -185,6 +188,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.frames import (
         TranscriptionFrame as TranscriptionFrame,
+    )
+    from voicepipe.frames import (
+        UnfinishedTurnFrame as UnfinishedTurnFrame,
+    )
+    from voicepipe.frames import (
+        UserPausedFrame as UserPausedFrame,
+    )
+    from voicepipe.frames import (
+        UserResumedFrame as UserResumedFrame,
     )
     from voicepipe.frames import (
         UserStartedSpeakingFrame as UserStartedSpeakingFrame,
@@ -259,6 +271,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speech.detectors.silero import SileroEngine as SileroEngine
     from voicepipe.speech.detectors.webrtc import WebRTCEngine as WebRTCEngine
     from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine as RobustWebRTCEngine
+    from voicepipe.speech.end_of_turn import EndOfTurn as EndOfTurn
     from voicepipe.speech.ends.onnx_judge import OnnxEndOfTurn as OnnxEndOfTurn
     from voicepipe.speech.segmenter import (
         Segmenter as Segmenter,
@@ -268,9 +281,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.speech.stretch import (
         Judgement as Judgement,
-    )
-    from voicepipe.speech.utterance import (
-        EndOfTurn as EndOfTurn,
     )
     from voicepipe.speech.utterance import (
         UtteranceCollector as UtteranceCollector,
@@ -350,10 +360,10 @@ _HOMES = homes_of(
         ),
         "voicepipe.frames": (
             "AudioFrame BackgroundAudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame "
-            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
+            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame EndOfTurnFrame "
             "ErrorFrame FactFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
             "OutputAudioFrame SpokenFrame SpokenStartedFrame SpokenStoppedFrame StartFrame "
-            "SystemFrame TextFrame TranscriptionFrame "
+            "SystemFrame TextFrame TranscriptionFrame UnfinishedTurnFrame UserPausedFrame UserResumedFrame "
             "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
         "voicepipe.lifecycle": "RunState",
@@ -375,9 +385,10 @@ _HOMES = homes_of(
         "voicepipe.speech.detectors.silero": "SileroEngine",
         "voicepipe.speech.detectors.webrtc": "WebRTCEngine",
         "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
+        "voicepipe.speech.end_of_turn": "EndOfTurn",
         "voicepipe.speech.ends.onnx_judge": "OnnxEndOfTurn",
         "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
-        "voicepipe.speech.utterance": "EndOfTurn UtteranceCollector",
+        "voicepipe.speech.utterance": "UtteranceCollector",
         "voicepipe.speech.stretch": "Judgement",
         "voicepipe.speech.vad": "VADProcessor",
         "voicepipe.stages.filter": "FrameFilter",

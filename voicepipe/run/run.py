@@ -28,6 +28,7 @@ from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
+from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import Processor
@@ -72,6 +73,7 @@ class Run:
         "course",
         "eras",
         "facts",
+        "hold",
         "loop",
         "send",
         "slow",
@@ -99,6 +101,7 @@ class Run:
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
         self.facts = FactPassing(self._note_fact)
+        self.hold = Hold()
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
         self._minutes: Minutes | None = None
