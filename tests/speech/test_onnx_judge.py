@@ -15,8 +15,25 @@ import numpy.typing as npt
 import pytest
 
 from support.onnx_files import mel_model, model_bytes, raw_model, write_model
-from voicepipe import BackendMissingError, OnnxEndOfTurn, UtteranceFrame
+from support.stages import Ends
+from voicepipe import (
+    BackendMissingError,
+    Frame,
+    FrameDirection,
+    MicrophoneInput,
+    OnnxEndOfTurn,
+    Pipeline,
+    PipelineTask,
+    RunReport,
+    UserStoppedSpeakingFrame,
+    UtteranceCollector,
+    UtteranceFrame,
+    VADProcessor,
+)
+from voicepipe.sample import speech
 from voicepipe.speech.ends.onnx_model import OnnxModel
+from voicepipe.testing import run_virtual
+from voicepipe_devices.fake import SimulatedCard
 
 pytestmark = [
     pytest.mark.skipif(
@@ -159,3 +176,33 @@ async def test_a_model_that_is_refused_fails_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="its inputs are image"):
         async with judge(write_model(tmp_path, NOT_MODELS["an image"][0])):
             pass
+
+
+@pytest.mark.parametrize(("bias", "turns", "waited_s"), [(6.0, 2, 0.2), (-99.0, 1, 4.0)])
+@pytest.mark.heavy(after=1)
+def test_in_a_run_it_ends_a_turn_early_or_keeps_it_open(
+    bias: float, turns: int, waited_s: float, tmp_path: Path
+) -> None:
+    """In virtual time, with a real process: the clock stands still while the judge works."""
+
+    async def main() -> tuple[list[UtteranceFrame], float, RunReport]:
+        card = SimulatedCard()
+        card.mic.hear(speech())
+        asked = OnnxEndOfTurn(write_model(tmp_path, mel_model(bias)))
+        ear = [MicrophoneInput(card.backend()), VADProcessor(), UtteranceCollector(end_of_turn=asked)]
+        task = PipelineTask(Pipeline(ear))
+        ends, stopped_s = Ends(task), [0.0]
+
+        def note(frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, UserStoppedSpeakingFrame):
+                stopped_s.append(asyncio.get_running_loop().time() - frame.position / RATE)
+
+        task.subscribe(note)
+        asyncio.get_running_loop().call_later(20.0, task.end)
+        report = await task.run()
+        return [frame for frame in ends.down if isinstance(frame, UtteranceFrame)], stopped_s[-1], report
+
+    utterances, silent_s, report = run_virtual(main())
+    assert len(utterances) == turns
+    assert silent_s == pytest.approx(waited_s, abs=0.15)
+    assert not report.errors

@@ -17,10 +17,11 @@ Input = tuple[str, int, Sequence[int | str]]
 """Its name, its type and its sizes; one that is left open has a name."""
 
 
-def mel_model(sizes: Sequence[int | str] = ("batch", 80, 800)) -> bytes:
+def mel_model(bias: float = 6.0) -> bytes:
     """A model in smart-turn v3's shape. It hears the upper half of the bands in the last ten steps.
 
-    For hiss there the probability is nearly 0; for silence, and for rumble, nearly 1.
+    For hiss there the probability is nearly 0; for silence, and for rumble, nearly 1. With a low bias it says
+    of every turn that it goes on.
     """
     bands = [0.0] * 40 + [-0.5] * 40
     steps = [0.0] * 790 + [0.1] * 10
@@ -33,9 +34,11 @@ def mel_model(sizes: Sequence[int | str] = ("batch", 80, 800)) -> bytes:
     weights = [
         _tensor("bands", [1, 80], bands),
         _tensor("steps", [800, 1], steps),
-        _tensor("bias", [1], [6.0]),
+        _tensor("bias", [1], [bias]),
     ]
-    return model_bytes(nodes, weights, [("input_features", FLOAT, sizes)], ("logits", ["batch", 1, 1]))
+    return model_bytes(
+        nodes, weights, [("input_features", FLOAT, ("batch", 80, 800))], ("logits", ["batch", 1, 1])
+    )
 
 
 def raw_model(samples: int | str = 128_000, *, is_marked: bool = False) -> bytes:
