@@ -130,6 +130,12 @@ class Run:
         """Note words of the user that a stage pushed, and send them on, now or when they may go."""
         return self._keep_minutes().take_words(words, send)
 
+    def push_fact(self, fact: Frame) -> Congestion | None:
+        """Pass on a fact of the program; return the place for which it waits if it has raised a question."""
+        before = self.hold.count
+        self.facts.push(self.chain.source, fact, _DOWN)
+        return self.hold if self.hold.count > before else None
+
     def _note_fact(self, fact: Frame) -> None:
         self._keep_minutes().note_fact(fact)
 
@@ -243,7 +249,7 @@ class Run:
             while self._early:
                 frame = self._early.popleft()
                 if frame.is_fact:
-                    self.facts.push(self.chain.source, frame, _DOWN)
+                    self.push_fact(frame)
                 elif isinstance(frame, TranscriptionFrame):
                     self.take_words(frame, self.send)
                 else:

@@ -70,6 +70,11 @@ class JudgedSegmenter(Segmenter):
         """The last begin of a silence for which the present verdict holds."""
 
     @property
+    def pauses(self) -> bool:
+        """True in a pause that was told."""
+        return self._told is not None
+
+    @property
     def decided(self) -> int:
         """The windows that an end of the present silence is based on."""
         return self.windows if self._told is None else self._told_at
@@ -181,6 +186,10 @@ class JudgedStretch(Stretch):
     def finish(self) -> list[Frame]:
         """Return the last facts, and the end of a turn in progress: nothing follows."""
         return self._judge_rest() + super().finish()
+
+    def _end_turn(self) -> list[Frame]:
+        pauses, edges = self.segmenter.pauses, self.segmenter.finish()
+        return [self._fact(e, self._position(e.at) if pauses else self._end, self._end) for e in edges]
 
     def _judge_rest(self) -> list[Frame]:
         self._waits = False

@@ -98,7 +98,10 @@ class Stretch:
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
-        return [*facts, *(self._fact(edge, self._end, self._end) for edge in self.segmenter.finish())]
+        return facts + self._end_turn()
+
+    def _end_turn(self) -> list[Frame]:
+        return [self._fact(edge, self._end, self._end) for edge in self.segmenter.finish()]
 
     def _judge(self, mono: bytes) -> list[Frame]:
         """Judge every whole window; the rest waits."""

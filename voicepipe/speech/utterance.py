@@ -426,7 +426,7 @@ def _tells_of_pauses(place: Place) -> bool:
 
 def _describe_silent(judge: SilentJudge) -> str:
     return (
-        f"{class_name(judge)}.is_finished() is asked after the silence, but no more from the next release on: "
+        f"{class_name(judge)}.is_finished() is asked after the silence, but will not be in the next release: "
         "write async def finished(self, utterance) instead"
     )
 

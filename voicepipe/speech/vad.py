@@ -210,7 +210,7 @@ class VADProcessor(InlineProcessor):
             mixer = self._mixer_for(frame.format)
             stretch = Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
             if self._tells_pauses:
-                stretch = self._judged(stretch)
+                stretch = self._let_judge(stretch)
             self._stretch = stretch
         return (*ended, frame, *stretch.take(frame))
 
@@ -220,12 +220,12 @@ class VADProcessor(InlineProcessor):
         if stretch is None or not isinstance(fact, (EndOfTurnFrame, UnfinishedTurnFrame)):
             return
         if not isinstance(stretch, JudgedStretch):
-            self._stretch = stretch = self._judged(stretch)
+            self._stretch = stretch = self._let_judge(stretch)
         for made in stretch.hear(fact):
             assert isinstance(made, FactFrame)
             self.push_fact(made)
 
-    def _judged(self, stretch: Stretch) -> JudgedStretch:
+    def _let_judge(self, stretch: Stretch) -> JudgedStretch:
         return JudgedStretch.of(stretch, tells=self._tells_pauses, is_answered=self._is_answered)
 
     def on_end(self) -> Iterable[Frame]:
