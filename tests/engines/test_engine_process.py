@@ -16,6 +16,7 @@ import pytest
 from children.looking import is_alive, last_of, started
 from voicepipe.engines import process as engines
 from voicepipe.engines.process import EngineProcess
+from voicepipe.engines.worker import Worker
 from voicepipe.errors import EngineError
 from voicepipe.testing import run_virtual
 
@@ -88,6 +89,7 @@ async def test_one_that_crashes_or_hangs_raises_and_is_made_again(
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
+@pytest.mark.heavy
 async def test_one_that_is_killed_while_nobody_asks_is_made_again_before_the_next_request() -> None:
     async with engine() as asked:
         before = await pid_of(asked)
@@ -99,7 +101,7 @@ async def test_one_that_is_killed_while_nobody_asks_is_made_again_before_the_nex
 
 
 @pytest.mark.parametrize("body", [b"wait", b"native", b"stop"])
-@pytest.mark.heavy(after=2)
+@pytest.mark.heavy(after=1)
 async def test_a_cancelled_request_ends_at_once_and_the_next_is_soon_possible(body: bytes) -> None:
     async with engine() as asked:
         before = await pid_of(asked)
@@ -113,6 +115,7 @@ async def test_a_cancelled_request_ends_at_once_and_the_next_is_soon_possible(bo
         assert not (asked._failures), "to be killed is no failure of the engine's"
 
 
+@pytest.mark.heavy
 async def test_a_request_that_is_cancelled_while_it_waits_for_its_turn_is_never_begun() -> None:
     async with engine() as asked:
         first = await begun(asked, b"wait")
@@ -153,6 +156,7 @@ async def test_one_that_cannot_be_loaded_fails_the_start_and_leaves_nothing(
             pass
 
 
+@pytest.mark.heavy
 async def test_one_that_loads_for_too_long_fails_the_start() -> None:
     slow = EngineProcess(ENGINE, ["slow:60"], name="the engine", start_s=0.2)
     with pytest.raises(EngineError, match=r"is not loaded within 0\.2 s"):
@@ -160,8 +164,18 @@ async def test_one_that_loads_for_too_long_fails_the_start() -> None:
     assert not slow.is_open
 
 
-@pytest.mark.parametrize("steps", [0, 1, 3, 200])
-@pytest.mark.heavy(after=2)
+def test_a_process_that_is_closed_before_its_launch_never_begins() -> None:
+    worker = Worker("the engine", ENGINE, [], lambda worker: None)
+    worker.end()
+    try:
+        with pytest.raises(EngineError, match="^the engine is closed$"):
+            worker.start(10.0)
+    finally:
+        worker.kill()
+
+
+@pytest.mark.parametrize("steps", [0, 3, 200])
+@pytest.mark.heavy(after=1)
 async def test_a_start_may_be_cancelled_or_closed_at_any_step(steps: int) -> None:
     for way in ("cancel", "close"):
         slow = EngineProcess(ENGINE, ["slow:60"], name="the engine")
@@ -194,6 +208,7 @@ async def test_closed_in_the_middle_of_a_request_nothing_of_it_stays(body: bytes
         await asked.request(b"pid")
 
 
+@pytest.mark.heavy
 async def test_closed_while_it_is_made_again_and_cancelled_meanwhile_nothing_of_it_stays() -> None:
     async with engine() as asked:
         with pytest.raises(EngineError):
@@ -206,6 +221,7 @@ async def test_closed_while_it_is_made_again_and_cancelled_meanwhile_nothing_of_
         assert not asked.is_open
 
 
+@pytest.mark.heavy
 async def test_it_can_be_started_again_after_its_end() -> None:
     made = EngineProcess(ENGINE, name="the engine")
     pids = set()
@@ -216,6 +232,7 @@ async def test_it_can_be_started_again_after_its_end() -> None:
     assert len(pids) == 2
 
 
+@pytest.mark.heavy
 async def test_of_a_flood_on_stderr_a_few_lines_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         async with engine() as asked:

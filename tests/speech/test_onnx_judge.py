@@ -82,7 +82,8 @@ def model_of(folder: Path, model: bytes) -> OnnxModel:
     return OnnxModel(str(write_model(folder, model)))
 
 
-@pytest.mark.parametrize("seconds", [1.0, 7.9, 8.0, 12.0])
+@pytest.mark.parametrize("seconds", [1.0, 7.9, 12.0])
+@pytest.mark.heavy(after=1)
 def test_the_last_8_s_are_heard_the_right_way_round(seconds: float, tmp_path: Path) -> None:
     model = model_of(tmp_path, mel_model())
     assert model.judge(hiss(seconds)) < 0.1
@@ -92,6 +93,7 @@ def test_the_last_8_s_are_heard_the_right_way_round(seconds: float, tmp_path: Pa
 
 
 @pytest.mark.parametrize("samples", [128_000, "samples", 16_000])
+@pytest.mark.heavy(after=1)
 def test_a_model_of_audio_hears_its_end_scaled(samples: int | str, tmp_path: Path) -> None:
     model = model_of(tmp_path, raw_model(samples))
     for loud in (1.0, 0.01):
@@ -152,6 +154,7 @@ def test_no_file_and_no_package_are_told_before_anything_runs(
         OnnxModel(str(path))
 
 
+@pytest.mark.heavy
 async def test_in_its_process_every_microphones_format_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +175,7 @@ async def test_in_its_process_every_microphones_format_is_heard(
     assert os.listdir(tmp_path) == ["turns.onnx"], "the runtime reports to nobody"
 
 
+@pytest.mark.heavy
 async def test_a_model_that_is_refused_fails_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="its inputs are image"):
         async with judge(write_model(tmp_path, NOT_MODELS["an image"][0])):
