@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -190,6 +191,17 @@ def _block(text: str) -> int:
     return _whole(text, "a block; give a whole number of samples, such as 480", 16, 384_000)
 
 
+def _picture(text: str) -> str:
+    stem, ending = os.path.splitext(text)
+    if ending.lower() not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(
+            f"the name of a picture ends in .png, .svg or .pdf; give a name such as {printable(stem)}.png"
+        )
+    if not os.path.isdir(os.path.dirname(text) or os.curdir):
+        raise argparse.ArgumentTypeError(f"{printable(os.path.dirname(text))} is no folder; make it first")
+    return text
+
+
 def _metrics(text: str) -> int:
     host, colon, port = text.rpartition(":")
     if colon and host not in ("127.0.0.1", "localhost"):
@@ -323,7 +335,7 @@ SETTINGS: _Declared = {
 """The options that can stand in the settings file, with defaults where a program has no others."""
 
 OTHERS: _Declared = {
-    "file": {"metavar": "FILE.wav"},
+    "file": {"metavar": "FILE"},
     "--channels": {
         "type": _channels,
         "default": 1,
@@ -343,7 +355,7 @@ OTHERS: _Declared = {
         "help": "longest time to wait for a chirp; default: %(default)s",
     },
     "--json": {"action": "store_true", "help": "print JSON, for machines"},
-    "--plot": {"metavar": "FILE.png"},
+    "--plot": {"type": _picture, "metavar": "FILE.png"},
     "--name": {"default": "voicepipe", "metavar": "NAME"},
     "--system": {"action": "store_true"},
 }
