@@ -70,6 +70,13 @@ class Parser(argparse.ArgumentParser):
         said = f"{self.prog}: {printable(message)} (--help tells more)"
         self.exit(2, f"{wrap(said, columns_of(sys.stderr))}\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print, and let an error of stdout be one: argparse is silent about it."""
+        if message and file is sys.stdout and file is not None:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Check a choice, and name those that there are. Raises: argparse.ArgumentError."""
         if action.choices is not None and value not in action.choices:
