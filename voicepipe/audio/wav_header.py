@@ -145,11 +145,12 @@ class _Walk:
 
     def _leave(self, start: int, length: int) -> None:
         """Go to the next chunk. One of odd length has a byte of padding, which some writers forget."""
-        self._file.seek(min(start + length, self._size))  # 64 bits may name a place that no disk has
+        end = min(start + length, self._size)  # 64 bits may name a place that no disk has
+        self._file.seek(end)
         if length % 2 and not self._is_unpadded(self._file.read(5)):
-            self._file.seek(start + length + 1)
+            self._file.seek(end + 1)
         elif length % 2:
-            self._file.seek(start + length)
+            self._file.seek(end)
 
     @staticmethod
     def _is_unpadded(ahead: bytes) -> bool:
