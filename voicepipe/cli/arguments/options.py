@@ -198,6 +198,12 @@ def _block(text: str) -> int:
     return _whole(text, "a block; give a whole number of samples, such as 480", 16, 384_000)
 
 
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("- is no file; give the name of one (./- for a file of that name)")
+    return text
+
+
 def _picture(text: str) -> str:
     stem, ending = os.path.splitext(text)
     if ending.lower() not in (".png", ".svg", ".pdf"):
@@ -342,7 +348,7 @@ SETTINGS: _Declared = {
 """The options that can stand in the settings file, with defaults where a program has no others."""
 
 OTHERS: _Declared = {
-    "file": {"metavar": "FILE"},
+    "file": {"type": _file, "metavar": "FILE"},
     "--channels": {
         "type": _channels,
         "default": 1,
