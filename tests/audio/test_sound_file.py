@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ def made(path: Path, content: bytes) -> Path:
     return path
 
 
-def encoded(path: Path, audio: npt.NDArray[np.int16] = VOICE, rate: int = 16_000, **how: str) -> Path:
+def encoded(path: Path, audio: npt.NDArray[np.int16] = VOICE, rate: int = 16_000, **how: Any) -> Path:
     """Write a file with the package; it is given a name that says nothing."""
     soundfile.write(path, audio, rate, **how)
     return path

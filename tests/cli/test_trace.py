@@ -18,8 +18,8 @@ NOISE = np.random.default_rng(4).integers(-32_768, 32_768, 400_000, np.int16)
 @pytest.mark.parametrize("each", [1, 3, 40])
 def test_every_value_is_within_its_column(each: int, piece: int) -> None:
     extremes = Extremes(each)
-    for at in range(0, len(NOISE), piece):
-        extremes.add(NOISE[at : at + piece])
+    for begin in range(0, len(NOISE), piece):
+        extremes.add(NOISE[begin : begin + piece])
     at, lowest, highest = extremes.between(0, len(NOISE), 2_000)
     assert 1_000 <= len(at) <= 2_000
     wide = int(2 * at[0])

@@ -65,9 +65,10 @@ def settle_output() -> OSError | None:
 
 
 def _settle(stream: TextIO | None) -> OSError | None:
+    if stream is None:  # it was closed before the program began
+        return None
     try:
-        if stream is not None:
-            stream.flush()
+        stream.flush()
     except OSError as error:
         with contextlib.suppress(OSError, ValueError):  # it has no descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -44,8 +44,8 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Plays a sound file: WAV, or FLAC, Ogg or MP3 (needs the extra files). Ctrl-C to finish with the "
-        "second that waits for the speaker; press it again to stop immediately.",
+        "Plays a sound file: WAV; with the package soundfile FLAC, Ogg and MP3 too. Ctrl-C to finish with "
+        "the second that waits for the speaker; press it again to stop immediately.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("file", help="the file to play")

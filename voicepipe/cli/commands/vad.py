@@ -44,8 +44,8 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Finds the speech in a sound file, much faster than it plays: WAV; FLAC, Ogg, Opus and MP3 need the "
-        "extra files.",
+        "Finds the speech in a sound file, much faster than it plays: WAV; with the package soundfile FLAC, "
+        "Ogg (Vorbis, Opus), MP3 and others too.",
         "0 done, 1 failed, 2 wrong usage",
     )
     parser.take("file", help="the file to search")
