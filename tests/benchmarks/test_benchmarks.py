@@ -53,6 +53,14 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
             for quality in ("live", "LQ", "MQ", "HQ")
         ]
         + [f"{way}, without numpy" for way in ("48000 to 16000", "16000 to 48000")],
+        "vad": [
+            "silero, as it is, 10 ms",
+            "silero, as it is, 20 ms",
+            "silero, quiet, 10 ms",
+            "silero, quiet, 20 ms",
+            "webrtc, as it is, 20 ms",
+            "webrtc-plain, as it is, 20 ms",
+        ],
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
@@ -80,7 +88,7 @@ def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
     assert (
-        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, echo"
+        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, vad, echo"
         in done.stderr
     )
 
