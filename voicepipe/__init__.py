@@ -28,6 +28,7 @@ Each folder is one part, and its docstring lists its files:
     stages       ready-made stages: gain, filter, meter, tap, loopback
     endpoints    the microphone and the speaker as stages
     children     the launcher of child processes, such as the one for sound
+    engines      heavy things, such as judges of turns, in processes of their own
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
     settings     the settings of the user: variables, and one file
     drift        the compensation of clock drift between microphone and speaker
@@ -94,6 +95,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.errors import (
         DeviceTimeoutError as DeviceTimeoutError,
+    )
+    from voicepipe.errors import (
+        EngineError as EngineError,
     )
     from voicepipe.errors import (
         LaunchError as LaunchError,
@@ -268,6 +272,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speech.detectors.webrtc import WebRTCEngine as WebRTCEngine
     from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine as RobustWebRTCEngine
     from voicepipe.speech.end_of_turn import EndOfTurn as EndOfTurn
+    from voicepipe.speech.ends.onnx_judge import OnnxEndOfTurn as OnnxEndOfTurn
     from voicepipe.speech.segmenter import (
         Segmenter as Segmenter,
     )
@@ -350,7 +355,7 @@ _HOMES = homes_of(
         "voicepipe.errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError "
             "DeviceFormatError DeviceLostError DeviceNotFoundError DevicePermissionError "
-            "DeviceTimeoutError LaunchError LifecycleError PipelineError PipelineStartError "
+            "DeviceTimeoutError EngineError LaunchError LifecycleError PipelineError PipelineStartError "
             "VoicepipeError"
         ),
         "voicepipe.frames": (
@@ -381,6 +386,7 @@ _HOMES = homes_of(
         "voicepipe.speech.detectors.webrtc": "WebRTCEngine",
         "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
         "voicepipe.speech.end_of_turn": "EndOfTurn",
+        "voicepipe.speech.ends.onnx_judge": "OnnxEndOfTurn",
         "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
         "voicepipe.speech.utterance": "UtteranceCollector",
         "voicepipe.speech.stretch": "Judgement",

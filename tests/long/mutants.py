@@ -27,6 +27,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long.device_mutants import DEVICE_MUTANTS
+from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
@@ -55,6 +56,7 @@ MUTANTS = (
     *SPEAKER_MUTANTS,
     *FACT_MUTANTS,
     *TURN_MUTANTS,
+    *ENGINE_MUTANTS,
 )
 
 
