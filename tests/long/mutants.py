@@ -38,6 +38,7 @@ from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
+from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED_BY_TIMEOUT_S = 60
@@ -54,6 +55,7 @@ MUTANTS = (
     *TALK_MUTANTS,
     *SPEAKER_MUTANTS,
     *FACT_MUTANTS,
+    *TURN_MUTANTS,
     *ENGINE_MUTANTS,
 )
 

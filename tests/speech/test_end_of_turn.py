@@ -15,6 +15,7 @@ import pytest
 from speech.test_vad import Facts, LoudIsSpeech, cut, facts, tone
 from support.stages import DOWN, UP, forever
 from voicepipe import (
+    BotStartedSpeakingFrame,
     EndOfTurn,
     EndOfTurnFrame,
     ErrorFrame,
@@ -516,6 +517,13 @@ def test_the_utterances_are_the_same_in_every_arrangement(arrangement: str, pace
     assert out.utterances == expected.utterances
 
 
+def test_the_first_audio_does_not_end_the_question_about_it() -> None:
+    judge = Judge([True])
+    out = run([vad(), Late(0.05, mailbox=100), collecting(judge)], speech(0, 0.5, 2))
+    assert out.utterances == [(0.0, 0.7)]
+    assert judge.asked
+
+
 def test_a_stage_that_keeps_the_audio_does_not_hang_the_source() -> None:
     class Keeps(FrameProcessor):
         takes = (InputAudioFrame,)
@@ -568,7 +576,8 @@ def test_a_stage_of_the_users_ends_a_turn_without_any_judge() -> None:
     stages = [vad(), collecting(None, passes_audio=True), Grammar(1.6, EndOfTurnFrame())]
     out = run(stages, speech(0.5, 1, 2, live=True), paced=True)
     assert out.times(UserStoppedSpeakingFrame) == [pytest.approx(1.62, abs=0.021)]
-    assert out.utterances == [(0.4, pytest.approx(1.62, abs=0.021))]
+    [(begin_s, end_s)] = out.utterances
+    assert (begin_s, end_s) == (0.4, pytest.approx(1.62, abs=0.021))
 
 
 @pytest.mark.parametrize(
@@ -631,6 +640,45 @@ def test_a_verdict_of_wrong_numbers_is_refused(wrong: Callable[[], Frame]) -> No
         wrong()
 
 
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True), (None, True)])
+def test_of_two_judges_in_branches_the_first_yes_ends_the_turn(first: Any, second: Any) -> None:
+    judges = Judge([first], takes_s=0.1), Judge([second], takes_s=0.3)
+    branches = ([collecting(judge)] for judge in judges)
+    out = run([vad(), ParallelPipeline(*branches)], speech(0.5, 1, 2))
+    assert out.facts == [("started", RATE // 2), ("stopped", 3 * RATE // 2)]
+    assert out.utterances == [(0.4, 1.7)] * 2
+    assert [len(judge.asked) for judge in judges] == [1, 1]
+    assert judges[1].cancelled == (first is True)
+
+
+# The times of the turn
+
+
+class Answers(FrameProcessor):
+    """Answers each utterance with a voice, after a while."""
+
+    takes = (UtteranceFrame,)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(0.5)
+        await self.push_frame(BotStartedSpeakingFrame())
+
+
+@pytest.mark.parametrize(
+    ("says", "silence_s", "judge_s"), [(True, 0.2, 0.1), (False, 3.9, 0.1), (OSError(), 0.6, 0.1)]
+)
+def test_the_time_of_the_verdict_is_a_part_of_the_turn(says: Any, silence_s: float, judge_s: float) -> None:
+    stages = [vad(), collecting(Judge([says], takes_s=0.1)), Answers(name="answers")]
+    frames = [replace(f, captured_s=f.position / RATE) for f in speech(0.5, 1, 6, live=True)]
+    [turn] = run(stages, frames, paced=True).report.turns
+    assert turn.parts.get("judge", 0.0) == pytest.approx(judge_s, abs=0.001)
+    assert turn.parts["silence"] == pytest.approx(silence_s, abs=0.021)
+    assert turn.parts["answers"] == pytest.approx(0.5, abs=0.011)
+    assert sum(turn.parts.values()) == pytest.approx(turn.seconds)
+    if says is True:
+        assert "judge 0.10 s, answers 0.5" in str(turn)
+
+
 # Long turns
 
 
@@ -649,7 +697,7 @@ def test_a_long_pause_within_a_turn_is_kept_in_it() -> None:
 def test_a_longest_turn_of_the_detector_ends_at_the_pause() -> None:
     out = run([vad(max_s=3), collecting(Judge([False]), eagerness="low")], speech(0.5, 2, 9))
     assert out.facts == [("started", RATE // 2), ("stopped", 2.5 * RATE)]
-    assert out.utterances == [(0.4, pytest.approx(2.8))]
+    assert out.utterances == [(0.4, 2.8)]
 
 
 # Judges that are none, and earlier ones

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -25,6 +24,7 @@ from voicepipe.log import logger_of
 from voicepipe.pipeline.place import Place, describe_missing_facts, may_make, takes
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speech.asking import Asking
+from voicepipe.speech.early_facts import EarlyFacts, SpeechFact, lacks_position
 from voicepipe.speech.end_of_turn import (
     Eagerness,
     EndOfTurn,
@@ -43,14 +43,11 @@ if TYPE_CHECKING:
 
 __all__ = ["UtteranceCollector"]
 
-_Fact = UserStartedSpeakingFrame | UserStoppedSpeakingFrame | UserPausedFrame | UserResumedFrame
 _SPEECH = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
 _PAUSES = (UserPausedFrame, UserResumedFrame)
 _SILENT_S = 3.0
 """The longest wait where a judge of the earlier kind reports an unfinished turn."""
 _log = logger_of("voicepipe")
-_MOST_FACTS = 256
-"""The number of facts that may wait for their audio."""
 
 
 class UtteranceCollector(InlineProcessor):
@@ -126,8 +123,7 @@ class UtteranceCollector(InlineProcessor):
         if end_of_turn is not None:
             self._use(check_judge(end_of_turn), patience_s)
         self._positions = StreamPositions()
-        self._facts: deque[tuple[int, _Fact]] = deque()
-        """The facts whose audio has not come yet, each with the position from which it counts."""
+        self._facts = EarlyFacts()
         self._is_told = False
         """True if the utterance in progress was begun by a voice detector, which tells of each gap."""
         self._heard: Heard | None = None
@@ -218,22 +214,21 @@ class UtteranceCollector(InlineProcessor):
             return self._listen(frame, passed) if frame.num_samples else passed
         if isinstance(frame, _SPEECH) or (self._asking is not None and isinstance(frame, _PAUSES)):
             if self._asking is None or not self._note_pause(frame, self._asking):
-                self._keep(frame)
+                self._facts.add(frame, None if self._heard is None else self._heard.end)
             return (frame, *self._catch_up())
         return (frame,)
 
-    def _note_pause(self, fact: _Fact, asking: Asking) -> bool:
+    def _note_pause(self, fact: SpeechFact, asking: Asking) -> bool:
         """Begin or stop asking, as soon as it is known; return True if that was all about the fact."""
         heard = self._heard
         if isinstance(fact, UserPausedFrame):
             asking.expect(fact, live=heard is not None and heard.live)
             return False
         asking.stop(by_silence=isinstance(fact, UserStoppedSpeakingFrame))
-        waits = bool(self._facts) and isinstance(self._facts[-1][1], UserPausedFrame)
-        if waits and isinstance(fact, UserResumedFrame):  # the pause was over before its audio has come
-            self._facts.pop()
-            return True
-        return False
+        if not isinstance(fact, UserResumedFrame) or not self._facts.have_pause:
+            return False
+        self._facts.drop_last()  # the pause was over before its audio has come
+        return True
 
     def on_end(self) -> Iterable[Frame]:
         """Return the utterance in progress, which ends here."""
@@ -265,7 +260,6 @@ class UtteranceCollector(InlineProcessor):
         """
         ended: list[Frame] = []
         goes_on = False
-        self._stop_asking()
         if before is not None:
             is_behind = frame.format == before.format and are_of_one_origin(frame.origin, before.origin)
             ended += self._leave(before, position if is_behind else 0)
@@ -281,29 +275,13 @@ class UtteranceCollector(InlineProcessor):
 
     # -- facts ---------------------------------------------------------------------
 
-    def _keep(self, fact: _Fact) -> None:
-        """Keep a fact until its audio has come."""
-        due = fact.position if fact.decided is None else fact.decided
-        if _lacks_position(fact) and self._heard is not None:
-            due = self._heard.end
-        facts = self._facts
-        if facts and facts[-1][0] > due:  # facts keep their order: those before it count by then
-            facts = self._facts = deque((min(before, due), other) for before, other in facts)
-        if len(facts) >= _MOST_FACTS:  # the audio of the oldest turn will not come any more
-            for _ in _SPEECH:
-                if isinstance(facts.popleft()[1], UserPausedFrame):
-                    facts.popleft()
-        facts.append((due, fact))
-
     def _catch_up(self) -> list[Frame]:
         """Return what the audio up to now ends: the facts count as soon as it has come so far."""
         heard, given = self._heard, list[Frame]()
-        while heard is not None and self._facts:
-            due, fact = self._facts[0]
+        while heard is not None and (fact := self._facts.first) is not None:
             is_ours = are_of_one_origin(fact.origin, heard.origin)
-            if is_ours and due > heard.end:
+            if self._facts.take(heard.end if is_ours else None) is None:
                 break
-            self._facts.popleft()
             if is_ours:
                 given += self._act_on(heard, fact)
             elif self._asking is not None and isinstance(fact, UserPausedFrame):
@@ -312,12 +290,13 @@ class UtteranceCollector(InlineProcessor):
 
     def _leave(self, heard: Heard, position: int | None) -> Iterator[Frame]:
         """Act on the facts whose audio does not come: those up to the position behind a gap, or all."""
-        while self._facts and (position is None or self._facts[0][0] <= position):
-            _, fact = self._facts.popleft()
+        while (fact := self._facts.take(position)) is not None:
             if are_of_one_origin(fact.origin, heard.origin):
                 yield from self._act_on(heard, fact)
+        if not self._facts.have_pause:
+            self._stop_asking()
 
-    def _act_on(self, heard: Heard, fact: _Fact) -> Iterator[Frame]:
+    def _act_on(self, heard: Heard, fact: SpeechFact) -> Iterator[Frame]:
         """Act on a fact as of the position at which it was decided, however late or early it came."""
         now = heard.end if fact.decided is None else min(fact.decided, heard.end)
         yield from self._advance(heard, now)
@@ -347,7 +326,7 @@ class UtteranceCollector(InlineProcessor):
         if self._begin is not None:
             return
         self._is_told = fact.decided is not None
-        position = now if _lacks_position(fact) and heard.begin else fact.position
+        position = now if lacks_position(fact) and heard.begin else fact.position
         if max(position, fact.decided or 0) > heard.end and position >= heard.end:
             self._begin = heard.end  # only silence has come of it
         else:
@@ -358,7 +337,7 @@ class UtteranceCollector(InlineProcessor):
         begin = self._begin
         if begin is None or self._paused is not None:
             return
-        position = now if _lacks_position(fact) else fact.position
+        position = now if lacks_position(fact) else fact.position
         end = min(position + heard.format.samples(self._tail_s), now)
         if self._silent_judge is not None and begin < end:
             so_far = heard.copy(begin, min(end, begin + heard.format.samples(UtteranceFrame.longest_s)))
@@ -429,8 +408,3 @@ def _describe_silent(judge: SilentJudge) -> str:
         f"{class_name(judge)}.is_finished() is asked after the silence, but will not be in the next release: "
         "write async def finished(self, utterance) instead"
     )
-
-
-def _lacks_position(fact: _Fact) -> bool:
-    """Return True for a fact that a program made without a position: it tells of now."""
-    return fact.decided is None and not fact.position

@@ -202,8 +202,7 @@ class VADProcessor(InlineProcessor):
             return (frame,)
         if not frame.num_samples:
             return (frame,)
-        ended: list[Frame] = []
-        position, stretch = self._positions.place(frame), self._stretch
+        position, stretch, ended = self._positions.place(frame), self._stretch, None
         if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
@@ -212,7 +211,8 @@ class VADProcessor(InlineProcessor):
             if self._tells_pauses:
                 stretch = self._let_judge(stretch)
             self._stretch = stretch
-        return (*ended, frame, *stretch.take(frame))
+        facts = stretch.take(frame)
+        return (*(ended or ()), frame, *facts) if facts or ended else (frame,)
 
     def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
         """End the turn, or keep it open, by a verdict on the present pause."""
