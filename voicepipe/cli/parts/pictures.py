@@ -12,7 +12,7 @@ from voicepipe.audio.wav_file import WavReader
 from voicepipe.cli.parts.private_files import create_private_file
 from voicepipe.cli.parts.vad_file import Hearing
 from voicepipe.errors import BackendMissingError
-from voicepipe.speech.segmenter import HOLD, SPEECH
+from voicepipe.speech.evidence import HOLD, SPEECH
 from voicepipe.text import printable
 
 if TYPE_CHECKING:
