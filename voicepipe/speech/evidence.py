@@ -68,5 +68,5 @@ def of_vote(score: float) -> float:
 
 
 PROBABILITY = Reading(of_probability, 1 / 2, 1 / 6, 2 / 3, whole=False, run_up=0.1, run_up_s=0.25)
-VOTE = Reading(of_vote, 2 / 3, 2 / 3, 2 / 3, whole=True, run_up=0.2, run_up_s=0.16)
+VOTE = Reading(of_vote, 2 / 3, 2 / 3, 1 / 3, whole=True, run_up=0.2, run_up_s=0.16)
 """A calm room makes no vote surer: the engine that gives it is as sure of a knock as of a word."""

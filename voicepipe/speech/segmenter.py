@@ -169,13 +169,15 @@ class Segmenter:
         self._to_start, self._to_start_in_calm, to_go_on = (
             math.ceil(start * share) if reading.whole else start * share for share in needs
         )
-        self._full = max(1.0, to_go_on)
+        self._to_go_on = max(1.0, to_go_on)
+        self._full = max(self._to_go_on, self._to_start)
         self._stop = max(1, round(settings.stop_s / window_s))
         self._least = round(settings.min_s / window_s)
         self._most = None if settings.max_s is None else max(2, round(settings.max_s / window_s))
         self._break = min(self._stop, max(1, round(BREAK_S / window_s)))
-        self._burst = max(1, round(min(settings.start_s, BURST_S) / window_s))
-        self._reach = round((settings.start_s + BURST_S + REACH_S) / window_s) + self._least
+        burst_s = min(settings.start_s, BURST_S)
+        self._burst = max(1, round(burst_s / window_s))
+        self._reach = round((settings.start_s + burst_s + REACH_S) / window_s) + self._least
         self._keep_restless = math.exp(-window_s / CALM_S)
         self._gate_db = settings.gate_db
         self._window_s = window_s
@@ -225,7 +227,7 @@ class Segmenter:
         if self._gate_db and not self.speaking:
             quiet = quiet or not level_db >= self.noise.level_db + self._gate_db
         evidence = self._evidence
-        if weight < 0.0 or not quiet or evidence >= self._full:
+        if weight < 0.0 or not quiet or evidence >= self._to_go_on:
             evidence += weight
         if evidence > self._full:
             evidence = self._full
@@ -253,9 +255,9 @@ class Segmenter:
         return (Edge(True, begin),)
 
     def _go_on(self, weight: float) -> tuple[Edge, ...]:
-        if self._evidence >= self._full:
+        if weight > 0.0 and self._evidence >= self._to_go_on:
             self._spoken = self.windows
-        elif self.windows - self._spoken >= self._stop and weight <= 1.0:
+        elif self.windows - self._spoken >= self._stop and weight < 1.0:
             return self._end(self._spoken)
         if self._most is not None and self.windows - self._begin >= self._most:
             return self._split(self._most)

@@ -8,7 +8,14 @@ from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
 from voicepipe.text import class_name, quote
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "check_window", "gives_probability", "wants_level"]
+__all__ = [
+    "LONGEST_WINDOW_S",
+    "SpeechEngine",
+    "check_engine",
+    "check_window",
+    "gives_probability",
+    "wants_level",
+]
 
 LONGEST_WINDOW_S = 0.1
 
