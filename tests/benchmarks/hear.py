@@ -30,7 +30,7 @@ from voicepipe.errors import BackendMissingError
 COLUMNS = (
     "engine",
     *("frame F1 clean", "20 dB", "10 dB", "5 dB", "0 dB", "mix", "talk"),
-    *("turn F1 clean", "mix"),
+    *("turn F1 clean", "mix", "less one noise"),
     *("missed %", "split %", "merged %", "clipped %", "false/min", "noise false/min"),
     *("onset ms", "onset mix", "release ms", "release mix"),
     "us/10 ms",
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Cell, ...]:
     """One row, but for its name."""
     groups: dict[str, list[Score]] = {}
+    mixes: dict[str, list[Score]] = {}
     seconds = sum(condition.duration_s for condition in heard)
     spent_s = 0.0
     for condition in heard:
@@ -77,6 +78,7 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
         groups.setdefault(condition.group, []).append(judged)
         if condition.group.endswith("dB"):
             groups.setdefault("mix", []).append(judged)
+            mixes.setdefault(condition.noise, []).append(judged)
     total = {group: add_up(scores) for group, scores in groups.items()}
     clean, mix, noise = (total.get(group, Score()) for group in ("clean", "mix", "noise"))
     frames = [_rounded(total, group) for group in ("clean", "20dB", "10dB", "5dB", "0dB", "mix", "talk")]
@@ -85,6 +87,7 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
         *frames,
         f"{clean.turn_f1:.2f}",
         f"{mix.turn_f1:.2f}",
+        _less_one(mixes),
         f"{mix.share(mix.missed):.1f}",
         f"{mix.share(mix.split):.1f}",
         f"{mix.share(mix.merged):.1f}",
@@ -101,6 +104,15 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
 
 def _rounded(total: dict[str, Score], group: str) -> str | None:
     return f"{total[group].frame_f1:.3f}" if group in total else None
+
+
+def _less_one(mixes: dict[str, list[Score]]) -> str | None:
+    """The lowest turn F1 of the mixes without those of one noise, and the noise that is left out then."""
+    if len(mixes) < 2:
+        return None
+    rest = {left: add_up(each for name in mixes if name != left for each in mixes[name]) for left in mixes}
+    worst = min(rest, key=lambda left: rest[left].turn_f1)
+    return f"{rest[worst].turn_f1:.2f} ({worst})"
 
 
 def _delays(seconds: Sequence[float]) -> str | None:

@@ -129,12 +129,12 @@ QUIET = [0.0] * 200
 
 
 def likely(**settings: Any) -> Segmenter:
-    """Windows of 32 ms, with the default settings: about 2.2 likely ones begin a segment, 22 others end it."""
+    """Windows of 32 ms, as a network judges them: about 2.2 likely ones begin a segment, 22 others end it."""
     return Segmenter(SegmenterSettings(**settings), WINDOW_OF_32_MS, gives_probability=True)
 
 
 def begins(scores: Iterable[float], levels_db: Iterable[float] = (), **settings: Any) -> int | None:
-    """After which window of these, which a calm time may precede, it was certain; None: after none."""
+    """After which window of these it was certain; None: after none."""
     finder = likely(**settings)
     levels = iter(levels_db)
     for n, score in enumerate(scores, 1):

@@ -22,7 +22,7 @@ __all__ = ["PRESETS", "Edge", "NoiseFloor", "Preset", "Segmenter", "SegmenterSet
 Preset = Literal["responsive", "balanced", "patient"]
 
 FADING_DB = 6.0
-"""A sound that loses so much from one window to the next is over: a bang, of which the engine still speaks."""
+"""A sound that loses so much from one window to the next is over: a bang, which the engine remembers."""
 CALM = 0.05
 CALM_S = 1.6
 """It is calm where the mean score of the last time, in which nobody spoke, is less than this."""

@@ -24,9 +24,9 @@ class SpeechEngine(Protocol):
     """A judge of short windows of audio: speech, or not. `open_engine` makes them by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time. An engine whose
-    attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came.
-    One whose attribute `gives_probability` is True scores with the probability of speech: a sure window counts
-    more than a likely one. The scores of any other are votes.
+    attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came. The
+    scores of one whose attribute `gives_probability` is True are probabilities: a sure window counts more
+    than a likely one. Those of any other are votes.
     """
 
     @property
