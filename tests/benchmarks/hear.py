@@ -1,9 +1,9 @@
 """How well each engine finds speech in noise: a table.
 
-    python tests/benchmarks/hear.py [FOLDER] [--only NAME] [--json FILE] [--md FILE]
+    python tests/benchmarks/hear.py [FOLDER | --made] [--only NAME] [--json FILE] [--md FILE]
 
 FOLDER holds labelled speech (`set.json` and its audio); VOICEPIPE_LABELLED_SPEECH names it otherwise.
-Needs the package soundfile.
+It needs the package soundfile. With --made the speech is made: of prompts in Debian packages, and noises.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from benchmarks.hearing.conditions import Condition, MissingSpeechError, conditions
+from benchmarks.hearing.made import made
 from benchmarks.hearing.scoring import Score, add_up, score
 from benchmarks.hearing.subjects import SUBJECTS, Subject, listen
 from benchmarks.table import Cell, Table
@@ -41,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table. Returns the exit code; 2 where the speech is missing."""
     options = _parser().parse_args(arguments)
     try:
-        if options.folder is None:
-            raise MissingSpeechError("no labelled speech: name its folder, or set VOICEPIPE_LABELLED_SPEECH")
-        heard = conditions(options.folder)
+        heard = made() if options.made else _labelled(options.folder)
     except MissingSpeechError as missing:
         print(f"hear.py: {missing}", file=sys.stderr)
         return 2
@@ -62,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.md is not None:
         options.md.write_text(_markdown(table), encoding="utf-8")
     return 0
+
+
+def _labelled(folder: Path | None) -> list[Condition]:
+    if folder is None:
+        raise MissingSpeechError("no labelled speech: name its folder, or set VOICEPIPE_LABELLED_SPEECH")
+    return conditions(folder)
 
 
 def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Cell, ...]:
@@ -87,7 +92,7 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
         *frames,
         f"{clean.turn_f1:.2f}",
         f"{mix.turn_f1:.2f}",
-        _less_one(mixes),
+        less_one(mixes),
         f"{mix.share(mix.missed):.1f}",
         f"{mix.share(mix.split):.1f}",
         f"{mix.share(mix.merged):.1f}",
@@ -106,7 +111,7 @@ def _rounded(total: dict[str, Score], group: str) -> str | None:
     return f"{total[group].frame_f1:.3f}" if group in total else None
 
 
-def _less_one(mixes: dict[str, list[Score]]) -> str | None:
+def less_one(mixes: dict[str, list[Score]]) -> str | None:
     """The lowest turn F1 of the mixes without those of one noise, and the noise that is left out then."""
     if len(mixes) < 2:
         return None
@@ -139,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(given) if given else None,
         help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
     )
+    parser.add_argument("--made", action="store_true", help="speech that is made, in place of a folder")
     parser.add_argument("--only", action="append", metavar="NAME", help="engines with this in their name")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file too")
     parser.add_argument("--md", type=Path, metavar="FILE", help="and to this one, as Markdown")
