@@ -253,7 +253,7 @@ HEARING_MUTANTS = (
     Mutant(
         "every room is calm",
         "Segmenter.add",
-        "self._restless < CALM",
+        "lately < CALM",
         "True",
         f"{RULES}::test_a_noise_that_the_engine_half_believed_makes_it_ask_for_more",
         unseen=NO_VOICE,

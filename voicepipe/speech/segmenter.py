@@ -235,10 +235,12 @@ class Segmenter:
             evidence = 0.0
             self._since = self.windows
         self._evidence = evidence
+        lately = self._restless
+        if evidence < self._to_go_on:
+            self._restless = score + self._keep_restless * (lately - score)
         if self.speaking:
             return self._go_on(weight)
-        needed = self._to_start_in_calm if self._restless < CALM else self._to_start
-        self._restless = score + self._keep_restless * (self._restless - score)
+        needed = self._to_start_in_calm if lately < CALM else self._to_start
         return () if evidence < needed or score < SPEECH or quiet else self._begin_if_long()
 
     def finish(self) -> tuple[Edge, ...]:

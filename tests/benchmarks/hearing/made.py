@@ -7,7 +7,7 @@ is in `asterisk-moh-opsound-wav`. ffmpeg decodes them. All other noise is comput
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -151,8 +151,8 @@ def _condition(name: str, group: str, audio: Floats, turns: Spans, noise: str = 
 def _rms(audio: Floats) -> float:
     """Measure it where the audio is loud."""
     level_db = _levels_db(audio)
-    loud: Sequence[float] = level_db[level_db > np.percentile(level_db, 95) - 25]
-    return float(np.sqrt(np.mean(10 ** (np.asarray(loud) / 10))))
+    loud = level_db[level_db > np.percentile(level_db, 95) - 25]
+    return float(np.sqrt(np.mean(10 ** (loud / 10))))
 
 
 def _levels_db(audio: Floats) -> Floats:
