@@ -1,6 +1,6 @@
 """How well each engine finds speech in noise: a table.
 
-    python tests/benchmarks/hear.py [FOLDER | --made] [--only NAME] [--json FILE] [--md FILE]
+    python tests/benchmarks/hear.py [FOLDER | --made] [--only NAME] [--rate HZ] [--json FILE] [--md FILE]
 
 FOLDER holds labelled speech (`set.json` and its audio); VOICEPIPE_LABELLED_SPEECH names it otherwise.
 It needs the package soundfile. With --made the speech is made: of prompts in Debian packages, and noises.
@@ -20,11 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+import soxr
 
-from benchmarks.hearing.conditions import Condition, MissingSpeechError, conditions
+from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions
 from benchmarks.hearing.made import made
 from benchmarks.hearing.scoring import Score, add_up, score
-from benchmarks.hearing.subjects import SUBJECTS, Subject, listen
+from benchmarks.hearing.subjects import SUBJECTS, OurStages, Subject, listen
 from benchmarks.table import Cell, Table
 from voicepipe.errors import BackendMissingError
 
@@ -50,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, make in SUBJECTS.items():
         if options.only and not any(wanted in name for wanted in options.only):
             continue
+        if options.rate != RATE and not isinstance(make(), OurStages):
+            continue  # the others take one rate
         try:
-            rows.append((name, *measure(make, heard)))
+            rows.append((name, *measure(make, heard, options.rate)))
         except BackendMissingError as missing:
             print(f"hear.py: {name}: {missing}", file=sys.stderr)
     table = Table("hearing", f"{len(heard)} conditions; p50/p95 of delays", COLUMNS, tuple(rows))
@@ -69,15 +72,17 @@ def _labelled(folder: Path | None) -> list[Condition]:
     return conditions(folder)
 
 
-def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Cell, ...]:
-    """One row, but for its name."""
+def measure(make: Callable[[], Subject], heard: Sequence[Condition], rate: int = RATE) -> tuple[Cell, ...]:
+    """One row, but for its name. At another rate than the set's it is for our stages alone."""
     groups: dict[str, list[Score]] = {}
     mixes: dict[str, list[Score]] = {}
     seconds = sum(condition.duration_s for condition in heard)
     spent_s = 0.0
     for condition in heard:
         subject = make()
-        found, took_s = listen(subject, condition.audio)
+        if isinstance(subject, OurStages):
+            subject.rate = rate
+        found, took_s = listen(subject, _at_rate(condition.audio, rate), rate)
         spent_s += took_s
         judged = score(condition, found)
         groups.setdefault(condition.group, []).append(judged)
@@ -105,6 +110,14 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
         _delays(mix.releases_s),
         f"{spent_s / seconds * 1e4:.1f}",
     )
+
+
+def _at_rate(audio: Ints, rate: int) -> Ints:
+    if rate == RATE:
+        return audio
+    floats = soxr.resample(audio.astype(np.float64), RATE, rate, "VHQ")
+    converted: Ints = np.clip(np.rint(floats), -32_768, 32_767).astype(np.int16)
+    return converted
 
 
 def _rounded(total: dict[str, Score], group: str) -> str | None:
@@ -146,6 +159,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--made", action="store_true", help="speech that is made, in place of a folder")
     parser.add_argument("--only", action="append", metavar="NAME", help="engines with this in their name")
+    parser.add_argument(
+        "--rate",
+        type=int,
+        default=RATE,
+        metavar="HZ",
+        help="our stages hear the set at this rate, converted by soxr at its best; default: the set's own",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file too")
     parser.add_argument("--md", type=Path, metavar="FILE", help="and to this one, as Markdown")
     return parser

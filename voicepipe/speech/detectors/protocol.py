@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
@@ -14,6 +15,7 @@ __all__ = [
     "check_engine",
     "check_window",
     "gives_probability",
+    "sample_scorer",
     "wants_level",
 ]
 
@@ -27,6 +29,9 @@ class SpeechEngine(Protocol):
     attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came. The
     scores of one whose attribute `gives_probability` is True are probabilities: a sure window counts more
     than a likely one. Those of any other are votes.
+
+    A class may have `score_samples(samples)` beside `score`: the same of a numpy array of floats, in steps of
+    16 bits, which is overwritten later. It is called then, and saves the way through bytes.
     """
 
     @property
@@ -71,6 +76,16 @@ def wants_level(engine: SpeechEngine) -> bool:
 def gives_probability(engine: SpeechEngine) -> bool:
     """Return True for an engine whose scores are probabilities, and that says so."""
     return bool(getattr(engine, "gives_probability", False))
+
+
+def sample_scorer(engine: SpeechEngine) -> Callable[[Any], float] | None:
+    """Return the method `score_samples` of an engine, if it is what its `score` calls; else None.
+
+    A class that has both beside each other says so. One that overrides or wraps `score` alone does not.
+    """
+    own = vars(type(engine))
+    is_own = "score" in own and "score_samples" in own and "score" not in getattr(engine, "__dict__", ())
+    return engine.score_samples if is_own else None  # type: ignore[attr-defined]  # an optional method
 
 
 def check_window(window: bytes, samples: int) -> None:
