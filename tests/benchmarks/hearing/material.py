@@ -1,0 +1,178 @@
+"""Long sounds of one kind, and prompts to mix into them: read from Debian packages and public repositories.
+
+None of it is stored here. What is not installed is looked for in a folder, and brought there if wanted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.hearing.conditions import RATE, MissingSpeechError
+
+__all__ = ["FOLDER", "KINDS", "PROMPTS", "Recording", "Source", "bring", "decoded", "is_missing", "recordings"]
+
+Samples = npt.NDArray[np.float32]
+
+FOLDER = Path.home() / ".cache" / "voicepipe-sounds"
+MOODIST = "https://github.com/remvze/moodist"
+BLANKET = "https://github.com/rafaelmardojai/blanket"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files of a Debian package, or of a repository that git clones."""
+
+    origin: str
+    """The package's name, or the repository's address."""
+    patterns: tuple[str, ...]
+    """Below the root of either."""
+
+    @property
+    def is_package(self) -> bool:
+        """True for a Debian package."""
+        return "/" not in self.origin
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.origin.rsplit("/", 1)[-1]
+
+    @property
+    def command(self) -> str:
+        """The command that brings it."""
+        return f"apt-get install {self.name}" if self.is_package else f"git clone {self.origin}"
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return what is installed, or else what lies in the folder."""
+        roots = [Path("/")] if self.is_package else []
+        for root in (*roots, folder / self.name):
+            found = [path for pattern in self.patterns for path in sorted(root.glob(pattern))]
+            if found:
+                return found
+        return []
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """One sound, mono, 16 kHz, with a peak of 1 at most."""
+
+    name: str
+    audio: Samples
+
+
+def _games(*patterns: str) -> tuple[str, ...]:
+    return tuple(f"usr/share/games/{pattern}" for pattern in patterns)
+
+
+def _moodist(*names: str) -> Source:
+    return Source(MOODIST, tuple(f"public/sounds/{name}.mp3" for name in names))
+
+
+def _blanket(*names: str) -> Source:
+    return Source(BLANKET, tuple(f"data/resources/sounds/{name}.ogg" for name in names))
+
+
+KINDS: dict[str, tuple[Source, ...]] = {
+    "music": (
+        Source("asterisk-moh-opsound-wav", ("usr/share/asterisk/moh/*.wav",)),
+        Source("fillets-ng-data", _games("fillets-ng/music/*.ogg")),
+    ),
+    "songs": (
+        Source("https://github.com/facebookresearch/demucs", ("test.mp3",)),
+        Source("https://github.com/deezer/spleeter", ("audio_example.mp3",)),
+    ),
+    "street": (
+        Source("lincity-ng-data", _games("lincity-ng/sounds/Trafic*.wav")),
+        _moodist("urban/busy-street", "urban/highway", "urban/road", "urban/traffic", "urban/ambulance-siren"),
+        _moodist("places/construction-site", "transport/inside-a-train", "transport/train"),
+        _blanket("city", "train"),
+    ),
+    "crowd": (
+        Source("lincity-ng-data", _games("lincity-ng/sounds/SportsCroud*.wav", "lincity-ng/sounds/Market*.wav")),
+        _moodist("urban/crowd", "places/crowded-bar", "places/cafe", "places/restaurant", "places/supermarket"),
+        _moodist("places/subway-station"),
+        _blanket("coffee-shop"),
+    ),
+}  # fmt: skip
+"""By kind. In the music nobody sings, in the songs somebody does; a crowd talks."""
+
+PROMPTS = tuple(
+    Source(f"asterisk-core-sounds-{language}-g722", (f"usr/share/asterisk/sounds/{language}_*/*.g722",))
+    for language in ("en", "es", "fr", "it", "ru")
+)
+
+
+def is_missing(source: Source, folder: Path) -> bool:
+    """Return True where none of its files is there."""
+    return not source.files(folder)
+
+
+def bring(source: Source, folder: Path) -> None:
+    """Download it into the folder.
+
+    Raises:
+        MissingSpeechError: that fails.
+    """
+    target = folder / source.name
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        if source.is_package:
+            with tempfile.TemporaryDirectory() as here:
+                _run("apt-get", "download", source.name, cwd=here)
+                (package,) = Path(here).glob("*.deb")
+                _run("dpkg", "-x", str(package), str(target))
+        else:
+            _run("git", "clone", "--quiet", "--depth", "1", source.origin, str(target))
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        told = getattr(error, "stderr", None) or str(error)
+        raise MissingSpeechError(f"cannot download {source.name} ({told.strip().splitlines()[-1]})") from None
+
+
+def recordings(sources: tuple[Source, ...], folder: Path, longest_s: float) -> Iterator[Recording]:
+    """Read them until there is enough; of one file no more than `longest_s`.
+
+    Raises:
+        MissingSpeechError: ffmpeg is not installed, or cannot read one.
+    """
+    left_s = longest_s
+    for source in sources:
+        for path in source.files(folder):
+            if left_s <= 0:
+                return
+            audio = decoded(path, left_s)
+            left_s -= len(audio) / RATE
+            yield Recording(path.stem, audio)
+
+
+def decoded(path: Path, longest_s: float) -> Samples:
+    """Return the sound in a file of any kind, mono, 16 kHz.
+
+    Raises:
+        MissingSpeechError: ffmpeg is not installed, or cannot read it.
+    """
+    if shutil.which("ffmpeg") is None:
+        raise MissingSpeechError("ffmpeg is needed to read recordings: apt-get install ffmpeg")
+    given = ["-f", "g722"] if path.suffix == ".g722" else []
+    wanted = ["-t", str(longest_s), "-f", "s16le", "-ac", "1", "-ar", str(RATE), "-"]
+    try:
+        data = _run("ffmpeg", "-v", "error", *given, "-i", str(path), *wanted)
+    except subprocess.CalledProcessError as error:
+        raise MissingSpeechError(f"ffmpeg cannot read {path} ({error.stderr.strip()})") from None
+    return np.frombuffer(data, "<i2").astype(np.float32) / 32_768
+
+
+def _run(*command: str, cwd: str | None = None) -> bytes:
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
+    except subprocess.CalledProcessError as error:
+        error.stderr = error.stderr.decode(errors="replace")
+        raise
+    return done.stdout

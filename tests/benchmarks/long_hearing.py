@@ -1,0 +1,168 @@
+"""How often each engine starts a turn in half an hour of music, street or crowd, and what it finds there.
+
+    python tests/benchmarks/long_hearing.py [--minutes 30] [--only silero] [--kind music] [--preset balanced]
+                                            [--sounds FOLDER] [--fetch] [--where] [--json FILE]
+
+The recordings are read from Debian packages and public repositories; `--fetch` brings them into the folder.
+Each stream is heard alone, and once more with a prompt every 20 s, 10 dB above it. Needs ffmpeg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.hearing.conditions import Condition, MissingSpeechError
+from benchmarks.hearing.material import FOLDER, KINDS, PROMPTS, Source, bring, decoded, is_missing, recordings
+from benchmarks.hearing.prompts import G722_BYTES
+from benchmarks.hearing.scoring import Detection, score
+from benchmarks.hearing.streams import Samples, Stream, stream, trimmed, with_speech
+from benchmarks.hearing.subjects import OurStages, listen
+from benchmarks.table import Cell, Table
+from voicepipe.errors import BackendMissingError
+from voicepipe.speech.segmenter import PRESETS
+from voicepipe.speech.vad import VADProcessor
+
+ENGINES = ("silero", "webrtc", "webrtc-plain")
+LEVEL_DB = -30.0
+EVERY_S = 20.0
+SNR_DB = 10.0
+SHORTEST_S, LONGEST_S = 0.8, 3.0
+EACH = 12
+"""Prompts of each language."""
+
+COLUMNS = (
+    "stream",
+    "recorded min",
+    "engine",
+    "preset",
+    *("false starts/h", "time taken %"),
+    *("turns found %", "turn F1"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table. Returns the exit code; 2 where nothing can be measured."""
+    options = _parser().parse_args(arguments)
+    kinds = {name: KINDS[name] for name in options.kind or KINDS}
+    for source in dict.fromkeys([*PROMPTS, *(each for sources in kinds.values() for each in sources)]):
+        if is_missing(source, options.sounds):
+            _bring(source, options.sounds, fetch=options.fetch)
+    try:
+        said = prompts(options.sounds)
+        if not said:
+            raise MissingSpeechError(f"no prompts: {PROMPTS[0].command}, or add --fetch")
+        streams = [*_streams(kinds, options.sounds, options.minutes * 60)]
+    except MissingSpeechError as missing:
+        print(f"long_hearing.py: {missing}", file=sys.stderr)
+        return 2
+    if not streams:
+        print("long_hearing.py: nothing to hear: add --fetch", file=sys.stderr)
+        return 2
+    rows: list[tuple[Cell, ...]] = []
+    for each in streams:
+        for engine in options.only or ENGINES:
+            for preset in options.preset or ("balanced",):
+                rows.append(measure(each, said, engine, preset, where=options.where))
+    title = f"{options.minutes:g} min each at {LEVEL_DB:g} dBFS; prompts every {EVERY_S:g} s, {SNR_DB:g} dB above"
+    table = Table("long hearing", title, COLUMNS, tuple(rows))
+    print(table)
+    if options.json is not None:
+        options.json.write_text(json.dumps(table.records(), indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def measure(
+    each: Stream, said: Sequence[Samples], engine: str, preset: str, *, where: bool = False
+) -> tuple[Cell, ...]:
+    """One row."""
+    alone, spoken = each.alone, with_speech(each, said, EVERY_S, SNR_DB)
+    found = heard(engine, preset, alone)
+    judged = score(spoken, heard(engine, preset, spoken))
+    if where:
+        _show_where(each, engine, found)
+    taken_s = sum(detection.ended_s - detection.began_s for detection in found)
+    return (
+        each.kind,
+        f"{each.recorded_s / 60:.1f}",
+        engine,
+        preset,
+        f"{len(found) / alone.duration_s * 3_600:.1f}",
+        f"{100 * taken_s / alone.duration_s:.1f}",
+        f"{100 - judged.share(judged.missed):.1f}",
+        f"{judged.turn_f1:.2f}",
+    )
+
+
+def heard(engine: str, preset: str, condition: Condition) -> list[Detection]:
+    """Every turn that a stage finds which has heard nothing before."""
+    return listen(OurStages(VADProcessor(engine, preset=preset)), condition.audio)[0]
+
+
+def prompts(folder: Path) -> list[Samples]:
+    """Return some of each language, spread over the alphabet, neither very short nor long."""
+    said: list[list[Samples]] = []
+    for source in PROMPTS:
+        files = source.files(folder)
+        fitting = [path for path in files if SHORTEST_S + 0.2 <= path.stat().st_size / G722_BYTES <= LONGEST_S]
+        chosen = fitting[:: max(1, len(fitting) // EACH)][:EACH]
+        said.append([trimmed(decoded(path, LONGEST_S)) for path in chosen])
+    return [each for row in zip_longest(*said) for each in row if each is not None]
+
+
+def _streams(kinds: dict[str, tuple[Source, ...]], folder: Path, seconds: float) -> Iterator[Stream]:
+    for kind, sources in kinds.items():
+        found = [*recordings(sources, folder, seconds)]
+        if found:
+            yield stream(kind, found, seconds, LEVEL_DB)
+
+
+def _bring(source: Source, folder: Path, *, fetch: bool) -> None:
+    try:
+        if not fetch:
+            raise MissingSpeechError(f"without {source.name}: {source.command}, or add --fetch")
+        bring(source, folder)
+    except MissingSpeechError as missing:
+        print(f"long_hearing.py: {missing}", file=sys.stderr)
+
+
+def _show_where(each: Stream, engine: str, found: Sequence[Detection]) -> None:
+    counts = Counter(each.part_at(detection.began_s) for detection in found)
+    told = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    print(f"{each.kind}, {engine}: {told or 'none'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="long_hearing.py",
+        description="How often each engine starts a turn in half an hour of music, street or crowd.",
+    )
+    add = parser.add_argument
+    add("--minutes", type=float, default=30.0, help="of each stream; default: %(default)g")
+    add("--only", action="append", choices=ENGINES, metavar="NAME", help="this engine alone")
+    add("--preset", action="append", choices=[*PRESETS], metavar="NAME", help="default: balanced")
+    add("--kind", action="append", choices=[*KINDS], metavar="NAME", help=f"of {', '.join(KINDS)}; default: all")
+    add(
+        "--sounds",
+        type=Path,
+        default=FOLDER,
+        metavar="FOLDER",
+        help="what is not installed is here; default: %(default)s",
+    )
+    add("--fetch", action="store_true", help="download what is missing into it")
+    add("--where", action="store_true", help="print the recordings that started turns")
+    add("--json", type=Path, metavar="FILE", help="write the table to this file too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
