@@ -14,7 +14,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, product, zip_longest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -28,7 +28,6 @@ from benchmarks.hearing.scoring import Detection, score
 from benchmarks.hearing.streams import Samples, Stream, stream, trimmed, with_speech
 from benchmarks.hearing.subjects import OurStages, listen
 from benchmarks.table import Cell, Table
-from voicepipe.errors import BackendMissingError
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.speech.vad import VADProcessor
 
@@ -36,7 +35,7 @@ ENGINES = ("silero", "webrtc", "webrtc-plain")
 LEVEL_DB = -30.0
 EVERY_S = 20.0
 SNR_DB = 10.0
-SHORTEST_S, LONGEST_S = 0.8, 3.0
+SHORTEST_S, LONGEST_S = 1.0, 3.0
 EACH = 12
 """Prompts of each language."""
 
@@ -54,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table. Returns the exit code; 2 where nothing can be measured."""
     options = _parser().parse_args(arguments)
     kinds = {name: KINDS[name] for name in options.kind or KINDS}
-    for source in dict.fromkeys([*PROMPTS, *(each for sources in kinds.values() for each in sources)]):
+    sources = [*PROMPTS, *chain(*kinds.values())]
+    for source in {each.origin: each for each in sources}.values():
         if is_missing(source, options.sounds):
             _bring(source, options.sounds, fetch=options.fetch)
     try:
@@ -68,13 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not streams:
         print("long_hearing.py: nothing to hear: add --fetch", file=sys.stderr)
         return 2
-    rows: list[tuple[Cell, ...]] = []
-    for each in streams:
-        for engine in options.only or ENGINES:
-            for preset in options.preset or ("balanced",):
-                rows.append(measure(each, said, engine, preset, where=options.where))
-    title = f"{options.minutes:g} min each at {LEVEL_DB:g} dBFS; prompts every {EVERY_S:g} s, {SNR_DB:g} dB above"
-    table = Table("long hearing", title, COLUMNS, tuple(rows))
+    rows = tuple(
+        measure(each, said, engine, preset, where=options.where)
+        for each, engine, preset in product(streams, options.only or ENGINES, options.preset or ("balanced",))
+    )
+    title = (
+        f"{options.minutes:g} min each at {LEVEL_DB:g} dBFS; prompts every {EVERY_S:g} s, {SNR_DB:g} dB above"
+    )
+    table = Table("long hearing", title, COLUMNS, rows)
     print(table)
     if options.json is not None:
         options.json.write_text(json.dumps(table.records(), indent=1) + "\n", encoding="utf-8")
@@ -113,7 +114,8 @@ def prompts(folder: Path) -> list[Samples]:
     said: list[list[Samples]] = []
     for source in PROMPTS:
         files = source.files(folder)
-        fitting = [path for path in files if SHORTEST_S + 0.2 <= path.stat().st_size / G722_BYTES <= LONGEST_S]
+        lengths_s = {path: path.stat().st_size / G722_BYTES for path in files}
+        fitting = [path for path in files if SHORTEST_S <= lengths_s[path] <= LONGEST_S]
         chosen = fitting[:: max(1, len(fitting) // EACH)][:EACH]
         said.append([trimmed(decoded(path, LONGEST_S)) for path in chosen])
     return [each for row in zip_longest(*said) for each in row if each is not None]
@@ -150,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=30.0, help="of each stream; default: %(default)g")
     add("--only", action="append", choices=ENGINES, metavar="NAME", help="this engine alone")
     add("--preset", action="append", choices=[*PRESETS], metavar="NAME", help="default: balanced")
-    add("--kind", action="append", choices=[*KINDS], metavar="NAME", help=f"of {', '.join(KINDS)}; default: all")
+    add("--kind", action="append", choices=[*KINDS], metavar="NAME", help="this kind alone")
     add(
         "--sounds",
         type=Path,

@@ -17,11 +17,23 @@ import numpy.typing as npt
 
 from benchmarks.hearing.conditions import RATE, MissingSpeechError
 
-__all__ = ["FOLDER", "KINDS", "PROMPTS", "Recording", "Source", "bring", "decoded", "is_missing", "recordings"]
+__all__ = [
+    "FOLDER",
+    "KINDS",
+    "PROMPTS",
+    "Recording",
+    "Source",
+    "bring",
+    "decoded",
+    "is_missing",
+    "recordings",
+]
 
 Samples = npt.NDArray[np.float32]
 
 FOLDER = Path.home() / ".cache" / "voicepipe-sounds"
+EACH_S = 120.0
+"""The most of one recording, so that none has the last word."""
 MOODIST = "https://github.com/remvze/moodist"
 BLANKET = "https://github.com/rafaelmardojai/blanket"
 
@@ -91,17 +103,19 @@ KINDS: dict[str, tuple[Source, ...]] = {
     ),
     "street": (
         Source("lincity-ng-data", _games("lincity-ng/sounds/Trafic*.wav")),
-        _moodist("urban/busy-street", "urban/highway", "urban/road", "urban/traffic", "urban/ambulance-siren"),
-        _moodist("places/construction-site", "transport/inside-a-train", "transport/train"),
+        _moodist("urban/busy-street", "urban/highway", "urban/road", "urban/traffic"),
+        _moodist("urban/ambulance-siren", "places/construction-site"),
+        _moodist("transport/inside-a-train", "transport/train"),
         _blanket("city", "train"),
     ),
     "crowd": (
-        Source("lincity-ng-data", _games("lincity-ng/sounds/SportsCroud*.wav", "lincity-ng/sounds/Market*.wav")),
-        _moodist("urban/crowd", "places/crowded-bar", "places/cafe", "places/restaurant", "places/supermarket"),
-        _moodist("places/subway-station"),
+        Source("lincity-ng-data", _games("lincity-ng/sounds/SportsCroud*.wav")),
+        Source("lincity-ng-data", _games("lincity-ng/sounds/Market*.wav")),
+        _moodist("urban/crowd", "places/crowded-bar", "places/cafe", "places/restaurant"),
+        _moodist("places/supermarket", "places/subway-station"),
         _blanket("coffee-shop"),
     ),
-}  # fmt: skip
+}
 """By kind. In the music nobody sings, in the songs somebody does; a crowd talks."""
 
 PROMPTS = tuple(
@@ -136,19 +150,18 @@ def bring(source: Source, folder: Path) -> None:
         raise MissingSpeechError(f"cannot download {source.name} ({told.strip().splitlines()[-1]})") from None
 
 
-def recordings(sources: tuple[Source, ...], folder: Path, longest_s: float) -> Iterator[Recording]:
-    """Read them until there is enough; of one file no more than `longest_s`.
+def recordings(sources: tuple[Source, ...], folder: Path, enough_s: float) -> Iterator[Recording]:
+    """Read them until there is enough, of one file no more than `EACH_S`.
 
     Raises:
         MissingSpeechError: ffmpeg is not installed, or cannot read one.
     """
-    left_s = longest_s
     for source in sources:
         for path in source.files(folder):
-            if left_s <= 0:
+            if enough_s <= 0:
                 return
-            audio = decoded(path, left_s)
-            left_s -= len(audio) / RATE
+            audio = decoded(path, EACH_S)
+            enough_s -= len(audio) / RATE
             yield Recording(path.stem, audio)
 
 
