@@ -1,4 +1,4 @@
-"""Checks that a wheel holds both packages, their licences, and nothing else.
+"""Checks that a wheel holds both packages with their data and licences, and nothing else.
 
 python .ci/check_wheel.py WHEEL
 """
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 PACKAGES = ("voicepipe", "voicepipe_devices")
+DATA = ("voicepipe/data/speech.wav", "voicepipe/data/ggml-silero-v6.2.0.bin")
+"""What is no code."""
 
 
 def complaints(paths: Iterable[PurePath]) -> Iterator[str]:
@@ -19,6 +21,9 @@ def complaints(paths: Iterable[PurePath]) -> Iterator[str]:
     for package in PACKAGES:
         if PurePath(package, "py.typed") not in paths:
             yield f"{package}/py.typed is not in it"
+    for name in DATA:
+        if PurePath(name) not in paths:
+            yield f"{name} is not in it"
     for name in ("LICENSE", "NOTICE"):
         if not any(path.name == name and path.parts[0].endswith(".dist-info") for path in paths):
             yield f"{name} is not in it"

@@ -47,7 +47,7 @@ def test_a_name_of_another_framework_says_which_to_use(pattern: str, hint: str) 
         ("InputAudioRawFrame", "use InputAudioFrame"),
         ("BotInterruptionFrame", "use InterruptionFrame, or task.interrupt()"),
         ("StopTaskFrame", "use EndFrame: the same stages can be in another run afterwards"),
-        ("SileroVADAnalyzer", 'use VADProcessor(engine="silero"), a stage'),
+        ("SileroVADAnalyzer", "use VADProcessor(), a stage"),
         ("LocalAudioTransport", "use MicrophoneInput(backend) and SpeakerOutput(backend)"),
         ("CartesiaTTSService", "bring it as a stage of your own: derive from FrameProcessor"),
         ("PipelineWorker", "use PipelineTask"),

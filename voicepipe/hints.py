@@ -22,7 +22,7 @@ _SERVICE = "bring it as a stage of your own: derive from FrameProcessor"
 _DEVICE = "use MicrophoneInput(backend) and SpeakerOutput(backend)"
 _INTERRUPTION = "use InterruptionFrame, or task.interrupt()"
 _IDLE = "use IdleTimer(idle_s), which pushes a UserIdleFrame"
-_DETECTION = 'use VADProcessor(engine="silero"), a stage'
+_DETECTION = "use VADProcessor(), a stage"
 
 NAMES: Mapping[str, str] = {
     "AudioRawFrame": "use AudioFrame",

@@ -18,14 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASES = {"bookworm": "3.11", "trixie": "3.13"}
 """Of Debian, which Raspberry Pi OS is made from: each has its CPython."""
 GLIBC = {"3.11": 36, "3.13": 41}
-EXTRAS = ("silero",)
 
 
 def requirements() -> list[str]:
-    """What voicepipe needs, with the extras for a service."""
+    """What voicepipe needs; a service needs no extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    return [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
+    return list(project["dependencies"])
 
 
 def wheels_for(python: str, kind: str = "aarch64") -> list[str]:

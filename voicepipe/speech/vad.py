@@ -25,7 +25,7 @@ from voicepipe.pipeline.place import Place
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.settings.sound import SoundSettings
 from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
-from voicepipe.speech.detectors.registry import open_engine
+from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, open_engine
 from voicepipe.speech.positions import StreamPositions, refuse_two_microphones
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
@@ -61,9 +61,9 @@ class VADProcessor(InlineProcessor):
     microphones at once is an error: each needs a `VADProcessor` of its own.
 
     Args:
-        engine: the voice detector: a name (`"webrtc"`, `"silero"`, `"auto"`: see `open_engine`), or an
+        engine: the voice detector: a name (`"silero"`, `"webrtc"`, `"auto"`: see `open_engine`), or an
             engine that belongs to this stage alone. None: that of the user's settings, if the back end
-            carries them (see `open_backend`), or `"webrtc"`.
+            carries them (see `open_backend`), or `"silero"`.
         preset: `"responsive"`, `"balanced"` or `"patient"`: how quickly a pause
             ends a turn. None: that of the settings, or `"balanced"`. The numbers below, where they are
             given, take the place of its own.
@@ -79,7 +79,7 @@ class VADProcessor(InlineProcessor):
 
     Raises:
         TypeError, ValueError: a number is out of its bounds, or `engine` or `preset` is none.
-        BackendMissingError: the engine's package is not installed.
+        BackendMissingError: a file or a package that the engine needs is missing or damaged.
     """
 
     takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
@@ -111,9 +111,9 @@ class VADProcessor(InlineProcessor):
         if observe is not None:
             check_callable("observe", observe)
         self._observe = observe
-        self._default: str | None = "webrtc" if engine is None else None
+        self._default: str | None = DEFAULT_ENGINE if engine is None else None
         """The name of the engine, where the program's code names none."""
-        engine = "webrtc" if engine is None else engine
+        engine = DEFAULT_ENGINE if engine is None else engine
         self._engine = open_engine(engine) if isinstance(engine, str) else check_engine(engine)
         self._positions = StreamPositions()
         self._stretch: Stretch | None = None
@@ -164,7 +164,7 @@ class VADProcessor(InlineProcessor):
         if self._preset is None:
             name = asked.preset or "balanced"
             self._settings = asked.check(lambda: _settings(name, **self._numbers), "preset")
-        wanted = asked.vad or "webrtc"
+        wanted = asked.vad or DEFAULT_ENGINE
         if self._default not in (None, wanted):
             self._engine, self._default = asked.check(lambda: open_engine(wanted), "vad"), wanted
 

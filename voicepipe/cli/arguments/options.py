@@ -19,7 +19,7 @@ from voicepipe.cli.arguments.settings import apply
 from voicepipe.cli.terminal.wrapping import columns_of, wrap
 from voicepipe.errors import VoicepipeError
 from voicepipe.settings.sources import SettingsError
-from voicepipe.speech.detectors.registry import ENGINE_NAMES, ENGINES
+from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, ENGINE_NAMES, ENGINES
 from voicepipe.speech.segmenter import PRESETS
 from voicepipe.text import printable, quote
 
@@ -280,7 +280,7 @@ SETTINGS: _Declared = {
     "--vad": {
         "choices": ENGINE_NAMES,
         "metavar": "NAME",
-        "help": f"voice detector: {', '.join(ENGINES)}; auto takes the best that is installed",
+        "help": f"voice detector: {', '.join(ENGINES)}; default: {DEFAULT_ENGINE}",
     },
     "--preset": {
         "choices": tuple(PRESETS),

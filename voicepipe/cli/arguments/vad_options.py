@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from voicepipe.cli.arguments.options import Parser
+from voicepipe.speech.detectors.registry import DEFAULT_ENGINE
 from voicepipe.speech.segmenter import preset
 
 __all__ = ["VAD_FLAGS", "VadArguments", "VadSettings", "vad_settings"]
@@ -61,4 +62,4 @@ def vad_settings(parser: Parser, given: argparse.Namespace) -> VadSettings:
         preset(given.preset, **numbers)
     except ValueError as error:
         parser.error(str(error))
-    return VadSettings(given.vad or "auto", given.preset, **numbers)
+    return VadSettings(given.vad or DEFAULT_ENGINE, given.preset, **numbers)

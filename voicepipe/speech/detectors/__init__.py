@@ -5,7 +5,8 @@ registry          `open_engine`: engines by name, those of other packages too
 webrtc            WebRTC's detector, behind a high-pass
 webrtc_robust     the same, made fit for noise
 noise_suppressor  a filter that takes steady noise out
-silero            a small neural network
+silero            a small neural network, the one that is taken by default
+silero_weights    its weights, from the file that the package brings
 """
 
 __all__: list[str] = []

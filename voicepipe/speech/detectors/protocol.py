@@ -8,7 +8,7 @@ from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
 from voicepipe.text import class_name, quote
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "wants_level"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "check_window", "wants_level"]
 
 LONGEST_WINDOW_S = 0.1
 
@@ -57,3 +57,13 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
 def wants_level(engine: SpeechEngine) -> bool:
     """Return True for an engine that judges worse where audio is quiet, and says so."""
     return bool(getattr(engine, "wants_level", False))
+
+
+def check_window(window: bytes, samples: int) -> None:
+    """Raises: TypeError where it is no bytes, for the library would judge half of an int16 array in silence;
+    ValueError where it is not exactly so many samples.
+    """
+    if not isinstance(window, bytes):
+        raise TypeError(f"a window must be bytes, not {type(window).__name__}: use tobytes()")
+    if len(window) != 2 * samples:
+        raise ValueError(f"a window is {2 * samples} bytes ({samples} samples), not {len(window)}")

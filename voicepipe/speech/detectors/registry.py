@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from voicepipe.errors import BackendMissingError
 from voicepipe.log import logger_of
 from voicepipe.registry import Registry
 from voicepipe.speech.detectors.protocol import SpeechEngine, check_engine
 
-__all__ = ["ENGINES", "ENGINE_NAMES", "EngineFactory", "engine_name", "open_engine"]
+__all__ = ["DEFAULT_ENGINE", "ENGINES", "ENGINE_NAMES", "EngineFactory", "engine_name", "open_engine"]
 
 EngineFactory: TypeAlias = Callable[[], SpeechEngine]
 """Returns a new speech engine; a class will do. Another package adds one by an entry point:
@@ -47,7 +46,10 @@ ENGINES: dict[str, EngineFactory] = {
     "webrtc": _webrtc,
     "webrtc-plain": _plain,
 }
-"""The best first. `silero` is an extra; `webrtc` is always there; `webrtc-plain` costs least."""
+"""The best first. All are always there; `webrtc-plain` costs least."""
+
+DEFAULT_ENGINE = "silero"
+"""The one that is taken where nobody chooses; "auto" means it too."""
 
 
 _engines = Registry("speech engine", "voicepipe.engines", ENGINES, check_engine, ("auto", *ENGINES))
@@ -68,31 +70,21 @@ ENGINE_NAMES = _EngineNames()
 
 
 def open_engine(name: str) -> SpeechEngine:
-    """Open a new engine of that name; "auto" is the best built-in one that is installed.
+    """Open a new engine of that name; "auto" is the best built-in one.
 
     Any name that is not in `ENGINES` is looked up among the entry points of the group `voicepipe.engines`, by
     which other packages add theirs (`EngineFactory`). The log names the one that "auto" takes.
 
     Raises:
         ValueError: there is none of that name; lists all that there are.
-        BackendMissingError: its package is not installed, or does not work; names the package.
+        BackendMissingError: a file or a package that it needs is missing or damaged; names it.
     """
-    return _best() if name == "auto" else _engines.make(name)
+    if name != "auto":
+        return _engines.make(name)
+    _log.info("the speech engine is %s", DEFAULT_ENGINE)
+    return _engines.make(DEFAULT_ENGINE)
 
 
 def engine_name(engine: SpeechEngine) -> str:
     """Return an engine's `name`, or its class's."""
     return str(getattr(engine, "name", type(engine).__name__))
-
-
-def _best() -> SpeechEngine:
-    missing: list[str] = []
-    for name, make in ENGINES.items():
-        try:
-            engine = make()
-        except BackendMissingError as error:
-            missing.append(f"{name}: {error}")
-        else:
-            _log.info("the speech engine is %s%s", name, f" ({'; '.join(missing)})" if missing else "")
-            return engine
-    raise BackendMissingError(f"no speech engine is installed: {'; '.join(missing)}")

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import BackendMissingError
+from voicepipe.speech.detectors.protocol import check_window
 from voicepipe.text import printable, quote
 
-__all__ = ["Detector", "NewDetector", "WebRTCEngine", "check_window", "load_detector"]
+__all__ = ["Detector", "NewDetector", "WebRTCEngine", "load_detector"]
 
 _Floats = npt.NDArray[np.float64]
 _BLOCK = 16
@@ -81,16 +82,6 @@ class NewDetector(Protocol):
     """`webrtcvad.Vad`, which takes a mode from 0 to 3."""
 
     def __call__(self, mode: int) -> Detector: ...
-
-
-def check_window(window: bytes, samples: int) -> None:
-    """Raises: TypeError where it is no bytes, for the library would judge half of an int16 array in silence;
-    ValueError where it is not exactly so many samples.
-    """
-    if not isinstance(window, bytes):
-        raise TypeError(f"a window must be bytes, not {type(window).__name__}: use tobytes()")
-    if len(window) != 2 * samples:
-        raise ValueError(f"a window is {2 * samples} bytes ({samples} samples), not {len(window)}")
 
 
 def load_detector() -> NewDetector:

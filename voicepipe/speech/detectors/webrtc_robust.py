@@ -19,7 +19,8 @@ from voicepipe.speech.detectors.noise_suppressor import (
     NoiseSuppressor,
     within,
 )
-from voicepipe.speech.detectors.webrtc import check_window, load_detector
+from voicepipe.speech.detectors.protocol import check_window
+from voicepipe.speech.detectors.webrtc import load_detector
 
 __all__ = ["RobustWebRTCEngine"]
 
