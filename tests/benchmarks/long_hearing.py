@@ -14,6 +14,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, product, zip_longest
 from pathlib import Path
 
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.hearing.conditions import Condition, MissingSpeechError
 from benchmarks.hearing.material import FOLDER, KINDS, PROMPTS, Source, bring, decoded, is_missing, recordings
 from benchmarks.hearing.prompts import G722_BYTES
-from benchmarks.hearing.scoring import Detection, score
+from benchmarks.hearing.scoring import Detection, Score, score
 from benchmarks.hearing.streams import Samples, Stream, stream, trimmed, with_speech
 from benchmarks.hearing.subjects import OurStages, listen
 from benchmarks.table import Cell, Table
@@ -49,6 +50,35 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was found in one stream."""
+
+    stream: Stream
+    false: list[Detection]
+    """The turns in the stream alone, where nobody speaks."""
+    spoken: Score
+    """Beside the prompts."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Their columns."""
+        duration_s = self.stream.duration_s
+        taken_s = sum(each.ended_s - each.began_s for each in self.false)
+        return (
+            f"{len(self.false) / duration_s * 3_600:.1f}",
+            f"{100 * taken_s / duration_s:.1f}",
+            f"{100 - self.spoken.share(self.spoken.missed):.1f}",
+            f"{self.spoken.turn_f1:.2f}",
+        )
+
+    @property
+    def where(self) -> str:
+        """The recordings that started turns, and how many each."""
+        counts = Counter(self.stream.part_at(each.began_s) for each in self.false)
+        return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table. Returns the exit code; 2 where nothing can be measured."""
     options = _parser().parse_args(arguments)
@@ -58,50 +88,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_missing(source, options.sounds):
             _bring(source, options.sounds, fetch=options.fetch)
     try:
+        streams = [*_streams(kinds, options.sounds, options.minutes * 60)]
+        if not streams:
+            raise MissingSpeechError("no recordings to listen to: add --fetch")
         said = prompts(options.sounds)
         if not said:
-            raise MissingSpeechError(f"no prompts: {PROMPTS[0].command}, or add --fetch")
-        streams = [*_streams(kinds, options.sounds, options.minutes * 60)]
+            raise MissingSpeechError("no prompts to mix in: add --fetch")
     except MissingSpeechError as missing:
         print(f"long_hearing.py: {missing}", file=sys.stderr)
         return 2
-    if not streams:
-        print("long_hearing.py: nothing to hear: add --fetch", file=sys.stderr)
-        return 2
-    rows = tuple(
-        measure(each, said, engine, preset, where=options.where)
-        for each, engine, preset in product(streams, options.only or ENGINES, options.preset or ("balanced",))
-    )
     title = (
         f"{options.minutes:g} min each at {LEVEL_DB:g} dBFS; prompts every {EVERY_S:g} s, {SNR_DB:g} dB above"
     )
-    table = Table("long hearing", title, COLUMNS, rows)
+    table = Table("long hearing", title, COLUMNS, tuple(_rows(options, streams, said)))
     print(table)
     if options.json is not None:
         options.json.write_text(json.dumps(table.records(), indent=1) + "\n", encoding="utf-8")
     return 0
 
 
-def measure(
-    each: Stream, said: Sequence[Samples], engine: str, preset: str, *, where: bool = False
-) -> tuple[Cell, ...]:
-    """One row."""
-    alone, spoken = each.alone, with_speech(each, said, EVERY_S, SNR_DB)
-    found = heard(engine, preset, alone)
-    judged = score(spoken, heard(engine, preset, spoken))
-    if where:
-        _show_where(each, engine, found)
-    taken_s = sum(detection.ended_s - detection.began_s for detection in found)
-    return (
-        each.kind,
-        f"{each.recorded_s / 60:.1f}",
-        engine,
-        preset,
-        f"{len(found) / alone.duration_s * 3_600:.1f}",
-        f"{100 * taken_s / alone.duration_s:.1f}",
-        f"{100 - judged.share(judged.missed):.1f}",
-        f"{judged.turn_f1:.2f}",
-    )
+def figures(each: Stream, said: Sequence[Samples], engine: str, preset: str) -> Figures:
+    """Listen to a stream alone, and with prompts in it."""
+    spoken = with_speech(each, said, EVERY_S, SNR_DB)
+    return Figures(each, heard(engine, preset, each.alone), score(spoken, heard(engine, preset, spoken)))
 
 
 def heard(engine: str, preset: str, condition: Condition) -> list[Detection]:
@@ -121,6 +130,16 @@ def prompts(folder: Path) -> list[Samples]:
     return [each for row in zip_longest(*said) for each in row if each is not None]
 
 
+def _rows(
+    options: argparse.Namespace, streams: Sequence[Stream], said: Sequence[Samples]
+) -> Iterator[tuple[Cell, ...]]:
+    for each, engine, preset in product(streams, options.only or ENGINES, options.preset or ("balanced",)):
+        result = figures(each, said, engine, preset)
+        if options.where:
+            print(f"{each.kind}, {engine}, {preset}: {result.where}", flush=True)
+        yield each.kind, f"{each.recorded_s / 60:.1f}", engine, preset, *result.cells
+
+
 def _streams(kinds: dict[str, tuple[Source, ...]], folder: Path, seconds: float) -> Iterator[Stream]:
     for kind, sources in kinds.items():
         found = [*recordings(sources, folder, seconds)]
@@ -131,16 +150,10 @@ def _streams(kinds: dict[str, tuple[Source, ...]], folder: Path, seconds: float)
 def _bring(source: Source, folder: Path, *, fetch: bool) -> None:
     try:
         if not fetch:
-            raise MissingSpeechError(f"without {source.name}: {source.command}, or add --fetch")
+            raise MissingSpeechError(f"without {source.name}: {source.command(folder)}, or add --fetch")
         bring(source, folder)
     except MissingSpeechError as missing:
         print(f"long_hearing.py: {missing}", file=sys.stderr)
-
-
-def _show_where(each: Stream, engine: str, found: Sequence[Detection]) -> None:
-    counts = Counter(each.part_at(detection.began_s) for detection in found)
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    print(f"{each.kind}, {engine}: {told or 'none'}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ None of it is stored here. What is not installed is looked for in a folder, and 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -57,10 +58,11 @@ class Source:
         """The name of its folder."""
         return self.origin.rsplit("/", 1)[-1]
 
-    @property
-    def command(self) -> str:
-        """The command that brings it."""
-        return f"apt-get install {self.name}" if self.is_package else f"git clone {self.origin}"
+    def command(self, folder: Path) -> str:
+        """Return the command that brings it."""
+        if self.is_package:
+            return f"apt-get install {self.name}"
+        return f"git clone --depth 1 {self.origin} {folder / self.name}"
 
     def files(self, folder: Path) -> list[Path]:
         """Return what is installed, or else what lies in the folder."""
@@ -183,8 +185,11 @@ def decoded(path: Path, longest_s: float) -> Samples:
 
 
 def _run(*command: str, cwd: str | None = None) -> bytes:
+    quiet = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
+        done = subprocess.run(
+            command, capture_output=True, check=True, stdin=subprocess.DEVNULL, cwd=cwd, env=quiet
+        )
     except subprocess.CalledProcessError as error:
         error.stderr = error.stderr.decode(errors="replace")
         raise

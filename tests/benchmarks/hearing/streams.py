@@ -31,6 +31,11 @@ class Stream:
     """When each recording begins, in seconds, and its name."""
 
     @property
+    def duration_s(self) -> float:
+        """How long it is."""
+        return len(self.audio) / RATE
+
+    @property
     def alone(self) -> Condition:
         """The stream as a condition in which nobody speaks."""
         return Condition(self.kind, self.kind, _ints(self.audio), ())
