@@ -28,6 +28,7 @@ Each folder is one part, and its docstring lists its files:
     stages       ready-made stages: gain, filter, meter, tap, loopback
     endpoints    the microphone and the speaker as stages
     children     the launcher of child processes, such as the one for sound
+    engines      heavy things, such as judges of turns, in processes of their own
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
     settings     the settings of the user: variables, and one file
     drift        the compensation of clock drift between microphone and speaker
@@ -96,6 +97,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         DeviceTimeoutError as DeviceTimeoutError,
     )
     from voicepipe.errors import (
+        EngineError as EngineError,
+    )
+    from voicepipe.errors import (
         LaunchError as LaunchError,
     )
     from voicepipe.errors import (
@@ -141,6 +145,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         EndFrame as EndFrame,
     )
     from voicepipe.frames import (
+        EndOfTurnFrame as EndOfTurnFrame,
+    )
+    from voicepipe.frames import (
         ErrorFrame as ErrorFrame,
     )
     from voicepipe.frames import (
@@ -181,6 +188,15 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.frames import (
         TranscriptionFrame as TranscriptionFrame,
+    )
+    from voicepipe.frames import (
+        UnfinishedTurnFrame as UnfinishedTurnFrame,
+    )
+    from voicepipe.frames import (
+        UserPausedFrame as UserPausedFrame,
+    )
+    from voicepipe.frames import (
+        UserResumedFrame as UserResumedFrame,
     )
     from voicepipe.frames import (
         UserStartedSpeakingFrame as UserStartedSpeakingFrame,
@@ -255,6 +271,8 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.speech.detectors.silero import SileroEngine as SileroEngine
     from voicepipe.speech.detectors.webrtc import WebRTCEngine as WebRTCEngine
     from voicepipe.speech.detectors.webrtc_robust import RobustWebRTCEngine as RobustWebRTCEngine
+    from voicepipe.speech.end_of_turn import EndOfTurn as EndOfTurn
+    from voicepipe.speech.ends.onnx_judge import OnnxEndOfTurn as OnnxEndOfTurn
     from voicepipe.speech.segmenter import (
         Segmenter as Segmenter,
     )
@@ -263,9 +281,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe.speech.stretch import (
         Judgement as Judgement,
-    )
-    from voicepipe.speech.utterance import (
-        EndOfTurn as EndOfTurn,
     )
     from voicepipe.speech.utterance import (
         UtteranceCollector as UtteranceCollector,
@@ -340,15 +355,15 @@ _HOMES = homes_of(
         "voicepipe.errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError "
             "DeviceFormatError DeviceLostError DeviceNotFoundError DevicePermissionError "
-            "DeviceTimeoutError LaunchError LifecycleError PipelineError PipelineStartError "
+            "DeviceTimeoutError EngineError LaunchError LifecycleError PipelineError PipelineStartError "
             "VoicepipeError"
         ),
         "voicepipe.frames": (
             "AudioFrame BackgroundAudioFrame BotStartedSpeakingFrame BotStoppedSpeakingFrame "
-            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame "
+            "CancelFrame ControlFrame DataFrame DeviceLostFrame DeviceRestoredFrame EndFrame EndOfTurnFrame "
             "ErrorFrame FactFrame Frame FrameDirection InputAudioFrame InterruptionFrame "
             "OutputAudioFrame SpokenFrame SpokenStartedFrame SpokenStoppedFrame StartFrame "
-            "SystemFrame TextFrame TranscriptionFrame "
+            "SystemFrame TextFrame TranscriptionFrame UnfinishedTurnFrame UserPausedFrame UserResumedFrame "
             "UserStartedSpeakingFrame UserStoppedSpeakingFrame UtteranceFrame"
         ),
         "voicepipe.lifecycle": "RunState",
@@ -370,8 +385,10 @@ _HOMES = homes_of(
         "voicepipe.speech.detectors.silero": "SileroEngine",
         "voicepipe.speech.detectors.webrtc": "WebRTCEngine",
         "voicepipe.speech.detectors.webrtc_robust": "RobustWebRTCEngine",
+        "voicepipe.speech.end_of_turn": "EndOfTurn",
+        "voicepipe.speech.ends.onnx_judge": "OnnxEndOfTurn",
         "voicepipe.speech.segmenter": "Segmenter SegmenterSettings",
-        "voicepipe.speech.utterance": "EndOfTurn UtteranceCollector",
+        "voicepipe.speech.utterance": "UtteranceCollector",
         "voicepipe.speech.stretch": "Judgement",
         "voicepipe.speech.vad": "VADProcessor",
         "voicepipe.stages.filter": "FrameFilter",

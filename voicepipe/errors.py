@@ -5,6 +5,7 @@ VoicepipeError
  |    +-- PipelineStartError     it failed before capture began; everything opened is closed again
  +-- LifecycleError              a transition that the life cycle's table does not have
  +-- LaunchError                 a child process cannot be started in this program
+ +-- EngineError                 an engine's process failed, ended, or gave no answer in time
  +-- AudioFormatError            bytes, a shape or a file that is not the audio it claims to be
  +-- DeviceError                 something is wrong with sound hardware
       +-- BackendMissingError    the back end, or the library or sound server under it, is not there
@@ -36,6 +37,7 @@ __all__ = [
     "DeviceNotFoundError",
     "DevicePermissionError",
     "DeviceTimeoutError",
+    "EngineError",
     "LaunchError",
     "LifecycleError",
     "PipelineError",
@@ -72,6 +74,10 @@ class LifecycleError(VoicepipeError, RuntimeError):
 
 class LaunchError(VoicepipeError):
     """A child process cannot be started in this program: it is frozen, or embeds Python; says what to do."""
+
+
+class EngineError(VoicepipeError):
+    """An engine's process failed, ended, or gave no answer in time; it is made again where that may help."""
 
 
 class AudioFormatError(VoicepipeError, ValueError):

@@ -24,6 +24,10 @@ SpokenFrame                 data     yes            a stage            down
 TranscriptionFrame          data     no             a stage            any
 UserStartedSpeakingFrame    fact     no             a stage            any
 UserStoppedSpeakingFrame    fact     no             a stage            any
+UserPausedFrame             fact     no             a stage            any
+UserResumedFrame            fact     no             a stage            any
+EndOfTurnFrame              fact     no             a stage            up
+UnfinishedTurnFrame         fact     no             a stage            up
 BotStartedSpeakingFrame     fact     no             SpeakerOutput      both
 BotStoppedSpeakingFrame     fact     no             SpeakerOutput      both
 SpokenStartedFrame          fact     no             SpeakerOutput      both
@@ -71,6 +75,7 @@ __all__ = [
     "DeviceLostFrame",
     "DeviceRestoredFrame",
     "EndFrame",
+    "EndOfTurnFrame",
     "ErrorFrame",
     "FactFrame",
     "Frame",
@@ -85,6 +90,9 @@ __all__ = [
     "SystemFrame",
     "TextFrame",
     "TranscriptionFrame",
+    "UnfinishedTurnFrame",
+    "UserPausedFrame",
+    "UserResumedFrame",
     "UserStartedSpeakingFrame",
     "UserStoppedSpeakingFrame",
     "UtteranceFrame",
@@ -453,6 +461,88 @@ class UserStoppedSpeakingFrame(FactFrame):
     """The position up to which audio was judged when this became certain. None if unknown."""
     origin: str = ""
     """The label of the microphone. Empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserPausedFrame(FactFrame):
+    """A pause of the user within a turn, which may be its end. The silence began at `position`.
+
+    A `VADProcessor` makes it about 0.2 s into each silence, if a stage behind declares it in `takes`.
+    If the user goes on, a `UserResumedFrame` follows, else a `UserStoppedSpeakingFrame`.
+    """
+
+    position: int = 0
+    captured_s: float | None = None
+    decided: int | None = None
+    """The position up to which audio was judged when this became certain. None if unknown."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserResumedFrame(FactFrame):
+    """The end of a pause: the user goes on with the same turn."""
+
+    closes: ClassVar[type[FactFrame] | None] = UserPausedFrame
+
+    position: int = 0
+    captured_s: float | None = None
+    decided: int | None = None
+    """The position up to which audio was judged when this became certain. None if unknown."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EndOfTurnFrame(FactFrame):
+    """A verdict: the user has finished. Push it upstream; the `VADProcessor` then ends the turn.
+
+    It holds for the silence at `position`, also for one that begins up to 0.2 s later. If the user
+    has gone on speaking by then, it has no effect.
+
+    Raises:
+        TypeError, ValueError: a field does not match its description below.
+    """
+
+    position: int | None = None
+    """The position of the pause, as `UserPausedFrame` has it. None: the last sample that was judged."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
+    judged_s: float = field(default=0.0, kw_only=True)
+    """The seconds that the verdict took, for the times of the turn."""
+
+    def __post_init__(self) -> None:
+        _check_verdict(self.position, self.judged_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnfinishedTurnFrame(FactFrame):
+    """A verdict: the user has not finished. Push it upstream; the turn then stays open for longer.
+
+    It holds for the same silence as an `EndOfTurnFrame`. A later verdict takes its place.
+
+    Raises:
+        TypeError, ValueError: a field does not match its description below.
+    """
+
+    position: int | None = None
+    """The position of the pause, as `UserPausedFrame` has it. None: the last sample that was judged."""
+    origin: str = ""
+    """The label of the microphone. Empty if unknown."""
+    wait_s: float = field(default=0.0, kw_only=True)
+    """The silence that ends the turn all the same, 0 to 60 s. It never shortens the detector's `stop_s`."""
+    judged_s: float = field(default=0.0, kw_only=True)
+    """The seconds that the verdict took, for the times of the turn."""
+
+    def __post_init__(self) -> None:
+        _check_verdict(self.position, self.judged_s)
+        check_number("wait_s", self.wait_s, at_least=0.0, at_most=60.0)
+
+
+def _check_verdict(position: int | None, judged_s: float) -> None:
+    if position is not None:
+        check_count("position", position)
+    check_number("judged_s", judged_s, at_least=0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ _SERVICE = "bring it as a stage of your own: derive from FrameProcessor"
 _DEVICE = "use MicrophoneInput(backend) and SpeakerOutput(backend)"
 _INTERRUPTION = "use InterruptionFrame, or task.interrupt()"
 _IDLE = "use IdleTimer(idle_s), which pushes a UserIdleFrame"
+_JUDGE = "give UtteranceCollector an end_of_turn, with async def finished(self, utterance)"
 _DETECTION = "use VADProcessor(), a stage"
 
 NAMES: Mapping[str, str] = {
@@ -73,7 +74,8 @@ NAMES: Mapping[str, str] = {
     "FrameLogger": "use Tap",
     "FunctionFilter": "use FrameFilter, or derive from InlineProcessor",
     "*VADAnalyzer": _DETECTION,
-    "*SmartTurn*": "give UtteranceCollector an end_of_turn",
+    "*TurnAnalyzer*": _JUDGE,
+    "*SmartTurn*": _JUDGE,
     "*InterruptionStrategy": "use Interrupter(min_s=..., min_words=...)",
     "*MuteStrategy": 'use Interrupter("ignore"), or task.microphone.muted',
     "*UserTurn*Strateg*": "use VADProcessor, UtteranceCollector and Interrupter",

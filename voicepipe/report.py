@@ -227,8 +227,9 @@ class Turn:
     seconds: float
     """The time until the answer began to sound."""
     parts: dict[str, float] = field(default_factory=dict)
-    """The seconds of each part. "silence": until the end of the speech was certain. Then the labels of
-    the stages that worked on the answer. "other": nobody was seen at work."""
+    """The seconds of each part. "silence": until the end of the speech was certain, without "judge": the
+    time that the verdict on the pause took. Then the labels of the stages that worked on the answer.
+    "other": nobody was seen at work."""
 
     def __str__(self) -> str:
         return f"first sound after {self.seconds:.2f} s ({_describe_parts(self.parts)})"

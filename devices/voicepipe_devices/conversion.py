@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from voicepipe.audio.convert import Converter, live_delay_s, mixes
+from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe_devices.formats import raise_if_missing
 
 __all__ = ["BlockConverter", "Renderer", "check_channel", "describe_conversion", "needs_conversion"]
 
-HELD_BACK_S = 0.022
-"""The latency that a change of rate adds at most: soxr's LQ, measured."""
 SETTLED_S = 0.1
 """After so much silence there is nothing else in a converter: it reaches back a fraction of that."""
 
@@ -31,8 +31,7 @@ def needs_conversion(device: AudioFormat, request: StreamRequest) -> bool:
 
 def describe_conversion(device: StreamInfo, request: StreamRequest) -> StreamInfo:
     """Return the stream's info where it converts from the device's format to the one that was asked for."""
-    held_back_s = HELD_BACK_S if device.format.rate != request.format.rate else 0.0
-    latency_s = device.latency_s + held_back_s
+    latency_s = device.latency_s + live_delay_s(device.format.rate, request.format.rate)
     return replace(
         device,
         format=request.format,
@@ -53,11 +52,11 @@ class BlockConverter:
     def __init__(
         self, device: AudioFormat, wanted: AudioFormat, channel: int | None = None, name: str = ""
     ) -> None:
-        # Here, for they bring numpy: a stream that converts nothing is small.
-        from voicepipe.audio.channel_mixer import ChannelMixer
-        from voicepipe.audio.convert import Converter, mixes
+        mixer = None
+        if mixes(device, wanted, channel):
+            from voicepipe.audio.channel_mixer import ChannelMixer  # here, for it brings numpy
 
-        mixer = ChannelMixer(device, name) if mixes(device, wanted, channel) else None
+            mixer = ChannelMixer(device, name)
         self._mixer = mixer
         self._converter = Converter(device, wanted, channel=channel, mixer=mixer)
         self._ready: deque[Block] = deque()
@@ -121,28 +120,33 @@ class Renderer:
     """
 
     def __init__(self, device: AudioFormat, written: AudioFormat, pull: Callable[[int], bytes]) -> None:
-        from voicepipe.audio.convert import Converter
-
         self._converter = Converter(written, device)
         self._pull = pull
         self._ready = b""
         self._silent = 0
         """Samples of silence that went in, since the last that was none."""
         self._settled = written.samples(SETTLED_S)
+        self._is_prompt = suits_short_filter(written.rate, device.rate)
+        """True where samples come out soon: no more go in than are lacking. soxr may want many pieces."""
 
     def render(self, samples: int) -> bytes:
         """Return the next samples for the device."""
-        source, target = self._converter.source, self._converter.target
-        wanted = samples * target.sample_bytes
-        a_block, over = divmod(samples * source.rate, target.rate)
-        a_block += over > 0
+        size = self._converter.target.sample_bytes
+        wanted = samples * size
         while len(self._ready) < wanted:
-            data = self._pull(a_block)
-            is_silent = not data.strip(b"\0")
-            if is_silent and not over and self._silent >= self._settled:
-                self._ready += bytes(wanted)
-            else:
-                self._silent = self._silent + a_block if is_silent else 0
-                self._ready += self._converter.convert(data)
+            lacking = samples - len(self._ready) // size
+            self._ready += self._next(lacking if self._is_prompt else samples)
         data, self._ready = self._ready[:wanted], self._ready[wanted:]
         return data
+
+    def _next(self, samples: int) -> bytes:
+        """Take what was written for so many samples of the device, and return what is ready."""
+        source, target = self._converter.source, self._converter.target
+        taken, over = divmod(samples * source.rate, target.rate)
+        taken += over > 0
+        data = self._pull(taken)
+        is_silent = not data.strip(b"\0")
+        if is_silent and not over and self._silent >= self._settled:
+            return bytes(samples * target.sample_bytes)
+        self._silent = self._silent + taken if is_silent else 0
+        return self._converter.convert(data)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.audio.convert import Converter
+from voicepipe.audio.convert import Converter, live_delay_s
 from voicepipe.audio.format import AudioFormat
 
 Samples = npt.NDArray[np.int16]
@@ -33,7 +33,7 @@ def test_the_same_format_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [(48_000, 16_000), (16_000, 48_000), (44_100, 16_000)])
-@pytest.mark.parametrize("quality", ["LQ", "HQ"])
+@pytest.mark.parametrize("quality", ["live", "LQ", "HQ"])
 def test_a_tone_keeps_its_length_pitch_and_place(source: int, target: int, quality: str) -> None:
     converter = Converter(AudioFormat(source), AudioFormat(target), quality=quality)  # type: ignore[arg-type]
     out = converted(converter, tone(source), source // 100)[:, 0]
@@ -53,23 +53,41 @@ def test_what_comes_out_does_not_depend_on_how_it_is_cut(source: int, target: in
         np.testing.assert_array_equal(first, other)
 
 
-def test_live_sound_is_held_back_for_20_ms_at_most() -> None:
-    converter = Converter(AudioFormat(48_000), AudioFormat(16_000))
+@pytest.mark.parametrize(
+    ("source", "target", "delay_s"),
+    [(48_000, 16_000, 0.001), (16_000, 48_000, 0.001), (8_000, 16_000, 0.002), (44_100, 16_000, 0.022)],
+)
+def test_live_sound_is_held_back_for_a_moment(source: int, target: int, delay_s: float) -> None:
+    converter = Converter(AudioFormat(source), AudioFormat(target))
     worst = 0
     for _ in range(100):
-        converter.convert(bytes(2 * 480))
+        converter.convert(bytes(2 * (source // 100)))
         worst = max(worst, converter.held)
-    assert 0 < worst <= 320 + 1
+    assert 0 < worst <= delay_s * target + 1
+    assert live_delay_s(source, target) == pytest.approx(delay_s, abs=2e-4)
 
 
-def test_silence_stays_silence() -> None:
-    out = converted(Converter(AudioFormat(48_000), AudioFormat(16_000)), np.zeros((4_800, 1), np.int16), 480)
+def test_files_keep_what_the_short_filter_takes() -> None:
+    audio = tone(48_000, 0.5, 7_000.0)
+    source, target = AudioFormat(48_000), AudioFormat()
+    live, file = (
+        np.abs(converted(Converter(source, target, quality=quality), audio, 480))[500:-500].max()
+        for quality in ("live", "HQ")
+    )
+    assert live < 6_500
+    assert file > 7_950
+
+
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_silence_stays_silence(rate: int) -> None:
+    out = converted(Converter(AudioFormat(rate), AudioFormat(16_000)), np.zeros((4_800, 1), np.int16), 480)
     assert not out.any()
 
 
-def test_full_scale_does_not_wrap() -> None:
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_full_scale_does_not_wrap(rate: int) -> None:
     square = np.where(np.arange(4_800) // 50 % 2, 32_767, -32_768).astype(np.int16)[:, None]
-    out = converted(Converter(AudioFormat(48_000), AudioFormat(16_000)), square, 480)[:, 0]
+    out = converted(Converter(AudioFormat(rate), AudioFormat(16_000)), square, 480)[:, 0]
     middle = out[100:-100]
     assert int(np.max(middle)) > 32_000
     assert int(np.min(middle)) < -32_000
@@ -113,9 +131,10 @@ def test_a_channel_that_the_source_lacks_is_refused(channel: int) -> None:
         Converter(AudioFormat(channels=2), AudioFormat(), channel=channel)
 
 
-def test_after_a_flush_a_new_stream_begins() -> None:
-    converter = Converter(AudioFormat(48_000), AudioFormat(16_000, 2))
-    audio = tone(48_000, 0.1)
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_after_a_flush_a_new_stream_begins(rate: int) -> None:
+    converter = Converter(AudioFormat(rate), AudioFormat(16_000, 2))
+    audio = tone(rate, 0.1)
     first = converted(converter, audio, 480)
     np.testing.assert_array_equal(first, converted(converter, audio, 333))
     assert converter.held == 0

@@ -79,6 +79,8 @@ async def test_a_close_that_is_cancelled_leaves_no_descriptor(library: str) -> N
 def test_a_sound_process_loads_little_and_so_starts_soon() -> None:
     code = (
         "import sys, voicepipe_devices.sound_process.child, voicepipe_devices.portaudio; "
+        "from voicepipe.audio.format import AudioFormat; from voicepipe_devices.conversion import Renderer; "
+        "Renderer(AudioFormat(48_000, 2), AudioFormat(16_000), lambda n: bytes(2 * n)).render(480); "
         "print(*{'asyncio', 'numpy', 'soxr', 'difflib', 'voicepipe.frames'} & {*sys.modules})"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

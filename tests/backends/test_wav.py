@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from devices.test_port import every_check
 from support.sound import RATE, THROUGH, Samples, assert_accounted, noise, samples, seam, virtual_loop
@@ -78,6 +79,33 @@ async def test_a_file_that_is_cut_off_is_a_warning_of_the_run(
     remark = f"it is cut off: its header says 1.00 s, it has {has:.2f} s"
     assert caplog.messages == [f"{tmp_path / 'in.wav'}: {remark}"]
     assert len(content(tmp_path / "out.wav")) == 16_000 - cut // 2
+
+
+@pytest.mark.parametrize(("kind", "spoilt"), [("FLAC", False), ("FLAC", True), ("CAF", False), ("MP3", True)])
+async def test_a_file_of_another_kind_is_heard_as_it_is(
+    tmp_path: Path, kind: str, spoilt: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    soundfile.write(tmp_path / "in", noise(2), 16_000, format=kind)
+    if spoilt:
+        os.truncate(tmp_path / "in", (tmp_path / "in").stat().st_size // 2)
+    task = talk(WavBackend(tmp_path / "in", tmp_path / "out.wav"))
+    await task.run()
+    heard = content(tmp_path / "out.wav")
+    assert len(heard) < 32_000 if spoilt else len(heard) == 32_000
+    if kind != "MP3":
+        assert np.array_equal(heard, noise(2)[: len(heard)])
+    assert [f"{len(heard) / 16_000:.2f} s can be read" in message for message in caplog.messages] == [
+        True
+    ] * spoilt
+    assert task.report is not None
+    assert task.report.dropped == {}
+
+
+@pytest.mark.parametrize("name", ["out.mp3", "out.FLAC", "a.b.ogg", "out.m4a", "out.opus"])
+def test_an_output_whose_name_says_another_kind_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"only \.wav can be written, not \."):
+        WavBackend(None, tmp_path / name)
+    WavBackend(None, tmp_path / "out"), WavBackend(tmp_path / name), WavBackend(None, tmp_path / "out.1")
 
 
 def talk(backend: WavBackend, *between: Processor) -> PipelineTask:

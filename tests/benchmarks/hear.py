@@ -1,6 +1,6 @@
 """How well each engine finds speech in noise: a table.
 
-    python tests/benchmarks/hear.py [FOLDER] [--only NAME] [--json FILE] [--md FILE]
+    python tests/benchmarks/hear.py [FOLDER] [--only NAME] [--rate HZ] [--json FILE] [--md FILE]
 
 FOLDER holds labelled speech (`set.json` and its audio); VOICEPIPE_LABELLED_SPEECH names it otherwise.
 Needs the package soundfile.
@@ -20,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+import soxr
 
-from benchmarks.hearing.conditions import Condition, MissingSpeechError, conditions
+from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions
 from benchmarks.hearing.scoring import Score, add_up, score
-from benchmarks.hearing.subjects import SUBJECTS, Subject, listen
+from benchmarks.hearing.subjects import SUBJECTS, OurStages, Subject, listen
 from benchmarks.table import Cell, Table
 from voicepipe.errors import BackendMissingError
 
@@ -51,8 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, make in SUBJECTS.items():
         if options.only and not any(wanted in name for wanted in options.only):
             continue
+        if options.rate != RATE and not isinstance(make(), OurStages):
+            continue  # the others take one rate
         try:
-            rows.append((name, *measure(make, heard)))
+            rows.append((name, *measure(make, heard, options.rate)))
         except BackendMissingError as missing:
             print(f"hear.py: {name}: {missing}", file=sys.stderr)
     table = Table("hearing", f"{len(heard)} conditions; p50/p95 of delays", COLUMNS, tuple(rows))
@@ -64,14 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Cell, ...]:
-    """One row, but for its name."""
+def measure(make: Callable[[], Subject], heard: Sequence[Condition], rate: int = RATE) -> tuple[Cell, ...]:
+    """One row, but for its name. At another rate than the set's it is for our stages alone."""
     groups: dict[str, list[Score]] = {}
     seconds = sum(condition.duration_s for condition in heard)
     spent_s = 0.0
     for condition in heard:
         subject = make()
-        found, took_s = listen(subject, condition.audio)
+        if isinstance(subject, OurStages):
+            subject.rate = rate
+        found, took_s = listen(subject, _at_rate(condition.audio, rate), rate)
         spent_s += took_s
         judged = score(condition, found)
         groups.setdefault(condition.group, []).append(judged)
@@ -97,6 +102,14 @@ def measure(make: Callable[[], Subject], heard: Sequence[Condition]) -> tuple[Ce
         _delays(mix.releases_s),
         f"{spent_s / seconds * 1e4:.1f}",
     )
+
+
+def _at_rate(audio: Ints, rate: int) -> Ints:
+    if rate == RATE:
+        return audio
+    floats = soxr.resample(audio.astype(np.float64), RATE, rate, "VHQ")
+    converted: Ints = np.clip(np.rint(floats), -32_768, 32_767).astype(np.int16)
+    return converted
 
 
 def _rounded(total: dict[str, Score], group: str) -> str | None:
@@ -128,6 +141,13 @@ def _parser() -> argparse.ArgumentParser:
         help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
     )
     parser.add_argument("--only", action="append", metavar="NAME", help="engines with this in their name")
+    parser.add_argument(
+        "--rate",
+        type=int,
+        default=RATE,
+        metavar="HZ",
+        help="our stages hear the set at this rate, converted by soxr at its best; default: the set's own",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file too")
     parser.add_argument("--md", type=Path, metavar="FILE", help="and to this one, as Markdown")
     return parser

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/idle.py                 # five minutes; needs valgrind for the instructions
     python tests/benchmarks/idle.py --no-count      # the share of a core here, and memory, alone
-    python tests/benchmarks/idle.py --vad silero
+    python tests/benchmarks/idle.py --vad webrtc-plain
 
 Instructions do not depend on the machine, and are counted by callgrind, which is too slow for real time: so
 the card is slowed down. What is done for each second of audio and what is done for each second of the clock
@@ -251,7 +251,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--vad", default="webrtc", help="the ear: webrtc, webrtc-plain, silero; default webrtc"
+        "--vad", default="silero", help="the engine: silero, webrtc, webrtc-plain; default silero"
     )
     parser.add_argument(
         "--seconds", type=float, default=30.0, help="how long each measurement is; default 30"

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, echo, hops, imports, latency, lifecycle, pipecat, plot, resampling
+from benchmarks import density, detection, echo, hops, imports, latency, lifecycle, pipecat, plot, resampling
 from benchmarks.table import Table
 
 _SECTIONS = {
@@ -30,6 +30,7 @@ _SECTIONS = {
     "density": density.measure,
     "imports": imports.measure,
     "resampling": resampling.measure,
+    "vad": detection.measure,
     "echo": echo.measure,
 }
 

@@ -46,8 +46,20 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
         "resampling": [
             f"{way}, {quality}"
-            for way in ("48000 to 16000", "44100 to 16000", "16000 to 48000")
-            for quality in ("LQ", "MQ", "HQ")
+            for way in (
+                *("48000 to 16000", "8000 to 16000", "16000 to 48000"),
+                *("16000 to 8000", "44100 to 16000"),
+            )
+            for quality in ("live", "LQ", "MQ", "HQ")
+        ]
+        + [f"{way}, without numpy" for way in ("48000 to 16000", "16000 to 48000")],
+        "vad": [
+            "silero, as it is, 10 ms",
+            "silero, as it is, 20 ms",
+            "silero, quiet, 10 ms",
+            "silero, quiet, 20 ms",
+            "webrtc, as it is, 20 ms",
+            "webrtc-plain, as it is, 20 ms",
         ],
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
@@ -76,7 +88,7 @@ def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
     assert (
-        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, echo"
+        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, vad, echo"
         in done.stderr
     )
 

@@ -53,20 +53,6 @@ def test_help_for_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("usage: voicepipe play ")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="it is of Linux")
-@pytest.mark.parametrize("command", ["devices --backend fake", "config --json", "completion fish"])
-def test_a_full_disk_is_one_line_and_status_1(command: str) -> None:
-    with open("/dev/full", "w", encoding="utf-8") as full:
-        done = subprocess.run(
-            [sys.executable, "-u", "-m", "voicepipe", *command.split()],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (1, "voicepipe: No space left on device\n")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 @pytest.mark.parametrize("command", ["level --backend fake --seconds 0.1", "devices --backend fake"])

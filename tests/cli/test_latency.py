@@ -89,7 +89,7 @@ def test_wrong_usage(options: list[str], said: str, capsys: pytest.CaptureFixtur
 def test_the_ways_are_drawn(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = ['.', 'devices', 'tests']; import cli.test_latency as t; "
-        "from voicepipe.cli.parts.pictures import draw_trips; "
+        "from voicepipe.cli.parts.trips_picture import draw_trips; "
         "found = t.Measurement(t.INFO, t.INFO, (t.trip(30), None, t.trip(40))); "
         f"draw_trips(found, {str(tmp_path / 'it.png')!r})"
     )

@@ -241,7 +241,15 @@ def test_without_a_file_is_wrong_usage(command: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         main([command])
     assert ended.value.code == 2
-    assert "FILE.wav" in capsys.readouterr().err
+    assert "FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["record", "play", "vad"])
+def test_standard_input_and_output_are_no_files(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "-"])
+    assert ended.value.code == 2
+    assert "- is no file; give the name of one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"no sound"])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soundfile
 
 from support.bare import bare
 from support.program_output import without_slow_steps
@@ -86,11 +87,39 @@ def test_the_command_that_helps_is_shown_to_its_end(
 ) -> None:
     path = tmp_path / ("a rather long name ") / "in.wav"
     path.parent.mkdir()
-    path.write_bytes(b"fLaC" + bytes(99))
+    path.write_bytes(b"\0\0\0\x1cftypM4A " + bytes(99))
     assert main(["vad", str(path)]) == 1
     assert capsys.readouterr().err.endswith("in.wav' out.wav` makes one\n")
     assert main(["record", str(tmp_path / "out.wav"), "--backend", f"wav:{path}"]) == 1
     assert caplog.messages[0].endswith("in.wav' out.wav` makes one")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
+)
+def test_the_same_speech_is_found_in_files_of_every_kind(
+    tmp_path: Path, kind: str, subtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "call", audio, rate, format=kind, subtype=subtype)
+    assert main(["vad", str(tmp_path / "call"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert close_to_the_sentences([(each["begin_s"], each["end_s"]) for each in found["segments"]])
+    assert found["duration_s"] == pytest.approx(len(audio) / rate, abs=0.1)
+
+
+def test_a_file_that_ends_before_its_length_is_as_long_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "whole", audio, rate, format="FLAC")
+    content = (tmp_path / "whole").read_bytes()
+    (tmp_path / "call").write_bytes(content[: len(content) // 2])
+    assert main(["vad", str(tmp_path / "call")]) == 0
+    said = capsys.readouterr()
+    length = float(said.out.splitlines()[0].split(": ")[1].split()[0])
+    assert 2 < length < 6
+    assert f"its header says 7.24 s, {length:.2f} s can be read" in said.err
 
 
 def test_the_segments_as_labels_for_audacity(capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,19 +156,52 @@ def test_a_file_without_speech_has_no_segments(
     assert "0 segments, 0.00 s of speech" in capsys.readouterr().out
 
 
+PICTURES = {
+    "it.png": (None, 2, (1_540, 784)),
+    "long.PNG": (100 * 8_000, 0, (1_540, 378)),
+    "short.svg": (8_000, 0, b"<?xml"),
+    "silence.pdf": (0, 0, b"%PDF"),
+}
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize(("samples", "segments"), [(None, 2), (0, 0)])
-def test_a_picture_is_drawn(samples: int | None, segments: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_drawn_as_its_name_says(name: str, tmp_path: Path) -> None:
+    samples, segments, expected = PICTURES[name]
     # In a process of its own: matplotlib keeps its fonts open.
-    file = SAMPLE if samples is None else write(tmp_path / "silence.wav", np.zeros(samples))
+    file = SAMPLE if samples is None else write(tmp_path / "日本 $1$.wav", np.zeros(samples), 8_000)
     fonts = str(tmp_path / "fonts")
-    done = run_program("vad", str(file), "--plot", str(tmp_path / "it.png"), MPLCONFIGDIR=fonts)
+    done = run_program("vad", str(file), "--plot", str(tmp_path / name), MPLCONFIGDIR=fonts)
     assert (done.returncode, without_slow_steps(done.stderr)) == (0, "")
     assert f"{segments} segments" in done.stdout
-    header = (tmp_path / "it.png").read_bytes()[:24]
-    assert header[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">2I", header[16:])
-    assert (width, height) == (1_540, 784)
+    header = (tmp_path / name).read_bytes()[:24]
+    if isinstance(expected, bytes):
+        assert header.startswith(expected)
+    else:
+        assert header[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">2I", header[16:]) == expected
+
+
+@pytest.mark.parametrize("command", ["vad call.wav", "latency"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("it.jpg", "the name of a picture ends in .png, .svg or .pdf; give a name such as it.png"),
+        ("it", "the name of a picture ends in .png, .svg or .pdf; give a name such as it.png"),
+        ("it.png.gz", "give a name such as it.png.png"),
+        (".png", "give a name such as .png.png"),
+        ("none/it.png", "none is no folder; make it first"),
+    ],
+)
+def test_a_picture_of_another_kind_is_wrong_usage_before_the_work(
+    command: str, name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--plot", name])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_done(tmp_path: Path) -> None:

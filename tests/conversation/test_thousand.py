@@ -237,7 +237,7 @@ def check(seed: int, manner: dict[str, Any]) -> Story:
     return story
 
 
-@pytest.mark.heavy(after=2)
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize("seed", range(count_of(70)))
 def test_a_conversation_with_interruptions_at_random_moments(seed: int) -> None:
     story = check(seed, {})
@@ -245,7 +245,7 @@ def test_a_conversation_with_interruptions_at_random_moments(seed: int) -> None:
     assert len(story.cuts) >= UTTERANCES // 3
 
 
-@pytest.mark.heavy(after=4)
+@pytest.mark.heavy(after=2)
 @pytest.mark.parametrize("seed", range(count_of(5)))
 @pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: " ".join(manner) or "plain")
 def test_a_careful_conversation(manner: dict[str, Any], seed: int) -> None:

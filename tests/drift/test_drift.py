@@ -28,14 +28,10 @@ MIXTURES = [(0.02, 0.02, 0.0), (0.01, 0.032, 0.01), (0.032, 0.01, 0.003), (0.01,
 
 @pytest.mark.parametrize(
     ("ppm", "mixture"),
-    [pytest.param(ppm, mixture, marks=pytest.mark.heavy) for ppm in (-150, 150) for mixture in MIXTURES[1:]]
-    + [(-150, MIXTURES[0]), (150, MIXTURES[0])]
-    + [
-        pytest.param(*each, marks=pytest.mark.heavy)
-        for each in ((-50, MIXTURES[1]), (50, MIXTURES[2]), (-5, MIXTURES[3]), (5, MIXTURES[0]))
-    ],
+    [(ppm, mixture) for ppm in (-150, 150) for mixture in MIXTURES]
+    + [(-50, MIXTURES[1]), (50, MIXTURES[2]), (-5, MIXTURES[3]), (5, MIXTURES[0])],
 )
-@pytest.mark.heavy(after=1)
+@pytest.mark.heavy
 def test_for_two_hours_the_fill_is_held(ppm: float, mixture: tuple[float, float, float]) -> None:
     figures = live(World(ppm, *mixture, seed=1), hours=2)
     assert figures.kept, figures
@@ -52,6 +48,7 @@ def test_while_the_clocks_agree_nothing_is_corrected(mixture: tuple[float, float
 
 
 @pytest.mark.parametrize("ppm", [-150, 0, 150])
+@pytest.mark.heavy(after=1)
 def test_without_a_cushion_the_queue_is_filled_up_within_a_minute(ppm: float) -> None:
     figures = live(World(ppm, jitter_s=0.003, cushion=False, seed=3), hours=0.5)
     assert figures.kept, figures
@@ -254,6 +251,7 @@ def test_idle_every_byte_passes_as_it_is_and_at_once(channels: int) -> None:
 
 
 @pytest.mark.parametrize("hz", [100.0, 440.0, 3_000.0])
+@pytest.mark.heavy(after=1)
 def test_engaging_slewing_and_letting_go_make_no_click(hz: float) -> None:
     audio = tone(40, hz)
     stretcher = Stretcher(AudioFormat())
@@ -280,6 +278,7 @@ def test_after_it_let_go_bytes_pass_as_they_are_again() -> None:
 
 
 @pytest.mark.parametrize("ppm", [-500.0, -150.0, 5.0, 500.0])
+@pytest.mark.heavy(after=1)
 def test_pitch_and_length_change_by_what_was_asked_and_nothing_is_added(ppm: float) -> None:
     stretcher = Stretcher(AudioFormat())
     stretched(stretcher, tone(12, 1_000), ppm)  # until it has got there
@@ -307,6 +306,7 @@ def test_the_correction_moves_by_50_ppm_a_second() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.heavy(after=1)
 def test_what_comes_out_hardly_depends_on_how_it_is_cut(channels: int) -> None:
     audio = np.repeat(tone(0.3, 300)[:, None], channels, axis=1)
     whole = stretched(Stretcher(AudioFormat(RATE, channels)), audio, 100.0, 320)

@@ -7,6 +7,7 @@ from long.mutant import Mutant
 __all__ = ["FILE_MUTANTS"]
 
 WAV = "tests/audio/test_wav_kinds.py"
+SOUND = "tests/audio/test_sound_file.py"
 SERVICE = "tests/cli/test_service.py"
 PLUGIN = "tests/testing/test_plugin.py"
 SETTINGS = "tests/cli/test_settings.py"
@@ -167,6 +168,102 @@ FILE_MUTANTS = (
         "name in sys.stdlib_module_names and _is_of_somebody_else(path)",
         "_is_of_somebody_else(path)",
         f"{SHADOWS}::test_other_errors_are_left_as_they_are",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "A-law is decoded as mu-law",
+        "a_law",
+        "np.where(code & 0x80, size, -size)",
+        "np.where(code & 0x80, -size, size)",
+        f"{SOUND}::test_every_byte_of_telephone_audio_is_as_the_library_decodes_it",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the size of an RF64 file's audio is read in 32 bits",
+        "_Walk._next_chunk",
+        "self._wide.get(kind, length)",
+        "length",
+        f"{SOUND}::test_a_file_of_more_than_4_gib_has_all_its_samples",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the end of a chunk may be behind every disk",
+        "_Walk._leave",
+        "min(start + length, self._size)",
+        "start + length",
+        f"{SOUND}::test_a_chunk_that_says_it_is_longer_than_any_disk_is_no_audio",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the package seeks after each read",
+        "DecodedReader._open",
+        "sound.seekable = lambda: False",
+        "pass",
+        f"{SOUND}::test_a_flac_file_from_a_pipe_has_no_length_and_all_its_samples",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "what was decoded before a failure is thrown away",
+        "DecodedReader._decode",
+        "got = int(decoded[-1]) + 1 if decoded.size else 0",
+        "got = 0",
+        f"{SOUND}::test_a_fault_is_said_and_what_is_there_is_read",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the guessed length of an MP3 file is believed",
+        "DecodedReader._open",
+        "self._kind is MP3 and is_unmeasured(self._file, start)",
+        "False",
+        f"{SOUND}::test_an_mp3_file_that_does_not_count_its_samples_is_read_to_its_end",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "an Ogg file without a last page is whole",
+        "DecodedReader._shortage",
+        "self._kind is OGG and not self._has_last_page()",
+        "False",
+        f"{SOUND}::test_a_fault_is_said_and_what_is_there_is_read",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "UTF-16 text is an MP3 file",
+        "_kind_of_frame",
+        "version != 1 and layer != 3 and head[2] >> 4 != 15 and head[2] >> 2 & 3 != 3",
+        "True",
+        f"{SOUND}::test_what_is_not_read_is_one_line_with_a_command_where_there_is_one",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "the faults that show at a file's end are not told",
+        "_Blocks._fill",
+        "self._ended = True\nself._tell_remarks()",
+        "self._ended = True",
+        "tests/backends/test_wav.py::test_a_file_of_another_kind_is_heard_as_it_is",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a picture's columns forget what they joined",
+        "Extremes._halve",
+        "self._highest.reshape(half, 2).max(axis=1)",
+        "self._highest[::2]",
+        "tests/cli/test_trace.py::test_every_value_is_within_its_column",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "output that fills the disk is status 0",
+        "end_process",
+        "status = status or 1",
+        "pass",
+        "tests/cli/test_closed_output.py::test_a_full_disk_is_one_line_and_status_1",
+        unseen=NO_FILES,
+    ),
+    Mutant(
+        "a screen that fills the disk says nothing",
+        "Screen._put",
+        "self.failure = error",
+        "pass",
+        "tests/cli/test_closed_output.py::test_a_full_disk_is_one_line_and_status_1",
         unseen=NO_FILES,
     ),
 )

@@ -8,6 +8,10 @@ __all__ = ["HEARING_MUTANTS"]
 
 LEVELS = "tests/speech/test_leveller.py"
 CHANNELS = "tests/audio/test_channel_mixer.py"
+RATES = "tests/audio/test_short_filter.py"
+FLAT = f"{RATES}::test_silence_and_what_does_not_move_stay_as_they_are"
+EXACT = f"{RATES}::test_the_samples_are_those_of_the_definition_however_they_are_cut"
+LOUD = f"{RATES}::test_what_is_too_loud_is_clipped_and_does_not_wrap"
 NO_VOICE = "the sound of its card is numbers, in which nobody speaks"
 
 EARLY = "tests/speech/test_early_facts.py"
@@ -16,28 +20,110 @@ ADVICE = "tests/run/test_advice.py"
 LAYOUT = "its pipelines are laid out as they should be"
 SAME = f"{EARLY}::test_the_utterances_are_the_same_in_every_arrangement"
 
+ONE_RATE = "no rule of it compares the samples of two rates"
+
 HEARING_MUTANTS = (
     Mutant(
+        "the short filter waits for a group more than it needs",
+        "ShortFilter._advance",
+        "len(waiting) // group_bytes - plan.width + 1",
+        "len(waiting) // group_bytes - plan.width",
+        f"{RATES}::test_it_gives_out_all_but_what_it_needs",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "the short filter gives the silence behind the end too",
+        "ShortFilter.flush",
+        "rest[: due * size]",
+        "rest",
+        f"{RATES}::test_a_flush_gives_the_exact_rest_and_a_new_stream_begins",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "the short filter begins in the sound of the stream before",
+        "ShortFilter.flush",
+        "self._begin()",
+        "self._taken = self._given = 0",
+        f"{RATES}::test_a_flush_gives_the_exact_rest_and_a_new_stream_begins",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "the taps of the short filter do not add up to one",
+        "voicepipe.audio.filter_plan:_whole",
+        "whole[whole.index(max(whole))] += (1 << TAP_BITS) - sum(whole)",
+        "pass",
+        FLAT,
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "the short filter wraps what is too loud",
+        "voicepipe.audio.long_sums:_samples",
+        "ranges.count(_IN_RANGE) == count",
+        "True",
+        LOUD,
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "numpy rounds otherwise than long integers",
+        "matrix_sums",
+        "sums += 0.5",
+        "sums += 0.49",
+        EXACT,
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "the short filter lets pass what has no place",
+        "plan_filter",
+        "0.5 / parts",
+        "0.6 / parts",
+        f"{RATES}::test_it_passes_what_is_below_and_rejects_what_has_no_place",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "voice detection waits for bursts of another rate",
+        "Stretch.__init__",
+        "suits_short_filter(heard.rate, engine.rate)",
+        "False",
+        "tests/speech/test_vad.py::test_a_change_of_rate_delays_no_fact",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "positions know nothing of what the change of rate holds back",
+        "Stretch._heard_samples",
+        "windows * self._engine.window - self._ahead",
+        "windows * self._engine.window",
+        "tests/speech/test_vad.py::test_a_window_ends_before_what_the_change_of_rate_holds_back",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
+        "a speaker of another rate takes whole blocks",
+        "Renderer.render",
+        "lacking if self._is_prompt else samples",
+        "samples",
+        "tests/backends/test_conversion.py::test_a_renderer_takes_what_it_gives_and_what_the_filter_holds_back",
+        unseen=ONE_RATE,
+    ),
+    Mutant(
         "quiet audio is judged as it came",
-        "Leveller.take",
-        "max(0.0, min(self.gain_db, VOICE_DB - level_db))",
+        "Leveller.take_samples",
+        "min(self.gain_db, VOICE_DB - level_db)",
         "0.0",
         f"{LEVELS}::test_a_sentence_begins_where_it_does_at_a_normal_level",
         unseen=NO_VOICE,
     ),
     Mutant(
         "a constant is amplified with the voice",
-        "Leveller.take",
-        "audio -= offset",
-        "pass",
+        "Leveller._amplify",
+        "np.subtract(self._audio, number, louder)",
+        "louder[:] = self._audio",
         f"{LEVELS}::test_a_quiet_voice_is_heard_after_anything",
         unseen=NO_VOICE,
     ),
     Mutant(
         "a click lowers the gain as a voice does",
         "Leveller._follow",
-        "min(self._levels_db)",
-        "max(self._levels_db)",
+        "min(levels)",
+        "max(levels)",
         f"{LEVELS}::test_one_loud_window_lowers_no_gain_and_a_lasting_sound_does",
         unseen=NO_VOICE,
     ),
@@ -48,6 +134,38 @@ HEARING_MUTANTS = (
         "True",
         f"{LEVELS}::test_the_plain_engine_stays_raw",
         unseen=NO_VOICE,
+    ),
+    Mutant(
+        "what is made too loud wraps around",
+        "Leveller._amplify",
+        "furthest * gain < FULL_SCALE",
+        "True",
+        f"{LEVELS}::test_what_is_made_too_loud_is_clipped",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "an engine's own score is passed over",
+        "sample_scorer",
+        "is_own",
+        "hasattr(engine, 'score_samples')",
+        "tests/speech/test_silero.py::test_what_stands_before_its_score_is_asked",
+        unseen="its engines are made of numbers",
+    ),
+    Mutant(
+        "damaged weights are used",
+        "weights_of",
+        "zlib.crc32(data) != CHECKSUM",
+        "len(data) < 1_000",
+        "tests/speech/test_silero_weights.py::test_a_damaged_file_is_refused_in_one_line",
+        unseen="its engines are made of numbers",
+    ),
+    Mutant(
+        "the weights are a file of the folder, not of the package",
+        "shared_weights",
+        "pkgutil.get_data('voicepipe', FILE)",
+        "__import__('pathlib').Path(__file__).parents[2].joinpath(FILE).read_bytes()",
+        "tests/speech/test_silero_weights.py::test_a_package_in_a_zip_hears_and_says_if_its_weights_are_not_in_it",
+        unseen="its engines are made of numbers",
     ),
     Mutant(
         "a gain of 0 dB changes samples",

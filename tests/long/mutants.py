@@ -27,6 +27,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long.device_mutants import DEVICE_MUTANTS
+from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
@@ -37,6 +38,7 @@ from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
+from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RED_BY_TIMEOUT_S = 60
@@ -53,6 +55,8 @@ MUTANTS = (
     *TALK_MUTANTS,
     *SPEAKER_MUTANTS,
     *FACT_MUTANTS,
+    *TURN_MUTANTS,
+    *ENGINE_MUTANTS,
 )
 
 

@@ -82,6 +82,7 @@ def test_every_hook_is_known() -> None:
             "on_ending",
             "on_interruption",
             "on_fact",
+            "push_fact",
             "push_now",
             "create_task",
             "process",
@@ -368,6 +369,7 @@ def test_a_callback_that_must_be_plain_is_refused_where_it_is_given(name: str, w
         CALLBACKS[name](written)
 
 
+@pytest.mark.filterwarnings("ignore:Judge.is_finished:DeprecationWarning")
 @pytest.mark.parametrize(
     "name", ["observer", "look", "observe", "Engine.score", "Engine.reset", "Judge.is_finished"]
 )

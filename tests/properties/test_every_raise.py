@@ -178,7 +178,7 @@ def assert_named(
 @pytest.mark.parametrize("stop", ["end", "cancel"])
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("kind", [Waits, Inline])
-@pytest.mark.heavy(after=8)
+@pytest.mark.heavy(after=4)
 def test_an_exception_at_any_step_of_a_stage_ends_the_run_and_names_it(
     kind: type[Hooks], error: type[BaseException], stop: str
 ) -> None:
@@ -200,6 +200,7 @@ def test_an_exception_at_any_step_of_a_stage_ends_the_run_and_names_it(
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("kind", [Waits, Inline])
+@pytest.mark.heavy(after=2)
 def test_a_stage_that_reports_its_errors_goes_on_wherever_it_raises(
     kind: type[Hooks], error: type[BaseException]
 ) -> None:

@@ -34,8 +34,10 @@ PRONOUNS = frozenset(
 )
 ARTICLES = frozenset(["a", "an", "the"])
 PARTICIPLES = frozenset(["found", "given", "gone", "held", "known", "lost", "shown", "taken", "told"])
-# `SimulatedSpeaker.played` is public, and reads as a question to the card.
-VERBS_IN_ED = frozenset(["played", "embed", "exceed", "feed", "need", "proceed", "seed", "succeed"])
+# `SimulatedSpeaker.played` and `EndOfTurn.finished` are public, and read as questions.
+VERBS_IN_ED = frozenset(
+    ["finished", "played", "embed", "exceed", "feed", "need", "proceed", "seed", "succeed"]
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -65,7 +67,7 @@ def forbidden_openings(node: ast.AST) -> frozenset[str]:
 
 
 def is_participle(name: str) -> bool:
-    """Return True for a name of one word such as `told` or `finished`, which does not say what is done."""
+    """Return True for a name of one word such as `told` or `ended`, which does not say what is done."""
     word = name.removeprefix("_")
     return word in PARTICIPLES or (re.fullmatch("[a-z]+ed", word) is not None and word not in VERBS_IN_ED)
 
@@ -113,7 +115,7 @@ def test_docstrings_and_messages_follow_the_rules(path: Path) -> None:
         'class Run:\n    @property\n    def name(self):\n        """What logs call it."""',
         'LIMIT = 3\n"""How long it waits."""',
         'class Run:\n    def __init__(self):\n        self.name = ""\n        """Who asked."""',
-        "def finished(task):\n    pass",
+        "def ended(task):\n    pass",
         "class Run:\n    def _found(self):\n        pass",
         "def name(value):\n    raise ValueError(f\"{value}: 'x' would be right\")",
     ],

@@ -26,7 +26,7 @@ LAYERS = (
     ("frames",),
     ("params",),
     ("voicepipe_devices",),
-    ("devices", "drift", "sample"),
+    ("devices", "drift", "engines", "sample"),
     ("audio", "registry", "children", "settings"),
     ("census", "errors"),
     ("report",),

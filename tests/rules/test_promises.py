@@ -32,6 +32,7 @@ from voicepipe import (
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
+from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.route import Several
@@ -45,6 +46,7 @@ class NoRun:
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
         self.eras = Eras()
+        self.hold = Hold()
         self.interruption = Several([])
 
     def take_request(self, frame: Frame, stage: str) -> None: ...

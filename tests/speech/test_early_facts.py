@@ -31,6 +31,7 @@ from voicepipe.testing import run_virtual
 
 RATE = 8_000
 Given = list[tuple[int, bytes]]
+pytestmark = pytest.mark.filterwarnings("ignore:Judge.is_finished:DeprecationWarning")
 FACTS = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
 
 
@@ -39,7 +40,7 @@ def vad() -> VADProcessor:
 
 
 class Judge:
-    """Waits for more behind every other pause."""
+    """Of the earlier kind: waits for more behind every other pause."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []

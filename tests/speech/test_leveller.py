@@ -289,6 +289,28 @@ def test_the_gain_is_bounded_and_falls_at_once_before_a_voice() -> None:
     )
 
 
+@pytest.mark.parametrize("step", [300, -300, 20_000, -20_000])
+def test_what_is_made_too_loud_is_clipped(step: int) -> None:
+    leveller = Leveller(WINDOW, RATE)
+    fed(leveller, -90, 2, -90)
+    before = leveller.gain_db
+    heard = np.frombuffer(window(-90), np.int16) + step  # its constant part moves, which is no sound
+    louder = np.frombuffer(leveller.take(heard.astype(np.int16).tobytes(), -90)[1], np.int16)
+    assert leveller.gain_db == before == MOST_DB
+    expected = (heard - (heard.mean() + math.exp(-0.3) * (0 - heard.mean()))) * 10 ** (MOST_DB / 20)
+    assert louder == pytest.approx(expected.clip(-32_768, 32_767), abs=70)
+
+
+@pytest.mark.parametrize("level_db", [-20, -45, -70, -90])
+def test_samples_and_bytes_are_the_same(level_db: float) -> None:
+    one, other = Leveller(WINDOW, RATE), Leveller(WINDOW, RATE)
+    for n in range(100):
+        heard = window(level_db, n)
+        (level, data), (same, samples) = one.take(heard, level_db), other.take_samples(heard, level_db)
+        assert level == same
+        assert samples.astype(np.int16).tobytes() == data
+
+
 def test_the_noise_comes_to_the_level_of_a_room() -> None:
     leveller = Leveller(WINDOW, RATE)
     fed(leveller, -70, 2, -70)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from speech.test_vad import cut, found_in, sample, the_sample_at
 from speech.test_webrtc_robust import scores
+from voicepipe.speech.detectors.protocol import SpeechEngine
 from voicepipe.speech.detectors.silero import SileroEngine
 from voicepipe.speech.vad import VADProcessor
 
@@ -81,6 +84,54 @@ def test_after_a_reset_nothing_before_counts() -> None:
 def test_a_window_of_another_length_is_refused(samples: int) -> None:
     with pytest.raises(ValueError, match=r"^a window is 1024 bytes \(512 samples\)"):
         SileroEngine().score(bytes(2 * samples))
+
+
+def test_samples_score_as_their_bytes_do() -> None:
+    one, other = SileroEngine(), SileroEngine()
+    data, size = sample().tobytes(), 2 * one.window
+    for at in range(0, len(data) - size + 1, size):
+        window = data[at : at + size]
+        assert other.score_samples(np.frombuffer(window, np.int16).astype(np.float64)) == one.score(window)
+
+
+class Deaf(SileroEngine):
+    def score(self, window: bytes) -> float:
+        return 0.0
+
+
+class Wrapper:
+    rate, window = SileroEngine.rate, SileroEngine.window
+
+    def __init__(self) -> None:
+        self._engine = SileroEngine()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
+
+    def score(self, window: bytes) -> float:
+        return 0.0
+
+    def reset(self) -> None:
+        self._engine.reset()
+
+
+def patched() -> SileroEngine:
+    engine = SileroEngine()
+    setattr(engine, "score", lambda window: 0.0)  # noqa: B010  # as a user's test does
+    return engine
+
+
+@pytest.mark.parametrize("make", [Deaf, Wrapper, patched])
+def test_what_stands_before_its_score_is_asked(make: Callable[[], SpeechEngine]) -> None:
+    assert not found_in(VADProcessor(make()), cut(sample(), [320], RATE))
+
+
+def test_a_class_of_its_own_that_changes_nothing_hears_the_same() -> None:
+    class Same(SileroEngine):
+        """Of another name."""
+
+    expected = found_in(VADProcessor(), cut(sample(), [320], RATE))
+    assert found_in(VADProcessor(Same()), cut(sample(), [320], RATE)) == expected
 
 
 def test_engines_share_their_weights_and_nothing_else() -> None:

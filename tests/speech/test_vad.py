@@ -325,6 +325,33 @@ def test_nothing_before_a_gap_counts_behind_it(rate: int, channels: int) -> None
     assert began + found_in(stage, rest) == found_in(VADProcessor(), behind)
 
 
+@pytest.mark.parametrize("rate", [8_000, 24_000, 32_000, 48_000])
+@pytest.mark.parametrize("frames_a_second", [100, 50])
+def test_a_change_of_rate_delays_no_fact(rate: int, frames_a_second: int) -> None:
+    def decided_after_s(rate: int) -> list[float]:
+        in_a_window = (305, False), *((350, True), (300, False)) * 5
+        turns = tone(*[(rate * ms // 1_000, loud) for ms, loud in in_a_window])
+        stage = VADProcessor(LoudIsSpeech(16_000, 160), start_s=0.05, stop_s=0.2)
+        ends = list[float]()
+        for frame in cut(turns, [rate // frames_a_second], rate):
+            ends += [(frame.position + frame.num_samples) / rate] * len(facts(stage.process(frame, DOWN)))
+        return ends
+
+    for late, soon in zip(decided_after_s(rate), decided_after_s(16_000), strict=True):
+        assert late == pytest.approx(soon, abs=1e-3)
+
+
+@pytest.mark.parametrize(("rate", "ahead"), [(8_000, 16), (16_000, 0), (24_000, 24), (48_000, 48)])
+def test_a_window_ends_before_what_the_change_of_rate_holds_back(rate: int, ahead: int) -> None:
+    stage = VADProcessor(LoudIsSpeech(16_000, 160), start_s=0.05, stop_s=0.2)
+    audio = tone((3 * rate // 10, False), (rate, True), (rate, False))
+    kinds = UserStartedSpeakingFrame | UserStoppedSpeakingFrame
+    made = [out for out in process(stage, cut(audio, [rate // 100], rate)) if isinstance(out, kinds)]
+    # The window that the speech ends in is still loud.
+    ends_ms = (340, 1_510) if ahead else (340, 1_500)
+    assert [fact.decided for fact in made] == [rate * ms // 1_000 - ahead for ms in ends_ms]
+
+
 @pytest.mark.parametrize("sizes", [[1], [160], [480], [10**6]])
 def test_a_gap_is_found_alike_however_the_audio_is_cut(sizes: list[int]) -> None:
     # What the change of rate holds back is judged before the gap: these 4 windows begin a turn.

@@ -180,6 +180,7 @@ def test_a_leak_of_each_kind_is_reported_and_a_clean_test_is_not(
         assert " in test_task" in ended["test_task"][1]
 
 
+@pytest.mark.heavy
 def test_in_pytest_asyncios_loop_a_test_is_looked_at_where_it_asks_for_it(pytester: pytest.Pytester) -> None:
     ended = outcomes(
         pytester,
@@ -303,6 +304,7 @@ def test_a_plain_test(request):
 
 
 @pytest.mark.parametrize("options", [(), ("-p", "no:voicepipe")], ids=["with", "without"])
+@pytest.mark.heavy(after=1)
 def test_plain_async_tests_are_as_they_were(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     ended = outcomes(pytester, PLAIN, *AUTO, *options)
     assert {how for how, _ in ended.values()} == {"passed"}, ended
@@ -315,6 +317,7 @@ def test_plain_async_tests_are_as_they_were(pytester: pytest.Pytester, options: 
     ]
 
 
+@pytest.mark.heavy
 def test_a_users_own_loop_factories_are_kept(pytester: pytest.Pytester) -> None:
     ended = outcomes(
         pytester,
@@ -343,6 +346,7 @@ def test_a_users_own_loop_factories_are_kept(pytester: pytest.Pytester) -> None:
     assert ended == {"test_mine": ("passed", ""), "test_virtual": ("passed", "")}
 
 
+@pytest.mark.heavy
 def test_without_pytest_asyncio_a_plain_async_test_is_nobodys_as_before(pytester: pytest.Pytester) -> None:
     ended = outcomes(pytester, "async def test_it(): ...", *WITHOUT)
     how, why = ended["test_it"]

@@ -202,6 +202,7 @@ class FailsAtFactsWhileItWaits(FrameProcessor):
 
 
 @pytest.mark.parametrize("make", [Thinks, AnswersInALastingTask])
+@pytest.mark.heavy(after=1)
 def test_a_stage_that_takes_some_frames_or_answers_in_a_task_passes(make: Callable[[], Processor]) -> None:
     check_processor(make, [TextFrame("a"), TextFrame("b"), 1.0], passes_on=make is not Thinks, steps=10)
 
@@ -218,6 +219,7 @@ def test_a_stage_that_takes_some_frames_or_answers_in_a_task_passes(make: Callab
         ),
     ],
 )
+@pytest.mark.heavy(after=1)
 def test_a_stage_that_is_wrong_in_a_conversation_is_told_so(
     make: Callable[[], Processor], case: str, named: str
 ) -> None:
@@ -248,7 +250,7 @@ def test_a_stage_that_is_wrong_in_a_conversation_is_told_so(
         (FailsOnANeighboursFailure, "no frames", "ValueError: nothing came"),
     ],
 )
-@pytest.mark.heavy(after=2)
+@pytest.mark.heavy(after=1)
 def test_a_stage_that_is_wrong_is_told_what_when_and_how_to_see_it_again(
     make: Callable[[], Processor], case: str, named: str
 ) -> None:

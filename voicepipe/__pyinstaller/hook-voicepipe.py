@@ -2,7 +2,7 @@
 
 # pyright: reportMissingImports=false, reportMissingModuleSource=false
 
-from PyInstaller.utils.hooks import collect_data_files, collect_submodules, copy_metadata
+from PyInstaller.utils.hooks import can_import_module, collect_data_files, collect_submodules, copy_metadata
 
 
 def _is_packed(module: str) -> bool:
@@ -15,6 +15,8 @@ hiddenimports = [
     *collect_submodules("voicepipe_devices"),
     "webrtcvad",
 ]
+if can_import_module("soundfile"):  # its own hook brings its library
+    hiddenimports += ["soundfile"]
 datas = [
     *collect_data_files("voicepipe", includes=["data/*"]),
     *copy_metadata("voicepipe"),  # its entry points

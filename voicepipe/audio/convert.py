@@ -1,26 +1,35 @@
-"""From one audio format to another, as a stream: the rate by soxr, the channels by mixing."""
+"""From one audio format to another, as a stream: the rate by a filter, the channels by mixing."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from voicepipe.audio.channel_mixer import ChannelMixer
+from voicepipe.audio.channels import pick_channel, set_channels
+from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import AudioFormat
+from voicepipe.audio.short_filter import ShortFilter
 from voicepipe.checks import check_count
 
-__all__ = ["Converter", "Quality", "mixes"]
+if TYPE_CHECKING:
+    from voicepipe.audio.channel_mixer import ChannelMixer
 
-Quality = Literal["LQ", "MQ", "HQ", "VHQ"]
-"""soxr's recipes: LQ for live sound, HQ for files.
+__all__ = ["Converter", "Quality", "live_delay_s", "mixes"]
 
-LQ holds back at most 22 ms (MQ and HQ 41). It takes 13 dB of 7 kHz at a rate of 16 kHz, and adds nothing
-above -98 dB (`tests/benchmarks/run.py --only resampling`).
+Quality = Literal["live", "LQ", "MQ", "HQ"]
+"""The filter that changes the rate.
+
+"live" is for sound that somebody waits for. Between rates whose ratio is one of small whole numbers, as among
+8, 16, 24, 32 and 48 kHz, it is a short filter: 1 ms is held back (2 ms to and from 8 kHz), and no numpy
+is needed. It takes 3 dB of 7 kHz at a rate of 16 kHz, and leaves at most -50 dB of what has no place. Between
+other rates it is soxr's LQ.
+
+The others are soxr's recipes, between all rates. They give out in bursts: between 44.1 and 16 kHz, LQ holds
+back up to 22 ms, MQ and HQ 41; with 8 kHz it is twice as much. HQ is for files: it keeps 7 kHz, and adds
+nothing above -90 dB. `tests/benchmarks/run.py --only resampling` measures them all.
 """
 
-_Floats = npt.NDArray[np.float32]
+LQ_HELD = 352
+"""The most samples of the lower rate that soxr's LQ holds back, measured from 44.1 kHz to the usual rates."""
 
 
 class Converter:
@@ -46,7 +55,7 @@ class Converter:
         source: AudioFormat,
         target: AudioFormat,
         *,
-        quality: Quality = "LQ",
+        quality: Quality = "live",
         channel: int | None = None,
         mixer: ChannelMixer | None = None,
     ) -> None:
@@ -57,26 +66,26 @@ class Converter:
         self._picked = None if channel is None or source.channels == 1 else channel - 1
         self.is_needed = source != target or self._picked is not None
         """True where what comes out is not what goes in."""
-        self._quality = quality
         self._mixer = mixer if mixes(source, target, channel) else None
         self._taken = self._given = 0
         self._narrow = min(source.channels, target.channels) if self._picked is None else 1
-        self._resampler = self._new_resampler()
+        self._filter = _filter(source.rate, target.rate, self._narrow, quality)
 
     def convert(self, data: bytes | memoryview) -> bytes:
         """Convert so many whole samples, and return what can be given out; the rest follows later."""
+        data = bytes(data)
         if not self.is_needed:
-            return bytes(data)
-        audio = np.frombuffer(data, np.int16).reshape(-1, self.source.channels)
-        self._taken += len(audio)
-        return self._finish(audio, last=False)
+            return data
+        self._taken += len(data) // self.source.sample_bytes
+        # In the order of least work: narrow the channels, change the rate, widen the channels.
+        narrow = self._narrow_channels(data)
+        return self._give(narrow if self._filter is None else self._filter.convert(narrow))
 
     def flush(self) -> bytes:
         """End the stream, and return what is still inside. A later call of `convert` begins a new stream."""
         data = b""
-        if self._taken:
-            data = self._finish(np.empty((0, self.source.channels), np.int16), last=True)
-            self._resampler = self._new_resampler()
+        if self._taken and self._filter is not None:
+            data = self._give(self._filter.flush())
         self._taken = self._given = 0
         return data
 
@@ -85,21 +94,25 @@ class Converter:
         """Samples of the target that are inside, give or take one."""
         return max(0, self._taken * self.target.rate // self.source.rate - self._given)
 
-    def _new_resampler(self) -> _Resampler | None:
-        if self.source.rate == self.target.rate:
-            return None
-        return _Resampler(self.source.rate, self.target.rate, self._narrow, self._quality)
+    @property
+    def lag(self) -> int:
+        """Samples of the target that are always inside; 0 where their number changes, as soxr's does."""
+        return self._filter.lag if isinstance(self._filter, ShortFilter) else 0
 
-    def _finish(self, audio: npt.NDArray[np.int16], *, last: bool) -> bytes:
-        """Convert in the order of least work: narrow the channels, change the rate, widen the channels."""
+    def _narrow_channels(self, data: bytes) -> bytes:
+        have = self.source.channels
         if self._picked is not None:
-            audio = audio[:, self._picked : self._picked + 1]
-        narrow = _mix(audio, self._narrow) if self._mixer is None else self._mixer.mix(audio)
-        if self._resampler is not None:
-            narrow = self._resampler.process(narrow, last=last)
-        out = _mix(narrow, self.target.channels)
-        self._given += len(out)
-        return out.tobytes()
+            return pick_channel(data, have, self._picked)
+        if self._mixer is None:
+            return set_channels(data, have, self._narrow)
+        import numpy as np  # the mixer has brought it
+
+        return self._mixer.mix(np.frombuffer(data, np.int16).reshape(-1, have)).tobytes()
+
+    def _give(self, narrow: bytes) -> bytes:
+        out = set_channels(narrow, self._narrow, self.target.channels)
+        self._given += len(out) // self.target.sample_bytes
+        return out
 
 
 def mixes(source: AudioFormat, target: AudioFormat, channel: int | None = None) -> bool:
@@ -107,34 +120,30 @@ def mixes(source: AudioFormat, target: AudioFormat, channel: int | None = None) 
     return channel is None and source.channels > 1 == target.channels
 
 
-class _Resampler:
-    """soxr on floats: it would add dither to integers, noise where there is silence."""
-
-    def __init__(self, source_rate: int, target_rate: int, channels: int, quality: str) -> None:
-        import soxr  # here, for a program whose rates agree needs none of it
-
-        self._stream: Any = soxr.ResampleStream(source_rate, target_rate, channels, "float32", quality)
-
-    def process(self, audio: npt.NDArray[np.int16], *, last: bool) -> npt.NDArray[np.int16]:
-        floats: _Floats = self._stream.resample_chunk(audio.astype(np.float32), last)
-        # In place, and without np.clip: on short blocks what is done around the samples is most of the work.
-        np.rint(floats, out=floats)
-        np.minimum(floats, 32767.0, out=floats)
-        np.maximum(floats, -32768.0, out=floats)
-        return floats.astype(np.int16)
+def live_delay_s(source_rate: int, target_rate: int) -> float:
+    """Return the most that a live change of rate holds back, in seconds."""
+    if source_rate == target_rate:
+        return 0.0
+    if suits_short_filter(source_rate, target_rate):
+        return ShortFilter(source_rate, target_rate).delay_s
+    return LQ_HELD / min(source_rate, target_rate)
 
 
-def _mix(audio: npt.NDArray[np.int16], channels: int) -> npt.NDArray[np.int16]:
-    """Mix audio of shape (samples, n) to (samples, channels)."""
-    have = audio.shape[1]
-    if have == channels:
-        return audio
-    if channels == 1:
-        # A product: numpy's mean over short rows costs several times as much.
-        mean = audio.astype(np.float32) @ np.full((have, 1), 1 / have, np.float32)
-        return np.rint(mean).astype(np.int16)
-    if have == 1:
-        return np.repeat(audio, channels, axis=1)
-    if have > channels:
-        return audio[:, :channels]
-    return np.pad(audio, ((0, 0), (0, channels - have)))
+class _Filter(Protocol):
+    """A change of rate."""
+
+    def convert(self, data: bytes) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def _filter(source_rate: int, target_rate: int, channels: int, quality: Quality) -> _Filter | None:
+    if source_rate == target_rate:
+        return None
+    if quality == "live":
+        if suits_short_filter(source_rate, target_rate):
+            return ShortFilter(source_rate, target_rate, channels)
+        quality = "LQ"
+    from voicepipe.audio.soxr_filter import SoxrFilter  # here, for it needs numpy and soxr
+
+    return SoxrFilter(source_rate, target_rate, channels, quality)

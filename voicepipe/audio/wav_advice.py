@@ -1,10 +1,12 @@
-"""The names of other sound files, and the commands that convert them."""
+"""The names of encodings, and the commands that convert files."""
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 
-__all__ = ["AGAIN", "ffmpeg_command", "kind_is_known", "kind_of_encoding", "kind_of_file", "sox_command"]
+__all__ = ["AGAIN", "ending_of_others", "ffmpeg_command", "kind_is_known", "kind_of_encoding", "sox_command"]
 
 AGAIN = "copy, record or export it again"
 """The cure for what no program can read."""
@@ -25,37 +27,23 @@ _ENCODINGS = {
     0x028F: "G.722",
     0xFFFE: "WAVE_FORMAT_EXTENSIBLE without a known sub-format",
 }
-_FILES = (
-    (0, b"RF64", "an RF64 file (WAV for more than 4 GiB)"),
-    (0, b"BW64", "a BW64 file (WAV for more than 4 GiB)"),
-    (0, b"riff\x2e\x91", "a Wave64 file"),
-    (0, b"fLaC", "a FLAC file"),
-    (0, b"OggS", "an Ogg file"),
-    (0, b"ID3", "an MP3 file"),
-    (0, b"FORM", "an AIFF file"),
-    (0, b".snd", "an AU file"),
-    (0, b"caff", "a CAF file"),
-    (0, b"#!AMR", "an AMR file"),
-    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (4, b"ftyp", "an MP4 or M4A file"),
-    (8, b"AVI ", "an AVI file"),
+_OTHERS = re.compile(
+    r"\.(aac|ac3|aif[cf]?|aiff|amr|ape|au|avi|caf|flac|m[ko]v|m4[abv]|mk[av]|mp[1234cg]|og[agv]|opus|ra|snd|spx|"
+    r"voc|w64|web[am]|wm[av]|wv)",
+    re.IGNORECASE,
 )
-"""Where and with which bytes other files begin."""
+"""Endings of the names of sound files that are none of WAV."""
+
+
+def ending_of_others(path: str) -> str:
+    """Return the ending of a name that promises another kind of sound file; "" where it does not."""
+    ending = os.path.splitext(path)[1]
+    return ending if _OTHERS.fullmatch(ending) else ""
 
 
 def kind_of_encoding(tag: int) -> str:
     """Return the name of an encoding by its number in a WAV file."""
     return _ENCODINGS.get(tag, f"encoding {tag:#06x}")
-
-
-def kind_of_file(head: bytes) -> str | None:
-    """Return the name of the kind of file that begins like this; None: unknown."""
-    for at, magic, kind in _FILES:
-        if head[at:].startswith(magic):
-            return kind
-    if head[:1] == b"\xff" and head[1:2] >= b"\xe0":
-        return "an AAC file" if head[1] & 0xF6 == 0xF0 else "an MP3 file"
-    return None
 
 
 def kind_is_known(tag: int) -> bool:
@@ -65,9 +53,10 @@ def kind_is_known(tag: int) -> bool:
 
 def ffmpeg_command(path: str) -> str:
     """Return the command that converts a file with ffmpeg, which reads nearly all there are."""
-    name = path if path.isprintable() else "in.wav"
-    # Before a colon it looks for the name of a protocol.
-    return f"`ffmpeg -i {shlex.quote(f'file:{name}' if ':' in name else name)} out.wav`"
+    name = _name(path)
+    # Before a colon it looks for the name of a protocol, and - is its standard input.
+    plain = ":" not in name and name != "-"
+    return f"`ffmpeg -i {shlex.quote(name if plain else f'file:{name}')} {_target(name)}`"
 
 
 def sox_command(path: str, *, reading: str = "", writing: str = "", effect: str = "") -> str:
@@ -79,6 +68,18 @@ def sox_command(path: str, *, reading: str = "", writing: str = "", effect: str 
         writing: options of the new file.
         effect: behind both.
     """
-    name = path if path.isprintable() else "in.wav"
-    words = [reading, shlex.quote(f"./{name}" if name.startswith("-") else name), writing, "out.wav", effect]
+    name = _name(path)
+    # Behind | it would run a program.
+    safe = f"./{name}" if name.startswith(("-", "|")) else name
+    words = [reading, shlex.quote(safe), writing, _target(name), effect]
     return f"`{' '.join(['sox', *filter(None, words)])}`"
+
+
+def _name(path: str) -> str:
+    """Return a name that can be typed."""
+    return path if path.isprintable() else "in.wav"
+
+
+def _target(name: str) -> str:
+    """Return the name of the new file: sox would empty its own source."""
+    return "new.wav" if os.path.basename(name) == "out.wav" else "out.wav"

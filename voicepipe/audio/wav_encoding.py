@@ -1,23 +1,24 @@
-"""The encodings of WAV files that are read: PCM and floats, of either byte order."""
+"""The encodings of WAV files that are read: PCM and floats of either byte order, A-law and mu-law."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from voicepipe.audio.companding import a_law, mu_law
 from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
+from voicepipe.audio.rounding import round_floats, round_integers
 from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, kind_is_known, kind_of_encoding, sox_command
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable
 
-__all__ = ["EXTENSIBLE", "FLOAT", "PCM", "Encoding", "encoding_of"]
+__all__ = ["EXTENSIBLE", "FLOAT", "PCM", "Encoding", "OtherEncodingError", "encoding_of"]
 
-PCM, FLOAT, EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
+PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 """The numbers of the encodings that are read; the last one hides one of the others."""
 _GUID_TAILS = (
     bytes.fromhex("000000001000800000aa00389b71"),
@@ -26,11 +27,18 @@ _GUID_TAILS = (
 )
 """Behind an encoding's number in the sub-format of WAVE_FORMAT_EXTENSIBLE: the usual, Ambisonic B, none."""
 _WIDTHS = {PCM: (1, 2, 3, 4, 8), FLOAT: (4, 8)}
-"""Bytes of a sample of one channel, for each encoding."""
-_FULL_SCALE = 32_768.0
-"""Of floats in files, for sox and ffmpeg too: 16 bits that became floats are read back as they were."""
+"""Bytes of a sample of one channel, for each encoding that has several."""
+_TABLES = {A_LAW: a_law, MU_LAW: mu_law}
+"""Encodings of one byte, whatever number of bits their headers name."""
 
-_Decode = Callable[[bytes], npt.NDArray[Any]]
+
+class OtherEncodingError(AudioFormatError):
+    """A WAV file whose encoding is a known one, and none of these."""
+
+    def __init__(self, message: str, encoding: str) -> None:
+        super().__init__(message)
+        self.encoding = encoding
+        """Its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Encoding:
 
     format: AudioFormat
     tag: int
-    """PCM or FLOAT."""
+    """PCM, FLOAT, A_LAW or MU_LAW."""
     width: int
     """Bytes of a sample of one channel, padding included."""
     order: str = "<"
@@ -66,16 +74,18 @@ class Encoding:
 
     def decode(self, raw: bytes) -> npt.NDArray[Any]:
         """Decode whole samples to int16, one channel after the other."""
+        if self.tag in _TABLES:
+            return _TABLES[self.tag]()[np.frombuffer(raw, np.uint8)]
         if self.tag == FLOAT:
-            return _from_floats(np.frombuffer(raw, f"{self.order}f{self.width}"))
+            return round_floats(np.frombuffer(raw, f"{self.order}f{self.width}"))
         if self.width == 1:  # which alone among the PCMs are unsigned
             return (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8
         if self.width == 2:
             return np.frombuffer(raw, self.order + "i2").astype(np.int16)
         if self.width == 3:
-            return _round(_widen(raw, self.order), 32)
+            return round_integers(_widen(raw, self.order), 32)
         array = np.frombuffer(raw, f"{self.order}i{self.width}")
-        return _round(array << self.shift if self.shift else array, self.width * 8)
+        return round_integers(array << self.shift if self.shift else array, self.width * 8)
 
 
 def encoding_of(chunk: bytes, path: str, order: str) -> Encoding:
@@ -92,8 +102,8 @@ def encoding_of(chunk: bytes, path: str, order: str) -> Encoding:
     tag, channels, rate, _, align, bits = struct.unpack_from(order + "HHIIHH", chunk)
     if tag == EXTENSIBLE and chunk[26:40] in _GUID_TAILS:
         tag = int.from_bytes(chunk[24:26], "little" if order == "<" else "big")
-    width = -(-bits // 8)
-    if width not in _WIDTHS.get(tag, ()):
+    width = 1 if tag in _TABLES else -(-bits // 8)
+    if tag not in _TABLES and width not in _WIDTHS.get(tag, ()):
         raise _refusal(tag, bits, path)
     doubtful = tag == PCM and width == 3 and align == 4 * channels
     return Encoding(_audio_format(rate, channels, path), tag, width, order, is_doubtful=doubtful)
@@ -101,14 +111,13 @@ def encoding_of(chunk: bytes, path: str, order: str) -> Encoding:
 
 def _refusal(tag: int, bits: int, path: str) -> AudioFormatError:
     """Return the error for an encoding that is not read."""
-    cure = AGAIN
-    held = kind_of_encoding(tag)
+    held, known = kind_of_encoding(tag), kind_is_known(tag) and tag not in _WIDTHS
     if tag in _WIDTHS:
         held += f" of {bits} bits"
-    elif kind_is_known(tag):
-        cure = f"{ffmpeg_command(path)} makes one"
-    readable = "use PCM of 8, 16, 24 or 32 bits, or floats of 32 or 64"
-    return AudioFormatError(f"{printable(path)} holds {held}; {readable}: {cure}")
+    cure = f"{ffmpeg_command(path)} makes one" if known else AGAIN
+    readable = "use PCM of 8, 16, 24 or 32 bits, floats of 32 or 64, A-law or mu-law"
+    message = f"{printable(path)} holds {held}; {readable}: {cure}"
+    return OtherEncodingError(message, held) if known else AudioFormatError(message)
 
 
 def _audio_format(rate: int, channels: int, path: str) -> AudioFormat:
@@ -130,16 +139,3 @@ def _widen(raw: bytes, order: str) -> npt.NDArray[Any]:
     place = slice(1, 4) if order == "<" else slice(0, 3)
     wide[:, place] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
     return wide.reshape(-1).view(order + "i4")
-
-
-def _round(array: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
-    """Round to the upper 16 bits: to cut the lower ones off would shift all audio by half a step."""
-    return np.minimum((array >> bits - 16) + (array >> bits - 17 & 1), 32_767).astype(np.int16)
-
-
-def _from_floats(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Clip beyond full scale; NaN is silence."""
-    with np.errstate(invalid="ignore"):  # of the NaNs there are, some make a noise when they are touched
-        finite = np.clip(np.nan_to_num(array, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-    whole: npt.NDArray[Any] = np.minimum(np.rint(finite * _FULL_SCALE), 32_767)
-    return whole.astype(np.int16)

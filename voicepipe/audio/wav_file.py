@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import struct
 from typing import Self
 
 from voicepipe.audio.format import AudioFormat, samples_in
+from voicepipe.audio.regular_file import open_regular
 from voicepipe.audio.wav_encoding import PCM
 from voicepipe.audio.wav_header import layout_of
 from voicepipe.checks import check_count
 from voicepipe.errors import AudioFormatError
-from voicepipe.text import printable
 
 __all__ = ["WavReader", "WavWriter"]
 
@@ -26,8 +25,6 @@ _UNKNOWN_SIZE = 0xFFFF_FFFF
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _MOST_BYTES = _UNKNOWN_SIZE - _HEADER.size
 """Of audio in a file: its sizes have 32 bits, all ones mean that the size is not known."""
-_AS_BYTES = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 _NEW = os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -35,7 +32,8 @@ class WavReader:
     """Reads a WAV file as interleaved int16, whatever it holds.
 
     PCM of 8, 16, 24, 32 and 64 bits, and floats of 32 and 64 (NaN is 0, what is beyond full
-    scale is clipped), of either byte order. A header that is wrong about its byte rate or block
+    scale is clipped), of either byte order; A-law and mu-law.
+    The file may be RIFF, RIFX, RF64 or BW64. A header that is wrong about its byte rate or block
     align is read all the same. A file whose header was never finished, or that was cut off, is
     read as far as it goes. The file is read when asked, in the thread that asks.
 
@@ -45,7 +43,7 @@ class WavReader:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
+        self._file = os.fdopen(open_regular(path, os.O_RDONLY), "rb")
         try:
             self._layout = layout_of(self._file, os.fsdecode(path))
             self._file.seek(self._layout.start)
@@ -123,7 +121,7 @@ class WavWriter:
         """Bytes of audio that the header speaks of."""
         # Truncated only when it is known to be a regular file. Without a buffer: a crash loses nothing.
         flags = os.O_WRONLY | os.O_CREAT | (_NEW if new else 0)
-        self._file = os.fdopen(_open_regular(path, flags), "wb", buffering=0)
+        self._file = os.fdopen(open_regular(path, flags), "wb", buffering=0)
         try:
             self._file.truncate(0)
             self._write_all(memoryview(self._header()))
@@ -207,27 +205,3 @@ class WavWriter:
             *(b"fmt ", 16, PCM, channels, rate, rate * width, width, 16),
             *(b"data", self._bytes),
         )
-
-
-def _open_regular(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a regular file; anything else is refused, and nothing waits for it."""
-    is_new = False
-    try:
-        _check_regular(os.stat(path), path)  # before: to open a FIFO is noticed at its other end
-    except FileNotFoundError:
-        is_new = True  # opening it makes it, or says so
-    descriptor = os.open(path, flags | _AS_BYTES | _AT_ONCE, 0o600)
-    try:
-        _check_regular(os.fstat(descriptor), path)
-        if is_new:
-            os.chmod(path, 0o600)  # a umask may have taken the owner's own rights
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-        raise AudioFormatError(f"{printable(os.fspath(path))} is {kind}; use a WAV file on a disk")

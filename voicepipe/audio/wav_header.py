@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from dataclasses import dataclass
 
 from voicepipe.audio.format import AudioFormat, pcm_bytes
-from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, kind_of_file, sox_command
+from voicepipe.audio.sound_kinds import UNKNOWN, WAV, find_kind
+from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, sox_command
 from voicepipe.audio.wav_encoding import Encoding, encoding_of
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable
 
 __all__ = ["Layout", "layout_of"]
 
-_ORDERS = {b"RIFF": "<", b"RIFX": ">"}
+_ORDERS = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}
 """The byte order, by the first bytes of the file."""
+_ELSEWHERE = 0xFFFF_FFFF
+"""The size of a chunk whose size stands in `ds64`, in 64 bits."""
+_DS64 = struct.Struct("<QQQI")
+_MOST_SIZES = 64
+"""Of further chunks, in `ds64`."""
 _MOST_CHUNKS = 1_000
 """Before the audio, and behind it. A file could hold millions of empty ones."""
 _SCANNED = 64 * 1024 * 1024
@@ -74,6 +81,9 @@ class _Walk:
         self._path = path
         self._name = printable(path)
         self._size = os.fstat(file.fileno()).st_size
+        self._wide: dict[bytes, int] = {}
+        """Sizes of 64 bits, of chunks that say they stand elsewhere."""
+        self._base = 0
         self._order, self._riff_end = self._begin()
 
     def layout(self) -> Layout:
@@ -88,6 +98,8 @@ class _Walk:
                 return self._describe(encoding, start, length)
             if kind == b"fmt ":
                 encoding = encoding_of(self._file.read(min(length, 40)), self._path, self._order)
+            if kind == b"ds64":
+                self._note_sizes(self._file.read(min(length, _DS64.size + 12 * _MOST_SIZES)))
             self._leave(start, length)
         missing = "format" if encoding is None else "audio"
         raise AudioFormatError(
@@ -96,47 +108,49 @@ class _Walk:
 
     def _begin(self) -> tuple[str, int]:
         """Return the byte order, and the place where the file should end by its header."""
-        base = self._pass_tag()
+        kind, self._base = find_kind(self._file)
+        self._file.seek(self._base)
         head = self._file.read(12)
-        order = _ORDERS.get(head[:4])
-        if order is not None and head[8:] == b"WAVE":
-            return order, base + 8 + self._number(head[4:8], order)
-        if not head:
+        if kind is WAV:
+            order = _ORDERS[head[:4]]
+            return order, self._base + 8 + self._number(head[4:8], order)
+        if not head and not self._base:
             raise AudioFormatError(f"{self._name} is empty; use a WAV file, or {AGAIN}")
-        kind = kind_of_file(head)
         cure = f"{ffmpeg_command(self._path)} makes one"
-        if kind is not None:
-            raise AudioFormatError(f"{self._name} is {kind}; use a WAV file: {cure}")
-        raise AudioFormatError(
-            f"{self._name} is no WAV file: it begins with {head!r}, not with RIFF....WAVE; "
-            f"if it is sound, {cure}"
-        )
-
-    def _pass_tag(self) -> int:
-        """Pass over an ID3 tag before a WAV file; return where it ends. Before anything else it stays."""
-        head = self._file.peek(10)[:10]
-        if head[:3] == b"ID3" and len(head) == 10:
-            end = 10 + sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:])))
-            self._file.seek(end)
-            if self._file.peek(4)[:4] in _ORDERS:
-                return end
-        self._file.seek(0)
-        return 0
+        if kind is UNKNOWN:
+            raise AudioFormatError(
+                f"{self._name} is no WAV file: it begins with {head!r}, not with RIFF....WAVE; "
+                f"if it is sound, {cure}"
+            )
+        use = "use a sound file" if kind.reader == "nothing" else f"use a WAV file: {cure}"
+        raise AudioFormatError(f"{self._name} is {kind.name}; {use}")
 
     def _next_chunk(self) -> tuple[bytes, int, int] | None:
         """Read the head of a chunk: its kind, the place of its content, and its length."""
         head = self._file.read(8)
         if len(head) < 8:
             return None
-        return head[:4], self._file.tell(), self._number(head[4:], self._order)
+        kind, length = head[:4], self._number(head[4:], self._order)
+        return kind, self._file.tell(), self._wide.get(kind, length) if length == _ELSEWHERE else length
+
+    def _note_sizes(self, chunk: bytes) -> None:
+        """Note the sizes of an RF64 file, of more than 4 GiB: the whole, the audio, and other chunks."""
+        if len(chunk) < _DS64.size:
+            return
+        whole, audio, _, count = _DS64.unpack_from(chunk)
+        self._riff_end = self._base + 8 + whole
+        self._wide[b"data"] = audio
+        for at in range(_DS64.size, min(len(chunk) - 11, _DS64.size + 12 * count), 12):
+            self._wide[chunk[at : at + 4]] = int.from_bytes(chunk[at + 4 : at + 12], "little")
 
     def _leave(self, start: int, length: int) -> None:
         """Go to the next chunk. One of odd length has a byte of padding, which some writers forget."""
-        self._file.seek(start + length)
+        end = min(start + length, self._size)  # 64 bits may name a place that no disk has
+        self._file.seek(end)
         if length % 2 and not self._is_unpadded(self._file.read(5)):
-            self._file.seek(start + length + 1)
+            self._file.seek(end + 1)
         elif length % 2:
-            self._file.seek(start + length)
+            self._file.seek(end)
 
     @staticmethod
     def _is_unpadded(ahead: bytes) -> bool:
@@ -173,9 +187,10 @@ class _Walk:
         there = self._size - start
         if claimed < there and (claimed or self._is_empty(start)):
             return start + claimed, self._remarks_behind(encoding, start, claimed)
-        if _is_placeholder(claimed) and (second := self._second_file(start)) is not None:
+        unknown = _is_placeholder(claimed, is_wide=b"data" in self._wide)
+        if unknown and (second := self._second_file(start)) is not None:
             return second, [_ANOTHER_FILE]
-        return self._size, [] if _is_placeholder(claimed) else _remarks_on_cut(encoding, claimed, there)
+        return self._size, [] if unknown else _remarks_on_cut(encoding, claimed, there)
 
     def _is_empty(self, start: int) -> bool:
         self._file.seek(start)
@@ -190,7 +205,7 @@ class _Walk:
             if chunk is None:
                 return []
             kind, start, size = chunk
-            if kind in (*_ORDERS, b"RF64"):
+            if kind in _ORDERS:
                 return [_ANOTHER_FILE]
             if kind == b"data":
                 return [f"a second piece of audio, {_seconds(encoding, size)}, follows, and is not read"]
@@ -235,8 +250,10 @@ def _is_kind(kind: bytes) -> bool:
     return len(kind) == 4 and all(0x20 <= byte < 0x7F for byte in kind)
 
 
-def _is_placeholder(length: int) -> bool:
+def _is_placeholder(length: int, *, is_wide: bool) -> bool:
     """Return True for the lengths that writers into a pipe give: ffmpeg, sox, arecord and others."""
+    if is_wide and length != _ELSEWHERE:
+        return length == 0 or length >= 1 << 62
     return length == 0 or length >= 0xFFFF_0000 or 0x7FFF_0000 <= length <= 0x8000_0100
 
 

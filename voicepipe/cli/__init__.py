@@ -48,15 +48,19 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
     """Run a program, and end the process with its status. Ctrl-C before its handlers means status 130."""
     try:
         _mind_ctrl_c()
-        status = program()
+        status = _run(program)
     except KeyboardInterrupt:  # a second one, while more is imported, would be a traceback
         sys.modules["os"]._exit(130)
         raise  # for type checkers
     except BrokenPipeError:  # the reader of its output has enough, as `head` has
         status = 0
     except OSError as error:  # its output cannot be written
+        from voicepipe.cli.terminal.wrapping import complain
+        from voicepipe.runner.process_end import settle_output
+
         status = 1
-        print(f"voicepipe: {error.strerror or error}", file=sys.stderr)
+        settle_output()  # or it would be said twice
+        complain("voicepipe", error.strerror or error)
     except Exception as error:
         from voicepipe.shadowing import shadow_error
 
@@ -70,6 +74,17 @@ def end_with(program: "Callable[[], int]") -> "NoReturn":
     from voicepipe.runner.process_end import end_process
 
     end_process(status)
+
+
+def _run(program: "Callable[[], int]") -> int:
+    """Run a program; return its status, though it ends by SystemExit, as after --help."""
+    try:
+        return program()
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)  # as the interpreter does
+        return 1
 
 
 def _mind_ctrl_c() -> None:

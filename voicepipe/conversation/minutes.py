@@ -13,11 +13,14 @@ from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     DataFrame,
+    EndOfTurnFrame,
     Frame,
     InputAudioFrame,
     SpokenStartedFrame,
     SpokenStoppedFrame,
     TranscriptionFrame,
+    UnfinishedTurnFrame,
+    UserPausedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
@@ -56,6 +59,8 @@ class Minutes:
         """The tasks of stages that ran before the user's last speech; None before the first."""
         self._passages: dict[int, _Passage] = {}
         """The passages of the words that are on their way. By id: a user's frame may compare by value."""
+        self._judged_s = 0.0
+        """The seconds that the verdict on the user's present pause took."""
         self._is_closed = False
 
     def close(self) -> None:
@@ -70,11 +75,16 @@ class Minutes:
         match fact:
             case UserStartedSpeakingFrame():
                 self._speeches.append(_Speech(fact, self._time_of(fact.captured_s)))
+                self._judged_s = 0.0
                 self.turns.forget()
             case UserStoppedSpeakingFrame():
                 self._note_stop(fact)
             case BackchannelFrame():
                 self.turns.forget()
+            case UserPausedFrame():
+                self._judged_s = 0.0
+            case EndOfTurnFrame() | UnfinishedTurnFrame():
+                self._judged_s = fact.judged_s
             case SpokenStartedFrame():
                 self._sentence_s = self._clock()
             case SpokenStoppedFrame():
@@ -98,7 +108,7 @@ class Minutes:
             self._speeches[-1].end(fact.position, self._time_of(fact.captured_s))
         self._standing = frozenset(task for seat in self._seats for task in seat.children)
         if not self._is_closed:
-            self.turns.begin(fact.captured_s)
+            self.turns.begin(fact.captured_s, self._judged_s)
 
     # -- the user's words ----------------------------------------------------------
 

@@ -31,6 +31,8 @@ class _Open:
     looked_s: float
     worked_s: float
     """The last time at which somebody was at work."""
+    judged_s: float
+    """The seconds of the silence that a judge of the pause took."""
     label: str = "other"
     """The stage that was at work at the last look."""
     parts: dict[str, float] = field(default_factory=dict)
@@ -67,15 +69,16 @@ class TurnClock:
         """The counts of all turns that were answered."""
         return TurnCounts(self._count, self._seconds, dict(self._up_to))
 
-    def begin(self, ended_s: float | None) -> None:
+    def begin(self, ended_s: float | None, judged_s: float = 0.0) -> None:
         """Begin a turn: the user has stopped speaking.
 
         Args:
             ended_s: the time of the last sound; None: now, for nobody knows.
+            judged_s: the seconds that a judge of the pause took.
         """
         self.forget()
         now_s = self._loop.time()
-        self._open = _Open(now_s if ended_s is None else ended_s, now_s, now_s, now_s)
+        self._open = _Open(now_s if ended_s is None else ended_s, now_s, now_s, now_s, judged_s)
         self._wait(STEP_S)
 
     def answer(self) -> None:
@@ -120,7 +123,11 @@ class TurnClock:
 
     def _note(self, turn: _Open) -> None:
         seconds = self._loop.time() - turn.ended_s
-        parts = {"silence": turn.certain_s - turn.ended_s, **turn.parts}
+        silent_s = turn.certain_s - turn.ended_s
+        judged_s = min(turn.judged_s, silent_s)
+        parts = {"silence": silent_s - judged_s, "judge": judged_s}
+        for name, part in turn.parts.items():  # a stage may have any name
+            parts[name] = parts.get(name, 0.0) + part
         done = Turn(turn.ended_s, seconds, {name: part for name, part in parts.items() if part > 0.0})
         self._turns.append(done)
         self._count, self._seconds = self._count + 1, self._seconds + seconds

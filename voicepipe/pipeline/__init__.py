@@ -11,6 +11,7 @@ chain of elements. Data takes compiled routes through it; StartFrame and EndFram
     ends           the two ends of a pipeline: Source and Sink
     junction       the points where parallel branches split and merge
     route          a compiled way from one element to the next receiver
+    hold           the wait of a source for a verdict on its audio
     mailbox        the bounded queue of a stage that may wait
     seat           the place of a stage in one run; the seat of an inline stage
     task_seat      the seat of a stage with a mailbox and a task

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, TranscriptionFrame
 from voicepipe.pipeline.era import Eras
+from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.mailbox import Congestion
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
@@ -52,6 +53,11 @@ class RunHandle(Protocol):
 
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         """Note words of the user that a stage pushed, and send them on, now or when they may go."""
+        ...
+
+    @property
+    def hold(self) -> Hold:
+        """The wait of the sources that can wait for a verdict."""
         ...
 
     @property
@@ -99,8 +105,9 @@ class SynchronousStage(Protocol):
         """Send the user's words on, now or when they may go; return the congested place, if any."""
         ...
 
-    def push_fact(self, fact: Frame, direction: FrameDirection) -> None:
-        """Take a fact that the stage made, which the framework passes on."""
+    def push_fact(self, fact: Frame, direction: FrameDirection) -> Congestion | None:
+        """Take a fact that the stage made, which the framework passes on; return what it waits for."""
+        ...
 
     def refuse_twice(self, frame: Frame, made: Sequence[Frame]) -> None:
         """Check that the stage passes the frame that it took on once. Raises: RuntimeError."""

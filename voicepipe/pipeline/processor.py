@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from voicepipe.checks import check_count, check_number
-from voicepipe.frames import Frame, FrameDirection, kind_of
+from voicepipe.frames import FactFrame, Frame, FrameDirection, kind_of
 from voicepipe.hints import with_hints
 from voicepipe.pipeline.live_audio import MAILBOX_S
 from voicepipe.pipeline.mailbox import CAPACITY, Congestion, Mailbox
@@ -60,6 +60,19 @@ class Seat(Protocol):
 
     def handle_soon(self, error: BaseException) -> None:
         """Handle an error of the stage in the next step of the loop. From any thread."""
+
+    def report_error(self, error: BaseException) -> None:
+        """Report an exception after which the stage goes on, whatever its error policy is."""
+
+    def push_fact(self, fact: Frame, direction: FrameDirection) -> Congestion | None:
+        """Pass on a fact that the stage made; return what its pusher waits for, if anything."""
+        ...
+
+    def hold_sources(self) -> None:
+        """Let the sources that can wait do so, until `release_sources` was called as often."""
+
+    def release_sources(self) -> None:
+        """Let the sources go on."""
 
 
 class Outlet(Protocol):
@@ -217,6 +230,24 @@ class InlineProcessor(Processor):
         this one has returned. Must not block, because nothing else runs meanwhile.
         """
         return (frame,)
+
+    def push_fact(self, fact: FactFrame, direction: FrameDirection = _DOWN) -> None:
+        """Push a fact at any moment, in either direction: from a hook, a task of the stage or a timer.
+
+        All stages in that direction have it when this returns, or as soon as the fact that is
+        being passed has arrived everywhere. In the loop's thread.
+
+        Raises:
+            TypeError: `fact` is no fact. A stage that never waits returns all other frames from `process`.
+            RuntimeError: the stage is not in a running pipeline.
+        """
+        if not isinstance(fact, FactFrame):
+            raise TypeError(
+                f"{self.name} must push a fact, not {kind_of(fact)}: process() returns other frames"
+            )
+        if self._seat is None:
+            raise RuntimeError(f"{self.name} is not in a running pipeline: push facts in on_start or later")
+        self._seat.push_fact(fact, direction)
 
     def on_end(self) -> Iterable[Frame]:
         """Return the frames that the stage still holds. They go before EndFrame."""

@@ -129,7 +129,7 @@ class Route:
             return None
         for result in made:
             if result.is_fact:
-                stage.push_fact(result, self.direction)
+                full = both(full, stage.push_fact(result, self.direction))
             elif isinstance(result, TranscriptionFrame):
                 full = both(full, stage.push_words(result, partial(self._from, place + 1)))
             else:

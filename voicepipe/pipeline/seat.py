@@ -98,10 +98,14 @@ class StageSeat(Element):
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is no run left to fail
             self.run.loop.call_soon_threadsafe(self.handle_error, error)
 
+    def report_error(self, error: BaseException) -> None:
+        """Report an exception after which the stage goes on, whatever its error policy is."""
+        self.run.stage_reported(self.label, error, self.past_up.send)
+
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
         if self.processor.on_error == "report":
-            self.run.stage_reported(self.label, error, self.past_up.send)
+            self.report_error(error)
         else:
             self.disable(reason_of(error))
             self.run.stage_failed(self.label, error)
@@ -115,12 +119,28 @@ class StageSeat(Element):
         if type(self.processor).on_fact is not Processor.on_fact:
             self._call_at_once("on_fact", fact, direction)
 
-    def push_fact(self, fact: Frame, direction: FrameDirection) -> None:
-        """Pass on a fact that the stage made. What the stage passes on itself is on its way already."""
+    def push_fact(self, fact: Frame, direction: FrameDirection) -> Congestion | None:
+        """Pass on a fact that the stage made. What the stage passes on itself is on its way already.
+
+        Returns:
+            The place for which the pusher waits, if the fact has raised a question.
+        """
+        run = self.run
         if not self.ended:
-            self.run.facts.push(self, fact, direction)
-        elif not self.run.facts.is_known(fact, direction):
+            before = run.hold.count
+            run.facts.push(self, fact, direction)
+            return run.hold if run.hold.count > before else None
+        if not run.facts.is_known(fact, direction):
             self.ledger.refuse(fact, DropReason.SHUTDOWN)
+        return None
+
+    def hold_sources(self) -> None:
+        """Let the sources that can wait do so, until `release_sources` was called as often."""
+        self.run.hold.begin()
+
+    def release_sources(self) -> None:
+        """Let the sources go on."""
+        self.run.hold.end()
 
     def push_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         """Send the user's words on, now or when they may go; return the congested place, if any."""

@@ -180,8 +180,7 @@ class TaskSeat(StageSeat):
         if pass_request(self.run, frame, self.label):
             return self._ask_interruption() if isinstance(frame, InterruptionFrame) else None
         if frame.is_fact:
-            self.push_fact(frame, direction)
-            return None
+            return self.push_fact(frame, direction)
         if isinstance(frame, TranscriptionFrame):
             return self.push_words(frame, lambda words: self._outlet(direction).send(words))
         return self._outlet(direction).send(frame)

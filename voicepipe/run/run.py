@@ -28,6 +28,7 @@ from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.fact_passing import FactPassing
+from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import Processor
@@ -72,6 +73,7 @@ class Run:
         "course",
         "eras",
         "facts",
+        "hold",
         "loop",
         "send",
         "slow",
@@ -99,6 +101,7 @@ class Run:
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
         self.facts = FactPassing(self._note_fact)
+        self.hold = Hold()
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
         self._minutes: Minutes | None = None
@@ -126,6 +129,12 @@ class Run:
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         """Note words of the user that a stage pushed, and send them on, now or when they may go."""
         return self._keep_minutes().take_words(words, send)
+
+    def push_fact(self, fact: Frame) -> Congestion | None:
+        """Pass on a fact of the program; return the place for which it waits if it has raised a question."""
+        before = self.hold.count
+        self.facts.push(self.chain.source, fact, _DOWN)
+        return self.hold if self.hold.count > before else None
 
     def _note_fact(self, fact: Frame) -> None:
         self._keep_minutes().note_fact(fact)
@@ -240,7 +249,7 @@ class Run:
             while self._early:
                 frame = self._early.popleft()
                 if frame.is_fact:
-                    self.facts.push(self.chain.source, frame, _DOWN)
+                    self.push_fact(frame)
                 elif isinstance(frame, TranscriptionFrame):
                     self.take_words(frame, self.send)
                 else:

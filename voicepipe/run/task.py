@@ -15,7 +15,6 @@ from voicepipe.frames import (
     CancelFrame,
     EndFrame,
     Frame,
-    FrameDirection,
     InterruptionFrame,
     StartFrame,
     TranscriptionFrame,
@@ -299,8 +298,7 @@ class PipelineTask:
         elif isinstance(frame, TranscriptionFrame):
             full = run.take_words(frame, run.send)
         else:
-            run.facts.push(run.chain.source, frame, FrameDirection.DOWNSTREAM)
-            full = None
+            full = run.push_fact(frame)
         entry.since_break += 1
         if full is not None and isinstance(frame, AudioFrame) and frame.live:
             full.relieve()

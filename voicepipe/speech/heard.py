@@ -27,6 +27,7 @@ class Heard:
     def __init__(self, position: int, first: InputAudioFrame) -> None:
         self.format = first.format
         self.origin = first.origin
+        self.live = first.live
         self.begin = self.end = position
         self._captured_s: float | None = None
         """When the sample at `end` is captured."""

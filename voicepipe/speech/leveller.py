@@ -9,10 +9,13 @@ import math
 from collections import deque
 
 import numpy as np
+import numpy.typing as npt
 
 from voicepipe.speech.segmenter import LOWEST_DB
 
 __all__ = ["MOST_DB", "Leveller"]
+
+Samples = npt.NDArray[np.float64]
 
 MOST_DB = 36.0
 """The most gain. It takes a voice with a peak of -56 dBFS, 52 steps of 16 bits, to -20. More would
@@ -36,7 +39,8 @@ SETTLED_S = 1.0
 """In the beginning, while the noise floor is only just known, the gain follows it at once."""
 OFFSET_S = 0.1
 """The time over which the constant part is followed that is not amplified: it would reach full scale."""
-_SILENCE = 10 ** (LOWEST_DB / 10)
+FULL_SCALE = 32_767.0
+_SILENCE = 10 ** (LOWEST_DB / 10) * 2**30
 
 
 class Leveller:
@@ -54,7 +58,11 @@ class Leveller:
 
     def __init__(self, window: int, rate: int, *, most_db: float = MOST_DB) -> None:
         window_s = window / rate
-        self._ones = np.ones(window)
+        self._window = window
+        self._audio, self._louder = np.empty(window), np.empty(window)
+        self._number = np.empty(())  # a number of Python's own takes numpy twice as long
+        # Products, for sum() costs three times as much. With whole numbers they are exact.
+        self._sum, self._squares = np.ones(window).dot, self._audio.dot
         self._most_db = most_db
         self._rise_db, self._fall_db = RISE_DB_S * window_s, FALL_DB_S * window_s
         self._hold, self._shown = round(HOLD_S / window_s), round(SHOWN_S / window_s)
@@ -64,8 +72,11 @@ class Leveller:
         self.gain_db = 0.0
         """The gain of the last window, but for what it lost by being loud itself."""
         self._levels_db: deque[float] = deque([-math.inf], max(1, round(SUSTAINED_S / window_s)))
-        self._since_loud = self._since_normal = self._shown
-        self._offset: float | None = None
+        self._at = 0
+        """Windows taken; by it the last one is known that was too loud, and the last of a normal level."""
+        self._loud_at = self._normal_at = -self._shown
+        self._mean = self._offset = 0.0
+        """The constant part of the last window, and of the last moments."""
 
     def take(self, window: bytes, floor_db: float) -> tuple[float, bytes]:
         """Return the level of the next window, in dB below full scale, and the window to judge.
@@ -74,48 +85,57 @@ class Leveller:
             window: mono int16.
             floor_db: the noise floor until this window.
         """
-        audio = np.frombuffer(window, np.int16).astype(np.float64)
-        mean = float(self._ones @ audio) / len(audio)
-        power = (float(audio @ audio) / len(audio) - mean * mean) / 2**30  # a constant is no sound
-        level_db = 10 * math.log10(max(power, _SILENCE))
-        if not self._most_db:
-            return level_db, window
-        offset = self._follow_offset(mean)
-        self._follow(level_db, floor_db)
-        gain_db = max(0.0, min(self.gain_db, VOICE_DB - level_db))
-        if not gain_db:
-            return level_db, window
-        audio -= offset
-        audio *= 10 ** (gain_db / 20)
-        np.rint(audio, out=audio)
-        np.minimum(audio, 32_767.0, out=audio)
-        np.maximum(audio, -32_768.0, out=audio)
-        return level_db, audio.astype(np.int16).tobytes()
+        level_db, samples = self.take_samples(window, floor_db)
+        return level_db, window if samples is self._audio else samples.astype(np.int16).tobytes()
 
-    def _follow_offset(self, mean: float) -> float:
-        """Return the constant part of the last moments."""
-        before = mean if self._offset is None else self._offset
-        self._offset = mean + self._keep_offset * (before - mean)
-        return self._offset
+    def take_samples(self, window: bytes, floor_db: float) -> tuple[float, Samples]:
+        """Return the same as `take`, with the window as floats, which the next call overwrites."""
+        audio = self._audio
+        audio[:] = np.frombuffer(window, np.int16)
+        self._mean = mean = float(self._sum(audio)) / self._window
+        power = float(self._squares(audio)) / self._window - mean * mean  # a constant is no sound
+        level_db = 10 * math.log10(power / 2**30) if power > _SILENCE else LOWEST_DB
+        if self._most_db:
+            self._follow(level_db, floor_db)
+            gain_db = min(self.gain_db, VOICE_DB - level_db)
+            if gain_db > 0.0:
+                return level_db, self._amplify(10 ** (gain_db / 20), power)
+        return level_db, audio
+
+    def _amplify(self, gain: float, power: float) -> Samples:
+        """Make the window louder, but for the constant part, in steps of 16 bits."""
+        offset, louder, number = self._offset, self._louder, self._number
+        number[()] = offset
+        np.subtract(self._audio, number, louder)
+        number[()] = gain
+        np.multiply(louder, number, louder)
+        np.rint(louder, louder)
+        # No sample of a window is further from its mean than by the sum of all.
+        furthest = math.sqrt(power * self._window) + abs(self._mean - offset)
+        return louder if furthest * gain < FULL_SCALE else np.clip(louder, -32_768.0, FULL_SCALE, louder)
 
     def _follow(self, level_db: float, floor_db: float) -> None:
         """Move the gain: slowly by the noise, at once before a lasting sound that would be too loud."""
-        self._levels_db.append(level_db)
-        self._since_loud += 1
-        self._since_normal += 1
-        self._settling -= 1
-        room_db = QUIET_ROOM_DB if self._since_normal < self._shown else ROOM_DB
-        self._lowest_db = min(self._lowest_db, level_db)
-        floor_db = max(floor_db, self._lowest_db)  # before the first window it is the lowest there is
-        wanted_db = min(self._most_db, max(0.0, room_db - floor_db))
-        if self._settling >= 0:
+        # Comparisons, for a call of min() or max() costs as much as all the rest of a line.
+        mean = self._mean
+        self._offset = mean + self._keep_offset * (self._offset - mean) if self._at else mean
+        self._at = at = self._at + 1
+        levels = self._levels_db
+        levels.append(level_db)
+        if level_db < self._lowest_db:
+            self._lowest_db = level_db
+        if floor_db < self._lowest_db:  # before the first window it is the lowest there is
+            floor_db = self._lowest_db
+        wanted_db = (QUIET_ROOM_DB if at - self._normal_at < self._shown else ROOM_DB) - floor_db
+        wanted_db = 0.0 if wanted_db < 0.0 else min(wanted_db, self._most_db)
+        if at <= self._settling:
             self.gain_db = wanted_db
         elif self.gain_db > wanted_db:
             self.gain_db = max(wanted_db, self.gain_db - self._fall_db)
-        elif self._since_loud > self._hold:
+        elif self.gain_db < wanted_db and at - self._loud_at > self._hold:
             self.gain_db = min(wanted_db, self.gain_db + self._rise_db)
-        bound_db = max(0.0, VOICE_DB - min(self._levels_db))
+        bound_db = VOICE_DB - min(levels)
         if bound_db <= self.gain_db:
-            self.gain_db, self._since_loud = bound_db, 0
-            if not bound_db:
-                self._since_normal = 0
+            self.gain_db, self._loud_at = max(0.0, bound_db), at
+            if bound_db <= 0.0:
+                self._normal_at = at

@@ -24,11 +24,13 @@ class StreamPositions:
     def __init__(self) -> None:
         self._format: AudioFormat | None = None
         self._end = 0
+        """The position behind the last frame of unknown origin."""
         self._lacks = False
         """True if the last frame may have lacked a position."""
         self._origin = ""
         self._frames, self._heard_s = 0, 0.0
-        """The length of the present piece of one microphone."""
+        """The length of the present piece of one microphone, while it is short."""
+        self._is_short = True
         self._short = 0
         """The number of short pieces in a row."""
 
@@ -43,24 +45,30 @@ class StreamPositions:
         Raises:
             ValueError: the audio of two microphones alternates; says what to do.
         """
-        position = frame.position
-        if frame.origin:
-            if frame.origin != self._origin:
-                self._change_origin(frame.origin)
-            self._frames += 1
-            self._heard_s += frame.duration_s
-        lacks = not position and not frame.origin
+        position, origin = frame.position, frame.origin
+        if origin:
+            if origin != self._origin:
+                self._change_origin(origin)
+            if self._is_short:
+                self._add_to_piece(frame)
+            self._lacks, self._format = False, frame.format
+            return position
+        lacks = not position
         if lacks and self._lacks and frame.format == self._format:
             position = self._end
         self._lacks, self._format = lacks, frame.format
         self._end = position + frame.num_samples
         return position
 
+    def _add_to_piece(self, frame: InputAudioFrame) -> None:
+        self._frames += 1
+        self._heard_s += frame.duration_s
+        self._is_short = self._frames <= _SHORT_FRAMES or self._heard_s < _SHORT_S
+
     def _change_origin(self, origin: str) -> None:
         before, self._origin = self._origin, origin
-        is_short = self._frames <= _SHORT_FRAMES or self._heard_s < _SHORT_S
-        self._short = self._short + 1 if before and is_short else 0
-        self._frames, self._heard_s = 0, 0.0
+        self._short = self._short + 1 if before and self._is_short else 0
+        self._frames, self._heard_s, self._is_short = 0, 0.0, True
         if self._short >= _MOST_SHORT:
             raise _two_microphones(before, origin)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from voicepipe.audio.channel_mixer import ChannelMixer
-from voicepipe.audio.convert import Converter
+from voicepipe.audio.convert import Converter, Quality
+from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
 from voicepipe.awaitables import refuse_coroutine
 from voicepipe.frames import Frame, InputAudioFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
-from voicepipe.speech.detectors.protocol import SpeechEngine, wants_level
+from voicepipe.speech.detectors.protocol import SpeechEngine, sample_scorer, wants_level
 from voicepipe.speech.leveller import MOST_DB, Leveller
 from voicepipe.speech.positions import are_of_one_origin
 from voicepipe.speech.segmenter import Edge, Segmenter
@@ -57,70 +58,88 @@ class Stretch:
         self._heard, self._wanted = first.format, AudioFormat(engine.rate)
         heard = self._heard
         self._origin = first.origin
-        # The quick recipe dulls what is above 6 kHz, and engines hear other edges then. This one costs as
-        # little, and holds back 18 ms more, of what is judged only.
-        self._converter = Converter(heard, self._wanted, quality="HQ", mixer=mixer)
-        # A change of rate costs more by the call than by the sample: tiny frames gather to 10 ms first.
+        # soxr's quick recipe dulls what is above 6 kHz, and engines hear other edges then.
+        quality: Quality = "live" if suits_short_filter(heard.rate, engine.rate) else "HQ"
+        self._converter = Converter(heard, self._wanted, quality=quality, mixer=mixer)
+        # A change of rate costs as much by the call as by the sample: tiny frames gather to 10 ms first.
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
+        self._converts = self._converter.is_needed
         self._gathered_bytes = heard.sample_bytes * gathered
         self._window_bytes = SAMPLE_BYTES * engine.window
-        self._raw = self._mono = b""
+        # So many samples of silence first: each window ends with a frame as it does where no rate changes.
+        self._ahead = self._converter.lag
+        self._raw, self._mono = b"", bytes(SAMPLE_BYTES * self._ahead)
         self._begin = self._end = position
-        self._captured_s: float | None = None
-        """When the sample at `_end` is captured."""
+        self._last = first
         self._intact = True
         """The engine has judged all that it was given; an exception may have escaped it."""
         # It is new with each stretch, as the engine is: the noise floor that it goes by is.
-        self._leveller = Leveller(engine.window, engine.rate, most_db=MOST_DB if wants_level(engine) else 0.0)
+        leveller = Leveller(engine.window, engine.rate, most_db=MOST_DB if wants_level(engine) else 0.0)
+        scorer = sample_scorer(engine)
+        self._score: Callable[[Any], float] = scorer or engine.score
+        self._level: Callable[[bytes, float], tuple[float, object]] = (
+            leveller.take_samples if scorer else leveller.take
+        )
         forget: Callable[[], object] = engine.reset
         refuse_coroutine("reset() of the engine", forget())
 
     def goes_on_with(self, frame: InputAudioFrame, position: int) -> bool:
         """Return True where the frame begins where this ends, in the same format, from the same origin."""
-        return (
-            position == self._end
-            and frame.format == self._heard
-            and are_of_one_origin(frame.origin, self._origin)
-            and self._intact
-        )
+        if position != self._end or not self._intact:
+            return False
+        if frame.origin != self._origin and not are_of_one_origin(frame.origin, self._origin):
+            return False
+        return frame.format is self._heard or frame.format == self._heard
 
     def take(self, frame: InputAudioFrame) -> list[Frame]:
         """Take the next frame; return the facts that it made certain."""
         self._end += frame.num_samples
-        self._captured_s = None if frame.captured_s is None else frame.captured_s + frame.duration_s
-        raw = self._raw + frame.data if self._raw else frame.data
-        whole = len(raw) - len(raw) % self._gathered_bytes
-        self._raw = raw[whole:]
-        return self._judge(self._converter.convert(raw[:whole])) if whole else []
+        self._last = frame
+        mono = self._mono + (self._convert(frame.data) if self._converts else frame.data)
+        if len(mono) < self._window_bytes:
+            self._mono = mono
+            return []
+        self._mono = b""
+        return self._judge(mono)
+
+    def _convert(self, data: bytes) -> bytes:
+        raw = self._raw + data if self._raw else data
+        if len(raw) < self._gathered_bytes:
+            self._raw = raw
+            return b""
+        self._raw = b""
+        return self._converter.convert(raw)
 
     def finish(self) -> list[Frame]:
         """Return the last facts, and the end of a turn in progress: nothing follows."""
         facts: list[Frame] = []
         if self._intact:
             facts += self._judge(self._converter.convert(self._raw) + self._converter.flush())
-        return [*facts, *(self._fact(edge, self._end, self._end) for edge in self.segmenter.finish())]
+        return facts + self._end_turn()
+
+    def _end_turn(self) -> list[Frame]:
+        return [self._fact(edge, self._end, self._end) for edge in self.segmenter.finish()]
 
     def _judge(self, mono: bytes) -> list[Frame]:
         """Judge every whole window; the rest waits."""
         if self._mono:
             mono = self._mono + mono
         facts: list[Frame] = []
-        size, score = self._window_bytes, self._engine.score
-        segmenter, level = self.segmenter, self._leveller.take
-        whole = len(mono) - len(mono) % size
+        size, segmenter, score, level = self._window_bytes, self.segmenter, self._score, self._level
         self._intact = False
+        whole = len(mono) - len(mono) % size
         for at in range(0, whole, size):
-            window = mono[at : at + size]
-            level_db, window = level(window, segmenter.noise.level_db)
-            said = float(refuse_coroutine("score() of the engine", score(window)))
+            level_db, window = level(mono[at : at + size], segmenter.noise.level_db)
+            said = score(window)
+            if type(said) is not float:
+                said = float(refuse_coroutine("score() of the engine", said))
             edges = segmenter.add(said, level_db)
             if edges:
                 decided = self._position(segmenter.windows)
                 facts += [self._fact(edge, self._position(edge.at), decided) for edge in edges]
             if self._observe is not None:
                 self._tell(said, level_db)
-        self._intact = True
-        self._mono = mono[whole:]
+        self._intact, self._mono = True, mono[whole:]
         return facts
 
     def _tell(self, said: float, level_db: float) -> None:
@@ -137,11 +156,13 @@ class Stretch:
     def _heard_samples(self, windows: int) -> int:
         """Return the microphone's samples in so many windows, rounded."""
         wanted = self._wanted.rate
-        return (2 * windows * self._engine.window * self._heard.rate + wanted) // (2 * wanted)
+        judged = max(0, windows * self._engine.window - self._ahead)
+        return (2 * judged * self._heard.rate + wanted) // (2 * wanted)
 
     def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         kind = UserStartedSpeakingFrame if edge.begins else UserStoppedSpeakingFrame
-        captured_s = self._captured_s
+        last = self._last
+        captured_s = last.captured_s
         if captured_s is not None:
-            captured_s -= (self._end - position) / self._heard.rate
+            captured_s = captured_s + last.duration_s - (self._end - position) / self._heard.rate
         return kind(position, captured_s, decided, self._origin)

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
+import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, cast
 
-from voicepipe.awaitables import check_methods, refuse_coroutine
+from voicepipe.awaitables import refuse_coroutine
 from voicepipe.checks import check_number, check_seconds
 from voicepipe.frames import (
+    EndOfTurnFrame,
     Frame,
     FrameDirection,
     InputAudioFrame,
+    UnfinishedTurnFrame,
+    UserPausedFrame,
+    UserResumedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     UtteranceFrame,
 )
-from voicepipe.pipeline.place import Place, describe_missing_facts, takes
+from voicepipe.log import logger_of
+from voicepipe.pipeline.place import Place, describe_missing_facts, may_make, takes
 from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.speech.asking import Asking
+from voicepipe.speech.early_facts import EarlyFacts, SpeechFact, lacks_position
+from voicepipe.speech.end_of_turn import (
+    Eagerness,
+    EndOfTurn,
+    SilentJudge,
+    check_eagerness,
+    check_judge,
+    is_awaited,
+)
 from voicepipe.speech.heard import Heard
 from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
 from voicepipe.speech.vad import LOOK_BACK_S
@@ -26,22 +41,13 @@ from voicepipe.text import class_name, quote
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
 
-__all__ = ["EndOfTurn", "UtteranceCollector"]
+__all__ = ["UtteranceCollector"]
 
-_Fact = UserStartedSpeakingFrame | UserStoppedSpeakingFrame
-_MOST_FACTS = 256
-"""The number of facts that may wait for their audio."""
-
-
-class EndOfTurn(Protocol):
-    """A judge of pauses: by the words or the tone it may know that a turn is not finished yet.
-
-    It is called in the loop's thread, once for every pause, and must be done within milliseconds.
-    """
-
-    def is_finished(self, utterance: UtteranceFrame) -> bool:
-        """Return True where the turn is over, given its audio so far with all pauses."""
-        ...
+_SPEECH = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
+_PAUSES = (UserPausedFrame, UserResumedFrame)
+_SILENT_S = 3.0
+"""The longest wait where a judge of the earlier kind reports an unfinished turn."""
+_log = logger_of("voicepipe")
 
 
 class UtteranceCollector(InlineProcessor):
@@ -59,9 +65,10 @@ class UtteranceCollector(InlineProcessor):
     mailbox or a branch stands between the voice detector and the collector, utterances are the same.
     Two microphones need two collectors, each in a branch of its own.
 
-    If `end_of_turn` reports an unfinished turn, the utterance stays open for `patience_s`. Speech
-    that begins until then belongs to it. (The facts are passed all the same: they tell of
-    speech, the utterance of a turn.)
+    `end_of_turn` judges the pauses: it is asked about 0.2 s into each. If it says that the user has
+    finished, the `VADProcessor` ends the turn, and the utterance goes out at once. If not, only a long
+    silence ends the turn, and the user's next words belong to it. If it fails, or takes longer than the
+    silence, the silence decides, as without it.
 
     While nobody speaks, only the last `preroll_s` and 3.6 s more are kept (for a start
     becomes certain later), and the newest frame.
@@ -73,21 +80,19 @@ class UtteranceCollector(InlineProcessor):
         max_s: longer speech comes in parts, as soon as each is there, nothing lost and nothing
             twice: none is longer than this, 1 to 60 s, and it is cut at the quietest place of
             the last third.
-        end_of_turn: a judge that may report an unfinished turn. None: every pause ends a turn.
-        patience_s: the longest wait after the begin of a pause, 0 to 60 s.
+        end_of_turn: a judge of pauses. None: the silence decides.
+        eagerness: the use of its verdicts: "low", "medium" or "high". It takes a probability of 0.7, 0.5
+            or 0.3 to end the turn; otherwise the turn ends after 8, 4 or 2 s of silence.
+        patience_s: that longest silence, 0 to 60 s. None: the one of the eagerness.
         passes_audio: True: pass the microphone's audio on; False: keep it here. None: pass it on only if
             a stage behind declares that it takes it. Outside a run it passes.
 
     Raises:
-        TypeError, ValueError: a time is out of its bounds, or `end_of_turn` is none, or `passes_audio` is
-            neither True, False nor None.
+        TypeError, ValueError: a time is out of its bounds, `end_of_turn` or `eagerness` is none, or
+            `passes_audio` is neither True, False nor None.
     """
 
-    takes: ClassVar[tuple[type[Frame], ...]] = (
-        InputAudioFrame,
-        UserStartedSpeakingFrame,
-        UserStoppedSpeakingFrame,
-    )
+    takes: tuple[type[Frame], ...] = (InputAudioFrame, *_SPEECH)
 
     def __init__(
         self,
@@ -95,8 +100,9 @@ class UtteranceCollector(InlineProcessor):
         preroll_s: float = 0.7,
         tail_s: float = 0.3,
         max_s: float = 30.0,
-        end_of_turn: EndOfTurn | None = None,
-        patience_s: float = 3.0,
+        end_of_turn: EndOfTurn | SilentJudge | None = None,
+        eagerness: Eagerness = "medium",
+        patience_s: float | None = None,
         passes_audio: bool | None = None,
         name: str = "",
     ) -> None:
@@ -108,20 +114,44 @@ class UtteranceCollector(InlineProcessor):
         self._preroll_s = check_seconds("preroll_s", preroll_s, at_most=10.0)
         self._tail_s = check_seconds("tail_s", tail_s, at_most=10.0)
         self._max_s = check_number("max_s", max_s, at_least=1.0, at_most=UtteranceFrame.longest_s)
-        if end_of_turn is not None and not callable(getattr(end_of_turn, "is_finished", None)):
-            raise TypeError(f"end_of_turn must have is_finished(), not {quote(end_of_turn)}")
-        check_methods(end_of_turn, EndOfTurn, class_name(end_of_turn))
-        self._end_of_turn = end_of_turn
-        self._patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
+        self._eagerness = check_eagerness(eagerness)
+        if patience_s is not None:
+            patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
+        self._patience_s = _SILENT_S if patience_s is None else patience_s
+        self._silent_judge: SilentJudge | None = None
+        self._asking: Asking | None = None
+        if end_of_turn is not None:
+            self._use(check_judge(end_of_turn), patience_s)
         self._positions = StreamPositions()
-        self._facts: deque[tuple[int, _Fact]] = deque()
-        """The facts whose audio has not come yet, each with the position from which it counts."""
+        self._facts = EarlyFacts()
         self._is_told = False
         """True if the utterance in progress was begun by a voice detector, which tells of each gap."""
         self._heard: Heard | None = None
         self._begin: int | None = None
         self._paused: int | None = None
-        """The position of the pause in which it waits for more."""
+        """The position of the pause in which it waits for more, because a silent judge says so."""
+        self._silent_from: int | None = None
+        """The position of the pause about which the judge was asked, while it lasts."""
+
+    def _use(self, judge: EndOfTurn | SilentJudge, patience_s: float | None) -> None:
+        if is_awaited(judge):
+            self._asking = Asking(judge, self, self._eagerness, patience_s)
+            self.takes = (*self.takes, *_PAUSES)
+            self.makes = (UtteranceFrame, EndOfTurnFrame, UnfinishedTurnFrame)
+        else:
+            self._silent_judge = cast("SilentJudge", judge)
+            warnings.warn(_describe_silent(self._silent_judge), DeprecationWarning, stacklevel=3)
+
+    @property
+    def eagerness(self) -> Eagerness:
+        """The use of the judge's verdicts: "low", "medium" or "high". May be set at any time."""
+        return self._eagerness
+
+    @eagerness.setter
+    def eagerness(self, eagerness: Eagerness) -> None:
+        self._eagerness = check_eagerness(eagerness)
+        if self._asking is not None:
+            self._asking.eagerness = self._eagerness
 
     @property
     def collecting(self) -> bool:
@@ -155,14 +185,25 @@ class UtteranceCollector(InlineProcessor):
         self._passes = bool(self._passes_audio or takers)
         if missing := describe_missing_facts(place):
             yield missing
+        elif self._asking is not None and place.before and not _tells_of_pauses(place):
+            yield (
+                f"no stage before {place.label} tells of pauses (UserPausedFrame), so its end_of_turn is "
+                "never asked: put a VADProcessor() in front of it"
+            )
 
     async def on_start(self, params: StartParams) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run, and get the judge ready. Raises: whatever its `start()` raises."""
         self._forget()
+        if self._asking is not None:
+            await self._asking.start(self._seat)
+        elif self._silent_judge is not None:
+            _log.warning("%s: %s", self.name, _describe_silent(self._silent_judge))
 
     async def cleanup(self) -> None:
-        """Let go of the audio."""
+        """Let go of the audio, and close the judge."""
         self._forget()
+        if self._asking is not None:
+            await self._asking.close()
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Return the frame with the utterance that it ended behind it, or before it at a jump."""
@@ -171,13 +212,27 @@ class UtteranceCollector(InlineProcessor):
         if isinstance(frame, InputAudioFrame):
             passed = (frame,) if self._passes else ()
             return self._listen(frame, passed) if frame.num_samples else passed
-        if isinstance(frame, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)):
-            self._keep(frame)
+        if isinstance(frame, _SPEECH) or (self._asking is not None and isinstance(frame, _PAUSES)):
+            if self._asking is None or not self._note_pause(frame, self._asking):
+                self._facts.add(frame, None if self._heard is None else self._heard.end)
             return (frame, *self._catch_up())
         return (frame,)
 
+    def _note_pause(self, fact: SpeechFact, asking: Asking) -> bool:
+        """Begin or stop asking, as soon as it is known; return True if that was all about the fact."""
+        heard = self._heard
+        if isinstance(fact, UserPausedFrame):
+            asking.expect(fact, live=heard is not None and heard.live)
+            return False
+        asking.stop(by_silence=isinstance(fact, UserStoppedSpeakingFrame))
+        if not isinstance(fact, UserResumedFrame) or not self._facts.have_pause:
+            return False
+        self._facts.drop_last()  # the pause was over before its audio has come
+        return True
+
     def on_end(self) -> Iterable[Frame]:
         """Return the utterance in progress, which ends here."""
+        self._stop_asking()
         heard = self._heard
         ended = [] if heard is None else [*self._leave(heard, None), *self._finish(heard)]
         self._forget()
@@ -220,55 +275,58 @@ class UtteranceCollector(InlineProcessor):
 
     # -- facts ---------------------------------------------------------------------
 
-    def _keep(self, fact: _Fact) -> None:
-        """Keep a fact until its audio has come."""
-        due = fact.position if fact.decided is None else fact.decided
-        if _lacks_position(fact) and self._heard is not None:
-            due = self._heard.end
-        facts = self._facts
-        if facts and facts[-1][0] > due:  # facts keep their order: those before it count by then
-            facts = self._facts = deque((min(before, due), other) for before, other in facts)
-        if len(facts) >= _MOST_FACTS:  # the audio of the oldest two will not come any more
-            facts.popleft()
-            facts.popleft()
-        facts.append((due, fact))
-
     def _catch_up(self) -> list[Frame]:
         """Return what the audio up to now ends: the facts count as soon as it has come so far."""
         heard, given = self._heard, list[Frame]()
-        while heard is not None and self._facts:
-            due, fact = self._facts[0]
+        while heard is not None and (fact := self._facts.first) is not None:
             is_ours = are_of_one_origin(fact.origin, heard.origin)
-            if is_ours and due > heard.end:
+            if self._facts.take(heard.end if is_ours else None) is None:
                 break
-            self._facts.popleft()
             if is_ours:
                 given += self._act_on(heard, fact)
+            elif self._asking is not None and isinstance(fact, UserPausedFrame):
+                self._asking.pass_over(fact)
         return given
 
     def _leave(self, heard: Heard, position: int | None) -> Iterator[Frame]:
         """Act on the facts whose audio does not come: those up to the position behind a gap, or all."""
-        while self._facts and (position is None or self._facts[0][0] <= position):
-            _, fact = self._facts.popleft()
+        while (fact := self._facts.take(position)) is not None:
             if are_of_one_origin(fact.origin, heard.origin):
                 yield from self._act_on(heard, fact)
+        if not self._facts.have_pause:
+            self._stop_asking()
 
-    def _act_on(self, heard: Heard, fact: _Fact) -> Iterator[Frame]:
+    def _act_on(self, heard: Heard, fact: SpeechFact) -> Iterator[Frame]:
         """Act on a fact as of the position at which it was decided, however late or early it came."""
         now = heard.end if fact.decided is None else min(fact.decided, heard.end)
         yield from self._advance(heard, now)
         if isinstance(fact, UserStartedSpeakingFrame):
             self._start(heard, fact, now)
             yield from self._advance(heard, now)
+        elif isinstance(fact, UserPausedFrame):
+            self._pause(heard, fact, now)
+        elif isinstance(fact, UserResumedFrame):
+            self._silent_from = None
         else:
             yield from self._stop(heard, fact, now)
 
+    def _pause(self, heard: Heard, fact: UserPausedFrame, now: int) -> None:
+        """Ask about a pause in the utterance in progress."""
+        asking, begin = self._asking, self._begin
+        assert asking is not None
+        if begin is None or begin >= now:
+            asking.pass_over(fact)
+            return
+        self._silent_from = fact.position
+        longest = heard.format.samples(UtteranceFrame.longest_s)
+        asking.ask(fact, heard.copy(max(begin, now - longest), now))
+
     def _start(self, heard: Heard, fact: UserStartedSpeakingFrame, now: int) -> None:
-        self._paused = None
+        self._paused = self._silent_from = None
         if self._begin is not None:
             return
         self._is_told = fact.decided is not None
-        position = now if _lacks_position(fact) and heard.begin else fact.position
+        position = now if lacks_position(fact) and heard.begin else fact.position
         if max(position, fact.decided or 0) > heard.end and position >= heard.end:
             self._begin = heard.end  # only silence has come of it
         else:
@@ -279,11 +337,11 @@ class UtteranceCollector(InlineProcessor):
         begin = self._begin
         if begin is None or self._paused is not None:
             return
-        position = now if _lacks_position(fact) else fact.position
+        position = now if lacks_position(fact) else fact.position
         end = min(position + heard.format.samples(self._tail_s), now)
-        if self._end_of_turn is not None and begin < end:
+        if self._silent_judge is not None and begin < end:
             so_far = heard.copy(begin, min(end, begin + heard.format.samples(UtteranceFrame.longest_s)))
-            if not refuse_coroutine("is_finished() of end_of_turn", self._end_of_turn.is_finished(so_far)):
+            if not refuse_coroutine("is_finished() of end_of_turn", self._silent_judge.is_finished(so_far)):
                 self._paused = position
                 yield from self._run_out(heard, now)
                 return
@@ -308,13 +366,15 @@ class UtteranceCollector(InlineProcessor):
         """Yield the utterance in progress: nothing continues it."""
         yield from self._advance(heard, heard.end)
         if self._begin is not None:
-            paused = self._paused
+            paused = self._silent_from if self._paused is None else self._paused
             tail = heard.format.samples(self._tail_s)
             yield from self._give(heard, heard.end if paused is None else paused + tail)
 
     def _parts(self, heard: Heard, now: int) -> Iterator[Frame]:
         """Yield the parts of an utterance in progress that is longer than one frame should be."""
         longest = int(self._max_s * heard.format.rate)
+        if self._silent_from is not None:  # a part of silence alone would be none of the turn
+            now = min(now, self._silent_from + heard.format.samples(self._tail_s))
         while self._begin is not None and now - self._begin > longest:
             end = heard.quietest(self._begin + longest - longest // 3, self._begin + longest)
             part = heard.cut(self._begin, end)
@@ -324,16 +384,27 @@ class UtteranceCollector(InlineProcessor):
     def _give(self, heard: Heard, end: int) -> Iterator[Frame]:
         """Yield the utterance, up to `end` if so much was heard; nothing where its parts went further."""
         begin = self._begin
-        self._begin = self._paused = None
+        self._begin = self._paused = self._silent_from = None
         if begin is not None and begin < min(end, heard.end):
             yield heard.cut(begin, min(end, heard.end))
 
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.stop()
+
     def _forget(self) -> None:
-        self._heard = self._begin = self._paused = None
+        self._stop_asking()
+        self._heard = self._begin = self._paused = self._silent_from = None
         self._facts.clear()
         self._positions = StreamPositions()
 
 
-def _lacks_position(fact: _Fact) -> bool:
-    """Return True for a fact that a program made without a position: it tells of now."""
-    return fact.decided is None and not fact.position
+def _tells_of_pauses(place: Place) -> bool:
+    return any(may_make(other.stage, UserPausedFrame) for other in place.before)
+
+
+def _describe_silent(judge: SilentJudge) -> str:
+    return (
+        f"{class_name(judge)}.is_finished() is asked after the silence, but will not be in the next release: "
+        "write async def finished(self, utterance) instead"
+    )

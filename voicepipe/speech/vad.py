@@ -15,17 +15,23 @@ from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_callable
 from voicepipe.frames import (
+    EndOfTurnFrame,
+    FactFrame,
     Frame,
     FrameDirection,
     InputAudioFrame,
+    UnfinishedTurnFrame,
+    UserPausedFrame,
+    UserResumedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from voicepipe.pipeline.place import Place
+from voicepipe.pipeline.place import Place, makes, takes
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.settings.sound import SoundSettings
 from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
 from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, open_engine
+from voicepipe.speech.pauses import JudgedStretch
 from voicepipe.speech.positions import StreamPositions, refuse_two_microphones
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
@@ -57,6 +63,10 @@ class VADProcessor(InlineProcessor):
     audio is cut into frames. Where audio is missing (a jump of `position`), where its format or its
     microphone changes, and at the End, a turn ends with the last sample heard.
 
+    A stage behind it may judge the pauses of a turn: see `UserPausedFrame`, which is made only for a stage
+    that declares it in `takes`. Its verdict comes as an `EndOfTurnFrame`, which ends the turn at the
+    pause, or as an `UnfinishedTurnFrame`, which keeps it open for longer than `stop_s`.
+
     A frame that a program made without a position, at 0, follows the frame before it. Audio of two
     microphones at once is an error: each needs a `VADProcessor` of its own.
 
@@ -83,7 +93,12 @@ class VADProcessor(InlineProcessor):
     """
 
     takes: ClassVar[tuple[type[Frame], ...]] = (InputAudioFrame,)
-    makes: ClassVar[tuple[type[Frame], ...]] = (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
+    makes: ClassVar[tuple[type[Frame], ...]] = (
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        UserPausedFrame,
+        UserResumedFrame,
+    )
 
     def __init__(
         self,
@@ -120,6 +135,8 @@ class VADProcessor(InlineProcessor):
         self._mixer: ChannelMixer | None = None
         """Of the last format that had several channels: what it knows of them outlasts a gap."""
         self._mixed: AudioFormat | None = None
+        self._tells_pauses = self._is_answered = False
+        """True if a stage behind takes pauses, and if one answers each."""
 
     @property
     def engine(self) -> SpeechEngine:
@@ -148,8 +165,15 @@ class VADProcessor(InlineProcessor):
         return 0.0 if stretch is None else stretch.segmenter.spoken * self._engine.window / self._engine.rate
 
     def check_place(self, place: Place) -> tuple[()]:
-        """Check the stages before it. Raises: ValueError: two microphones stand there; says what to do."""
+        """Look which stages take pauses, and check those before it.
+
+        Raises:
+            ValueError: two microphones stand there; says what to do.
+        """
         refuse_two_microphones(place)
+        judges = [other.stage for other in place.behind if takes(other.stage, UserPausedFrame)]
+        self._tells_pauses = bool(judges)
+        self._is_answered = any(makes(judge, EndOfTurnFrame) for judge in judges)
         return ()
 
     async def on_start(self, params: StartParams) -> None:
@@ -178,15 +202,31 @@ class VADProcessor(InlineProcessor):
             return (frame,)
         if not frame.num_samples:
             return (frame,)
-        ended: list[Frame] = []
-        position, stretch = self._positions.place(frame), self._stretch
+        position, stretch, ended = self._positions.place(frame), self._stretch, None
         if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
             segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
             mixer = self._mixer_for(frame.format)
             stretch = Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
+            if self._tells_pauses:
+                stretch = self._let_judge(stretch)
             self._stretch = stretch
-        return (*ended, frame, *stretch.take(frame))
+        facts = stretch.take(frame)
+        return (*(ended or ()), frame, *facts) if facts or ended else (frame,)
+
+    def on_fact(self, fact: Frame, direction: FrameDirection) -> None:
+        """End the turn, or keep it open, by a verdict on the present pause."""
+        stretch = self._stretch
+        if stretch is None or not isinstance(fact, (EndOfTurnFrame, UnfinishedTurnFrame)):
+            return
+        if not isinstance(stretch, JudgedStretch):
+            self._stretch = stretch = self._let_judge(stretch)
+        for made in stretch.hear(fact):
+            assert isinstance(made, FactFrame)
+            self.push_fact(made)
+
+    def _let_judge(self, stretch: Stretch) -> JudgedStretch:
+        return JudgedStretch.of(stretch, tells=self._tells_pauses, is_answered=self._is_answered)
 
     def on_end(self) -> Iterable[Frame]:
         """Return the end of a turn in progress."""

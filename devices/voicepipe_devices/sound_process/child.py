@@ -15,7 +15,6 @@ import importlib
 import json
 import os
 import select
-import signal
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from voicepipe.children.manners import ignore_signals, take_pipes
 from voicepipe.devices.port import LibraryInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe_devices.sound_process.answers import Answers
@@ -52,9 +52,8 @@ _MOST_BYTES = 1 << 16
 
 def main() -> None:
     """Serve one stream until stdin ends."""
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, signal.SIG_IGN)  # the program decides; it closes our stdin
-    requests, answers = _take_pipes()
+    ignore_signals()
+    requests, answers = take_pipes()
     priority = take_priority()
     sys.setswitchinterval(_SWITCH_S)
     module, _, function = sys.argv[1].partition(":")
@@ -91,16 +90,6 @@ def _end_in_any_case() -> None:
     """End the process all the same: a library that hangs cannot be closed in order."""
     time.sleep(ORDER_S)
     os._exit(0)
-
-
-def _take_pipes() -> tuple[int, int]:
-    """Take stdin and stdout for us alone: a library that prints must not speak in our name."""
-    requests, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return requests, answers
 
 
 class _Service:

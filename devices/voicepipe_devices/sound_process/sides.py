@@ -94,7 +94,7 @@ class RenderSide:
             self.info = self._convert(device, request)
 
     def _convert(self, device: StreamInfo, request: StreamRequest) -> StreamInfo:
-        from voicepipe_devices.conversion import Renderer, describe_conversion  # they need numpy and soxr
+        from voicepipe_devices.conversion import Renderer, describe_conversion  # numpy may be needed
 
         self._pull = Renderer(device.format, request.format, self._ring.pull).render
         return describe_conversion(device, request)

@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.sound_file import SoundReader, open_sound_file
+from voicepipe.audio.wav_advice import ending_of_others
+from voicepipe.audio.wav_file import WavWriter
 from voicepipe.devices.names import name_means
 from voicepipe.devices.port import Backend, DeviceInfo, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import (
@@ -23,14 +25,12 @@ from voicepipe.errors import (
     DeviceNotFoundError,
     DevicePermissionError,
 )
-from voicepipe.log import logger_of
 from voicepipe.text import printable, quote
 from voicepipe_devices.formats import raise_if_missing
 from voicepipe_devices.wav.streams import FileInput, FileOutput, file_name
 
 __all__ = ["WavBackend", "open_backend"]
 
-_log = logger_of("voicepipe")
 _FORM = "use wav:IN.wav,OUT.wav, wav:IN.wav or wav:,OUT.wav"
 _Path = str | os.PathLike[str]
 
@@ -43,13 +43,15 @@ class WavBackend(Backend):
     written as it comes, and holds nothing but what was played.
 
     Args:
-        input_path: the WAV file to be heard. None: there is no microphone.
-        output_path: the file to be written. None: there is no speaker.
+        input_path: the sound file to be heard, of any kind that `open_sound_file` reads. None: there is no
+            microphone.
+        output_path: the WAV file to be written. None: there is no speaker.
         paced: both take the time that sound takes. Otherwise as fast as can be.
 
     Raises:
         TypeError: a path is no path, or `paced` no bool.
-        ValueError: there is neither, a path is empty or holds a NUL, or both are the same file.
+        ValueError: there is neither, a path is empty or holds a NUL, both are the same file, or the name of
+            the output is that of another kind of sound file.
     """
 
     name = "wav"
@@ -68,13 +70,15 @@ class WavBackend(Backend):
         self._paced = paced
         self._writing: FileOutput | None = None
         self._check_not_the_same()
+        if self._output is not None and (ending := ending_of_others(self._output)):
+            raise ValueError(f"{printable(self._output)}: only .wav can be written, not {ending}")
 
     async def devices(self) -> list[DeviceInfo]:
         """List the two files, by their names. An input that cannot be read is not there."""
         found: list[DeviceInfo] = []
         if self._input is not None:
             try:
-                with WavReader(self._input) as reader:
+                with open_sound_file(self._input) as reader:
                     audio = reader.format
                 found.append(DeviceInfo(file_name(self._input), audio.channels, 0, audio.rate))
             except (OSError, AudioFormatError):
@@ -87,7 +91,7 @@ class WavBackend(Backend):
         """Open the input file. A file that is cut off, or has more behind it, is a warning in the log.
 
         Raises:
-            AudioFormatError: it is no WAV file that can be read.
+            AudioFormatError: it is no sound file that can be read.
             DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
                 the disk fails; the class says which.
         """
@@ -96,8 +100,6 @@ class WavBackend(Backend):
         if request.channel is not None and request.channel > reader.format.channels:
             reader.close()
             raise_if_missing(file_name(path), reader.format.channels, request.channel)
-        for remark in reader.remarks:
-            _log.warning("%s: %s", printable(path), remark)
         return FileInput(reader, path, request, wake, paced=self._paced)
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
@@ -176,10 +178,10 @@ def _path_for(path: str | None, request: StreamRequest, nothing: str) -> str:
     return path
 
 
-def _reader(path: str) -> WavReader:
+def _reader(path: str) -> SoundReader:
     """Open a file to be read. Raises: AudioFormatError, DeviceError."""
     try:
-        return WavReader(path)
+        return open_sound_file(path)
     except OSError as error:
         raise _device_error(error, path, "read") from error
 

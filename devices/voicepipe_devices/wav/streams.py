@@ -8,17 +8,23 @@ from collections.abc import Callable
 
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter, mixes
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.sound_file import SoundReader
+from voicepipe.audio.wav_file import WavWriter
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
+from voicepipe.log import logger_of
 from voicepipe.report import SeamReport
 from voicepipe.text import printable
 from voicepipe_devices.ring import Doorbell, PlaybackRing
 from voicepipe_devices.wav.pace import AtOnce, Clock, Pace
 
 __all__ = ["FileInput", "FileOutput", "file_name"]
+
+_log = logger_of("voicepipe")
+_ENDLESS = 1 << 62
+"""Samples of a file whose header does not say how many there are."""
 
 
 def file_name(path: str) -> str:
@@ -29,7 +35,7 @@ def file_name(path: str) -> str:
 class _Blocks:
     """A file's audio in the format that was asked for, block by block."""
 
-    def __init__(self, reader: WavReader, path: str, request: StreamRequest) -> None:
+    def __init__(self, reader: SoundReader, path: str, request: StreamRequest) -> None:
         self._reader = reader
         self._path = path
         self.mixer = None
@@ -42,8 +48,11 @@ class _Blocks:
         self._piece = -(-request.block * reader.format.rate // request.format.rate)
         self._ready = b""
         self._ended = False
-        self._left = reader.num_samples
+        self._left = _ENDLESS if reader.num_samples is None else reader.num_samples
         """Samples of the file that were not read yet."""
+        self._told = 0
+        """Remarks on the file that are in the log."""
+        self._tell_remarks()
         self.error: DeviceError | None = None
 
     @property
@@ -78,6 +87,13 @@ class _Blocks:
             else:
                 self._ready += self._converter.flush()
                 self._ended = True
+                self._tell_remarks()  # some show only where the file ends
+
+    def _tell_remarks(self) -> None:
+        new = self._reader.remarks[self._told :]
+        self._told += len(new)
+        for remark in new:
+            _log.warning("%s: %s", printable(self._path), remark)
 
     def _read(self) -> bytes:
         try:
@@ -85,7 +101,7 @@ class _Blocks:
         except OSError as error:
             self.error = _loss_error(error, self._path, "read")
             data = b""
-        self._left = self._left - len(data) // self._reader.format.sample_bytes if data else 0
+        self._left = max(0, self._left - len(data) // self._reader.format.sample_bytes) if data else 0
         return data
 
 
@@ -122,7 +138,7 @@ class FileInput(_Stream):
     """A microphone that hears a file. A slow pipeline loses nothing: the rest waits in the file."""
 
     def __init__(
-        self, reader: WavReader, path: str, request: StreamRequest, wake: Callable[[], None], *, paced: bool
+        self, reader: SoundReader, path: str, request: StreamRequest, wake: Callable[[], None], *, paced: bool
     ) -> None:
         super().__init__(path, request, wake)
         self._blocks = _Blocks(reader, path, request)

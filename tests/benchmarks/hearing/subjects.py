@@ -21,10 +21,10 @@ from voicepipe.frames import (
 from voicepipe.speech.utterance import UtteranceCollector
 from voicepipe.speech.vad import VADProcessor
 
-__all__ = ["SUBJECTS", "Subject", "listen"]
+__all__ = ["SUBJECTS", "OurStages", "Subject", "listen"]
 
-BLOCK = RATE // 50
-"""Samples that are handed over at a time."""
+BLOCKS_A_SECOND = 50
+"""Audio is handed over in so many pieces."""
 
 
 class Subject(Protocol):
@@ -39,14 +39,15 @@ class Subject(Protocol):
         ...
 
 
-def listen(subject: Subject, audio: Ints) -> tuple[list[Detection], float]:
+def listen(subject: Subject, audio: Ints, rate: int = RATE) -> tuple[list[Detection], float]:
     """All that it finds, and the processor time that it took, in seconds."""
     found: list[Detection] = []
+    size = rate // BLOCKS_A_SECOND
     began_s = time.process_time()
-    for at in range(0, len(audio), BLOCK):
-        block = audio[at : at + BLOCK]
-        found += subject.hear(block.tobytes(), (at + len(block)) / RATE)
-    found += subject.end(len(audio) / RATE)
+    for at in range(0, len(audio), size):
+        block = audio[at : at + size]
+        found += subject.hear(block.tobytes(), (at + len(block)) / rate)
+    found += subject.end(len(audio) / rate)
     return found, time.process_time() - began_s
 
 
@@ -56,12 +57,14 @@ class OurStages:
     def __init__(self, vad: VADProcessor) -> None:
         self._vad = vad
         self._collector = UtteranceCollector()
+        self.rate = RATE
+        """Of the audio that it hears."""
         self._position = 0
         self._began_s = self._start_said_s = self._ended_s = 0.0
         self._ends: deque[tuple[float, float]] = deque()
 
     def hear(self, audio: bytes, heard_s: float) -> list[Detection]:
-        frame = InputAudioFrame(audio, RATE, 1, self._position)
+        frame = InputAudioFrame(audio, self.rate, 1, self._position)
         self._position += frame.num_samples
         return self._note(self._vad.process(frame, FrameDirection.DOWNSTREAM), heard_s)
 
@@ -70,15 +73,16 @@ class OurStages:
 
     def _note(self, frames: Any, heard_s: float) -> list[Detection]:
         found: list[Detection] = []
+        rate = self.rate
         for frame in frames:
             for out in self._collector.process(frame, FrameDirection.DOWNSTREAM):
                 match out:
                     case UserStartedSpeakingFrame(position=position):
-                        self._began_s, self._start_said_s = position / RATE, heard_s
+                        self._began_s, self._start_said_s = position / rate, heard_s
                     case UserStoppedSpeakingFrame(position=position):
-                        self._ended_s = position / RATE
+                        self._ended_s = position / rate
                     case UtteranceFrame(position=position):
-                        times = self._began_s, self._start_said_s, position / RATE, self._ended_s, heard_s
+                        times = self._began_s, self._start_said_s, position / rate, self._ended_s, heard_s
                         found.append(Detection(*times))
         return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -68,6 +69,13 @@ class Parser(argparse.ArgumentParser):
         """End the program with status 2 and one message. Raises: SystemExit."""
         said = f"{self.prog}: {printable(message)} (--help tells more)"
         self.exit(2, f"{wrap(said, columns_of(sys.stderr))}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print, and let an error of stdout be one: argparse is silent about it."""
+        if message and file is sys.stdout and file is not None:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Check a choice, and name those that there are. Raises: argparse.ArgumentError."""
@@ -188,6 +196,23 @@ def _count(text: str) -> int:
 
 def _block(text: str) -> int:
     return _whole(text, "a block; give a whole number of samples, such as 480", 16, 384_000)
+
+
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("- is no file; give the name of one (./- for a file of that name)")
+    return text
+
+
+def _picture(text: str) -> str:
+    stem, ending = os.path.splitext(text)
+    if ending.lower() not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(
+            f"the name of a picture ends in .png, .svg or .pdf; give a name such as {printable(stem)}.png"
+        )
+    if not os.path.isdir(os.path.dirname(text) or os.curdir):
+        raise argparse.ArgumentTypeError(f"{printable(os.path.dirname(text))} is no folder; make it first")
+    return text
 
 
 def _metrics(text: str) -> int:
@@ -323,7 +348,7 @@ SETTINGS: _Declared = {
 """The options that can stand in the settings file, with defaults where a program has no others."""
 
 OTHERS: _Declared = {
-    "file": {"metavar": "FILE.wav"},
+    "file": {"type": _file, "metavar": "FILE"},
     "--channels": {
         "type": _channels,
         "default": 1,
@@ -343,7 +368,7 @@ OTHERS: _Declared = {
         "help": "longest time to wait for a chirp; default: %(default)s",
     },
     "--json": {"action": "store_true", "help": "print JSON, for machines"},
-    "--plot": {"metavar": "FILE.png"},
+    "--plot": {"type": _picture, "metavar": "FILE.png"},
     "--name": {"default": "voicepipe", "metavar": "NAME"},
     "--system": {"action": "store_true"},
 }

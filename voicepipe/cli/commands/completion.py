@@ -14,7 +14,7 @@ from voicepipe.text import printable
 __all__ = ["command_line", "run"]
 
 _SHELLS = ("bash", "zsh", "fish")
-_FILES = ("FILE.wav", "FILE.png", "PATH")
+_FILES = ("FILE", "FILE.wav", "FILE.png", "PATH")
 """Placeholders for a file's name."""
 
 

@@ -63,7 +63,7 @@ def command_line(program: str) -> Parser:
         from_settings=False,
     )
     parser.take("--count", "--listen", "--json")
-    parser.take("--plot", help="draw the time of every chirp (needs matplotlib)")
+    parser.take("--plot", help="draw the time of every chirp, as .png, .svg or .pdf (needs the extra plot)")
     parser.take("--debug", help="show tracebacks")
     return parser
 
@@ -94,7 +94,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 def _run(options: LatencyOptions, screen: Screen) -> int:
     draw: Callable[[Measurement, str], None] | None = None
     if options.plot is not None:
-        from voicepipe.cli.parts.pictures import draw_trips  # before the work: matplotlib may be missing
+        from voicepipe.cli.parts.trips_picture import draw_trips  # before the work: matplotlib may be missing
 
         draw = draw_trips
 

@@ -1,11 +1,11 @@
-"""`voicepipe play`: play a WAV file. The file is the microphone of a pipeline, which waits for it."""
+"""`voicepipe play`: play a sound file. The file is the microphone of a pipeline, which waits for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voicepipe.audio.wav_file import WavReader
+from voicepipe.audio.sound_file import open_sound_file
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, SPEAKER
 from voicepipe.cli.terminal.display import Countdown, Display
@@ -44,8 +44,8 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Plays a WAV file. Ctrl-C to finish with the second that waits for the speaker; "
-        "press it again to stop immediately.",
+        "Plays a sound file: WAV; with the package soundfile FLAC, Ogg and MP3 too. Ctrl-C to finish with "
+        "the second that waits for the speaker; press it again to stop immediately.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("file", help="the file to play")
@@ -74,8 +74,9 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 def _run(options: PlayOptions, screen: Screen) -> int:
-    with WavReader(options.file) as file:
-        audio, length_s = file.format, file.format.seconds(file.num_samples)
+    with open_sound_file(options.file) as file:
+        audio, samples = file.format, file.num_samples
+    length_s = None if samples is None else audio.seconds(samples)
     from voicepipe_devices.wav import WavBackend  # by its path: in a back end's name a comma would end it
 
     backend = open_backend("portaudio" if options.backend == "auto" else options.backend)
@@ -88,7 +89,8 @@ def _run(options: PlayOptions, screen: Screen) -> int:
     task = PipelineTask(Pipeline([*stages, countdown, speaker]), name="play", input=audio, output=audio)
     countdown.watch(task)
     runner = PipelineRunner()
-    screen.say(f"{printable(options.file)}: {length_s:.2f} s, {audio}. Ctrl-C to finish")
+    length = "" if length_s is None else f"{length_s:.2f} s, "
+    screen.say(f"{printable(options.file)}: {length}{audio}. Ctrl-C to finish")
     status = runner.run(task)
     screen.clear()
     report = task.report
@@ -96,7 +98,7 @@ def _run(options: PlayOptions, screen: Screen) -> int:
         return status
     if report.reason.startswith("SIG") or report.state is not RunState.ENDED:
         screen.say(describe_end(report))
-    screen.say(f"played {seconds(progress.played_s)} of {seconds(length_s)}")
+    screen.say(progress.summary())
     for line in (*losses(report, audio.rate), *troubles(report)):
         screen.say(line)
     return status
@@ -105,10 +107,11 @@ def _run(options: PlayOptions, screen: Screen) -> int:
 class Progress(Display):
     """Shows the part of the file that was handed to the speaker."""
 
-    def __init__(self, speaker: SpeakerOutput, screen: Screen, seconds: float) -> None:
+    def __init__(self, speaker: SpeakerOutput, screen: Screen, length_s: float | None) -> None:
         super().__init__(screen)
         self._speaker = speaker
-        self._seconds = seconds
+        self._length_s = length_s
+        """The length of the file in seconds; None where its header does not say it."""
 
     @property
     def played_s(self) -> float:
@@ -116,9 +119,17 @@ class Progress(Display):
         device = self._speaker.device_statistics()
         return 0.0 if device is None else device.samples / device.rate
 
+    def summary(self) -> str:
+        """Return one line about what was played."""
+        length = "" if self._length_s is None else f" of {seconds(self._length_s)}"
+        return f"played {seconds(self.played_s)}{length}"
+
     def lines(self) -> Iterable[str]:
         """Return the time, a bar and the percentage."""
-        part = min(1.0, self.played_s / self._seconds) if self._seconds else 1.0
+        if self._length_s is None:
+            yield f"{self.played_s:8.1f} s"
+            return
+        part = min(1.0, self.played_s / self._length_s) if self._length_s else 1.0
         width = max(8, min(_WIDEST, self._screen.columns - _BESIDE_BAR))
         bar = ("#" * round(part * width)).ljust(width, ".")
-        yield f"{self.played_s:8.1f} s of {self._seconds:.1f} {bar} {part:4.0%}"
+        yield f"{self.played_s:8.1f} s of {self._length_s:.1f} {bar} {part:4.0%}"

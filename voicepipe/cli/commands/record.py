@@ -60,6 +60,7 @@ def command_line(program: str) -> Parser:
     )
     parser.take(
         "file",
+        metavar="FILE.wav",
         help="a new file, such as note.wav, or call-%%Y%%m%%d-%%H%%M%%S.wav with the time in its name; a "
         "missing folder is made, for you alone. A systemd service records into its state directory",
     )

@@ -85,6 +85,8 @@ def run(arguments: Sequence[str], program: str) -> int:
     except PermissionError as error:
         hint = "only root can change a system service; try sudo" if options.system else _OWNER
         complain(program, f"{printable(error.filename)}: {error.strerror}: {hint}")
+    except BrokenPipeError:
+        raise
     except (ServiceError, OSError) as error:
         complain(program, describe(error))
     return 1

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
+from voicepipe.audio.format import AudioFormat
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.vad_file import Hearing, hear
-from voicepipe.cli.terminal.screen import describe
+from voicepipe.cli.terminal.screen import Screen, describe
 from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
 from voicepipe.errors import VoicepipeError
-from voicepipe.speech.stretch import Judgement
 from voicepipe.speech.vad import VADProcessor
 from voicepipe.text import printable
 
+if TYPE_CHECKING:  # it brings numpy's arrays, for a picture alone
+    from voicepipe.cli.parts.trace import Trace
+
 __all__ = ["VadOptions", "command_line", "read_options", "run"]
+
+_REFRESH_S = 0.2
+"""The time from one status to the next on a terminal, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,18 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Finds the speech in a WAV file, much faster than it plays.",
+        "Finds the speech in a sound file, much faster than it plays: WAV; with the package soundfile FLAC, "
+        "Ogg (Vorbis, Opus), MP3 and others too.",
         "0 done, 1 failed, 2 wrong usage",
     )
     parser.take("file", help="the file to search")
     shown = parser.add_mutually_exclusive_group()
     for name, what in (("json", "print JSON, for machines"), ("labels", "print a label track for Audacity")):
         shown.add_argument(f"--{name}", dest="shown", action="store_const", const=name, help=what)
-    parser.take("--plot", help="draw waveform, score, level and segments (needs matplotlib)")
+    parser.take(
+        "--plot",
+        help="draw waveform, score, level and segments, as .png, .svg or .pdf (needs the extra plot)",
+    )
     parser.take(*VAD_FLAGS)
     parser.take("--debug", action="store_true", help="show tracebacks")
     return parser
@@ -64,8 +76,48 @@ def run(arguments: Sequence[str], program: str) -> int:
     """
     options = read_options(arguments, program)
     try:
-        _run(options, program)
+        heard, draw = _search(options)
     except (VoicepipeError, OSError) as error:
+        if options.debug:
+            raise
+        complain(program, describe(error))
+        return 1
+    for remark in heard.remarks:
+        complain(program, f"{printable(heard.path)}: {remark}")
+    for line in _SHOWN[options.shown](heard):
+        print(wrap(line, columns_of(sys.stdout)) if options.shown == "text" else line)
+    return _draw(draw, options, program)
+
+
+def _search(options: VadOptions) -> tuple[Hearing, Callable[[str], None] | None]:
+    """Search the file; return what was found, and the function that draws it, where that is asked for."""
+    if options.plot is None:
+        return _hear(options, None), None
+    # Before the work: matplotlib may be missing.
+    from voicepipe.cli.parts.hearing_picture import draw_hearing
+    from voicepipe.cli.parts.trace import Trace
+
+    trace = Trace()
+    heard = _hear(options, trace)
+    return heard, lambda path: draw_hearing(heard, trace, path)
+
+
+def _hear(options: VadOptions, trace: Trace | None) -> Hearing:
+    vad = VADProcessor(observe=None if trace is None else trace.note, **options.voice.arguments())
+    progress = _Progress(trace)
+    try:
+        return hear(options.file, vad, progress.note)
+    finally:
+        progress.screen.clear()
+
+
+def _draw(draw: Callable[[str], None] | None, options: VadOptions, program: str) -> int:
+    """Draw the picture; return the exit status."""
+    if draw is None or options.plot is None:
+        return 0
+    try:
+        draw(options.plot)
+    except OSError as error:
         if options.debug:
             raise
         complain(program, describe(error))
@@ -73,21 +125,24 @@ def run(arguments: Sequence[str], program: str) -> int:
     return 0
 
 
-def _run(options: VadOptions, program: str) -> None:
-    draw: Callable[[Hearing, str], None] | None = None
-    if options.plot is not None:
-        from voicepipe.cli.parts.pictures import draw_hearing  # before the work: matplotlib may be missing
+class _Progress:
+    """Shows on a terminal how much of a long file is searched, and keeps the audio's course for a picture."""
 
-        draw = draw_hearing
-    judgements: list[Judgement] = []
-    vad = VADProcessor(observe=judgements.append, **options.voice.arguments())
-    heard = hear(options.file, vad, judgements)
-    for remark in heard.remarks:
-        complain(program, f"{printable(heard.path)}: {remark}")
-    for line in _SHOWN[options.shown](heard):
-        print(wrap(line, columns_of(sys.stdout)) if options.shown == "text" else line)
-    if draw is not None and options.plot is not None:
-        draw(heard, options.plot)
+    def __init__(self, trace: Trace | None) -> None:
+        self.screen = Screen(sys.stderr)
+        self._trace = trace
+        self._heard_s = 0.0
+        self._shown_s = time.monotonic()
+
+    def note(self, data: bytes, audio: AudioFormat) -> None:
+        """Add a piece of audio."""
+        if self._trace is not None:
+            self._trace.hear(data, audio)
+        self._heard_s += audio.seconds(len(data) // audio.sample_bytes)
+        now_s = time.monotonic()
+        if self.screen.is_live and now_s - self._shown_s >= _REFRESH_S:
+            self._shown_s = now_s
+            self.screen.status(f"searched {self._heard_s:.0f} s. Ctrl-C to stop")
 
 
 def _text(heard: Hearing) -> Iterable[str]:

@@ -1,14 +1,14 @@
-"""The speech in a file: its segments, and the result of every window."""
+"""The speech in a file, segment by segment."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.wav_file import WavReader
+from voicepipe.audio.sound_file import SoundReader, open_sound_file
 from voicepipe.frames import (
     Frame,
     FrameDirection,
@@ -18,7 +18,6 @@ from voicepipe.frames import (
 )
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.speech.segmenter import SegmenterSettings
-from voicepipe.speech.stretch import Judgement
 from voicepipe.speech.vad import VADProcessor
 
 __all__ = ["Hearing", "Segment", "Segments", "hear"]
@@ -60,7 +59,6 @@ class Hearing:
     engine: str
     settings: SegmenterSettings
     segments: tuple[Segment, ...]
-    judgements: tuple[Judgement, ...]
     took_s: float
     remarks: tuple[str, ...] = ()
     """Faults of the file that it was read in spite of."""
@@ -76,45 +74,50 @@ class Hearing:
         return self.format.seconds(sum(segment.end - segment.begin for segment in self.segments))
 
 
-def hear(path: str | os.PathLike[str], vad: VADProcessor, judgements: list[Judgement]) -> Hearing:
-    """Find the speech in a file, as fast as it goes.
+def hear(
+    path: str | os.PathLike[str],
+    vad: VADProcessor,
+    observe: Callable[[bytes, AudioFormat], object] | None = None,
+) -> Hearing:
+    """Find the speech in a file, as fast as it goes and in bounded memory.
 
     Args:
-        path: of a WAV file.
-        vad: a fresh stage whose observer is `judgements.append`.
-        judgements: the list that it fills.
+        path: of a sound file.
+        vad: a fresh stage.
+        observe: called with every piece of audio, a second long.
 
     Raises:
         AudioFormatError, OSError: the file cannot be read.
     """
     began_s = time.perf_counter()
-    finder, segments = Segments(), list[Segment]()
-    with WavReader(path) as file:
-        for frame in (*_through(vad, _frames(file)), *vad.on_end()):
-            if segment := finder.note(frame):
-                segments.append(segment)
+    finder, segments, position = Segments(), list[Segment](), 0
+    with open_sound_file(path) as file:
+        for frame in _frames(file):
+            segments.extend(_segments(finder, vad.process(frame, FrameDirection.DOWNSTREAM)))
+            position += frame.num_samples
+            if observe is not None:
+                observe(frame.data, file.format)
+        segments.extend(_segments(finder, vad.on_end()))
         took_s = time.perf_counter() - began_s
         return Hearing(
             os.fspath(path),
             file.format,
-            file.num_samples,
+            position,
             engine_name(vad.engine),
             vad.settings,
             tuple(segments),
-            tuple(judgements),
             took_s,
             file.remarks,
         )
 
 
-def _frames(file: WavReader) -> Iterator[InputAudioFrame]:
+def _segments(finder: Segments, frames: Iterable[Frame]) -> Iterator[Segment]:
+    return filter(None, map(finder.note, frames))
+
+
+def _frames(file: SoundReader) -> Iterator[InputAudioFrame]:
     position = 0
     while data := file.read(file.format.rate):
         frame = InputAudioFrame(data, file.format.rate, file.format.channels, position)
         position += frame.num_samples
         yield frame
-
-
-def _through(vad: VADProcessor, frames: Iterable[Frame]) -> Iterator[Frame]:
-    for frame in frames:
-        yield from (out for out in vad.process(frame, FrameDirection.DOWNSTREAM) if out is not frame)

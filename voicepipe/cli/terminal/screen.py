@@ -13,6 +13,7 @@ from typing import TextIO
 from voicepipe import errors
 from voicepipe.cli.terminal.wrapping import columns_of, complain, cut, wrap
 from voicepipe.errors import VoicepipeError
+from voicepipe.runner.process_end import has_reader_gone, settle_output
 from voicepipe.service.log_formats import JournalFormatter, JsonFormatter, is_journal
 from voicepipe.text import LONGEST_ERROR, printable
 
@@ -41,6 +42,8 @@ class Screen:
         self._is_kept = _goes_to_the_journal(self._out)
         """True where a status would be kept, line by line, for months."""
         self._has_colours = self.is_live and not os.environ.get("NO_COLOR")
+        self.failure: OSError | None = None
+        """The last error of what could not be printed. A program goes on without its lines."""
         self._status = ""
         self._widths: list[int] = []
         """The width of each line that stands in the status, in cells."""
@@ -102,7 +105,9 @@ class Screen:
         try:
             self._out.write(text)
             self._out.flush()
-        except (OSError, ValueError):
+        except OSError as error:
+            self.failure = error
+        except ValueError:
             pass
 
 
@@ -120,15 +125,21 @@ def run_on_screen(
     screen = Screen()
     log_to(screen, program, debug=debug, log_format=log_format)
     try:
-        return work(screen)
+        status = work(screen)
     except BrokenPipeError:
         raise
     except (VoicepipeError, OSError) as error:
         if debug:
             raise
         screen.clear()
+        settle_output()  # where it was stdout that failed, that is said once
         complain(program, describe(error))
         return 1
+    if screen.failure is None or has_reader_gone(screen.failure):
+        return status
+    settle_output()
+    complain(program, describe(screen.failure))
+    return status or 1
 
 
 def describe(error: Exception) -> str:

@@ -87,5 +87,8 @@ def columns_of(stream: TextIO | None) -> int | None:
 
 
 def complain(program: str, message: object) -> None:
-    """Print one message of a program on stderr, wrapped where that is a terminal."""
-    print(wrap(f"{program}: {message}", columns_of(sys.stderr)), file=sys.stderr)
+    """Print one message of a program on stderr, wrapped where that is a terminal. Nobody may be there."""
+    try:
+        print(wrap(f"{program}: {message}", columns_of(sys.stderr)), file=sys.stderr)
+    except OSError:
+        pass  # nothing is left to say it on, and the exit status says it too

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
 from voicepipe.text import class_name, quote
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "check_window", "wants_level"]
+__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "check_window", "sample_scorer", "wants_level"]
 
 LONGEST_WINDOW_S = 0.1
 
@@ -18,6 +19,9 @@ class SpeechEngine(Protocol):
 
     It is called in the loop's thread, and must be done in a small part of a window's time. An engine whose
     attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came.
+
+    A class may have `score_samples(samples)` beside `score`: the same of a numpy array of floats, in steps of
+    16 bits, which is overwritten later. It is called then, and saves the way through bytes.
     """
 
     @property
@@ -57,6 +61,16 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
 def wants_level(engine: SpeechEngine) -> bool:
     """Return True for an engine that judges worse where audio is quiet, and says so."""
     return bool(getattr(engine, "wants_level", False))
+
+
+def sample_scorer(engine: SpeechEngine) -> Callable[[Any], float] | None:
+    """Return the method `score_samples` of an engine, if it is what its `score` calls; else None.
+
+    A class that has both beside each other says so. One that overrides or wraps `score` alone does not.
+    """
+    own = vars(type(engine))
+    is_own = "score" in own and "score_samples" in own and "score" not in getattr(engine, "__dict__", ())
+    return engine.score_samples if is_own else None  # type: ignore[attr-defined]  # an optional method
 
 
 def check_window(window: bytes, samples: int) -> None:

@@ -6,10 +6,14 @@ C library that its weights are packed for takes 15 times as long, an ONNX runtim
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from voicepipe.speech.detectors.protocol import check_window
-from voicepipe.speech.detectors.silero_weights import BINS, UNITS, Floats, shared_weights
+from voicepipe.speech.detectors.silero_weights import BINS, SLICES, UNITS, Floats, shared_weights
 
 __all__ = ["SileroEngine"]
 
@@ -17,8 +21,11 @@ CONTEXT = 64
 """Samples of the window before that are heard again."""
 FRAME = 256
 HOP = 128
+FULL_SCALE = 32_768
 
-ONE_HALF = np.float32(0.5)
+Samples = npt.NDArray[Any]
+# Arrays, for numpy takes four times as long with numbers, and with arrays of unlike shapes.
+NOTHING, ONE_HALF = np.array(0.0, np.float32), np.array(0.5, np.float32)
 
 
 class SileroEngine:
@@ -35,31 +42,43 @@ class SileroEngine:
 
     def __init__(self) -> None:
         self._weights = weights = shared_weights()
-        self._kernels, self._biases = weights.kernels, weights.biases
-        self._taper: Floats = np.hanning(FRAME + 1)[:FRAME].astype(np.float32)
-        self._make_room()
-        self.reset()
-
-    def _make_room(self) -> None:
-        """Make the inputs of every layer, each with the silence around it, and the views of their pieces."""
+        # The samples come in steps of 16 bits: a power of two, so the sums are the same as after a division.
+        taper = np.hanning(FRAME + 1)[:FRAME].astype(np.float32) / FULL_SCALE
         slide = np.lib.stride_tricks.sliding_window_view
-        self._heard: Floats = np.zeros(CONTEXT + self.window + CONTEXT, np.float32)
-        self._frames = slide(self._heard, FRAME)[::HOP]
-        self._spectrum: Floats = np.zeros((6, BINS), np.float32)
-        self._first: Floats = np.zeros((5, 128), np.float32)
-        self._second: Floats = np.zeros((3, 64), np.float32)
-        self._inputs = (
-            slide(self._spectrum.reshape(-1), 3 * BINS)[::BINS],
-            slide(self._first.reshape(-1), 3 * 128)[:: 2 * 128],
-            self._second.reshape(1, -1),
+        # The inputs of every layer, each with the silence around it, and the views of their pieces.
+        heard = np.zeros(CONTEXT + self.window + CONTEXT, np.float32)
+        end = CONTEXT + self.window
+        self._context, self._new, self._beyond = heard[:CONTEXT], heard[CONTEXT:end], heard[end:]
+        self._last, self._mirrored = heard[end - CONTEXT : end], heard[end - 2 : end - 2 - CONTEXT : -1]
+        self._frames, self._taper = slide(heard, FRAME)[::HOP], taper
+        self._tapered: Floats = np.empty(self._frames.shape, np.float32)
+        spectrum = np.zeros((6, BINS), np.float32)
+        self._spectrum = spectrum[1:5]
+        first, second = np.zeros((5, 128), np.float32), np.zeros((3, 64), np.float32)
+        third = np.zeros(64, np.float32)
+        self._state: Floats = np.zeros(2 * UNITS, np.float32)
+        """The input of the recurrent layer, and behind it its last output."""
+        self._fourth, self._hidden = self._state[:UNITS], self._state[UNITS:]
+        self._cell: Floats = np.zeros(UNITS, np.float32)
+        inputs = (
+            slide(spectrum.reshape(-1), 3 * BINS)[::BINS],
+            slide(first.reshape(-1), 3 * 128)[:: 2 * 128],
+            second.reshape(-1),
+            third,
         )
+        outputs = (first[1:5], second[1:3], third, self._fourth)
+        self._layers = tuple(
+            (each.dot, kernel, np.tile(bias, out.size // bias.size), out, out.reshape(-1))
+            for each, kernel, bias, out in zip(inputs, weights.kernels, weights.biases, outputs, strict=True)
+        )
+        gates = np.empty((SLICES, 4 * UNITS // SLICES), np.float32)
+        self._sliced, self._gates = gates, gates.reshape(-1)
+        self._enter, self._keep, self._between, self._out = self._gates.reshape(4, UNITS)
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self._heard[:] = 0.0
-        self._state: Floats = np.zeros(2 * UNITS, np.float32)
-        """The input of the recurrent layer, and behind it its last output."""
-        self._cell: Floats = np.zeros(UNITS, np.float32)
+        for kept in (self._last, self._state, self._cell):
+            kept.fill(0.0)
 
     def score(self, window: bytes) -> float:
         """Return the probability of speech.
@@ -69,37 +88,32 @@ class SileroEngine:
             ValueError: it is not exactly one window.
         """
         check_window(window, self.window)
-        heard = self._heard
-        end = CONTEXT + self.window
-        heard[:CONTEXT] = heard[end - CONTEXT : end]
-        heard[CONTEXT:end] = np.frombuffer(window, np.int16)
-        heard[CONTEXT:end] *= 1 / 32_768
-        heard[end:] = heard[end - 2 : end - 2 - CONTEXT : -1]  # its mirror image
-        self._spectrum[1:5] = np.abs(np.fft.rfft(self._frames * self._taper))
-        self._layer(0, self._inputs[0], self._first[1:5])
-        self._layer(1, self._inputs[1], self._second[1:3])
-        third = np.empty((1, 64), np.float32)
-        self._layer(2, self._inputs[2], third)
-        self._layer(3, third, self._state[np.newaxis, :UNITS])
+        return self.score_samples(np.frombuffer(window, np.int16))
+
+    def score_samples(self, samples: Samples) -> float:
+        """Return the probability of speech in a window of int16, or of the same numbers as floats."""
+        self._context[:] = self._last
+        self._new[:] = samples
+        self._beyond[:] = self._mirrored
+        np.multiply(self._frames, self._taper, self._tapered)
+        np.abs(np.fft.rfft(self._tapered), self._spectrum)
+        for dot, kernel, bias, out, flat in self._layers:
+            dot(kernel, out)
+            np.add(flat, bias, flat)
+            np.maximum(flat, NOTHING, out=flat)
         return self._recur()
 
-    def _layer(self, n: int, inputs: Floats, out: Floats) -> None:
-        np.matmul(inputs, self._kernels[n], out=out)
-        out += self._biases[n]
-        np.maximum(out, 0.0, out=out)
-
     def _recur(self) -> float:
-        gates: Floats = np.matmul(self._weights.gates, self._state).reshape(4 * UNITS)
-        gates += self._weights.gate_bias
-        np.tanh(gates, out=gates)
-        new = gates[256:384].copy()
+        weights, gates, cell, hidden = self._weights, self._gates, self._cell, self._hidden
+        np.matmul(weights.gates, self._state, self._sliced)
+        np.add(gates, weights.gate_bias, gates)
+        np.tanh(gates, gates)
+        new = self._between.copy()
         # The logistic function of x is half of tanh(x / 2) and a half: without overflow, however large.
-        gates *= ONE_HALF
-        gates += ONE_HALF
-        self._cell *= gates[128:256]
-        self._cell += gates[:128] * new
-        hidden: Floats = np.tanh(self._cell)
-        hidden *= gates[384:]
-        self._state[UNITS:] = hidden
-        logit = float(np.maximum(hidden, 0.0) @ self._weights.last) + self._weights.last_bias
-        return float(1.0 / (1.0 + np.exp(-logit)))
+        np.multiply(gates, ONE_HALF, gates)
+        np.add(gates, ONE_HALF, gates)
+        np.multiply(cell, self._keep, cell)
+        np.add(cell, np.multiply(new, self._enter, new), cell)
+        np.multiply(np.tanh(cell, hidden), self._out, hidden)
+        logit = float(np.maximum(hidden, NOTHING).dot(weights.last)) + weights.last_bias
+        return 1.0 / (1.0 + math.exp(-logit))

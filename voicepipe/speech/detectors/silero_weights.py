@@ -18,7 +18,7 @@ import numpy.typing as npt
 from voicepipe.errors import BackendMissingError
 from voicepipe.text import printable
 
-__all__ = ["BINS", "FILE", "UNITS", "Floats", "SileroWeights", "shared_weights", "weights_of"]
+__all__ = ["BINS", "FILE", "SLICES", "UNITS", "Floats", "SileroWeights", "shared_weights", "weights_of"]
 
 Floats = npt.NDArray[np.float32]
 
