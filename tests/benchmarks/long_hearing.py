@@ -23,10 +23,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.hearing.conditions import Condition, MissingSpeechError
-from benchmarks.hearing.material import FOLDER, KINDS, PROMPTS, Source, bring, decoded, is_missing, recordings
+from benchmarks.hearing.material import (
+    FOLDER,
+    KINDS,
+    PROMPTS,
+    Samples,
+    Source,
+    bring,
+    decoded,
+    is_missing,
+    recordings,
+)
 from benchmarks.hearing.prompts import G722_BYTES
 from benchmarks.hearing.scoring import Detection, Score, score
-from benchmarks.hearing.streams import Samples, Stream, stream, trimmed, with_speech
+from benchmarks.hearing.streams import Stream, stream, trimmed, with_speech
 from benchmarks.hearing.subjects import OurStages, listen
 from benchmarks.table import Cell, Table
 from voicepipe.speech.segmenter import PRESETS

@@ -20,8 +20,7 @@ def tone(hertz: float, seconds: float, peak: float = 0.5) -> Samples:
 
 
 def voice() -> Samples:
-    said = np.asarray(speech(), np.float32) / 32_768
-    return trimmed(said[: 2 * RATE])
+    return trimmed(speech()[: 2 * RATE].astype(np.float32))
 
 
 def level_db(audio: Samples) -> float:

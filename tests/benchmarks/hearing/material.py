@@ -23,6 +23,7 @@ __all__ = [
     "KINDS",
     "PROMPTS",
     "Recording",
+    "Samples",
     "Source",
     "bring",
     "decoded",
@@ -117,6 +118,13 @@ KINDS: dict[str, tuple[Source, ...]] = {
         _moodist("places/supermarket", "places/subway-station"),
         _blanket("coffee-shop"),
     ),
+    "home": (
+        _moodist("things/keyboard", "things/typewriter", "things/clock", "things/washing-machine"),
+        _moodist("things/dryer", "things/boiling-water", "things/paper"),
+        _moodist("things/wind-chimes", "things/ceiling-fan", "things/slide-projector"),
+        _moodist("animals/dog-barking", "animals/cat-purring", "animals/birds", "rain/rain-on-window"),
+        _blanket("fireplace"),
+    ),
 }
 """By kind. In the music nobody sings, in the songs somebody does; a crowd talks."""
 
@@ -181,7 +189,8 @@ def decoded(path: Path, longest_s: float) -> Samples:
         data = _run("ffmpeg", "-v", "error", *given, "-i", str(path), *wanted)
     except subprocess.CalledProcessError as error:
         raise MissingSpeechError(f"ffmpeg cannot read {path} ({error.stderr.strip()})") from None
-    return np.frombuffer(data, "<i2").astype(np.float32) / 32_768
+    scaled: Samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32_768)
+    return scaled
 
 
 def _run(*command: str, cwd: str | None = None) -> bytes:

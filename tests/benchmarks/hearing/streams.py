@@ -81,8 +81,10 @@ def trimmed(prompt: Samples) -> Samples:
     size = round(EDGE_S * RATE)
     count = len(prompt) // size
     powers = np.square(prompt[: count * size].reshape(count, size)).mean(1)
-    loud = np.flatnonzero(powers > powers.max(initial=0.0) * 10 ** (QUIETEST_DB / 10))
-    return prompt[loud[0] * size : (loud[-1] + 1) * size] if len(loud) else prompt[:0]
+    if not np.any(powers):
+        return prompt[:0]
+    loud = np.flatnonzero(powers > np.max(powers) * 10 ** (QUIETEST_DB / 10))
+    return prompt[loud[0] * size : (loud[-1] + 1) * size]
 
 
 def _at_level(audio: Samples, level_db: float) -> Samples:
