@@ -37,6 +37,7 @@ class SileroEngine:
 
     name = "silero"
     wants_level = True
+    gives_probability = True
     rate = 16_000
     window = 512
     _remembered = np.array(0.998, np.float32)
