@@ -66,8 +66,8 @@ class RobustWebRTCEngine:
     mode. Beside its verdict stand how much of a low and of a high band rose above the noise, how
     periodic the sound is, how much its spectrum stays the same, and how its timbre moves. A logistic
     function makes one score of them, whose weights were fitted to read speech in sixteen kinds of
-    noise, without music. A beginning needs the evidence of 0.3 s, and some tone of a voice in it; going on needs
-    some within 0.2 s.
+    noise, without music. A beginning needs the evidence of 0.3 s, and some tone of a voice in it;
+    going on needs some within 0.2 s.
 
     Raises:
         BackendMissingError: the package webrtcvad-wheels is not installed.
