@@ -25,6 +25,14 @@ ONE_RATE = "no rule of it compares the samples of two rates"
 
 HEARING_MUTANTS = (
     Mutant(
+        "the network's memory of music does not fade",
+        "SileroEngine._recur",
+        "np.multiply(cell, self._remembered, cell)",
+        "None",
+        "tests/speech/test_silero.py::test_words_are_heard_at_once_behind_a_long_melody",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
         "the short filter waits for a group more than it needs",
         "ShortFilter._advance",
         "len(waiting) // group_bytes - plan.width + 1",
