@@ -211,8 +211,8 @@ class JudgedStretch(Stretch):
     def _window_at(self, position: int | None) -> int:
         if position is None:
             return self.segmenter.windows
-        heard = self._engine.window * self._heard.rate
-        return round((position - self._begin) * self._wanted.rate / heard)
+        judged = (position - self._begin) * self._wanted.rate / self._heard.rate + self._ahead
+        return round(judged / self._engine.window)
 
     def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         fact = super()._fact(edge, position, decided)
