@@ -618,6 +618,13 @@ def test_a_verdict_holds_for_the_silence_at_its_position(verdict: Frame, end_s: 
     assert out.facts[1] == ("stopped", end_s * RATE)
 
 
+def test_a_verdict_does_not_cut_a_word_that_is_just_beginning() -> None:
+    verdict = EndOfTurnFrame(round(1.5 * RATE))
+    stages = [vad(start_s=0.2), collecting(None, passes_audio=True), Grammar(1.82, verdict)]
+    out = run(stages, speech(0.5, 1, 0.32, 1, 2, live=True), paced=True)  # the word begins at 1.82 s
+    assert out.facts == [("started", RATE // 2), ("stopped", round(2.82 * RATE))]
+
+
 def test_a_verdict_in_the_last_sound_ends_the_turn_with_it() -> None:
     stages = [vad(), collecting(None, passes_audio=True), Grammar(1.4, EndOfTurnFrame())]
     out = run(stages, speech(0.5, 1, 2, live=True), paced=True)

@@ -82,11 +82,11 @@ class JudgedSegmenter(Segmenter):
     def end_turn(self, at: int) -> tuple[Edge, ...]:
         """End the segment with the silence that begins at window `at`, unless speech went on.
 
-        Returns the end, if the silence has begun. Otherwise it comes with the first silent window.
+        Returns the end, if it is silent now. Otherwise it comes with the next silent window, unless the
+        user goes on: what sounds may be the next word.
         """
-        if not self._take_verdict(at, 1):
-            return ()
-        return self._end(self._spoken) if self.windows > self._spoken else ()
+        is_silent = self.windows > self._spoken and self._weigh(self._scores[-1]) < 1.0
+        return self._end(self._spoken) if self._take_verdict(at, 1) and is_silent else ()
 
     def keep_turn(self, at: int, wait_s: float) -> None:
         """Wait longer in the silence that begins at window `at`, unless speech went on."""
