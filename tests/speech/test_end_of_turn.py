@@ -107,16 +107,12 @@ class Run:
         return [round(self.when[id(f)], 3) for f in self.down if isinstance(f, kind)]
 
 
-def run(
-    stages: Sequence[Processor], frames: Iterable[Frame | float], *, paced: bool = False, **options: Any
-) -> Run:
+def run(stages: Sequence[Processor], frames: Iterable[Frame], *, paced: bool = False, **options: Any) -> Run:
     """Feed the stages as fast as they take it, or at the speed of sound, until the end."""
     return run_virtual(_run(stages, frames, paced=paced, **options))
 
 
-async def _run(
-    stages: Sequence[Processor], frames: Iterable[Frame | float], *, paced: bool, **options: Any
-) -> Run:
+async def _run(stages: Sequence[Processor], frames: Iterable[Frame], *, paced: bool, **options: Any) -> Run:
     task = PipelineTask(Pipeline(list(stages)), **options)
     down: list[Frame] = []
     up: list[Frame] = []
@@ -133,9 +129,6 @@ async def _run(
     await task.wait_until_started()
     began_s = loop.time()
     for frame in frames:
-        if isinstance(frame, float):
-            await asyncio.sleep(frame)
-            continue
         await task.queue_frame(frame)
         if paced and isinstance(frame, InputAudioFrame):
             late_s = loop.time() - began_s - (frame.position + frame.num_samples) / RATE
