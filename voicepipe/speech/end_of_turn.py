@@ -113,7 +113,7 @@ def check_eagerness(value: object) -> Eagerness:
     """
     if not isinstance(value, str) or value not in EAGERNESS:
         raise ValueError(f'eagerness must be "low", "medium" or "high", not {quote(value)}')
-    return cast("Eagerness", value)
+    return cast("Eagerness", value)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 def check_verdict(value: object) -> float:
