@@ -10,7 +10,7 @@ def test_each_utterance_tells_whose_it_is() -> None:
     left, right = SimulatedCard(), SimulatedCard()
     left.mic.hear(speech())  # two sentences
     right.mic.hear(silence(1.0))
-    right.mic.hear(speech()[:48_000])  # the first of them, while the other speaks it
+    right.mic.hear(speech()[:45_000])  # the first of them, while the other speaks it
     for card in (left, right):
         card.mic.hear(silence(10.0))
         card.mic.run_out()

@@ -105,7 +105,8 @@ async def test_a_file_of_another_kind_is_heard_as_it_is(
 def test_an_output_whose_name_says_another_kind_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=r"only \.wav can be written, not \."):
         WavBackend(None, tmp_path / name)
-    WavBackend(None, tmp_path / "out"), WavBackend(tmp_path / name), WavBackend(None, tmp_path / "out.1")
+    for fine in ("out", "out.1", "out.WAV"):
+        WavBackend(tmp_path / name, tmp_path / fine)
 
 
 def talk(backend: WavBackend, *between: Processor) -> PipelineTask:

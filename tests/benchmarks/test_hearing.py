@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import hear
-from benchmarks.hearing.conditions import RATE, Condition, conditions
+from benchmarks.hearing.conditions import RATE, Condition, MissingSpeechError, conditions
+from benchmarks.hearing.made import made, speech_in
+from benchmarks.hearing.noises import noises
 from benchmarks.hearing.scoring import Detection, Score, add_up, score
 from benchmarks.hearing.subjects import InARow, listen
 
@@ -73,6 +75,32 @@ def test_audio_that_is_handed_on_too_late_is_a_clipped_start() -> None:
     assert scored(*TURNS, handed_s=0.019).clipped == 0
     assert scored(*TURNS, handed_s=0.021).clipped == 100
     assert scored(*TURNS, handed_s=-0.5).clipped == 0
+
+
+def test_the_ends_of_clean_speech_are_known_by_its_energy() -> None:
+    audio = np.random.default_rng(1).normal(0, 1e-4, 4 * RATE)
+    tone = 0.3 * np.sin(np.arange(RATE // 2) / 5)
+    for at_s in (0.5, 1.15, 2.5):  # the first pause is bridged
+        audio[round(at_s * RATE) :][: len(tone)] += tone
+    assert speech_in(audio) == [pytest.approx((0.5, 1.65), abs=0.02), pytest.approx((2.5, 3.0), abs=0.02)]
+
+
+def test_speech_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingSpeechError, match=r"^no prompts in .*: apt-get install asterisk-core"):
+        made(tmp_path)
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_noises_are_as_long_as_asked_for_and_the_same_each_time(tmp_path: Path, seconds: int) -> None:
+    first, again = (noises(tmp_path, seconds * RATE) for _ in range(2))
+    assert {name: len(audio) for name, audio in first.items()} == dict.fromkeys(first, seconds * RATE)
+    assert all((audio == again[name]).all() and audio.std() > 0 for name, audio in first.items())
+
+
+def test_the_noise_is_named_without_which_the_rest_is_worst() -> None:
+    good, bad = scored(*TURNS), scored()
+    assert hear.less_one({"fan": [good], "wind": [bad, good]}) == "0.67 (fan)"
+    assert hear.less_one({"fan": [good]}) is None
 
 
 def test_scores_add_up() -> None:

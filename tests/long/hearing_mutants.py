@@ -14,6 +14,7 @@ EXACT = f"{RATES}::test_the_samples_are_those_of_the_definition_however_they_are
 LOUD = f"{RATES}::test_what_is_too_loud_is_clipped_and_does_not_wrap"
 NO_VOICE = "the sound of its card is numbers, in which nobody speaks"
 
+RULES = "tests/speech/test_segmenter.py"
 EARLY = "tests/speech/test_early_facts.py"
 POSITIONS = "tests/speech/test_positions.py"
 ADVICE = "tests/run/test_advice.py"
@@ -23,6 +24,14 @@ SAME = f"{EARLY}::test_the_utterances_are_the_same_in_every_arrangement"
 ONE_RATE = "no rule of it compares the samples of two rates"
 
 HEARING_MUTANTS = (
+    Mutant(
+        "the network's memory of music does not fade",
+        "SileroEngine._recur",
+        "np.multiply(cell, self._remembered, cell)",
+        "None",
+        "tests/speech/test_silero.py::test_words_are_heard_at_once_behind_a_long_melody",
+        unseen=NO_VOICE,
+    ),
     Mutant(
         "the short filter waits for a group more than it needs",
         "ShortFilter._advance",
@@ -342,5 +351,61 @@ HEARING_MUTANTS = (
         "self._seat",
         f"{ADVICE}::test_the_stage_that_took_most_of_the_time_is_named_not_the_one_that_had_no_time_left",
         unseen="its rules read no message",
+    ),
+    Mutant(
+        "a sure window counts no more than a likely one",
+        "of_probability",
+        "SURE",
+        "1.0",
+        f"{RULES}::test_the_surer_it_is_the_less_of_it_begins_a_segment",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "one bang holds a turn open",
+        "Segmenter._go_on",
+        "weight > 0.0 and self._evidence >= self._to_go_on",
+        "weight > 0.0",
+        f"{RULES}::test_after_a_lapse_going_on_takes_as_much_as_a_beginning",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a bang counts as long as the engine remembers it",
+        "Segmenter.add",
+        "level_db < self._level_db - FADING_DB",
+        "False",
+        f"{RULES}::test_a_sound_that_is_over_begins_nothing_however_sure_the_engine_is",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "every room is calm",
+        "Segmenter.add",
+        "lately < CALM",
+        "True",
+        f"{RULES}::test_a_noise_that_the_engine_half_believed_makes_it_ask_for_more",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a gate ends turns",
+        "Segmenter.add",
+        "self._gate_db and not self.speaking",
+        "self._gate_db",
+        f"{RULES}::test_a_gate_ends_nothing",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "a beginning reaches back over any silence",
+        "Segmenter._beginning",
+        "quiet >= self._break",
+        "quiet >= self._stop",
+        f"{RULES}::test_a_beginning_reaches_back_over_a_short_break_and_no_further",
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "time runs out in a window of likely speech",
+        "Segmenter._go_on",
+        "self.windows - self._spoken >= self._stop and weight < 1.0",
+        "self.windows - self._spoken >= self._stop",
+        f"{RULES}::test_time_does_not_run_out_in_a_window_of_likely_speech",
+        unseen=NO_VOICE,
     ),
 )

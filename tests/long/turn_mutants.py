@@ -24,7 +24,7 @@ TURN_MUTANTS = (
         "Asking._ask",
         "pause is self._pause",
         "self._pause is not None",
-        f"{TURNS}::test_a_verdict_that_comes_in_spite_of_a_cancel_cuts_no_speech",
+        f"{TURNS}::test_a_late_verdict_takes_no_answer_from_the_next_pause",
         unseen=NO_JUDGE,
     ),
     Mutant(
@@ -48,7 +48,7 @@ TURN_MUTANTS = (
         "JudgedSegmenter._go_on",
         "self._stop, self._holds_to = self._usual, None",
         "self._holds_to = None",
-        RANDOM,
+        f"{TURNS}::test_a_long_wait_holds_for_one_pause_alone",
         unseen=NO_JUDGE,
     ),
     Mutant(
@@ -120,7 +120,7 @@ TURN_MUTANTS = (
         "UtteranceCollector._leave",
         "not self._facts.have_pause",
         "True",
-        f"{TURNS}::test_the_first_audio_does_not_end_the_question_about_it",
+        f"{TURNS}::test_the_begin_of_audio_does_not_end_the_question_about_it",
         unseen=NO_JUDGE,
     ),
     Mutant(

@@ -259,6 +259,25 @@ def test_a_verdict_that_comes_in_spite_of_a_cancel_cuts_no_speech(takes_s: float
     assert len(out.utterances) == 1
 
 
+@LIVE_OR_NOT
+def test_a_long_wait_holds_for_one_pause_alone(live: bool) -> None:
+    stages = [vad(), collecting(None, passes_audio=True), Grammar(1.8, UnfinishedTurnFrame(wait_s=5.0))]
+    out = run(stages, speech(0.5, 1, 0.6, 1, 3, live=live), paced=True)
+    assert out.times(UserStoppedSpeakingFrame) == [pytest.approx(3.1 + 0.7, abs=0.021)]
+
+
+def test_a_late_verdict_takes_no_answer_from_the_next_pause() -> None:
+    class Quicker(Stubborn):
+        async def finished(self, utterance: UtteranceFrame) -> Any:
+            self.takes_s = 0.05 if self.asked else 2.5
+            return await super().finished(utterance)
+
+    judge = Quicker([True])
+    out = run([vad(), collecting(judge)], speech(0.5, 1, 0.4, 2, 2, live=True), paced=True)
+    # The first answer comes at 4.2 s, within the second pause, which began at 3.9 s.
+    assert out.times(UserStoppedSpeakingFrame) == [pytest.approx(4.25, abs=0.021)]
+
+
 def test_a_judge_that_does_not_end_is_asked_one_thing_at_a_time() -> None:
     judge = Stubborn([True], 20.0)
     out = run([vad(), collecting(judge)], speech(0.5, 1, 1, 1, 1, 1, 1, live=True), paced=True)
@@ -517,11 +536,13 @@ def test_the_utterances_are_the_same_in_every_arrangement(arrangement: str, pace
     assert out.utterances == expected.utterances
 
 
-def test_the_first_audio_does_not_end_the_question_about_it() -> None:
+def test_the_begin_of_audio_does_not_end_the_question_about_it() -> None:
     judge = Judge([True])
-    out = run([vad(), Late(0.05, mailbox=100), collecting(judge)], speech(0, 0.5, 2))
-    assert out.utterances == [(0.0, 0.7)]
-    assert judge.asked
+    behind = [replace(frame, position=frame.position + 2 * RATE) for frame in speech(0.1, 0.5, 2)]
+    frames = [*speech(0, 0.5), *behind]  # with a gap from 0.5 s to 2 s
+    out = run([vad(), Late(0.02, mailbox=100), collecting(judge)], frames)
+    assert out.utterances == [(0.0, 0.5), (2.0, 2.8)]
+    assert judge.asked == [(2 * RATE, round(2.8 * RATE))]
 
 
 def test_a_stage_that_keeps_the_audio_does_not_hang_the_source() -> None:

@@ -33,11 +33,45 @@ OFFICIAL = [
 # fmt: on
 """What the network's own ONNX file (v6.2) says of the bundled voice, in thousandths."""
 Ints = npt.NDArray[np.int16]
+Floats = npt.NDArray[np.float64]
+
+
+class Official(SileroEngine):
+    """The network as its makers run it: its memory does not fade."""
+
+    _remembered = np.array(1.0, np.float32)
 
 
 def test_it_says_what_the_official_model_says() -> None:
-    found = scores(SileroEngine(), sample())
+    found = scores(Official(), sample())
     assert np.abs(np.subtract(found, np.array(OFFICIAL) / 1_000)).max() < 0.003
+
+
+@pytest.mark.heavy
+def test_words_are_heard_at_once_behind_a_long_melody() -> None:
+    voice = sample()[3 * RATE // 10 : 13 * RATE // 10] / 32_768
+    tune = melody(40)
+    audio = np.concatenate([tune, tune[: len(voice)] + voice * 0.056 / voice.std()])
+    words = slice(len(tune) // SileroEngine.window, None)
+    heard, officially = (
+        [score > 0.5 for score in scores(engine, np.round(audio * 32_767).astype(np.int16))]
+        for engine in (SileroEngine(), Official())
+    )
+    assert not any(heard[: words.start])
+    assert heard[words].index(True) < officially[words].index(True)
+    assert sum(heard[words]) > 1.1 * sum(officially[words])
+
+
+def melody(seconds: int) -> Floats:
+    """Four plucked notes a second, at -30 dBFS."""
+    random = np.random.default_rng(3)
+    times = np.arange(RATE) / RATE
+    tune = np.zeros((seconds + 1) * RATE)
+    for at in range(0, seconds * RATE, RATE // 4):
+        pitch = 220 * 2 ** (random.choice([0, 2, 4, 5, 7, 9, 11, 12, 14]) / 12)
+        waves = sum(np.sin(2 * np.pi * pitch * n * times) / n for n in range(1, 6))
+        tune[at : at + RATE] += waves * np.exp(-times / 0.3)
+    return tune[: seconds * RATE] * (10 ** (-30 / 20) / tune.std())
 
 
 def test_it_finds_both_sentences() -> None:
@@ -47,7 +81,7 @@ def test_it_finds_both_sentences() -> None:
         assert position / RATE == pytest.approx(right_s, abs=0.15)
 
 
-@pytest.mark.parametrize(("rate", "within_s"), [(8_000, 0.2), (44_100, 0.032), (48_000, 0.032)])
+@pytest.mark.parametrize(("rate", "within_s"), [(8_000, 0.2), (44_100, 0.1), (48_000, 0.1)])
 def test_it_finds_them_at_any_rate_however_they_are_cut(rate: int, within_s: float) -> None:
     # At 8 kHz the network hears no hiss above 4 kHz, and takes soft endings for silence sooner.
     expected = found_in(VADProcessor("silero"), cut(sample(), [160], RATE))

@@ -357,14 +357,14 @@ def test_a_window_ends_before_what_the_change_of_rate_holds_back(rate: int, ahea
 
 @pytest.mark.parametrize("sizes", [[1], [160], [480], [10**6]])
 def test_a_gap_is_found_alike_however_the_audio_is_cut(sizes: list[int]) -> None:
-    # What the change of rate holds back is judged before the gap: these 4 windows begin a turn.
-    audio = tone((4_800, False), (1_920, True))
+    # What the change of rate holds back is judged before the gap: these 5 windows begin a turn.
+    audio = tone((4_800, False), (2_400, True))
     stage = VADProcessor(LoudIsSpeech(16_000, 160), start_s=0.05)
     before = process(stage, cut(audio, sizes, 48_000))
     out = facts([*before, *process(stage, cut(tone((480, False)), [480], 48_000, at=90_000))])
     assert [kind for kind, _ in out] == ["started", "stopped"]
     assert out[0][1] == pytest.approx(4_800, abs=480)
-    assert out[1] == ("stopped", 6_720)
+    assert out[1] == ("stopped", 7_200)
 
 
 def test_audio_of_no_length_changes_nothing_wherever_it_claims_to_be() -> None:
@@ -570,7 +570,7 @@ def test_the_sample_has_two_turns_and_their_ends_are_noticed_before_its_own() ->
     found = facts(process(stage, cut(sample(), [160], 16_000)))
     assert [kind for kind, _ in found] == ["started", "stopped"] * 2
     assert [position / 16_000 for _, position in found] == [
-        pytest.approx(0.31, abs=0.1),
+        pytest.approx(0.31, abs=0.15),  # a breath comes before it
         pytest.approx(1.77, abs=0.15),
         pytest.approx(2.91, abs=0.15),
         pytest.approx(6.0, abs=0.15),
@@ -583,7 +583,8 @@ def test_the_sample_has_the_same_turns_at_any_rate(rate: int, channels: int) -> 
     expected = found_in(VADProcessor(), cut(sample(), [160], 16_000))
     found = found_in(VADProcessor(), cut(the_sample_at(rate, channels), [rate // 100], rate, channels))
     assert [kind for kind, _ in found] == [kind for kind, _ in expected]
-    within_s = 0.2 if rate == 8_000 else 0.06  # without the hiss above 4 kHz a soft ending is silence sooner
+    # Without the hiss above 4 kHz a soft ending is silence sooner; a breath is the first thing that is heard.
+    within_s = 0.2 if rate == 8_000 else 0.1
     for (_, there), (_, here) in zip(found, expected, strict=True):
         assert there / rate == pytest.approx(here / 16_000, abs=within_s + 1e-3)
 

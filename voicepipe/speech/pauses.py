@@ -102,8 +102,8 @@ class JudgedSegmenter(Segmenter):
         """Return the end of a segment in progress: nothing follows."""
         return super().finish() if self._told is None else self._end(self._told)
 
-    def _go_on(self, score: float) -> tuple[Edge, ...]:
-        edges = super()._go_on(score)
+    def _go_on(self, weight: float) -> tuple[Edge, ...]:
+        edges = super()._go_on(weight)
         if edges:
             return edges
         spoken = self._spoken

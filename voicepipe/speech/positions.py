@@ -45,14 +45,15 @@ class StreamPositions:
         Raises:
             ValueError: the audio of two microphones alternates; says what to do.
         """
-        position, origin = frame.position, frame.origin
-        if origin:
-            if origin != self._origin:
-                self._change_origin(origin)
-            if self._is_short:
-                self._add_to_piece(frame)
-            self._lacks, self._format = False, frame.format
-            return position
+        if not frame.origin:
+            return self._follow_on(frame)
+        if self._is_short or frame.origin != self._origin:
+            self._add_to_piece(frame)
+        self._lacks = False
+        return frame.position
+
+    def _follow_on(self, frame: InputAudioFrame) -> int:
+        position = frame.position
         lacks = not position
         if lacks and self._lacks and frame.format == self._format:
             position = self._end
@@ -61,6 +62,9 @@ class StreamPositions:
         return position
 
     def _add_to_piece(self, frame: InputAudioFrame) -> None:
+        if frame.origin != self._origin:
+            self._change_origin(frame.origin)
+        self._format = frame.format
         self._frames += 1
         self._heard_s += frame.duration_s
         self._is_short = self._frames <= _SHORT_FRAMES or self._heard_s < _SHORT_S

@@ -1,7 +1,9 @@
 """Scores in, segments out: the begin and end of speech, counted in windows, without clock or audio.
 
-What an engine says of single windows is rough. A segment begins when enough of the last windows vote for
-it, reaches back over what belongs to it, is held by few votes, and ends after a silence.
+Every window adds evidence for speech or takes some away; there is never less than none, nor more than makes
+a segment certain. Enough of it begins a segment, which reaches back over what belongs to it. While the
+evidence is complete, it goes on. After a lapse it goes on when the evidence is complete again: one bang does
+not hold it. It ends after a silence.
 """
 
 from __future__ import annotations
@@ -13,26 +15,24 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from voicepipe.checks import check_number, check_seconds
+from voicepipe.speech.evidence import PROBABILITY, SPEECH, VOTE
 
 __all__ = ["PRESETS", "Edge", "NoiseFloor", "Preset", "Segmenter", "SegmenterSettings", "preset", "quietest"]
 
 Preset = Literal["responsive", "balanced", "patient"]
 
-SPEECH = 0.5
-"""A window with this score or more may begin a segment."""
-HOLD = 0.4
-"""A window with this score or more votes: for a beginning, and for going on."""
-TO_START = 2 / 3
-"""The share of the windows in `start_s` that must vote. Not all: a word has soft places."""
-TO_HOLD = 1 / 2
-HOLD_S = 0.1
-"""The share of the windows in this time, or in `start_s` if that is shorter, that keeps a segment going.
-Not one alone: knocks and hisses get a vote now and then, and would join one segment to the next."""
+FADING_DB = 6.0
+"""A sound that loses so much from one window to the next is over: a bang, which the engine remembers."""
+CALM = 0.05
+CALM_S = 1.6
+"""It is calm where the mean score of the last time, in which nobody spoke, is less than this."""
+UNKNOWN = 0.2
+"""That mean before anything was heard."""
 BURST = 1 / 3
-"""A sound before the beginning belongs to it where its mean over `HOLD_S` exceeds this."""
-RUN_UP = 0.2
-RUN_UP_S = 0.16
-"""A score that rises to speech from so little, in so short a time, rises with its first consonant."""
+BURST_S = 0.1
+"""A sound before the beginning belongs to it where its mean over this time exceeds this."""
+BREAK_S = 0.6
+"""The longest pause between that sound and the beginning. What is further away is more often a noise."""
 LONGEST_START_S = 1.0
 REACH_S = 1.0
 """The longest way from a beginning to the windows that voted for it."""
@@ -52,7 +52,8 @@ class SegmenterSettings:
     """
 
     start_s: float = 0.14
-    """Two thirds of this time must be speech before a segment begins, 0 to 1 s."""
+    """The evidence that begins a segment, 0 to 1 s: half of this time of likely speech, a sixth in a calm
+    room. Surer speech needs less. Of an engine that gives no probability: two thirds of this time."""
     stop_s: float = 0.7
     """A segment ends after so long a silence, 0 to 60 s."""
     min_s: float = 0.0
@@ -60,7 +61,7 @@ class SegmenterSettings:
     max_s: float | None = None
     """A longer segment is split at the quietest place of its last third; 1 s or more, or None: never."""
     gate_db: float = 0.0
-    """A window counts only if it is so much louder than the noise floor, 0 to 40 dB."""
+    """A segment begins only with windows so much louder than the noise floor, 0 to 40 dB."""
 
     def __post_init__(self) -> None:
         check_seconds("start_s", self.start_s, at_most=LONGEST_START_S)
@@ -124,42 +125,61 @@ class NoiseFloor:
 
     def add(self, level_db: float) -> None:
         """Add the level of the next window; NaN counts as silence."""
-        level_db = min(0.0, max(LOWEST_DB, level_db))
-        first = self._count == 0
-        self._smooth_db = level_db if first else self._smooth_db + self._keep * (level_db - self._smooth_db)
+        if not level_db > LOWEST_DB:
+            level_db = LOWEST_DB
+        elif level_db > 0.0:
+            level_db = 0.0
+        count = self._count
+        smooth_db = self._smooth_db + self._keep * (level_db - self._smooth_db) if count else level_db
         lowest = self._lowest
-        while lowest and lowest[-1][1] >= self._smooth_db:
+        while lowest and lowest[-1][1] >= smooth_db:
             lowest.pop()
-        lowest.append((self._count, self._smooth_db))
-        if lowest[0][0] <= self._count - self._span:
+        lowest.append((count, smooth_db))
+        if lowest[0][0] <= count - self._span:
             lowest.popleft()
-        self._count += 1
+        self._smooth_db = smooth_db
+        self._count = count + 1
 
 
 class Segmenter:
     """Finds the segments in a stream of scores.
 
-    The state is bounded, and finite whatever the scores are. A beginning reaches back over what
-    would have held the segment: earlier windows and bursts, none further from the next than
-    `stop_s`, no further than 1 s, and never into the segment before.
+    The state is bounded, and finite whatever the scores are. A beginning reaches back to where its evidence
+    began, and over bursts before it, none further from the next than 0.6 s or `stop_s`, no further than 1 s,
+    and never into the segment before.
 
     Args:
         settings: when a segment begins and ends.
         window_s: how much time a score stands for.
+        gives_probability: True if a score is the probability of speech; False: a vote.
     """
 
-    def __init__(self, settings: SegmenterSettings, window_s: float) -> None:
+    def __init__(
+        self, settings: SegmenterSettings, window_s: float, *, gives_probability: bool = False
+    ) -> None:
         check_number("window_s", window_s, at_least=1e-4, at_most=1.0)
         self.settings = settings
-        hold_s = min(settings.start_s, HOLD_S)
-        self._start = max(1, round(settings.start_s / window_s))
-        self._hold = max(1, round(hold_s / window_s))
+        reading = PROBABILITY if gives_probability else VOTE
+        self._weigh, self._run_up = reading.weigh, reading.run_up
+        self._run_up_windows = round(reading.run_up_s / window_s)
+        start = settings.start_s / window_s
+        if reading.whole:
+            start = max(1, round(start))
+        needs = (reading.to_start, reading.to_start_in_calm, reading.to_go_on)
+        self._to_start, self._to_start_in_calm, to_go_on = (
+            math.ceil(start * share) if reading.whole else start * share for share in needs
+        )
+        self._to_go_on = max(1.0, to_go_on)
+        self._full = max(self._to_go_on, self._to_start)
         self._stop = max(1, round(settings.stop_s / window_s))
         self._least = round(settings.min_s / window_s)
         self._most = None if settings.max_s is None else max(2, round(settings.max_s / window_s))
-        self._to_start = math.ceil(self._start * TO_START)
-        self._to_hold = math.ceil(self._hold * TO_HOLD)
-        self._reach = self._start + self._hold + self._least + round(REACH_S / window_s)
+        self._break = min(self._stop, max(1, round(BREAK_S / window_s)))
+        burst_s = min(settings.start_s, BURST_S)
+        self._burst = max(1, round(burst_s / window_s))
+        self._reach = round((settings.start_s + burst_s + REACH_S) / window_s) + self._least
+        self._keep_restless = math.exp(-window_s / CALM_S)
+        self._gate_db = settings.gate_db
         self._window_s = window_s
         self.reset()
 
@@ -175,7 +195,13 @@ class Segmenter:
         self.speaking = False
         self.noise = NoiseFloor(self._window_s)
         self._begin = self._spoken = self._free_from = 0
-        self._votes: deque[bool] = deque(maxlen=self._start)
+        self._evidence = 0.0
+        """The windows of likely speech that are counted."""
+        self._since = 0
+        """The first window of that evidence."""
+        self._restless = UNKNOWN
+        """The mean score while nobody speaks."""
+        self._level_db = LOWEST_DB
         self._scores: deque[float] = deque(maxlen=self._reach)
         self._levels: deque[float] = deque(maxlen=self._most)
 
@@ -188,69 +214,80 @@ class Segmenter:
         """
         self.windows += 1
         self.noise.add(level_db)
-        gate_db = self.settings.gate_db
-        loud = not gate_db or level_db >= self.noise.level_db + gate_db
-        score = min(1.0, max(0.0, float(score))) if loud else 0.0  # NaN is not above 0
+        if not score > 0.0:  # NaN is not
+            score = 0.0
+        elif score > 1.0:
+            score = 1.0
         self._scores.append(score)
-        self._votes.append(score >= HOLD)
         if self._most is not None:
             self._levels.append(level_db)
-        return self._go_on(score) if self.speaking else self._wait(score)
+        weight = self._weigh(score)
+        quiet = level_db < self._level_db - FADING_DB
+        self._level_db = level_db
+        if self._gate_db and not self.speaking:
+            quiet = quiet or not level_db >= self.noise.level_db + self._gate_db
+        evidence = self._evidence
+        if weight < 0.0 or not quiet or evidence >= self._to_go_on:
+            evidence += weight
+        if evidence > self._full:
+            evidence = self._full
+        elif evidence <= 0.0:
+            evidence = 0.0
+            self._since = self.windows
+        self._evidence = evidence
+        lately = self._restless
+        if evidence < self._to_go_on:
+            self._restless = score + self._keep_restless * (lately - score)
+        if self.speaking:
+            return self._go_on(weight)
+        needed = self._to_start_in_calm if lately < CALM else self._to_start
+        return () if evidence < needed or score < SPEECH or quiet else self._begin_if_long()
 
     def finish(self) -> tuple[Edge, ...]:
         """Return the end of a segment in progress: nothing follows."""
         return self._end(self.windows) if self.speaking else ()
 
-    def _wait(self, score: float) -> tuple[Edge, ...]:
-        if score < SPEECH or sum(self._votes) < self._to_start:
-            return ()
+    def _begin_if_long(self) -> tuple[Edge, ...]:
         begin = self._beginning()
         if self.windows - begin < self._least:
             return ()
         self.speaking = True
+        self._evidence = self._full
         self._begin, self._spoken = begin, self.windows
         return (Edge(True, begin),)
 
-    def _go_on(self, score: float) -> tuple[Edge, ...]:
-        if score >= HOLD:
-            if self._is_held():
-                self._spoken = self.windows
-        elif self.windows - self._spoken >= self._stop:
+    def _go_on(self, weight: float) -> tuple[Edge, ...]:
+        if weight > 0.0 and self._evidence >= self._to_go_on:
+            self._spoken = self.windows
+        elif self.windows - self._spoken >= self._stop and weight < 1.0:
             return self._end(self._spoken)
         if self._most is not None and self.windows - self._begin >= self._most:
             return self._split(self._most)
         return ()
-
-    def _is_held(self) -> bool:
-        votes = self._votes
-        last = len(votes)
-        return sum(votes[n] for n in range(max(0, last - self._hold), last)) >= self._to_hold
 
     def _beginning(self) -> int:
         """Return the first window of the speech that is certain now."""
         scores = self._scores
         count = len(scores)
         floor = max(0, count - (self.windows - self._free_from))
-        first_vote = next(n for n, vote in enumerate(self._votes) if vote)
-        begin = max(floor, count - len(self._votes) + first_vote)
+        begin = max(floor, count - (self.windows - self._since))
         quiet = 0
         for n in range(begin - 1, floor - 1, -1):
             quiet += 1
-            if quiet >= self._stop:
+            if quiet >= self._break:
                 break
-            held_on = quiet == 1 and scores[n] >= HOLD
-            if held_on or (scores[n] >= SPEECH and self._is_burst(n, floor)):
+            if scores[n] >= SPEECH and self._is_burst(n, floor):
                 begin, quiet = n, 0
-        earliest = max(floor, begin - round(RUN_UP_S / self._window_s))
-        while begin > earliest and scores[begin - 1] >= RUN_UP:
+        earliest = max(floor, begin - self._run_up_windows)
+        while begin > earliest and scores[begin - 1] >= self._run_up:
             begin -= 1
         return self.windows - count + begin
 
     def _is_burst(self, n: int, floor: int) -> bool:
         """Return True where the windows around it are more than a click."""
-        scores = self._scores
-        for first in range(max(floor, n - self._hold + 1), n + 1):
-            mean = sum(scores[m] for m in range(first, min(first + self._hold, len(scores)))) / self._hold
+        scores, span = self._scores, self._burst
+        for first in range(max(floor, n - span + 1), n + 1):
+            mean = sum(scores[m] for m in range(first, min(first + span, len(scores)))) / span
             if mean > BURST:
                 return True
         return False
@@ -258,7 +295,7 @@ class Segmenter:
     def _end(self, at: int) -> tuple[Edge, ...]:
         self.speaking = False
         self._free_from = at
-        self._votes.clear()
+        self._evidence, self._since = 0.0, self.windows
         return (Edge(False, at),)
 
     def _split(self, most: int) -> tuple[Edge, ...]:

@@ -127,9 +127,10 @@ class Stretch:
         facts: list[Frame] = []
         size, segmenter, score, level = self._window_bytes, self.segmenter, self._score, self._level
         self._intact = False
-        whole = len(mono) - len(mono) % size
-        for at in range(0, whole, size):
-            level_db, window = level(mono[at : at + size], segmenter.noise.level_db)
+        at, end = 0, size
+        while end <= len(mono):
+            level_db, window = level(mono[at:end], segmenter.noise.level_db)
+            at, end = end, end + size
             said = score(window)
             if type(said) is not float:
                 said = float(refuse_coroutine("score() of the engine", said))
@@ -139,7 +140,7 @@ class Stretch:
                 facts += [self._fact(edge, self._position(edge.at), decided) for edge in edges]
             if self._observe is not None:
                 self._tell(said, level_db)
-        self._intact, self._mono = True, mono[whole:]
+        self._intact, self._mono = True, mono[at:]
         return facts
 
     def _tell(self, said: float, level_db: float) -> None:

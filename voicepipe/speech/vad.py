@@ -29,7 +29,12 @@ from voicepipe.frames import (
 from voicepipe.pipeline.place import Place, makes, takes
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.settings.sound import SoundSettings
-from voicepipe.speech.detectors.protocol import LONGEST_WINDOW_S, SpeechEngine, check_engine
+from voicepipe.speech.detectors.protocol import (
+    LONGEST_WINDOW_S,
+    SpeechEngine,
+    check_engine,
+    gives_probability,
+)
 from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, open_engine
 from voicepipe.speech.pauses import JudgedStretch
 from voicepipe.speech.positions import StreamPositions, refuse_two_microphones
@@ -77,14 +82,15 @@ class VADProcessor(InlineProcessor):
         preset: `"responsive"`, `"balanced"` or `"patient"`: how quickly a pause
             ends a turn. None: that of the settings, or `"balanced"`. The numbers below, where they are
             given, take the place of its own.
-        start_s: a turn begins when two thirds of this time were speech, 0 to 1 s. The shorter,
-            the sooner it is noticed, and the more noises are taken for speech.
+        start_s: a turn begins when half of this time was likely speech, 0 to 1 s; sure speech, and a
+            calm room, need less. The shorter, the sooner it is noticed, and the more noises
+            are taken for speech.
         stop_s: a turn ends after so long a silence, 0 to 60 s. The shorter, the sooner an
             answer may begin, and the more often a pause for thought counts as the end.
         min_s: the shortest turn, 0 to 1 s.
         max_s: a longer turn ends at its quietest place, and another begins there; 1 s or more.
             (To have long speech in parts, without such ends: `UtteranceCollector(max_s=...)`.)
-        gate_db: a window counts only if it is so much louder than the noise floor, 0 to 40 dB.
+        gate_db: a turn begins only with sound so much louder than the noise floor, 0 to 40 dB.
         observe: called with every `Judgement`, in the loop's thread; must be quick.
 
     Raises:
@@ -205,7 +211,7 @@ class VADProcessor(InlineProcessor):
         position, stretch, ended = self._positions.place(frame), self._stretch, None
         if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
-            segmenter = Segmenter(self._settings, self._engine.window / self._engine.rate)
+            segmenter = self._new_segmenter()
             mixer = self._mixer_for(frame.format)
             stretch = Stretch(position, frame, mixer, self._engine, segmenter, self._observe)
             if self._tells_pauses:
@@ -237,6 +243,12 @@ class VADProcessor(InlineProcessor):
         if audio.channels > 1 and audio != self._mixed:
             self._mixer, self._mixed = ChannelMixer(audio), audio
         return self._mixer
+
+    def _new_segmenter(self) -> Segmenter:
+        engine = self._engine
+        return Segmenter(
+            self._settings, engine.window / engine.rate, gives_probability=gives_probability(engine)
+        )
 
     def _finish(self) -> list[Frame]:
         stretch, self._stretch = self._stretch, None

@@ -41,6 +41,8 @@ class Condition:
     audio: Ints
     turns: Spans
     """What somebody says in one go, from and to in seconds: pauses within are shorter than 0.45 s."""
+    noise: str = ""
+    """The noise that is mixed into it."""
 
     @property
     def duration_s(self) -> float:
@@ -98,7 +100,8 @@ def _mixed(mixes: list[dict[str, Any]], sessions: _Parts, noises: _Parts) -> Ite
         mixed = audio / 32_768 + np.resize(turned, len(audio)) * louder
         peak = float(np.abs(mixed).max())
         group = "talk" if mix["noise"] in BACKGROUND_TALK else f"{mix['snr']}dB"
-        yield Condition(mix["id"], group, _ints(mixed * (min(0.98, peak) / peak)), _spans(about["turns"]))
+        heard = _ints(mixed * (min(0.98, peak) / peak))
+        yield Condition(mix["id"], group, heard, _spans(about["turns"]), mix["noise"])
 
 
 def _noise(noises: _Parts) -> Iterator[Condition]:

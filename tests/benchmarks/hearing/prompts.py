@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from benchmarks.hearing.conditions import RATE, Ints, MissingSpeechError
 
-__all__ = ["FOLDER", "Prompt", "at_level", "prompts"]
+__all__ = ["FOLDER", "Floats", "Prompt", "at_level", "decoded", "prompts"]
 
 FOLDER = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 COUNT = 55
@@ -57,7 +57,7 @@ def prompts(folder: Path = FOLDER) -> list[Prompt]:
         )
     if shutil.which("ffmpeg") is None:
         raise MissingSpeechError("ffmpeg is needed to decode G.722: apt-get install ffmpeg")
-    return [Prompt(path.stem, _decoded(path)) for path in words]
+    return [Prompt(path.stem, decoded(path)) for path in words]
 
 
 def at_level(prompt: Prompt, peak_db: float, *, snr_db: float = SNR_DB) -> Ints:
@@ -68,8 +68,11 @@ def at_level(prompt: Prompt, peak_db: float, *, snr_db: float = SNR_DB) -> Ints:
     return np.round((audio + noise) * 32_767).clip(-32_768, 32_767).astype(np.int16)
 
 
-def _decoded(path: Path) -> Floats:
-    command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "s16le", "-ar", str(RATE), "-"]
+def decoded(path: Path) -> Floats:
+    """Return the sound in a file, mono, 16 kHz, with a peak of 1."""
+    given = ["-f", "g722"] if path.suffix == ".g722" else []
+    wanted = ["-f", "s16le", "-ac", "1", "-ar", str(RATE), "-"]
+    command = ["ffmpeg", "-v", "error", *given, "-i", str(path), *wanted]
     data = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout
     audio = np.frombuffer(data, "<i2").astype(np.float64)
     scaled: Floats = audio / np.abs(audio).max()

@@ -321,7 +321,7 @@ SETTINGS: _Declared = {
         "dest": "gate_db",
         "type": _decibels,
         "metavar": "DB",
-        "help": "level above the noise from which sound can be speech",
+        "help": "level above the noise from which sound can begin a turn",
     },
     "--status-socket": {
         "metavar": "PATH",

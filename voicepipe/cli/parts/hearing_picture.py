@@ -20,7 +20,7 @@ from voicepipe.cli.parts.picture_style import (
 )
 from voicepipe.cli.parts.trace import Trace
 from voicepipe.cli.parts.vad_file import Hearing
-from voicepipe.speech.segmenter import HOLD, SPEECH
+from voicepipe.speech.evidence import HOLD, SPEECH
 from voicepipe.text import printable
 
 __all__ = ["draw_hearing", "row_of"]

@@ -9,7 +9,15 @@ from voicepipe.awaitables import check_methods
 from voicepipe.checks import check_count
 from voicepipe.text import class_name, quote
 
-__all__ = ["LONGEST_WINDOW_S", "SpeechEngine", "check_engine", "check_window", "sample_scorer", "wants_level"]
+__all__ = [
+    "LONGEST_WINDOW_S",
+    "SpeechEngine",
+    "check_engine",
+    "check_window",
+    "gives_probability",
+    "sample_scorer",
+    "wants_level",
+]
 
 LONGEST_WINDOW_S = 0.1
 
@@ -18,7 +26,9 @@ class SpeechEngine(Protocol):
     """A judge of short windows of audio: speech, or not. `open_engine` makes them by name.
 
     It is called in the loop's thread, and must be done in a small part of a window's time. An engine whose
-    attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came.
+    attribute `wants_level` is True hears quiet audio made louder; any other hears it as it came. The
+    scores of one whose attribute `gives_probability` is True are probabilities: a sure window counts more
+    than a likely one. Those of any other are votes.
 
     A class may have `score_samples(samples)` beside `score`: the same of a numpy array of floats, in steps of
     16 bits, which is overwritten later. It is called then, and saves the way through bytes.
@@ -37,7 +47,7 @@ class SpeechEngine(Protocol):
     def score(self, window: bytes) -> float:
         """Score the next window of mono int16, from 0 (surely no speech) to 1 (surely speech).
 
-        From 0.5 it may begin a turn, from 0.4 it keeps one going.
+        From 0.5 it may begin a turn. From 0.4 it is a vote for speech, unless it is a probability.
         """
         ...
 
@@ -61,6 +71,11 @@ def check_engine(engine: SpeechEngine) -> SpeechEngine:
 def wants_level(engine: SpeechEngine) -> bool:
     """Return True for an engine that judges worse where audio is quiet, and says so."""
     return bool(getattr(engine, "wants_level", False))
+
+
+def gives_probability(engine: SpeechEngine) -> bool:
+    """Return True for an engine whose scores are probabilities, and that says so."""
+    return bool(getattr(engine, "gives_probability", False))
 
 
 def sample_scorer(engine: SpeechEngine) -> Callable[[Any], float] | None:

@@ -81,35 +81,36 @@ def weights_of(data: bytes) -> SileroWeights:
     return _arrange(_tensors_of(data))
 
 
-def _tensors_of(data: bytes) -> dict[str, Floats]:
-    """Return the tensors of a whole ggml file of this network, by name, as float32."""
+def _tensors_of(data: bytes) -> dict[str, npt.NDArray[np.floating]]:
+    """Return the tensors of a whole ggml file of this network, by name: views of the data, in its types."""
     at = 4 + 4 + struct.unpack_from("<i", data, 4)[0]  # behind the mark and the model's name
     *_, layers = struct.unpack_from(f"<{_HEADER_INTS}i", data, at)
     at += 4 * _HEADER_INTS + 12 * layers + 16
-    tensors: dict[str, Floats] = {}
+    tensors: dict[str, npt.NDArray[np.floating]] = {}
     while at < len(data):
         dimensions, length, kind = struct.unpack_from("<3i", data, at)
         shape = struct.unpack_from(f"<{dimensions}i", data, at + 12)[::-1]
         at += 12 + 4 * dimensions
         name = data[at : at + length].decode("ascii")
         values = np.frombuffer(data, _TYPES[kind], int(np.prod(shape)), at + length)
-        tensors[name] = values.reshape(shape).astype(np.float32)
+        tensors[name] = values.reshape(shape)
         at += length + values.nbytes
     return tensors
 
 
-def _arrange(tensors: dict[str, Floats]) -> SileroWeights:
+def _arrange(tensors: dict[str, npt.NDArray[np.floating]]) -> SileroWeights:
     layers = [f"_model.encoder.{n}.reparam_conv" for n in range(4)]
     kernels = [tensors[f"{layer}.weight"].transpose(2, 1, 0) for layer in layers]
     kernels[3] = kernels[3][1:2]  # only the middle of the last one meets its single input
     rnn = "_model.decoder.rnn"
-    gates = np.concatenate([tensors[f"{rnn}.weight_ih"], tensors[f"{rnn}.weight_hh"]], 1)
+    gates = np.concatenate([tensors[f"{rnn}.weight_{part}"] for part in ("ih", "hh")], 1, dtype=np.float32)
     gates *= HALVED[:, np.newaxis]
+    bias = tensors[f"{rnn}.bias_ih"].astype(np.float32) + tensors[f"{rnn}.bias_hh"]
     return SileroWeights(
-        kernels=tuple(np.ascontiguousarray(each.reshape(-1, each.shape[2])) for each in kernels),
-        biases=tuple(tensors[f"{layer}.bias"] for layer in layers),
+        kernels=tuple(each.astype(np.float32, order="C").reshape(-1, each.shape[2]) for each in kernels),
+        biases=tuple(tensors[f"{layer}.bias"].astype(np.float32) for layer in layers),
         gates=gates.reshape(SLICES, -1, 2 * UNITS),
-        gate_bias=(tensors[f"{rnn}.bias_ih"] + tensors[f"{rnn}.bias_hh"]) * HALVED,
-        last=tensors["_model.decoder.decoder.2.weight"],
+        gate_bias=bias * HALVED,
+        last=tensors["_model.decoder.decoder.2.weight"].astype(np.float32),
         last_bias=float(tensors["_model.decoder.decoder.2.bias"]),
     )
