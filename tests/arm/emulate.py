@@ -74,7 +74,7 @@ def not_emulated() -> dict[str, str]:
 
 
 def _as_a_user(system: System) -> bool:
-    """What the two READMEs tell a user to do, before there is a compiler. Whether the echo program ran, and hears."""
+    """What the two READMEs tell a user to do, before there is a compiler. Whether echo ran, and it hears."""
     system.inside("a compiler?", "command -v gcc cc clang || echo none")
     echo = command_of(ROOT / "README.md", "echo").rstrip() + " --seconds 5"
     ran = system.inside("README.md: echo", f"cd ~/voicepipe\n{echo}", may_fail=True) == 0

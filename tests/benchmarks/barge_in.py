@@ -72,15 +72,18 @@ class Speaking(ProgramOnCard):
         """Let it do that."""
         self.write(f"{order}\n")
 
-    def told(self, what: str, within_s: float) -> float | None:
-        """Return the time of the next line that tells that; None if none comes in time."""
+    def told(self, what: str, within_s: float, since_s: float = 0.0) -> float | None:
+        """Return the time of the next line that tells that, since then; None if none comes in time.
+
+        Where the card has lost audio in a turn, there is one start more.
+        """
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             lines = self.out.splitlines(keepends=True)
             while self._seen < len(lines) and lines[self._seen].endswith("\n"):
                 line = json.loads(lines[self._seen])
                 self._seen += 1
-                if line["what"] == what:
+                if line["what"] == what and line["at_s"] >= since_s:
                     return float(line["at_s"])
             time.sleep(0.005)  # another process writes the line: it has to be looked at
         return None
@@ -138,7 +141,7 @@ def by_ear(program: Speaking, count: int) -> Found:
         program.speaks()
         start = program.say(random.choice(words), after_s=0.1)
         first_s = program.card.mic.epoch_ns / 1e9 + start / RATE
-        at_s = program.told("started", 2.0)
+        at_s = program.told("started", 2.0, first_s)
         silent_s = None if at_s is None else program.silent_s(max(first_s, at_s - 0.05))
         if at_s is None or silent_s is None:
             found.missed += 1

@@ -168,7 +168,7 @@ def test_a_process_that_is_closed_before_its_launch_never_begins() -> None:
     worker = Worker("the engine", ENGINE, [], lambda worker: None)
     worker.end()
     try:
-        with pytest.raises(EngineError, match="^the engine is closed$"):
+        with pytest.raises(EngineError, match=r"^the engine is closed$"):
             worker.start(10.0)
     finally:
         worker.kill()

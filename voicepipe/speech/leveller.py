@@ -59,6 +59,8 @@ class Leveller:
     def __init__(self, window: int, rate: int, *, most_db: float = MOST_DB) -> None:
         window_s = window / rate
         self._window = window
+        self._heard = np.empty(window, np.int16)
+        self._bytes = memoryview(self._heard).cast("B")  # a copy into it costs less than a new array
         self._audio, self._louder = np.empty(window), np.empty(window)
         self._number = np.empty(())  # a number of Python's own takes numpy twice as long
         # Products, for sum() costs three times as much. With whole numbers they are exact.
@@ -91,7 +93,8 @@ class Leveller:
     def take_samples(self, window: bytes, floor_db: float) -> tuple[float, Samples]:
         """Return the same as `take`, with the window as floats, which the next call overwrites."""
         audio = self._audio
-        audio[:] = np.frombuffer(window, np.int16)
+        self._bytes[:] = window
+        audio[:] = self._heard
         self._mean = mean = float(self._sum(audio)) / self._window
         power = float(self._squares(audio)) / self._window - mean * mean  # a constant is no sound
         level_db = 10 * math.log10(power / 2**30) if power > _SILENCE else LOWEST_DB
