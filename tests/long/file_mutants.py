@@ -45,7 +45,7 @@ FILE_MUTANTS = (
     Mutant(
         "the second of two joined WAV files is not looked for",
         "_Walk._end_of_audio",
-        "_is_placeholder(claimed) and (second := self._second_file(start)) is not None",
+        "unknown and (second := self._second_file(start)) is not None",
         "False",
         f"{WAV}::test_joined_files_whose_lengths_nobody_wrote_are_said_too",
         unseen=NO_FILES,
@@ -61,8 +61,8 @@ FILE_MUTANTS = (
     Mutant(
         "RIFX is read as RIFF",
         "_Walk._begin",
-        "(order, base + 8 + self._number(head[4:8], order))",
-        "('<', base + 8 + self._number(head[4:8], order))",
+        "(order, self._base + 8 + self._number(head[4:8], order))",
+        "('<', self._base + 8 + self._number(head[4:8], order))",
         f"{WAV}::test_either_byte_order_gives_the_same",
         unseen=NO_FILES,
     ),

@@ -219,14 +219,14 @@ HEARING_MUTANTS = (
     Mutant(
         "a fact counts when it arrives, not when its audio has come",
         "UtteranceCollector._catch_up",
-        "is_ours and due > heard.end",
-        "False",
+        "heard.end if is_ours else None",
+        "None",
         SAME,
         unseen=NO_VOICE,
     ),
     Mutant(
         "a fact counts from the speech on, not from where it was decided",
-        "UtteranceCollector._keep",
+        "EarlyFacts.add",
         "fact.position if fact.decided is None else fact.decided",
         "fact.position",
         f"{EARLY}::test_facts_as_early_as_can_be_make_the_same_utterances",
@@ -274,7 +274,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "frames without a position are gaps",
-        "StreamPositions.place",
+        "StreamPositions._follow_on",
         "position = self._end",
         "pass",
         f"{POSITIONS}::test_frames_without_a_position_follow_one_another",
@@ -282,7 +282,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "a second recording goes on from the first",
-        "StreamPositions.place",
+        "StreamPositions._follow_on",
         "lacks and self._lacks and frame.format == self._format",
         "lacks and frame.format == self._format",
         f"{POSITIONS}::test_a_position_that_is_there_is_taken_as_it_is",
