@@ -171,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stop_s in STOPS_S
     ]
     judges: list[tuple[str, EndOfTurn]] = [("oracle", Oracle(items))]
-    judges += [] if model is None else [(Path(options.model).stem, model)]
+    if model is not None:
+        judges.append((Path(options.model or "").stem, model))
     for name, judge in judges:
         uses: tuple[Eagerness, ...] = ("medium",) if name == "oracle" else ("low", "medium", "high")
         for eagerness in uses:

@@ -20,6 +20,14 @@ TURN_MUTANTS = (
         unseen=NO_JUDGE,
     ),
     Mutant(
+        "a verdict cuts a word that is just beginning",
+        "JudgedSegmenter.end_turn",
+        "self.windows > self._spoken and self._weigh(self._scores[-1]) < 1.0",
+        "self.windows > self._spoken",
+        f"{TURNS}::test_a_verdict_does_not_cut_a_word_that_is_just_beginning",
+        unseen=NO_JUDGE,
+    ),
+    Mutant(
         "the answer to an old question counts for a new pause",
         "Asking._ask",
         "pause is self._pause",

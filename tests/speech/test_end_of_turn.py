@@ -107,16 +107,12 @@ class Run:
         return [round(self.when[id(f)], 3) for f in self.down if isinstance(f, kind)]
 
 
-def run(
-    stages: Sequence[Processor], frames: Iterable[Frame | float], *, paced: bool = False, **options: Any
-) -> Run:
+def run(stages: Sequence[Processor], frames: Iterable[Frame], *, paced: bool = False, **options: Any) -> Run:
     """Feed the stages as fast as they take it, or at the speed of sound, until the end."""
     return run_virtual(_run(stages, frames, paced=paced, **options))
 
 
-async def _run(
-    stages: Sequence[Processor], frames: Iterable[Frame | float], *, paced: bool, **options: Any
-) -> Run:
+async def _run(stages: Sequence[Processor], frames: Iterable[Frame], *, paced: bool, **options: Any) -> Run:
     task = PipelineTask(Pipeline(list(stages)), **options)
     down: list[Frame] = []
     up: list[Frame] = []
@@ -133,9 +129,6 @@ async def _run(
     await task.wait_until_started()
     began_s = loop.time()
     for frame in frames:
-        if isinstance(frame, float):
-            await asyncio.sleep(frame)
-            continue
         await task.queue_frame(frame)
         if paced and isinstance(frame, InputAudioFrame):
             late_s = loop.time() - began_s - (frame.position + frame.num_samples) / RATE
@@ -617,6 +610,13 @@ def test_a_verdict_holds_for_the_silence_at_its_position(verdict: Frame, end_s: 
     stages = [vad(stop_s=1.5), collecting(None, passes_audio=True), Grammar(1.6, verdict)]
     out = run(stages, speech(0.5, 1, 1, 2, 4, live=True), paced=True)
     assert out.facts[1] == ("stopped", end_s * RATE)
+
+
+def test_a_verdict_does_not_cut_a_word_that_is_just_beginning() -> None:
+    verdict = EndOfTurnFrame(round(1.5 * RATE))
+    stages = [vad(start_s=0.2), collecting(None, passes_audio=True), Grammar(1.82, verdict)]
+    out = run(stages, speech(0.5, 1, 0.32, 1, 2, live=True), paced=True)  # the word begins at 1.82 s
+    assert out.facts == [("started", RATE // 2), ("stopped", round(2.82 * RATE))]
 
 
 def test_a_verdict_in_the_last_sound_ends_the_turn_with_it() -> None:

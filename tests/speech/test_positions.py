@@ -244,8 +244,8 @@ def test_facts_of_audio_that_never_comes_do_not_pile_up() -> None:
     for n in range(5_000):
         list(stage.process(started(1_000 * n, 1_000 * n + 200), DOWN))
         list(stage.process(stopped(1_000 * n + 500, 1_000 * n + 900), DOWN))
-    assert len(stage._facts._facts) <= 256
-    assert isinstance(stage._facts._facts[0][1], UserStartedSpeakingFrame)
+    assert len(stage._facts) <= 256
+    assert isinstance(stage._facts.first, UserStartedSpeakingFrame)
 
 
 def test_a_button_without_positions_tells_of_now() -> None:

@@ -96,7 +96,7 @@ class Worker:
             with self._working:
                 until_s, late = time.monotonic() + limit_s, f"gave no answer within {limit_s:g} s"
                 self._send(request, until_s, late)
-                number = None
+                kind, number, body = self._receive(until_s, late)
                 while number != request.number:
                     kind, number, body = self._receive(until_s, late)
         finally:

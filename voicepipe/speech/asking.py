@@ -41,7 +41,7 @@ class Asking:
     def __init__(
         self, judge: EndOfTurn, stage: InlineProcessor, eagerness: Eagerness, wait_s: float | None
     ) -> None:
-        self.eagerness = eagerness
+        self.eagerness: Eagerness = eagerness
         self._judge = judge
         self._name = f"{class_name(judge)}.finished()"
         self._stage = stage

@@ -24,6 +24,9 @@ class EarlyFacts:
     def __init__(self) -> None:
         self._facts: deque[tuple[int, SpeechFact]] = deque()
 
+    def __len__(self) -> int:
+        return len(self._facts)
+
     def add(self, fact: SpeechFact, end: int | None) -> None:
         """Keep a fact.
 

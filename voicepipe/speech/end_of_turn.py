@@ -111,10 +111,9 @@ def check_eagerness(value: object) -> Eagerness:
     Raises:
         ValueError: there is none of that name.
     """
-    found = next((name for name in EAGERNESS if name == value), None)
-    if found is None:
+    if not isinstance(value, str) or value not in EAGERNESS:
         raise ValueError(f'eagerness must be "low", "medium" or "high", not {quote(value)}')
-    return found
+    return cast("Eagerness", value)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 def check_verdict(value: object) -> float:

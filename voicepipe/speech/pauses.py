@@ -82,11 +82,11 @@ class JudgedSegmenter(Segmenter):
     def end_turn(self, at: int) -> tuple[Edge, ...]:
         """End the segment with the silence that begins at window `at`, unless speech went on.
 
-        Returns the end, if the silence has begun. Otherwise it comes with the first silent window.
+        Returns the end, if it is silent now. Otherwise it comes with the next silent window, unless the
+        user goes on: what sounds may be the next word.
         """
-        if not self._take_verdict(at, 1):
-            return ()
-        return self._end(self._spoken) if self.windows > self._spoken else ()
+        is_silent = self.windows > self._spoken and self._weigh(self._scores[-1]) < 1.0
+        return self._end(self._spoken) if self._take_verdict(at, 1) and is_silent else ()
 
     def keep_turn(self, at: int, wait_s: float) -> None:
         """Wait longer in the silence that begins at window `at`, unless speech went on."""
@@ -211,8 +211,8 @@ class JudgedStretch(Stretch):
     def _window_at(self, position: int | None) -> int:
         if position is None:
             return self.segmenter.windows
-        heard = self._engine.window * self._heard.rate
-        return round((position - self._begin) * self._wanted.rate / heard)
+        judged = (position - self._begin) * self._wanted.rate / self._heard.rate + self._ahead
+        return round(judged / self._engine.window)
 
     def _fact(self, edge: Edge, position: int, decided: int) -> Frame:
         fact = super()._fact(edge, position, decided)

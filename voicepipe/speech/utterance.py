@@ -114,7 +114,7 @@ class UtteranceCollector(InlineProcessor):
         self._preroll_s = check_seconds("preroll_s", preroll_s, at_most=10.0)
         self._tail_s = check_seconds("tail_s", tail_s, at_most=10.0)
         self._max_s = check_number("max_s", max_s, at_least=1.0, at_most=UtteranceFrame.longest_s)
-        self._eagerness = check_eagerness(eagerness)
+        self._eagerness: Eagerness = check_eagerness(eagerness)
         if patience_s is not None:
             patience_s = check_seconds("patience_s", patience_s, at_most=60.0)
         self._patience_s = _SILENT_S if patience_s is None else patience_s

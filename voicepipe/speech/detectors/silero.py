@@ -40,8 +40,8 @@ class SileroEngine:
     gives_probability = True
     rate = 16_000
     window = 512
-    _remembered = np.array(0.998, np.float32)
-    """The part of its memory that each window leaves, beside what the gates keep: it fades in 16 s. The
+    _remembered = np.array(0.999, np.float32)
+    """The part of its memory that each window leaves, beside what the gates keep: it fades in 32 s. The
     network was trained on short pieces; after a minute of music or rain it would miss the first words."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""WebRTC's voice activity detector, made fit for noise: behind a suppressor, beside what makes a voice."""
+"""WebRTC's voice activity detector for steady noise: behind a suppressor, beside what makes a voice."""
 
 from __future__ import annotations
 
@@ -56,14 +56,18 @@ UNVOICED = 0.3
 
 
 class RobustWebRTCEngine:
-    """A `SpeechEngine` over webrtcvad that tells voices from hum, wind, fans, clicks and knocks.
+    """A `SpeechEngine` over webrtcvad that is not fooled by steady noise: hum, wind, rain, fans.
+
+    It is what that detector can do, to compare with; `silero` is better in every figure. Music, beeps and
+    animals it takes for a voice: its features tell them apart on recordings that it was fitted to, not on
+    others.
 
     Each window of 30 ms is cleaned of steady noise and judged by WebRTC's detector in its strictest
     mode. Beside its verdict stand how much of a low and of a high band rose above the noise, how
     periodic the sound is, how much its spectrum stays the same, and how its timbre moves. A logistic
     function makes one score of them, whose weights were fitted to read speech in sixteen kinds of
-    noise. A beginning needs the evidence of 0.3 s, and some tone of a voice in it; going on needs
-    some within 0.2 s.
+    noise, without music. A beginning needs the evidence of 0.3 s, and some tone of a voice in it;
+    going on needs some within 0.2 s.
 
     Raises:
         BackendMissingError: the package webrtcvad-wheels is not installed.
