@@ -120,6 +120,7 @@ def counts(blocks: list[Block]) -> list[int]:
     return [int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2)]
 
 
+@pytest.mark.heavy
 async def test_what_is_heard_while_the_program_stands_still_arrives_late_and_whole() -> None:
     bell = Bell()
     stream = await outside("well").open_input(REQUEST, bell)
@@ -175,6 +176,7 @@ async def test_what_is_queued_is_played_while_the_program_stands_still(
     assert (stream.position, stream.queued, stream.dropped) == (12_000, 0, 0)
 
 
+@pytest.mark.heavy
 async def test_a_flush_is_not_behind_the_sound_that_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,7 +308,7 @@ async def test_an_error_of_a_callback_is_a_loss_too(
     "library",
     ["card_that_crashes", "card_that_is_unplugged", "exits", "talks_nonsense", "raises_in_its_callback"],
 )
-@pytest.mark.heavy(after=2)
+@pytest.mark.heavy(after=1)
 async def test_whatever_ends_an_established_stream_the_run_goes_on_and_opens_another(library: str) -> None:
     told = set[type[Frame]]()
 
@@ -403,6 +405,7 @@ async def test_a_process_that_is_given_up_at_any_step_leaves_no_descriptor(step:
     assert_nothing_left(before)
 
 
+@pytest.mark.heavy
 async def test_a_start_that_hangs_is_cancelled_at_once() -> None:
     stream = await outside("well").open_input(REQUEST, Bell())
     (child,) = take_census().children

@@ -86,6 +86,7 @@ def test_wrong_usage(options: list[str], said: str, capsys: pytest.CaptureFixtur
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_the_ways_are_drawn(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = ['.', 'devices', 'tests']; import cli.test_latency as t; "

@@ -46,6 +46,7 @@ def test_a_part_has_its_own_columns(begin: int, end: int) -> None:
     assert highest.max() >= part[: -extremes.each].max()
 
 
+@pytest.mark.heavy
 def test_a_day_takes_no_more_memory_than_an_hour() -> None:
     trace = Trace()
     data = bytes(2 * 8_000)

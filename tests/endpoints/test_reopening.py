@@ -196,6 +196,7 @@ async def test_of_two_microphones_only_the_gated_one_is_opened_again() -> None:
     assert steady.sound.at == [0.0]
 
 
+@pytest.mark.heavy
 async def test_a_switch_that_unmutes_after_25_minutes_is_heard_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -87,6 +87,7 @@ async def test_what_was_not_captured_just_now_is_played_as_it_is() -> None:
     assert report.dropped == {}
 
 
+@pytest.mark.heavy
 async def test_an_interruption_and_a_cancel_balance_the_books() -> None:
     for stop in ("interrupt", "cancel"):
         card = SimulatedCard(jitter_s=0.005)

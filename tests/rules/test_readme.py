@@ -36,7 +36,7 @@ def test_every_example_is_named() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.heavy(after=3)
+@pytest.mark.heavy(after=2)
 def test_an_example_runs(program: str, tmp_path: Path) -> None:
     said = tmp_path / "said.wav"
     files = (str(VOICE), str(tmp_path / "louder.wav")) if program == "louder.py" else ()

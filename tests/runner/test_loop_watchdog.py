@@ -94,6 +94,7 @@ async def test_an_inline_stage_is_named_and_not_its_caller() -> None:
     assert reports.stages == ["callee"]
 
 
+@pytest.mark.heavy
 async def test_what_is_no_stage_has_no_name() -> None:
     reports = Reports()
     async with LoopWatchdog(LIMIT_S, reports):
@@ -104,6 +105,7 @@ async def test_what_is_no_stage_has_no_name() -> None:
     assert " in test_what_is_no_stage_has_no_name" in stack
 
 
+@pytest.mark.heavy
 async def test_a_loop_in_another_thread_is_watched_there() -> None:
     reports = Reports()
 
@@ -133,6 +135,7 @@ async def test_each_time_the_loop_is_blocked_is_reported_once() -> None:
     assert len(reports.all) == 3
 
 
+@pytest.mark.heavy
 async def test_a_loop_that_waits_is_not_blocked() -> None:
     reports = Reports()
     async with LoopWatchdog(0.5, reports):

@@ -351,6 +351,7 @@ def test_an_async_generator_left_behind_is_named_and_closed(caplog: pytest.LogCa
     assert "numbers at " in line
 
 
+@pytest.mark.heavy
 def test_a_thread_left_behind_is_named(caplog: pytest.LogCaptureFixture) -> None:
     release = threading.Event()
     thread = threading.Thread(target=release.wait, name="forgotten")

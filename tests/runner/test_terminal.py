@@ -223,7 +223,7 @@ def test_the_shortest_program_says_that_it_listens_and_finishes() -> None:
 @pytest.mark.heavy
 def test_the_shortest_program_hears_the_bundled_voice_on_the_simulated_card() -> None:
     said = on_a_terminal(["examples/parrot.py"])
-    assert 'stopped at the end of "simulated microphone"\nlistened 7.2 s, played 6.2 s\n' in said
+    assert 'stopped at the end of "simulated microphone"\nlistened 7.2 s, played 6.3 s\n' in said
 
 
 def test_a_quiet_program_writes_nothing() -> None:

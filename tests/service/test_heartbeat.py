@@ -84,6 +84,7 @@ async def test_ready_waits_for_the_first_block_and_the_first_callback(manager: M
 
 
 @pytest.mark.parametrize("device", ["mic", "speaker"])
+@pytest.mark.heavy(after=1)
 async def test_a_stall_whose_recovery_fails_stops_the_pings_within_30_s_and_its_end_resumes_them(
     manager: Manager, device: str
 ) -> None:

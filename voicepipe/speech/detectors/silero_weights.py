@@ -110,7 +110,7 @@ def _arrange(tensors: dict[str, npt.NDArray[np.floating]]) -> SileroWeights:
         kernels=tuple(each.astype(np.float32, order="C").reshape(-1, each.shape[2]) for each in kernels),
         biases=tuple(tensors[f"{layer}.bias"].astype(np.float32) for layer in layers),
         gates=gates.reshape(SLICES, -1, 2 * UNITS),
-        gate_bias=bias * HALVED,
+        gate_bias=(bias * HALVED).astype(np.float32, copy=False),
         last=tensors["_model.decoder.decoder.2.weight"].astype(np.float32),
         last_bias=float(tensors["_model.decoder.decoder.2.bias"]),
     )
