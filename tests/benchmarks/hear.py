@@ -1,6 +1,7 @@
 """How well each engine finds speech in noise: a table.
 
-    python tests/benchmarks/hear.py [FOLDER | --made] [--only NAME] [--rate HZ] [--json FILE] [--md FILE]
+    python tests/benchmarks/hear.py [FOLDER | --made] [--only NAME] [--rate HZ] [--shifts N]
+                                      [--json FILE] [--md FILE]
 
 FOLDER holds labelled speech (`set.json` and its audio); VOICEPIPE_LABELLED_SPEECH names it otherwise.
 It needs the package soundfile. With --made the speech is made: of prompts in Debian packages, and noises.
@@ -37,6 +38,8 @@ COLUMNS = (
     *("onset ms", "onset mix", "release ms", "release mix"),
     "us/10 ms",
 )
+SHIFTED = 512
+"""Samples over which the shifts are spread: the longest window of an engine."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MissingSpeechError as missing:
         print(f"hear.py: {missing}", file=sys.stderr)
         return 2
+    heard = [each.later(n * SHIFTED // options.shifts) for each in heard for n in range(options.shifts)]
     rows: list[tuple[Cell, ...]] = []
     for name, make in SUBJECTS.items():
         if options.only and not any(wanted in name for wanted in options.only):
@@ -165,6 +169,14 @@ def _parser() -> argparse.ArgumentParser:
         default=RATE,
         metavar="HZ",
         help="our stages hear the set at this rate, converted by soxr at its best; default: the set's own",
+    )
+    parser.add_argument(
+        "--shifts",
+        type=int,
+        choices=range(1, 33),
+        default=1,
+        metavar="N",
+        help="hear everything so often, each time a part of 32 ms later: engines judge by windows",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file too")
     parser.add_argument("--md", type=Path, metavar="FILE", help="and to this one, as Markdown")

@@ -110,6 +110,13 @@ def test_scores_add_up() -> None:
     assert total.turn_f1 == pytest.approx(2 * 2 / (4 + 2))
 
 
+def test_a_condition_that_comes_later_has_its_turns_later() -> None:
+    condition = Condition("c", "clean", np.ones(RATE, np.int16), ((0.25, 0.5),), "wind")
+    later = condition.later(RATE // 4)
+    assert (later.duration_s, later.turns, later.noise) == (1.25, ((0.5, 0.75),), "wind")
+    assert later.audio.tolist() == [0] * (RATE // 4) + [1] * RATE
+
+
 def test_what_most_projects_do_is_late_by_its_times() -> None:
     audio = np.zeros(4 * RATE, np.int16)
     audio[RATE : 2 * RATE] = 9_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,13 @@ class Condition:
     def duration_s(self) -> float:
         """How long it is."""
         return len(self.audio) / RATE
+
+    def later(self, samples: int) -> Condition:
+        """Make the same with so much silence in front."""
+        audio = np.concatenate([np.zeros(samples, np.int16), self.audio])
+        shift_s = samples / RATE
+        turns = tuple((begin + shift_s, end + shift_s) for begin, end in self.turns)
+        return replace(self, audio=audio, turns=turns)
 
 
 def conditions(folder: Path) -> list[Condition]:
