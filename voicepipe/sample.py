@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 
 from voicepipe.audio.convert import Converter
+from voicepipe.audio.files.wav_file import WavReader
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.wav_file import WavReader
 
 __all__ = ["speech"]
 

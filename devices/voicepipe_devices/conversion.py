@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voicepipe.audio.convert import Converter, live_delay_s, mixes
-from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import AudioFormat
+from voicepipe.audio.rates.filter_plan import suits_short_filter
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe_devices.formats import raise_if_missing
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.audio.filter_plan import TAP_BITS, plan_filter, ratio_of, suits_short_filter
-from voicepipe.audio.long_sums import long_sums
-from voicepipe.audio.matrix_sums import matrix_sums
-from voicepipe.audio.short_filter import ShortFilter, Sums
+from voicepipe.audio.rates.filter_plan import TAP_BITS, plan_filter, ratio_of, suits_short_filter
+from voicepipe.audio.rates.long_sums import long_sums
+from voicepipe.audio.rates.matrix_sums import matrix_sums
+from voicepipe.audio.rates.short_filter import ShortFilter, Sums
 
 Ints = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float64]

@@ -19,8 +19,8 @@ import soundfile
 
 from support.wav_files import EXTENSIBLE, UNKNOWN, chunk, extensible_chunk, format_chunk, riff
 from voicepipe import AudioFormat, AudioFormatError
-from voicepipe.audio.companding import a_law, mu_law
-from voicepipe.audio.sound_file import open_sound_file
+from voicepipe.audio.files.companding import a_law, mu_law
+from voicepipe.audio.files.sound_file import open_sound_file
 from voicepipe.sample import speech
 
 VOICE = np.frombuffer(speech(), np.int16)[: 3 * 16_000]
@@ -425,7 +425,7 @@ def test_the_command_for_a_file_is_safe_in_a_shell(tmp_path: Path, name: str) ->
 def test_wav_files_need_no_package(tmp_path: Path) -> None:
     path = made(tmp_path / "x.wav", riff(format_chunk(), chunk(b"data", DATA)))
     script = (
-        "import sys; from voicepipe.audio.sound_file import open_sound_file; "
+        "import sys; from voicepipe.audio.files.sound_file import open_sound_file; "
         f"open_sound_file({str(path)!r}).close(); print('soundfile' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

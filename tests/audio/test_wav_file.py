@@ -29,7 +29,7 @@ from support.wav_files import (
     riff,
 )
 from voicepipe import AudioFormat, AudioFormatError
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 
 MONO = AudioFormat(16_000, 1)
 STEREO = AudioFormat(8_000, 2)

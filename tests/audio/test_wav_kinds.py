@@ -21,7 +21,7 @@ from support.wav_files import (
     riff,
 )
 from voicepipe import AudioFormat, AudioFormatError
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 
 AUDIO = np.concatenate(
     [

@@ -26,7 +26,7 @@ from voicepipe import (
     VADProcessor,
 )
 from voicepipe.audio.convert import Converter, live_delay_s
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.devices.port import Block, DeviceInfo, StreamRequest
 from voicepipe.sample import speech
 from voicepipe.testing import BACKEND_CHECKS

@@ -39,7 +39,7 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
 )
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.devices.port import Block, DeviceInfo, InputStream, StreamRequest
 from voicepipe.testing import backend_checks
 from voicepipe.testing.backend_checks import BackendCheck, Bell

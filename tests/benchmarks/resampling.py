@@ -14,8 +14,8 @@ from benchmarks.figures import Spread, undisturbed
 from benchmarks.table import Cell, Table
 from voicepipe.audio.convert import Converter, Quality
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.long_sums import long_sums
-from voicepipe.audio.short_filter import ShortFilter
+from voicepipe.audio.rates.long_sums import long_sums
+from voicepipe.audio.rates.short_filter import ShortFilter
 from voicepipe.sample import speech
 
 __all__ = ["measure"]

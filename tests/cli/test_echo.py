@@ -18,7 +18,7 @@ from support.bare import bare
 from support.program_output import without_countdown, without_slow_steps
 from support.stages import DOWN
 from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.cli.arguments.sound_source import Sound
 from voicepipe.cli.commands.echo import SayBack, _task, read_options
 from voicepipe.cli.terminal.screen import Screen

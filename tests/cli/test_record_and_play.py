@@ -15,7 +15,7 @@ import pytest
 
 from support.sound import noise
 from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.cli import main
 from voicepipe.cli.commands.record import Recorder, recording_path
 from voicepipe.cli.parts.private_files import create_private_file

@@ -33,7 +33,7 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
 )
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.devices.names import name_means
 from voicepipe.devices.port import StreamRequest
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback

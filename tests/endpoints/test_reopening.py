@@ -26,7 +26,7 @@ from voicepipe import (
     RunState,
     SpeakerOutput,
 )
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.devices.port import InputStream, StreamRequest
 from voicepipe.endpoints.kept_device import OnLoss
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle

@@ -58,7 +58,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "the taps of the short filter do not add up to one",
-        "voicepipe.audio.filter_plan:_whole",
+        "voicepipe.audio.rates.filter_plan:_whole",
         "whole[whole.index(max(whole))] += (1 << TAP_BITS) - sum(whole)",
         "pass",
         FLAT,
@@ -66,7 +66,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "the short filter wraps what is too loud",
-        "voicepipe.audio.long_sums:_samples",
+        "voicepipe.audio.rates.long_sums:_samples",
         "ranges.count(_IN_RANGE) == count",
         "True",
         LOUD,

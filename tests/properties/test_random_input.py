@@ -43,7 +43,7 @@ from voicepipe import (
     WebRTCEngine,
     open_backend,
 )
-from voicepipe.audio.wav_file import WavReader
+from voicepipe.audio.files.wav_file import WavReader
 from voicepipe.cli.commands import devices, doctor, echo, latency, level, play, record, vad
 from voicepipe.devices.port import StreamRequest
 from voicepipe.testing import SimulatedCard, frames_of, noise, tone

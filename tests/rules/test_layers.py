@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -328,3 +329,22 @@ def test_an_import_that_points_up_is_complained_of(importer: str, source: str, c
 
 def test_a_circle_is_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+
+
+FOLDERS = sorted(
+    path.parent
+    for top, folder in TOPS.items()
+    for path in (folder / top).rglob("__init__.py")
+    if "__all__: list[str] = []" in path.read_text(encoding="utf-8")
+)
+"""The folders whose `__init__` is a map, and nothing else."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_map_of_a_folder_names_all_that_is_in_it(folder: Path) -> None:
+    listed = (folder / "__init__.py").read_text(encoding="utf-8")
+    inside = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/*.py")
+    }
+    unlisted = sorted(name for name in inside - {"__init__"} if not re.search(rf"\b{name}\b", listed))
+    assert not unlisted

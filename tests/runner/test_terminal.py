@@ -33,7 +33,7 @@ from voicepipe import (
     StartParams,
     TextFrame,
 )
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.runner.terminal import Terminal
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.wav import WavBackend

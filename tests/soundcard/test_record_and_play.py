@@ -11,7 +11,7 @@ import numpy as np
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import ProgramOnCard, find, load_wav
 from voicepipe import AudioFormat
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.wav_file import WavWriter
 
 RATE = 48_000
 NOISE = np.random.default_rng(1).integers(1, 9_000, RATE).astype(np.int16)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from voicepipe.audio.channels import pick_channel, set_channels
-from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.short_filter import ShortFilter
+from voicepipe.audio.rates.filter_plan import suits_short_filter
+from voicepipe.audio.rates.short_filter import ShortFilter
 from voicepipe.checks import check_count
 
 if TYPE_CHECKING:
@@ -144,6 +144,6 @@ def _filter(source_rate: int, target_rate: int, channels: int, quality: Quality)
         if suits_short_filter(source_rate, target_rate):
             return ShortFilter(source_rate, target_rate, channels)
         quality = "LQ"
-    from voicepipe.audio.soxr_filter import SoxrFilter  # here, for it needs numpy and soxr
+    from voicepipe.audio.rates.soxr_filter import SoxrFilter  # here, for it needs numpy and soxr
 
     return SoxrFilter(source_rate, target_rate, channels, quality)

@@ -2,6 +2,7 @@
 
 port             Backend, InputStream, OutputStream: what is asked
 values           StreamRequest, StreamInfo, DeviceInfo, Block: what is answered, as values
+names            names of devices, compared as people mean them
 trial            the formats at which devices open, found by trying
 backends         `open_backend`: back ends by name, those of other packages too
 callback_counts  a device's callbacks, counted and timed by our own clock

@@ -3,17 +3,29 @@
 Both keep their device through a loss. A kept device notices the loss, tells the run, and opens the
 device again.
 
-    microphone     `MicrophoneInput`: captures audio
-    captured       the blocks of all streams of a microphone, with their ledger
-    silence        the detection of a microphone that delivers only zeros
-    speaker        `SpeakerOutput`: plays audio
-    playback       the samples of all streams of a speaker, with their ledger
-    bot_speech     the start and the end of the program's speech
-    kept_device    the device of a stage: its stream, its loss and its return
-    search         the attempts to open an absent device
-    lost_streams   the close of lost streams, beside the run
-    device_log     the log messages about one device
-    reminder       the times at which a log message is repeated
+    microphone          `MicrophoneInput`: captures audio
+    captured            the blocks of all streams of a microphone, with their ledger
+    silence             the detection of a microphone that delivers only zeros
+    speaker             `SpeakerOutput`: plays audio
+    controlled_speaker  the controls of a speaker while it plays: volume, ducking, hold, cuts
+    source              one source of sound, such as the voice: its queue and its ledger
+    intake              frames of any format become the speaker's own
+    format_run          a run of frames of one format, without an edge at its ends
+    mixer               the mix of several sources
+    ramp                a gain that moves along the positions
+    steady_voice        steady playback of a live voice
+    device_queue        the last second before it sounds, which can still be changed
+    playback            the samples of all streams of a speaker, with their ledger
+    sentences           the map from text to positions, and what was heard of it
+    bot_speech          the start and the end of the program's speech
+    fact_post           facts that arise while the stage works, told when it is done
+    kept_device         the device of a stage: its stream, its loss and its return
+    open_stream         the opening of a stream
+    replacement         the change to another stream: of the same device, or of another
+    search              the attempts to open an absent device
+    lost_streams        the close of lost streams, beside the run
+    device_log          the log messages about one device
+    reminder            the times at which a log message is repeated
 """
 
 __all__: list[str] = []

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter, Quality
-from voicepipe.audio.filter_plan import suits_short_filter
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
+from voicepipe.audio.rates.filter_plan import suits_short_filter
 from voicepipe.awaitables import refuse_coroutine
 from voicepipe.frames import Frame, InputAudioFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
 from voicepipe.speech.detectors.protocol import SpeechEngine, sample_scorer, wants_level

@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from voicepipe.audio.sound_file import SoundReader, open_sound_file
-from voicepipe.audio.wav_advice import ending_of_others
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.sound_file import SoundReader, open_sound_file
+from voicepipe.audio.files.wav_advice import ending_of_others
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.devices.names import name_means
 from voicepipe.devices.port import Backend, DeviceInfo, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import (

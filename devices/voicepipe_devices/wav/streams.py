@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.convert import Converter, mixes
-from voicepipe.audio.sound_file import SoundReader
-from voicepipe.audio.wav_file import WavWriter
+from voicepipe.audio.files.sound_file import SoundReader
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest

@@ -48,7 +48,7 @@ from voicepipe import (
     SpeakerOutput,
     take_census,
 )
-from voicepipe.audio.wav_file import WavReader, WavWriter
+from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.testing import VirtualLoop
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.fake.sides import Side

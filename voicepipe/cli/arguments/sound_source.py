@@ -66,7 +66,7 @@ class SimulatedSound(Sound):
 
     def finish(self, say: Callable[[str], None]) -> None:
         """Keep the played sound in a file. Raises: OSError."""
-        from voicepipe.audio.wav_file import WavWriter
+        from voicepipe.audio.files.wav_file import WavWriter
 
         played = self._card.speaker.played()
         number, path = tempfile.mkstemp(prefix="voicepipe-echo-", suffix=".wav")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voicepipe.audio.sound_file import open_sound_file
+from voicepipe.audio.files.sound_file import open_sound_file
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, SPEAKER
 from voicepipe.cli.terminal.display import Countdown, Display

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
-from voicepipe.audio.wav_file import WavWriter
 from voicepipe.cli.arguments.end_after import EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, MICROPHONE

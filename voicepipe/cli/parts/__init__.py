@@ -1,10 +1,12 @@
 """The work of single commands, apart from their flags and their text.
 
-chirp, measurement, trips_picture    latency: the signal, the round trips, their picture
-trace, hearing_picture, picture_style    vad: the course of a file, its picture; the look of both pictures
-vad_file                        vad: a file, and the segments that were found
-doctor_system, doctor_finding   doctor: this computer, and what was found
-service_unit                    service: the systemd unit
+chirp, measurement, trips_picture              latency: the signal, the round trips, their picture
+vad_file, trace, hearing_picture               vad: the segments of a file, its course, its picture
+picture_style                                  the look of pictures
+doctor_system, doctor_level, doctor_finding    doctor: this computer, the level, and what was found
+loudness                                       level and doctor: the verdict on a microphone's loudness
+service_unit, service_manager, service_state   service: the systemd unit, systemd, and the state in words
+private_files                                  files that are their owner's alone
 """
 
 __all__: list[str] = []

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from voicepipe.audio.files.sound_file import SoundReader, open_sound_file
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.sound_file import SoundReader, open_sound_file
 from voicepipe.frames import (
     Frame,
     FrameDirection,

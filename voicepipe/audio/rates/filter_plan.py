@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from voicepipe.audio.low_pass import low_pass
+from voicepipe.audio.rates.low_pass import low_pass
 
 __all__ = ["TAP_BITS", "FilterPlan", "plan_filter", "ratio_of", "suits_short_filter"]
 

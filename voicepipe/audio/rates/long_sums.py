@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from voicepipe.audio.filter_plan import TAP_BITS, FilterPlan, plan_filter
 from voicepipe.audio.format import SAMPLE_BYTES
+from voicepipe.audio.rates.filter_plan import TAP_BITS, FilterPlan, plan_filter
 
 __all__ = ["long_sums"]
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
-from voicepipe.audio.filter_plan import FilterPlan, plan_filter, ratio_of
 from voicepipe.audio.format import SAMPLE_BYTES
-from voicepipe.audio.long_sums import long_sums
+from voicepipe.audio.rates.filter_plan import FilterPlan, plan_filter, ratio_of
+from voicepipe.audio.rates.long_sums import long_sums
 
 __all__ = ["ShortFilter", "Sums"]
 
@@ -92,6 +92,6 @@ class ShortFilter:
 def _quickest_sums() -> Sums:
     if "numpy" not in sys.modules:
         return long_sums
-    from voicepipe.audio.matrix_sums import matrix_sums  # here, for it needs numpy
+    from voicepipe.audio.rates.matrix_sums import matrix_sums  # here, for it needs numpy
 
     return matrix_sums

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Protocol, Self
 
+from voicepipe.audio.files.regular_file import open_regular
+from voicepipe.audio.files.sound_kinds import Kind, find_kind
+from voicepipe.audio.files.wav_encoding import OtherEncodingError
+from voicepipe.audio.files.wav_file import WavReader
 from voicepipe.audio.format import AudioFormat
-from voicepipe.audio.regular_file import open_regular
-from voicepipe.audio.sound_kinds import Kind, find_kind
-from voicepipe.audio.wav_encoding import OtherEncodingError
-from voicepipe.audio.wav_file import WavReader
 
 __all__ = ["SoundReader", "open_sound_file"]
 
@@ -71,6 +71,6 @@ def open_sound_file(path: str | os.PathLike[str]) -> SoundReader:
 
 def _decode(path: str | os.PathLike[str], kind: Kind) -> SoundReader:
     # Where it is used: it is not needed for WAV files.
-    from voicepipe.audio.decoded_file import DecodedReader
+    from voicepipe.audio.files.decoded_file import DecodedReader
 
     return DecodedReader(path, kind)

@@ -14,12 +14,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from voicepipe.audio.files.regular_file import open_regular
+from voicepipe.audio.files.rounding import round_floats
+from voicepipe.audio.files.sound_kinds import FLAC, MP3, OGG, Kind, find_kind, kind_of
+from voicepipe.audio.files.unmeasured_mp3 import UnmeasuredMp3, is_unmeasured
+from voicepipe.audio.files.wav_advice import AGAIN, ffmpeg_command
 from voicepipe.audio.format import AudioFormat, pcm_bytes
-from voicepipe.audio.regular_file import open_regular
-from voicepipe.audio.rounding import round_floats
-from voicepipe.audio.sound_kinds import FLAC, MP3, OGG, Kind, find_kind, kind_of
-from voicepipe.audio.unmeasured_mp3 import UnmeasuredMp3, is_unmeasured
-from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command
 from voicepipe.checks import check_count
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable

@@ -7,10 +7,10 @@ import os
 import struct
 from dataclasses import dataclass
 
+from voicepipe.audio.files.sound_kinds import UNKNOWN, WAV, find_kind
+from voicepipe.audio.files.wav_advice import AGAIN, ffmpeg_command, sox_command
+from voicepipe.audio.files.wav_encoding import Encoding, encoding_of
 from voicepipe.audio.format import AudioFormat, pcm_bytes
-from voicepipe.audio.sound_kinds import UNKNOWN, WAV, find_kind
-from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, sox_command
-from voicepipe.audio.wav_encoding import Encoding, encoding_of
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable
 

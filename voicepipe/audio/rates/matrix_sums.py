@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.audio.filter_plan import TAP_BITS, FilterPlan, plan_filter
 from voicepipe.audio.format import SAMPLE_BYTES
+from voicepipe.audio.rates.filter_plan import TAP_BITS, FilterPlan, plan_filter
 
 __all__ = ["matrix_sums"]
 

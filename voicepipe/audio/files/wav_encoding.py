@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.audio.companding import a_law, mu_law
+from voicepipe.audio.files.companding import a_law, mu_law
+from voicepipe.audio.files.rounding import round_floats, round_integers
+from voicepipe.audio.files.wav_advice import (
+    AGAIN,
+    ffmpeg_command,
+    kind_is_known,
+    kind_of_encoding,
+    sox_command,
+)
 from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
-from voicepipe.audio.rounding import round_floats, round_integers
-from voicepipe.audio.wav_advice import AGAIN, ffmpeg_command, kind_is_known, kind_of_encoding, sox_command
 from voicepipe.errors import AudioFormatError
 from voicepipe.text import printable
 

@@ -10,10 +10,10 @@ import os
 import struct
 from typing import Self
 
+from voicepipe.audio.files.regular_file import open_regular
+from voicepipe.audio.files.wav_encoding import PCM
+from voicepipe.audio.files.wav_header import layout_of
 from voicepipe.audio.format import AudioFormat, samples_in
-from voicepipe.audio.regular_file import open_regular
-from voicepipe.audio.wav_encoding import PCM
-from voicepipe.audio.wav_header import layout_of
 from voicepipe.checks import check_count
 from voicepipe.errors import AudioFormatError
 
