@@ -138,6 +138,7 @@ def assert_a_second_of_440_hz(sound: Samples, rate: int) -> None:
 
 
 @pytest.mark.virtual_time
+@pytest.mark.heavy
 async def test_drift_and_jitter_are_no_change_of_rate() -> None:
     card = SimulatedCard(drift_ppm=5_000, jitter_s=0.03, seed=4)
     facts = list[DeviceLostFrame]()

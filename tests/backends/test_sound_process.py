@@ -142,6 +142,7 @@ async def test_what_is_heard_while_the_program_stands_still_arrives_late_and_who
     await stream.close()
 
 
+@pytest.mark.heavy
 async def test_finish_brings_what_was_captured_before_it() -> None:
     bell = Bell()
     stream = await outside("well").open_input(REQUEST, bell)
@@ -159,6 +160,7 @@ async def test_finish_brings_what_was_captured_before_it() -> None:
     await stream.close()
 
 
+@pytest.mark.heavy
 async def test_what_is_queued_is_played_while_the_program_stands_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

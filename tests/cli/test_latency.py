@@ -66,6 +66,7 @@ def test_percentiles(percent: float, value: int) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.heavy
 def test_nothing_heard_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["latency", "--backend", "fake", "--count", "1", "--listen", "0.1", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["lost"] == 1

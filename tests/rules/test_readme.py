@@ -49,7 +49,7 @@ def test_an_example_runs(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test", TESTS)
-@pytest.mark.heavy(after=1)
+@pytest.mark.heavy
 def test_the_test_of_an_example_passes(test: str) -> None:
     done = run_python("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(ROOT / "examples" / test))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -315,6 +315,7 @@ def test_a_task_left_behind_is_named_and_cancelled(caplog: pytest.LogCaptureFixt
     assert line.startswith("a stage left behind: forgotten (")
 
 
+@pytest.mark.heavy
 def test_a_task_left_behind_that_refuses_to_stop_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     async def refuse() -> None:
         while True:

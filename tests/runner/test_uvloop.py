@@ -121,6 +121,7 @@ def test_a_run_leaves_nothing(name: str, backend: str) -> None:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="allowed skip: policies are deprecated from 3.14 on")
+@pytest.mark.heavy
 def test_a_runner_under_the_policy_of_uvloop_leaves_nothing() -> None:
     program = """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
