@@ -386,7 +386,7 @@ def test_what_is_not_read_is_one_line_with_a_command_where_there_is_one(tmp_path
 @pytest.mark.parametrize("head", [b"fLaC", b"OggS", b"\xff\xfb\x90\x44", b"caff", b"FORM\0\0\0\0AIFF"])
 def test_without_the_package_the_extra_is_named_and_a_command(tmp_path: Path, head: bytes) -> None:
     path = made(tmp_path / "x.wav", head + bytes(99))
-    hidden, sys.modules["soundfile"] = sys.modules["soundfile"], None  # type: ignore[assignment]
+    hidden, sys.modules["soundfile"] = sys.modules["soundfile"], None  # type: ignore[assignment]  # hides it
     try:
         with pytest.raises(AudioFormatError) as caught:
             open_sound_file(path)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 import soxr
 
-from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions
+from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions, take_folder
 from benchmarks.hearing.made import made
 from benchmarks.hearing.scoring import Score, add_up, score
 from benchmarks.hearing.subjects import SUBJECTS, OurStages, Subject, listen
@@ -153,14 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hear.py", description="How well each engine finds speech in noise."
     )
-    given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
-    parser.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=Path(given) if given else None,
-        help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
-    )
+    take_folder(parser)
     parser.add_argument("--made", action="store_true", help="speech that is made, in place of a folder")
     parser.add_argument("--only", action="append", metavar="NAME", help="engines with this in their name")
     parser.add_argument(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -26,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions
+from benchmarks.hearing.conditions import RATE, Condition, Ints, MissingSpeechError, conditions, take_folder
 from benchmarks.hearing.hesitations import GAPS_S, Item, items_of, joined, room_of
 from benchmarks.table import Cell, Table
 from voicepipe import (
@@ -201,14 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hesitation.py", description="How well the end of a turn is told from a hesitation."
     )
-    given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
-    parser.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=Path(given) if given else None,
-        help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
-    )
+    take_folder(parser)
     parser.add_argument("--model", type=Path, metavar="FILE", help="a judge in ONNX format, too")
     return parser
 

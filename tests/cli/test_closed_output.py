@@ -13,7 +13,7 @@ from support.bare import bare
 from support.program_output import without_slow_steps
 
 SAMPLE = Path(__file__).parents[2] / "voicepipe" / "data" / "speech.wav"
-on_unix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="it is of Linux")
+on_unix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="allowed skip: /dev/full is of Linux")
 
 PRINTING = {
     "the list of commands": "--help",

@@ -31,7 +31,7 @@ def start(what: str, more: str = "") -> None:
         sys.stderr.write("no such model\n")
         os.abort()
     if what == "slow":
-        time.sleep(float(more))
+        time.sleep(float(more))  # a model that takes long to load, in a real process
     if what == "once":  # it crashes at every start but the first
         if os.path.exists(more):
             os._exit(7)

@@ -638,7 +638,7 @@ def test_an_inline_stage_pushes_a_verdict_from_a_hook() -> None:
     with pytest.raises(RuntimeError, match=r"^StopWord is not in a running pipeline"):
         StopWord().push_fact(EndOfTurnFrame())
     with pytest.raises(TypeError, match=r"^StopWord must push a fact, not TextFrame"):
-        StopWord().push_fact(TextFrame("a"))  # type: ignore[arg-type]
+        StopWord().push_fact(TextFrame("a"))  # type: ignore[arg-type]  # it is to be refused
 
 
 def test_the_program_ends_a_turn_by_a_queued_frame() -> None:
@@ -651,7 +651,7 @@ def test_the_program_ends_a_turn_by_a_queued_frame() -> None:
     "wrong",
     [
         lambda: EndOfTurnFrame(-1),
-        lambda: EndOfTurnFrame(1.5),  # type: ignore[arg-type]
+        lambda: EndOfTurnFrame(1.5),  # type: ignore[arg-type]  # it is to be refused
         lambda: EndOfTurnFrame(judged_s=float("nan")),
         lambda: UnfinishedTurnFrame(wait_s=-1),
         lambda: UnfinishedTurnFrame(wait_s=61),
@@ -781,7 +781,7 @@ def test_an_earlier_judge_is_asked_after_the_silence_and_warned_of(caplog: pytes
 
     words = r"Earlier.is_finished\(\) is asked after the silence, but will not be in the next release: write"
     with pytest.warns(DeprecationWarning, match=words) as warned:
-        stage = collecting(Earlier())  # type: ignore[arg-type]
+        stage = collecting(Earlier())  # type: ignore[arg-type]  # of the earlier kind
     assert warned[0].filename == __file__
     out = run([vad(), stage], speech(0.5, 1, 1.5, 1, 2))
     assert len(out.facts) == 4

@@ -145,7 +145,7 @@ def test_no_file_and_no_package_are_told_before_anything_runs(
     with pytest.raises(ValueError, match=r"^no such file: .*/missing\.onnx; name a model"):
         OnnxEndOfTurn(tmp_path / "missing.onnx")
     with pytest.raises(TypeError, match="path must be the name of an ONNX file, not 3"):
-        OnnxEndOfTurn(3)  # type: ignore[arg-type]
+        OnnxEndOfTurn(3)  # type: ignore[arg-type]  # it is to be refused
     path = write_model(tmp_path, mel_model())
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(BackendMissingError, match=r"needs the package onnxruntime; .*its extra \[onnx\]"):

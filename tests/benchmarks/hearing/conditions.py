@@ -6,7 +6,9 @@ are mixed at what ratio.
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RATE", "Condition", "MissingSpeechError", "conditions"]
+__all__ = ["RATE", "Condition", "MissingSpeechError", "conditions", "take_folder"]
 
 RATE = 16_000
 NOISE_LEVELS_DB = (-30, -50)
@@ -71,6 +73,18 @@ def conditions(folder: Path) -> list[Condition]:
     sessions = {each["id"]: (each, read(each["file"])) for each in plan["sessions"]}
     noises = {each["id"]: (each, read(each["file"])) for each in plan["noises"]}
     return [*_clean(sessions), *_mixed(plan["mixes"], sessions, noises), *_noise(noises), *_made_up()]
+
+
+def take_folder(parser: argparse.ArgumentParser) -> None:
+    """Let a benchmark take the folder of the labelled speech, or the one that a variable names."""
+    given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(given) if given else None,
+        help="labelled speech; default: VOICEPIPE_LABELLED_SPEECH",
+    )
 
 
 _Parts = dict[str, tuple[dict[str, Any], Ints]]

@@ -62,7 +62,7 @@ class DecodedReader:
         try:
             self._sound, claimed = self._open()
             self.format = self._check_format()
-        except BaseException:
+        except BaseException:  # at Ctrl-C too, no descriptor may stay
             self._file.close()
             raise
         self.num_samples = claimed if claimed < _UNKNOWN_LENGTH else None

@@ -31,7 +31,7 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
         _check_regular(os.fstat(descriptor), path)
         if is_new:
             os.chmod(path, 0o600)  # a umask may have taken the owner's own rights
-    except BaseException:
+    except BaseException:  # at Ctrl-C too, no descriptor may stay
         os.close(descriptor)
         raise
     return descriptor
