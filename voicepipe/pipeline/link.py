@@ -16,6 +16,7 @@ from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, Transc
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.processor import Outlet
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
 
@@ -154,6 +155,10 @@ class Element:
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the receiver of a route in this direction; None if data passes through."""
+        return None
+
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return what takes frames of this direction here, without a route; None: nothing does."""
         return None
 
     def connect(self) -> None:

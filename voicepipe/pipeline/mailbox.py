@@ -146,6 +146,9 @@ class Mailbox:
             return lane if lane.congested else None
         return self if self.live is None or self.live.others > self.capacity else None
 
+    send = put_down
+    """The stage before this one pushes straight into the mailbox, if nothing stands between them."""
+
     def _account_live(self, frame: AudioFrame) -> bool:
         """Drop the oldest live audio, if more waits than may. Return True if much waits."""
         live = self.live
