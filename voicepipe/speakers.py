@@ -14,6 +14,7 @@ _KEEP = 256
 
 _NEVER: deque[tuple[float, float]] = deque()
 """An empty deque that all runs share until something has sounded. It is never changed."""
+_NOBODY: frozenset[object] = frozenset()
 
 
 class SpeakerControls(Protocol):
@@ -60,7 +61,7 @@ class Speakers:
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
         self._sounding: dict[object, float] = {}
-        self._speaking: frozenset[object] = frozenset()
+        self._speaking = _NOBODY
         self._over = _NEVER
         self._controls: list[SpeakerControls] | None = None
 

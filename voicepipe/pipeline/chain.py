@@ -25,7 +25,7 @@ class Chain:
     The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
-    __slots__ = ("has_branches", "seats", "sink", "source")
+    __slots__ = ("has_branches", "seats", "sink", "source", "task_seats")
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
         self.source, self.sink = Source(run), Sink(run, down_queue)
@@ -36,13 +36,10 @@ class Chain:
             element.connect()
         self.seats: Sequence[StageSeat] = tuple(layout.seats)
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
+        self.task_seats: Sequence[TaskSeat] = tuple(layout.task_seats)
+        """The stages that have a mailbox and a task."""
         self.has_branches = layout.has_branches
         """True if a part of the pipeline is parallel."""
-
-    @property
-    def task_seats(self) -> list[TaskSeat]:
-        """The stages that have a mailbox and a task."""
-        return [seat for seat in self.seats if isinstance(seat, TaskSeat)]
 
     def attach(self) -> None:
         """Give every processor its seat in this run.
@@ -75,6 +72,7 @@ class _Layout:
         self._run = run
         self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
+        self.task_seats: list[TaskSeat] = []
         self.elements: list[Element] = []
         self.has_branches = False
 
@@ -95,6 +93,8 @@ class _Layout:
             return self._lay_branches(part)
         seat = self._seat(part)
         self.seats.append(seat)
+        if isinstance(seat, TaskSeat):
+            self.task_seats.append(seat)
         self.elements.append(seat)
         return seat, seat
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from itertools import pairwise
 from typing import Protocol
 
@@ -43,6 +44,10 @@ class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
+    context: Context
+    """The context of calls that need none of their own."""
+    stage_task_ended: Callable[[asyncio.Task[None]], None]
+    """The function that is called with the task of each stage when it is over: one for all."""
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""

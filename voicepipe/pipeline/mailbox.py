@@ -276,6 +276,9 @@ class Mailbox:
 
     def empty(self) -> list[tuple[Frame, FrameDirection]]:
         """Take out all frames: system, then upstream, then downstream."""
+        if self.is_empty:
+            self._wake_pushers()
+            return []
         everything = [*self._system, *((f, _UP) for f in self._upstream), *((f, _DOWN) for f in self.data)]
         for queue in (self._system, self._upstream, self.data):
             queue.clear()
@@ -290,6 +293,8 @@ class Mailbox:
     @property
     def held(self) -> int:
         """The number of audio samples that wait here."""
+        if not (self.data or self._upstream):
+            return 0
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
     @property

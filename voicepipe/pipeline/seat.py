@@ -17,7 +17,7 @@ from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import InlineProcessor, Outlet, Processor
+from voicepipe.pipeline.processor import InlineProcessor, Outlet, Processor, overrides
 from voicepipe.pipeline.route import describe_no_frames, way_from
 from voicepipe.pipeline.stage_task import escaped_from, start_task
 from voicepipe.report import DropReason, SeamReport
@@ -74,9 +74,14 @@ class StageSeat(Element):
         """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
+    @property
+    def opens(self) -> bool:
+        """True if the stage needs a task for its hooks, because it has something to open."""
+        return overrides(self.processor, "on_start")
+
     def open(self, params: StartParams) -> HookTask | None:
-        """Begin to open the stage. Return the task that runs `on_start`; None if the caller must run it."""
-        if type(self.processor).on_start is not Processor.on_start:
+        """Begin to open the stage. Return the task that runs `on_start`; None if there is nothing to open."""
+        if self.opens:
             self.hooks = HookTask(self, params)
         else:
             self.opened = True

@@ -26,7 +26,7 @@ from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.live_audio import describe_standing
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.outlets import Current, Held, Sealed
-from voicepipe.pipeline.processor import FrameProcessor, Outlet, Processor
+from voicepipe.pipeline.processor import FrameProcessor, Outlet, overrides
 from voicepipe.pipeline.seat import (
     StageSeat,
     audio_samples,
@@ -241,10 +241,14 @@ class TaskSeat(StageSeat):
 
     # -- the task ------------------------------------------------------------
 
+    @property
+    def opens(self) -> bool:
+        """True if the hooks of the stage need its task, because they open or close something."""
+        return overrides(self.processor, "on_start") or overrides(self.processor, "cleanup")
+
     def open(self, params: StartParams) -> HookTask | None:
-        """Begin to open the stage. Return the task that runs `on_start`; None if the caller must run it."""
-        kind = type(self.processor)
-        if kind.on_start is not Processor.on_start or kind.cleanup is not Processor.cleanup:
+        """Begin to open the stage. Return the task that runs `on_start`; None if there is nothing to open."""
+        if self.opens:
             self.hooks = HookTask(self, params, self.work.run)
             self.work.begin_after(self.hooks)
         else:

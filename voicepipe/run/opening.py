@@ -59,7 +59,7 @@ class Opening:
         needs_advice = has_something_to_check(self._chain)
         if needs_advice and not self._are_in_place(seats):
             return False
-        if any(map(_opens, seats)):
+        if any(seat.opens for seat in seats):
             opened = await self._within_the_limit(self._open_stages(reversed(seats)), "open")
         else:
             opened = self._open_at_once(reversed(seats))
@@ -121,12 +121,10 @@ class Opening:
                 return
             self._seat = seat
             self._begun.append((seat, time()))
-            stage, hooks = seat.processor, seat.open(self._course.params)
-            if hooks is None:
-                await check_result(stage, "on_start", stage.on_start(self._course.params))
-            else:
+            hooks = seat.open(self._course.params)
+            if hooks is not None:
                 await hooks.wait_until_open()
-            _check_time(stage)
+            _check_time(seat.processor)
 
     def _open_at_once(self, seats: Iterable[StageSeat]) -> bool:
         """Open stages that have nothing to open; return True on success."""
@@ -201,11 +199,6 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {words}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
-
-
-def _opens(seat: StageSeat) -> bool:
-    """Return True if the stage has something to open, for which the run may have to wait."""
-    return overrides(seat.processor, "on_start") or overrides(seat.processor, "cleanup")
 
 
 def _check_time(stage: Processor) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Protocol
 from weakref import WeakSet
 
@@ -32,7 +33,7 @@ from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import Processor
+from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.stage_task import is_running
 from voicepipe.pipeline.stage_work import StageWork
 from voicepipe.pipeline.task_seat import TaskSeat
@@ -72,6 +73,7 @@ class Run:
         "_discarded",
         "_entry",
         "_facts",
+        "_has_devices",
         "_hold",
         "_interruptions",
         "_minutes",
@@ -79,17 +81,19 @@ class Run:
         "_news",
         "_to_tell",
         "chain",
+        "context",
         "course",
         "eras",
         "loop",
         "observers",
         "send",
         "slow",
+        "stage_task_ended",
     )
 
     def __init__(
         self,
-        pipeline: Processor,
+        pipeline: Pipeline,
         params: StartParams,
         limits: Limits,
         observers: tuple[Observer, ...],
@@ -98,6 +102,8 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
+        self.context = copy_context()
+        self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
         self._discarded: dict[str, int] = {}  # a Counter's `+= 1` takes three times as long
         self.observers = observers
@@ -113,6 +119,7 @@ class Run:
         self._hold: Hold | None = None
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
+        self._has_devices = bool(pipeline.devices)
         self._minutes: Minutes | None = None
         """The minutes of the conversation; None before there is one."""
         params.conversation.watch(self)
@@ -181,6 +188,12 @@ class Run:
         """Fail the run: the other stages get EndFrame, and `run()` will raise."""
         self.course.fail(stage, error)
         self.course.wake()
+
+    def _note_end_of(self, task: asyncio.Task[None]) -> None:
+        """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None or task.cancelled():
+            next(seat for seat in self.chain.task_seats if seat.work.task is task).task_ended(error)
 
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
         """Send an ErrorFrame upstream, but not before StartFrame has passed the whole pipeline."""
@@ -261,7 +274,7 @@ class Run:
         if self._minutes is not None:
             self._minutes.close()
         await self._closing.close(self._drop_reason())
-        if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
+        if self._has_devices:
             await self._look_at_report()
         course.move(course.outcome())
 
@@ -372,7 +385,7 @@ class Run:
             state=course.state,
             reason=course.reason,
             seconds=self.loop.time() - course.began,
-            seams=tuple(seam for seat in self.chain.seats for seam in seat.seams()),
+            seams=tuple([seam for seat in self.chain.seats for seam in seat.seams()]),
             devices=self._devices(),
             discarded=dict(self._discarded),
             never_started=self._never_started,
@@ -386,6 +399,8 @@ class Run:
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:
+        if not self._has_devices:
+            return ()
         statistics = [
             seat.statistics() for seat in self.chain.task_seats if isinstance(seat.processor, DeviceStage)
         ]

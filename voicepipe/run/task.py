@@ -157,7 +157,7 @@ class PipelineTask:
         try:
             while not driver.done():
                 try:
-                    await future_of(driver)
+                    await future_of(driver, run.context)
                 except asyncio.CancelledError as cancelled:
                     outer = cancelled
                     run.course.ask(Request.CANCEL, "outer cancellation")
