@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from voicepipe.pipeline.ends import Sink, Source
 from voicepipe.pipeline.hook_checks import check_hooks
 from voicepipe.pipeline.junction import Junction
-from voicepipe.pipeline.link import Element, Flow, RunHandle, link
+from voicepipe.pipeline.link import Element, Flow, RunHandle
 from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
 from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor, label_of
 from voicepipe.pipeline.seat import InlineSeat, StageSeat
@@ -78,25 +77,20 @@ class _Layout:
 
     def string(self, *parts: Element | Processor) -> tuple[Element, Element]:
         """Lay parts out in a row; return the first and the last element."""
-        laid = [self._lay(part) for part in parts]
-        for (_, last), (first, _) in pairwise(laid):
-            link(last, first)
-        return laid[0][0], laid[-1][1]
+        first, last = self._lay(parts[0])
+        for part in parts[1:]:
+            start, end = self._lay(part)
+            last.after, start.before, last = start, last, end
+        return first, last
 
     def _lay(self, part: Element | Processor) -> tuple[Element, Element]:
-        if isinstance(part, Element):
-            self.elements.append(part)
-            return part, part
         if isinstance(part, Pipeline):
             return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
-        seat = self._seat(part)
-        self.seats.append(seat)
-        if isinstance(seat, TaskSeat):
-            self.task_seats.append(seat)
-        self.elements.append(seat)
-        return seat, seat
+        element = part if isinstance(part, Element) else self._seat(part)
+        self.elements.append(element)
+        return element, element
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
@@ -110,8 +104,13 @@ class _Layout:
         name = label_of(processor)
         self._labels[name] = nth = self._labels.get(name, 0) + 1
         label = name if nth == 1 else f"{name}#{nth}"
-        if isinstance(processor, InlineProcessor):
-            return InlineSeat(processor, label, self._run)
+        seat: InlineSeat | TaskSeat
         if isinstance(processor, FrameProcessor):
-            return TaskSeat(processor, label, self._run)
-        raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
+            seat = TaskSeat(processor, label, self._run)
+            self.task_seats.append(seat)
+        elif isinstance(processor, InlineProcessor):
+            seat = InlineSeat(processor, label, self._run)
+        else:
+            raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
+        self.seats.append(seat)
+        return seat

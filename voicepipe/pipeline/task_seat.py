@@ -55,6 +55,14 @@ class TaskSeat(StageSeat):
     """A seat with one mailbox and one task. The run starts the task when it opens the stage."""
 
     processor: FrameProcessor
+    _up: Outlet | None = None
+    in_hand: object = NOTHING
+    """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
+    left = PUSHES_IN_A_ROW
+    """The number of pushes of its own that the stage has left until it lets other tasks run."""
+    _pushed_and_left = PUSHES_IN_A_ROW
+    _spared = False
+    """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run)
@@ -62,14 +70,6 @@ class TaskSeat(StageSeat):
         self.work = StageWork(self)
         self.down: Outlet = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
-        self._up: Outlet | None = None
-        self.in_hand: object = NOTHING
-        """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
-        self.left = PUSHES_IN_A_ROW
-        """The number of pushes of its own that the stage has left until it lets other tasks run."""
-        self._pushed_and_left = PUSHES_IN_A_ROW
-        self._spared = False
-        """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def attach(self) -> None:
         """Give the stage its seat."""

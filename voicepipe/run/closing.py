@@ -97,6 +97,8 @@ class Closing:
         """Stop the tasks; return the part of the time that was not needed."""
         running = self._running()
         hooks = self._begin_cancels() if cancelled else []
+        if not (running or hooks):
+            return seconds
         self._cancel(running)
         left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
@@ -124,6 +126,8 @@ class Closing:
 
     async def _clean_up(self, seconds: float) -> None:
         hooks = self._begin_clean_ups()
+        if not hooks:
+            return
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
