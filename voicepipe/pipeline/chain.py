@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from voicepipe.pipeline.ends import Sink, Source
@@ -25,22 +25,21 @@ class Chain:
     The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
+    __slots__ = ("has_branches", "seats", "sink", "source", "task_seats")
+
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
-        self._run = run
-        self._labels: dict[str, int] = {}
-        self.seats: list[StageSeat] = []
-        """The stages, from the microphone to the speaker. Parallel branches follow one another."""
-        self._elements: list[Element] = []
         self.source, self.sink = Source(run), Sink(run, down_queue)
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
-        self._string(self.source, *inner, self.sink)
-        for element in self._elements:
+        layout = _Layout(run)
+        layout.string(self.source, *inner, self.sink)
+        for element in layout.elements:
             element.connect()
-
-    @property
-    def task_seats(self) -> list[TaskSeat]:
+        self.seats: Sequence[StageSeat] = tuple(layout.seats)
+        """The stages, from the microphone to the speaker. Parallel branches follow one another."""
+        self.task_seats: Sequence[TaskSeat] = tuple(layout.task_seats)
         """The stages that have a mailbox and a task."""
-        return [seat for seat in self.seats if isinstance(seat, TaskSeat)]
+        self.has_branches = layout.has_branches
+        """True if a part of the pipeline is parallel."""
 
     def attach(self) -> None:
         """Give every processor its seat in this run.
@@ -65,7 +64,19 @@ class Chain:
         for seat in self.seats:
             seat.detach()
 
-    def _string(self, *parts: Element | Processor) -> tuple[Element, Element]:
+
+class _Layout:
+    """The elements of a chain while it is laid out."""
+
+    def __init__(self, run: RunHandle) -> None:
+        self._run = run
+        self._labels: dict[str, int] = {}
+        self.seats: list[StageSeat] = []
+        self.task_seats: list[TaskSeat] = []
+        self.elements: list[Element] = []
+        self.has_branches = False
+
+    def string(self, *parts: Element | Processor) -> tuple[Element, Element]:
         """Lay parts out in a row; return the first and the last element."""
         laid = [self._lay(part) for part in parts]
         for (_, last), (first, _) in pairwise(laid):
@@ -74,21 +85,25 @@ class Chain:
 
     def _lay(self, part: Element | Processor) -> tuple[Element, Element]:
         if isinstance(part, Element):
-            self._elements.append(part)
+            self.elements.append(part)
             return part, part
         if isinstance(part, Pipeline):
-            return self._string(Source(), *part.processors, Sink())
+            return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
         seat = self._seat(part)
         self.seats.append(seat)
-        return self._lay(seat)
+        if isinstance(seat, TaskSeat):
+            self.task_seats.append(seat)
+        self.elements.append(seat)
+        return seat, seat
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
         for start, branch, end in zip(head.ports, parallel.branches, tail.ports, strict=True):
-            self._string(start, branch, end)
-        self._elements += [head, tail]
+            self.string(start, branch, end)
+        self.elements += [head, tail]
+        self.has_branches = True
         return head, tail
 
     def _seat(self, processor: Processor) -> StageSeat:

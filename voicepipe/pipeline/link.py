@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from itertools import pairwise
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, Transc
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.processor import Outlet
 
 __all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
 
@@ -42,6 +44,10 @@ class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
+    context: Context
+    """The context of calls that need none of their own."""
+    stage_task_ended: Callable[[asyncio.Task[None]], None]
+    """The function that is called with the task of each stage when it is over: one for all."""
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""
@@ -154,6 +160,10 @@ class Element:
 
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the receiver of a route in this direction; None if data passes through."""
+        return None
+
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return what takes frames of this direction here, without a route; None: nothing does."""
         return None
 
     def connect(self) -> None:
