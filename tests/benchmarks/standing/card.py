@@ -59,8 +59,10 @@ def pipecat(python: str) -> Command:
     return (python, "-W", "ignore", str(_HERE / "pipecat_live.py"))
 
 
-def play(card: PluggedCard, command: Command, standstills: Sequence[Standstill]) -> Run:
-    """Run the program on the card, and let it stand still.
+def play(
+    card: PluggedCard, command: Command, standstills: Sequence[Standstill], *, settle_s: float = SETTLE_S
+) -> Run:
+    """Run the program on the card, and let it stand still, after some seconds.
 
     Raises:
         AssertionError: it does not open the card, or ends too soon; has what it said.
@@ -71,6 +73,7 @@ def play(card: PluggedCard, command: Command, standstills: Sequence[Standstill])
             command = (*command, "--status-socket", os.fspath(status))
         program = stack.enter_context(_running(card, command))
         deck = stack.enter_context(_Deck(card))
+        time.sleep(settle_s)
         moments = _stand(program, deck, standstills)
         counts = status.exists()
         dropped = _dropped_ms(status) if counts else {}
@@ -91,7 +94,6 @@ def _running(card: PluggedCard, command: Command) -> Iterator[Program]:
 
 
 def _stand(program: Program, deck: _Deck, standstills: Sequence[Standstill]) -> list[Moment]:
-    time.sleep(SETTLE_S)
     cast, moments = _Cast(program.pid), list[Moment]()
     for standstill in standstills:
         time.sleep(BEFORE_S + standstill.waits_s)

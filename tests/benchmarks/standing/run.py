@@ -34,10 +34,14 @@ class Delays:
     after_ms: float | None
     """Two seconds later."""
 
+    first_ms: float | None
+    """Before the first standstill of the run."""
+
     @property
     def grew_ms(self) -> float | None:
-        """The difference that the standstill has made after two seconds; negative: shorter."""
-        return _difference(self.before_ms, self.after_ms)
+        """What is left of the standstill after two seconds: more delay than just before it, and at first."""
+        known = [ms for ms in (self.before_ms, self.first_ms) if ms is not None]
+        return _difference(max(known), self.after_ms) if known else None
 
     @property
     def rose_ms(self) -> float | None:
@@ -64,11 +68,13 @@ class Run:
     def delays(self) -> tuple[Delays, ...]:
         """The delay around each standstill."""
         tape = self.tape
+        first_ms = tape.delay_ms(self.moments[0].begin_s - BEFORE_S)
         return tuple(
             Delays(
                 tape.delay_ms(moment.begin_s - BEFORE_S),
                 tape.delay_ms(moment.end_s + _SOON_S),
                 tape.delay_ms(moment.end_s + AFTER_S),
+                first_ms,
             )
             for moment in self.moments
         )
