@@ -11,12 +11,14 @@ from itertools import pairwise
 from properties.simulation.cards import MADE, RATE
 from properties.simulation.facts import Facts
 from properties.simulation.standing import LOOK_S, Still, Stills
-from voicepipe import DropReason
+from voicepipe import DropReason, SpeakerOutput
 
 __all__ = ["RULES"]
 
 BACK_MS = 10.0
 BEFORE_S = 0.3
+FADE = 5
+"""Samples: where something is left out, the two ends are faded into each other."""
 _ROUNDS = 0.001
 """A change of length rounds."""
 _EXPECTED = frozenset({DropReason.LATE, DropReason.DRIFT, DropReason.MIC_OVERFLOW})
@@ -138,10 +140,31 @@ def what_is_heard_goes_on_in_time(run: Facts) -> Iterator[str]:
         yield f"the speaker played {back[1]} behind {back[0]}"
 
 
+def what_was_changed_is_told_where(run: Facts) -> Iterator[str]:
+    """By the changes that are told, what was played at each position is known, but for the fades."""
+    live = run.spec.live
+    if live is None or live.steady or live.has_background or run.cancelled_s is not None:
+        return  # with these, numbers or positions are not what they were
+    if any(still.who in ("mic", "all", "speech") for still in live.stills):
+        return  # and here other numbers are missing, or between them
+    (speaker,) = (stage for stage in run.run.processors if isinstance(stage, SpeakerOutput))
+    changes, gone, fades_to = list(speaker.changes), 0, 0
+    for position, number in enumerate(run.run.heard):
+        if changes and changes[0].position <= position:
+            gone += changes[0].samples
+            fades_to = changes.pop(0).position + FADE
+        if position >= fades_to and number != position + 1 + gone:
+            yield f"{number} was played at {position}, and by what was told it is {position + 1 + gone}"
+            return
+    if changes:
+        yield f"told, and never played: {changes}"
+
+
 RULES = (
     live_sound_is_back_on_time,
     what_a_standstill_costs_is_counted,
     nothing_is_late_without_a_standstill,
     what_was_made_is_never_late,
     what_is_heard_goes_on_in_time,
+    what_was_changed_is_told_where,
 )
