@@ -3,6 +3,7 @@
     python tests/benchmarks/standstill.py                    # every row, 20 standstills each: ten minutes
     python tests/benchmarks/standstill.py --only simulated                # in virtual time: some seconds
     python tests/benchmarks/standstill.py --only card-10 --each --plot delay.png
+    python tests/benchmarks/standstill.py --only card --busy             # beside two busy loops
     python tests/benchmarks/standstill.py --only pipecat --pipecat PYTHON
 
 The program, the process of its microphone or of its speaker, or all of them stand still for 10 to 1,500 ms,
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +36,7 @@ from benchmarks.standing.plan import Standstill, standstills
 from benchmarks.standing.run import Run
 from benchmarks.table import Cell, Table
 from soundcard.plugging import CannotRunError, plugged
+from soundcard.test_standing_still import busy_loops
 
 __all__ = ["main", "row_of"]
 
@@ -128,7 +131,8 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[tuple[Cell, ...], st
     plan = standstills(options.count, options.seed)
     for name in options.only:
         row = options.rows[name]
-        run = row.play(plan)
+        with busy_loops(2) if options.busy else nullcontext():
+            run = row.play(plan)
         cells, worst = row_of(row.title, run)
         yield cells, row.title if row.is_ours and worst > BACK_MS else "", run
 
@@ -141,6 +145,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="ROWS", help=f"some of {','.join(ROWS)},pipecat")
     parser.add_argument("--count", type=int, default=20, help="standstills for each row (20)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--busy", action="store_true", help="beside two busy loops")
     parser.add_argument("--each", action="store_true", help="show every standstill")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the delay over time (needs matplotlib)"
@@ -188,7 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotRunError as error:
         print(f"standstill.py: {error}", file=sys.stderr)
         return 2
-    print(Table("standstill", "From the mouth to the ear, ms", _COLUMNS, tuple(rows)))
+    title = "From the mouth to the ear, ms" + (", both cores busy" if options.busy else "")
+    print(Table("standstill", title, _COLUMNS, tuple(rows)))
     if options.plot is not None:
         draw(runs, options.plot)
     if wrong:
