@@ -24,9 +24,10 @@ class Chain:
     The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
-    __slots__ = ("has_branches", "seats", "sink", "source", "task_seats")
+    __slots__ = ("_run", "has_branches", "seats", "sink", "source", "task_seats")
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
+        self._run = run
         self.source, self.sink = Source(run), Sink(run, down_queue)
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
         layout = _Layout(run)
@@ -56,6 +57,14 @@ class Chain:
         for seat in self.seats:
             seat.attach()
         begin_watch()
+
+    def begin(self) -> None:
+        """Start the tasks of the stages, the first one first, so that a frame finds all of them at work."""
+        self._run.eras.let(self._begin)
+
+    def _begin(self) -> None:
+        for seat in self.task_seats:
+            seat.begin()
 
     def detach(self) -> None:
         """Take the seats away after the run, so that its processors can be used again."""

@@ -174,17 +174,17 @@ class Closing:
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
-        loop = self._course.loop
+        course, loop = self._course, self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
-            if not hurried and self._course.request is Request.CANCEL:  # it came during an end
-                seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
+            if not hurried and course.request is Request.CANCEL:  # it came during an end
+                seconds, hurried = min(seconds, course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
                 await asyncio.wait([part.over for part in left], timeout=most_s)
-            except asyncio.CancelledError:
-                pass  # closing has its own limits; a second cancel cannot interrupt it
+            except asyncio.CancelledError as outer:
+                course.note_outer(outer)  # the close has its own limits
             seconds -= min(loop.time() - began_s, most_s)
             left = [part for part in left if not part.over.done()]
         return left, seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
@@ -64,8 +63,8 @@ class Entry(Protocol):
 class Run:
     """The driver behind `PipelineTask`. All methods are for the loop's thread.
 
-    The driver runs in its own task. An outer cancellation of `run()` is therefore only a
-    request, and a second one cannot cut the close short.
+    It runs in the task that awaits `run()`. Wherever it waits, it takes a cancellation of that task as a
+    request. So a second one cannot cut the close short.
     """
 
     __slots__ = (
@@ -258,7 +257,6 @@ class Run:
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
         course, driver = self.course, asyncio.current_task()
-        self.eras.enter()  # the tasks of the stages inherit it
         course.move(Event.RUN)
         try:
             await self._live()
@@ -281,8 +279,10 @@ class Run:
     async def _look_at_report(self) -> None:
         """Let a stage that cannot report on its device fail now, while the run still can."""
         self.report()
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.sleep(0)  # the error is handled in the next step
+        except asyncio.CancelledError as outer:
+            self.course.note_outer(outer)
 
     async def _live(self) -> None:
         """Open and run, until the run is to be closed."""
@@ -292,19 +292,23 @@ class Run:
             self._news.tell()
             if course.params.speakers.are_controlled:
                 self._advise_headphones()
-            early = self._entry.early
-            while early:
-                frame = early.popleft()
-                if frame.is_fact:
-                    self.push_fact(frame)
-                elif isinstance(frame, TranscriptionFrame):
-                    self.take_words(frame, self.send)
-                else:
-                    self.send(frame)
+            self.eras.let(self._send_early)
             await course.until(course.is_asked)
             if course.request is Request.END:
                 course.move(Event.END)
                 await self._drain()
+
+    def _send_early(self) -> None:
+        """Send the frames that the program queued before the start."""
+        early = self._entry.early
+        while early:
+            frame = early.popleft()
+            if frame.is_fact:
+                self.push_fact(frame)
+            elif isinstance(frame, TranscriptionFrame):
+                self.take_words(frame, self.send)
+            else:
+                self.send(frame)
 
     def _advise_headphones(self) -> None:
         if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
