@@ -168,7 +168,7 @@ class Processor:
     @property
     def name(self) -> str:
         """The name in logs and reports: the given name, or the class name."""
-        return printable(self._name) or type(self).__name__
+        return (printable(self._name) if self._name else "") or type(self).__name__
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

@@ -265,6 +265,8 @@ class StageWork:
 
     def drop_current(self, reason: str) -> None:
         """Drop the frames in progress and count them, except StartFrame and EndFrame."""
+        if self.current is None and self._outer is None:
+            return
         if not isinstance(self.current, (StartFrame, EndFrame)):
             self._drop(self.current, reason)
             self.current = None

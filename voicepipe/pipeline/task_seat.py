@@ -73,12 +73,12 @@ class TaskSeat(StageSeat):
 
     def attach(self) -> None:
         """Give the stage its seat."""
-        super().attach()
+        self.processor._seat = self
         self.processor._mailbox_seat = self  # pyright: ignore[reportAttributeAccessIssue]  # it takes a callable in a slot for a method
 
     def detach(self) -> None:
         """Take the seat away, so that the stage can be used again."""
-        super().detach()
+        self.processor._seat = None
         self.processor._mailbox_seat = None
 
     @property
@@ -169,13 +169,15 @@ class TaskSeat(StageSeat):
             for frame in up.frames if isinstance(up, Held) else ():
                 self.up.send(frame)
 
-    def _seal(self, reason: str) -> None:
+    def _seal(self, reason: str) -> Sealed:
         """Drop all later pushes of the stage, and those that still wait for StartFrame."""
         before = (self.down, self._up)
-        self.down = self._up = Sealed(self, reason)
+        self.down = self._up = sealed = Sealed(self, reason)
         for outlet in before:
-            for frame in outlet.frames if isinstance(outlet, Held) else ():
-                self.ledger.refuse(frame, reason)
+            if isinstance(outlet, Held):
+                for frame in outlet.frames:
+                    sealed.send(frame)
+        return sealed
 
     # -- pushes of the stage ---------------------------------------------------
 
@@ -322,17 +324,7 @@ class TaskSeat(StageSeat):
 
     def _close(self, reason: str) -> list[Flow]:
         """Take no more frames; return the life-cycle frames that waited."""
-
-        def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
-            if direction is _UP:
-                return self.past_up.send(frame)
-            if frame.is_system:
-                return self.past_down.send(frame)
-            self.ledger.refuse(frame, reason)
-            return None
-
-        self.box.bypass = bypass
-        self._seal(reason)
+        self.box.bypass = self._seal(reason).bypass
         self.work.drop_current(reason)
         flow: list[Flow] = []
         for frame, direction in self.box.empty():

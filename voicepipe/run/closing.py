@@ -89,7 +89,8 @@ class Closing:
         await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        for work in (seat.work for seat in self._chain.task_seats):
+        for seat in self._chain.task_seats:
+            work = seat.work
             if work.task is not None and not work.is_over and not work.stopping:
                 self.forced += (work.task.get_name(),)
 
@@ -114,7 +115,8 @@ class Closing:
         """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
         running = [self._part(task) for task in self._adopted if not task.done()]
         for seat in self._chain.seats:
-            running += [self._part(task, seat) for task in seat.children if not task.done()]
+            if seat.children:
+                running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
                 if seat.work.task is not None and not seat.work.is_over:

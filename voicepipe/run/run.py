@@ -190,8 +190,9 @@ class Run:
 
     def _note_end_of(self, task: asyncio.Task[None]) -> None:
         """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None or task.cancelled():
+        is_cut = task.cancelled()
+        error = None if is_cut else task.exception()
+        if is_cut or error is not None:
             next(seat for seat in self.chain.task_seats if seat.work.task is task).task_ended(error)
 
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
