@@ -32,8 +32,8 @@ class Chain:
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
         layout = _Layout(run)
         layout.string(self.source, *inner, self.sink)
-        for element in layout.elements:
-            element.connect()
+        for end in layout.ends:
+            end.connect()
         self.seats: Sequence[StageSeat] = tuple(layout.seats)
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self.task_seats: Sequence[TaskSeat] = tuple(layout.task_seats)
@@ -81,7 +81,8 @@ class _Layout:
         self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
         self.task_seats: list[TaskSeat] = []
-        self.elements: list[Element] = []
+        self.ends: list[Element] = []
+        """The elements of the framework's own, from which routes begin."""
         self.has_branches = False
 
     def string(self, *parts: Element | Processor) -> tuple[Element, Element]:
@@ -97,15 +98,18 @@ class _Layout:
             return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
-        element = part if isinstance(part, Element) else self._seat(part)
-        self.elements.append(element)
-        return element, element
+        if isinstance(part, Element):
+            self.ends.append(part)
+            return part, part
+        seat = self._seat(part)
+        self.seats.append(seat)
+        return seat, seat
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
         for start, branch, end in zip(head.ports, parallel.branches, tail.ports, strict=True):
             self.string(start, branch, end)
-        self.elements += [head, tail]
+        self.ends += [head, tail]
         self.has_branches = True
         return head, tail
 
@@ -121,5 +125,4 @@ class _Layout:
             seat = InlineSeat(processor, label, self._run)
         else:
             raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
-        self.seats.append(seat)
         return seat

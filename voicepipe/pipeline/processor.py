@@ -371,7 +371,7 @@ class FrameProcessor(Processor):
 
 def overrides(processor: Processor, hook: str) -> bool:
     """Return True if the stage has its own version of the hook."""
-    return getattr(getattr(processor, hook), "__func__", None) is not getattr(Processor, hook)
+    return getattr(type(processor), hook) is not getattr(Processor, hook) or hook in processor.__dict__
 
 
 def label_of(processor: Processor) -> str:

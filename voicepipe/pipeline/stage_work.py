@@ -93,6 +93,11 @@ class StageWork:
         name = seat.run.task_name(seat.label, "stage")
         self._begin_in(seat.run.loop.create_task(self.run(), name=name))
 
+    def _end_quietly(self) -> None:
+        """Let nobody be told of the end of the task: the stage takes no more, as is usual."""
+        if self.task is not None and self._hooks is None:
+            self.task.remove_done_callback(self._seat.run.stage_task_ended)
+
     def begin_after(self, hooks: HookTask) -> None:
         """Use the task of the stage's hooks, which calls `run` after `on_start`."""
         self._hooks = hooks
@@ -157,6 +162,7 @@ class StageWork:
                 ledger.given += done.num_samples
             if self._unsettled:
                 self._settle()
+        self._end_quietly()
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
