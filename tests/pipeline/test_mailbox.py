@@ -134,7 +134,7 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
     box = mailbox()
     text, end, up = TextFrame("a"), EndFrame(), texts("1", "2", "3")
     box.put_down(text)
-    box.put_down(end)
+    box.put_flow(end)
     for frame in up:
         box.put_up(frame)
     taken = all_of(box)
@@ -147,7 +147,7 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
 def test_what_is_behind_a_life_cycle_frame_stays_there(flow: Frame) -> None:
     box = mailbox()
     text = TextFrame("late")
-    box.put_down(flow)
+    box.put_flow(flow)
     box.put_down(text)
     assert all_of(box) == [(flow, DOWN), (text, DOWN)]
 
@@ -373,7 +373,7 @@ def test_frames_pass_by_a_mailbox_with_a_bypass_and_are_not_in_its_books() -> No
         passed.append((frame, direction))
         return elsewhere
 
-    box.bypass = by
+    box.close(by)
     frames: list[Frame] = [speech(5), Alarm(), EndFrame()]
     for frame in frames:
         assert box.put_down(frame) is elsewhere

@@ -14,7 +14,7 @@ from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Flow, RunHandle
-from voicepipe.pipeline.mailbox import Congestion, Mailbox
+from voicepipe.pipeline.mailbox import Congestion, Mailbox, has_room
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.seat import audio_samples, reason_of
 from voicepipe.pipeline.stage_task import is_running
@@ -65,6 +65,7 @@ class StageWork:
         "_seat",
         "_unsettled",
         "blocked",
+        "call",
         "current",
         "handled",
         "task",
@@ -77,8 +78,10 @@ class StageWork:
         """The owner of the task, if the stage's hooks run in it too."""
         self.current: Frame | None = None
         """The frame in progress."""
+        self.call: object = None
+        """The call for the frame in progress. A stage is stuck while it is the same object."""
         self.handled = 0
-        """The number of handled frames. A stage whose counts stand still is stuck."""
+        """The number of frames handled while the call stands, and of the works when idle."""
         self.blocked = 0
         """The number of pushes that wait for room downstream."""
         self._cut: _Cut | None = None
@@ -121,31 +124,35 @@ class StageWork:
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
         seat.run.eras.enter()
-        while box.bypass is None:
+        while True:
             try:
-                if data and not box.others:
-                    self.current = frame = data.popleft()
-                    if box.pushers:
-                        box.make_room()
-                    if frame.is_request and isinstance(frame, (StartFrame, EndFrame)):
-                        await self._take_life_cycle(frame)
-                        continue
-                    seat.in_hand = frame
-                    await process(frame, _DOWN)
-                elif (entry := box.take()) is not None:
-                    self.current, direction = entry
-                    if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
-                        await self._take_life_cycle(self.current)
-                        continue
-                    seat.in_hand = NOTHING if self.current.is_fact else self.current
-                    await process(*entry)
-                elif idle is not None and await idle():
-                    pass
-                elif box.is_empty:
-                    await box.wait(loop)
+                if data and box.is_plain:
+                    self.current = seat.in_hand = frame = data.popleft()
+                    direction = _DOWN
+                else:
+                    self.current, self.call, seat.in_hand = None, None, NOTHING
                     if self._unsettled:
                         self._settle()
-                    continue
+                    if box.bypass is not None:
+                        return
+                    entry = None if box.is_plain else box.take()
+                    if entry is None:
+                        if idle is not None and await idle():
+                            self.handled += 1
+                        elif idle is None or box.is_empty:
+                            box.reader = waiter = loop.create_future()
+                            await waiter
+                        continue
+                    frame, direction = entry
+                    self.current = frame
+                    if isinstance(frame, (StartFrame, EndFrame)) and direction is _DOWN:
+                        await self._take_life_cycle(frame)
+                        continue
+                    seat.in_hand = NOTHING if frame.is_fact else frame
+                self.call = call = process(frame, direction)
+                await call
+                if isinstance(done := self.current, AudioFrame):
+                    ledger.given += done.num_samples
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if type(error) is GeneratorExit and not self.is_current:
                     raise  # the loop is gone, and the task with it
@@ -154,14 +161,6 @@ class StageWork:
                 if isinstance(processor, DeviceStage) and self.current is None:
                     idle = _skip_once(processor.work_when_idle)  # at once, it could raise for ever
                 self._handle_exception(self._name_plain_hook(error))
-                continue
-            self.handled += 1
-            seat.in_hand = NOTHING
-            done, self.current = self.current, None
-            if isinstance(done, AudioFrame):
-                ledger.given += done.num_samples
-            if self._unsettled:
-                self._settle()
 
     async def _take_life_cycle(self, frame: Flow) -> None:
         try:
@@ -219,6 +218,7 @@ class StageWork:
     def note_interruption(self) -> None:
         """Note that the work after the handling in progress belongs to another era."""
         self._unsettled = True
+        self._seat.box.is_plain = False
 
     def _settle(self) -> None:
         """Begin the era after an interruption. The handling that it met is over."""
@@ -281,12 +281,14 @@ class StageWork:
         """Wait until there is room; handle the system frames that arrive meanwhile."""
         box, loop = self._seat.box, self._seat.run.loop
         own = asyncio.current_task() is self.task and self._outer is None
+        await asyncio.sleep(0)  # in a flood, a turn of the loop makes room, for less than a future costs
         try:
-            while full.congested:
-                entry = box.take_system() if own else None
-                if entry is not None:
+            while True:
+                if own and (entry := box.take_system()) is not None:
                     await self._handle_meanwhile(*entry)
                     continue
+                if has_room(full):
+                    return
                 waiter = loop.create_future()
                 full.add_waiter(waiter)
                 if own:

@@ -123,7 +123,7 @@ class TaskSeat(StageSeat):
         if isinstance(frame, StartFrame) and self.processor.takes is not None:
             self.pass_on(frame)  # nothing waits before it, and what passes by the stage must come behind it
         else:
-            self.box.put_down(frame)
+            self.box.put_flow(frame)
         return False
 
     def _may_pass(self, frame: Flow) -> bool:
@@ -307,7 +307,7 @@ class TaskSeat(StageSeat):
             self.ledger.refuse(frame, reason)
             return None
 
-        self.box.bypass = bypass
+        self.box.close(bypass)
         self._seal(reason)
         self.work.drop_current(reason)
         flow: list[Flow] = []
