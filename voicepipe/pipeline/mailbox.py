@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.fact_lane import drop_oldest_pair
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.live_audio import LiveAudio, LiveOwner
@@ -78,7 +78,7 @@ class Mailbox:
 
     __slots__ = (
         "_before_flow",
-        "_flows",
+        "_ends",
         "_system",
         "_system_reader",
         "_upstream",
@@ -111,8 +111,8 @@ class Mailbox:
         self._upstream_turn = False
         self._before_flow: int | None = None
         """The number of upstream frames that still go before the StartFrame or EndFrame at the head."""
-        self._flows = 0
-        """The number of StartFrames and EndFrames that wait."""
+        self._ends = False
+        """True once EndFrame has come."""
         self.reader: Waiter | None = None
         """The future that the stage waits for while its mailbox is empty."""
         self.is_plain = True
@@ -152,10 +152,13 @@ class Mailbox:
             return lane if lane.congested else None
         return self if self.live is None or self.live.others > self.capacity else None
 
-    def put_flow(self, frame: Frame) -> None:
-        """Put StartFrame or EndFrame, behind the data."""
+    send = put_down
+    """The stage before this one pushes straight into the mailbox, if nothing stands between them."""
+
+    def put_end(self, frame: EndFrame) -> None:
+        """Put EndFrame, behind the data."""
         self.put_down(frame)
-        self._flows += 1
+        self._ends = True
         self.is_plain = False
 
     def _account_live(self, frame: AudioFrame) -> bool:
@@ -214,11 +217,9 @@ class Mailbox:
             return self._upstream.popleft(), _UP
         self._upstream_turn = True
         frame = data.popleft() if data else None
-        if self._flows and isinstance(frame, (StartFrame, EndFrame)):
-            self._flows -= 1
         if self.pushers:
             self.make_room()
-        self.is_plain = not (self._upstream or self._flows or self.pushers or self.bypass)
+        self.is_plain = not (self._upstream or self._ends or self.pushers or self.bypass)
         return None if frame is None else (frame, _DOWN)
 
     def _goes_before(self, frame: Frame) -> bool:
@@ -289,11 +290,12 @@ class Mailbox:
 
     def empty(self) -> list[tuple[Frame, FrameDirection]]:
         """Take out all frames: system, then upstream, then downstream."""
+        self._wake_pushers()
+        if self.is_empty:
+            return []
         everything = [*self._system, *((f, _UP) for f in self._upstream), *((f, _DOWN) for f in self.data)]
         for queue in (self._system, self._upstream, self.data):
             queue.clear()
-        self._flows = 0
-        self._wake_pushers()
         return everything
 
     @property
@@ -304,6 +306,8 @@ class Mailbox:
     @property
     def held(self) -> int:
         """The number of audio samples that wait here."""
+        if not (self.data or self._upstream):
+            return 0
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
     @property

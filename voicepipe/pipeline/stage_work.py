@@ -8,12 +8,12 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
-from voicepipe.pipeline.link import Flow, RunHandle
+from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.mailbox import Congestion, Mailbox, has_room
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.seat import audio_samples, reason_of
@@ -47,11 +47,8 @@ class WorkSeat(Protocol):
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
 
-    def pass_on(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame on, after the stage has handled it."""
-
-    def task_ended(self, error: BaseException | None) -> None:
-        """Note that the task has ended, for any reason."""
+    def pass_on(self, frame: EndFrame) -> None:
+        """Hand EndFrame on, after the stage has handled it."""
 
 
 class StageWork:
@@ -105,11 +102,9 @@ class StageWork:
         self._begin_in(hooks.task)
 
     def _begin_in(self, task: asyncio.Task[None]) -> None:
+        run = self._seat.run
         self.task = task
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._seat.task_ended(None if task.cancelled() else task.exception())
+        task.add_done_callback(run.stage_task_ended, context=run.context)
 
     async def run(self) -> None:
         """Handle frame after frame until the stage takes no more.
@@ -145,8 +140,8 @@ class StageWork:
                         continue
                     frame, direction = entry
                     self.current = frame
-                    if isinstance(frame, (StartFrame, EndFrame)) and direction is _DOWN:
-                        await self._take_life_cycle(frame)
+                    if isinstance(frame, EndFrame) and direction is _DOWN:
+                        await self._take_end(frame)
                         continue
                     seat.in_hand = NOTHING if frame.is_fact else frame
                 self.call = call = process(frame, direction)
@@ -162,11 +157,10 @@ class StageWork:
                     idle = _skip_once(processor.work_when_idle)  # at once, it could raise for ever
                 self._handle_exception(self._name_plain_hook(error))
 
-    async def _take_life_cycle(self, frame: Flow) -> None:
+    async def _take_end(self, frame: EndFrame) -> None:
         try:
-            if isinstance(frame, EndFrame):
-                processor = self._seat.processor
-                await check_result(processor, "on_end", processor.on_end())
+            processor = self._seat.processor
+            await check_result(processor, "on_end", processor.on_end())
         finally:
             if self._cut is not _Cut.STOP:
                 self.current = None
@@ -248,16 +242,18 @@ class StageWork:
     # -- the frame in progress -----------------------------------------------
 
     @property
-    def flow(self) -> Flow | None:
-        """StartFrame or EndFrame while it is in progress. The task passes it on."""
+    def flow(self) -> EndFrame | None:
+        """EndFrame while it is in progress. The task passes it on."""
         for frame in (self.current, self._outer):
-            if isinstance(frame, (StartFrame, EndFrame)):
+            if isinstance(frame, EndFrame):
                 return frame
         return None
 
     @property
     def held(self) -> int:
         """The number of audio samples in the frames in progress."""
+        if self.current is None and self._outer is None:
+            return 0
         return sum(audio_samples(frame) for frame in (self.current, self._outer) if frame is not None)
 
     def hand_over(self) -> None:
@@ -267,11 +263,11 @@ class StageWork:
             self.current = _HANDED_OVER
 
     def drop_current(self, reason: str) -> None:
-        """Drop the frames in progress and count them, except StartFrame and EndFrame."""
-        if not isinstance(self.current, (StartFrame, EndFrame)):
+        """Drop the frames in progress and count them, except EndFrame."""
+        if not isinstance(self.current, EndFrame):
             self._drop(self.current, reason)
             self.current = None
-        if not isinstance(self._outer, (StartFrame, EndFrame)):
+        if not isinstance(self._outer, EndFrame):
             self._drop(self._outer, reason)
             self._outer = None if self._outer is None else _HANDED_OVER
 
