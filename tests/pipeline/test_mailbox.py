@@ -16,8 +16,6 @@ from voicepipe import (
     Frame,
     FrameDirection,
     OutputAudioFrame,
-    StartFrame,
-    StartParams,
     SystemFrame,
     TextFrame,
 )
@@ -134,7 +132,7 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
     box = mailbox()
     text, end, up = TextFrame("a"), EndFrame(), texts("1", "2", "3")
     box.put_down(text)
-    box.put_down(end)
+    box.put_end(end)
     for frame in up:
         box.put_up(frame)
     taken = all_of(box)
@@ -143,13 +141,12 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
     assert [frame for frame, way in taken if way is UP] == up
 
 
-@pytest.mark.parametrize("flow", [StartFrame(StartParams()), EndFrame()])
-def test_what_is_behind_a_life_cycle_frame_stays_there(flow: Frame) -> None:
+def test_what_is_behind_the_end_stays_there() -> None:
     box = mailbox()
-    text = TextFrame("late")
-    box.put_down(flow)
+    text, end = TextFrame("late"), EndFrame()
+    box.put_end(end)
     box.put_down(text)
-    assert all_of(box) == [(flow, DOWN), (text, DOWN)]
+    assert all_of(box) == [(end, DOWN), (text, DOWN)]
 
 
 def test_a_stage_that_waits_for_room_takes_system_frames_only() -> None:
@@ -373,7 +370,7 @@ def test_frames_pass_by_a_mailbox_with_a_bypass_and_are_not_in_its_books() -> No
         passed.append((frame, direction))
         return elsewhere
 
-    box.bypass = by
+    box.close(by)
     frames: list[Frame] = [speech(5), Alarm(), EndFrame()]
     for frame in frames:
         assert box.put_down(frame) is elsewhere

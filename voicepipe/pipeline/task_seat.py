@@ -14,7 +14,6 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
-    StartFrame,
     TranscriptionFrame,
 )
 from voicepipe.log import logger_of
@@ -137,7 +136,7 @@ class TaskSeat(StageSeat):
         if self.box.bypass is not None:
             return self._may_pass(frame)
         if isinstance(frame, EndFrame):
-            self.box.put_down(frame)
+            self.box.put_end(frame)
             return False
         return True
 
@@ -324,11 +323,11 @@ class TaskSeat(StageSeat):
 
     def _close(self, reason: str) -> list[Flow]:
         """Take no more frames; return the life-cycle frames that waited."""
-        self.box.bypass = self._seal(reason).bypass
+        self.box.close(self._seal(reason).bypass)
         self.work.drop_current(reason)
         flow: list[Flow] = []
         for frame, direction in self.box.empty():
-            if isinstance(frame, (StartFrame, EndFrame)):
+            if isinstance(frame, EndFrame):
                 flow.append(frame)
             elif frame.is_fact:
                 pass  # it has gone on already
