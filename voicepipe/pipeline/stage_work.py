@@ -129,7 +129,7 @@ class StageWork:
                     self.current = seat.in_hand = frame = data.popleft()
                     direction = _DOWN
                 else:
-                    self.current, self.call, seat.in_hand = None, None, NOTHING
+                    self.current, self.call, call, seat.in_hand = None, None, None, NOTHING
                     if self._unsettled:
                         self._settle()
                     if box.bypass is not None:

@@ -64,8 +64,8 @@ class TaskSeat(StageSeat):
     """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
-        self.box = Mailbox(self.ledger, processor.mailbox_size, self)
+        self.box = Mailbox(processor.mailbox_size, self)
+        super().__init__(processor, label, run, self.box)
         self.work = StageWork(self)
         self.down: Outlet = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""

@@ -260,11 +260,19 @@ class Run:
         course, driver = self.course, asyncio.current_task()
         course.move(Event.RUN)
         try:
-            await self._live()
+            if await Opening(course, self.chain, self._closing.adopt).open():
+                self._begin()
+                await course.until(course.is_asked)
+                await self._drain()
         except BaseException as error:  # no object of a user may keep the run from its close
             if type(error) is GeneratorExit and not is_running(driver):
                 raise  # the loop is gone, and the task with it
             course.fail("the run", error)
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close everything, whatever has happened."""
+        course = self.course
         self._never_started = len(self._entry.early)
         self._entry.early.clear()
         course.move(Event.STOP)
@@ -285,19 +293,13 @@ class Run:
         except asyncio.CancelledError as outer:
             self.course.note_outer(outer)
 
-    async def _live(self) -> None:
-        """Open and run, until the run is to be closed."""
-        course = self.course
-        if await Opening(course, self.chain, self._closing.adopt).open():
-            course.move(Event.STARTED)
-            self._news.tell()
-            if course.params.speakers.are_controlled:
-                self._advise_headphones()
-            self.eras.let(self._send_early)
-            await course.until(course.is_asked)
-            if course.request is Request.END:
-                course.move(Event.END)
-                await self._drain()
+    def _begin(self) -> None:
+        """Tell that the run has started, and send what has waited for that."""
+        self.course.move(Event.STARTED)
+        self._news.tell()
+        if self.course.params.speakers.are_controlled:
+            self._advise_headphones()
+        self.eras.let(self._send_early)
 
     def _send_early(self) -> None:
         """Send the frames that the program queued before the start."""
@@ -323,12 +325,13 @@ class Run:
     async def _drain(self) -> None:
         """Send EndFrame and wait until it has arrived. It passes by stages that are stuck.
 
-        After the limit for the whole drain, the run is cancelled.
+        Without effect if the run was cancelled. After the limit for the whole drain, the run is cancelled.
         """
         course = self.course
-        for seat in self.chain.seats:
-            seat.announce_end()
-        self.chain.source.pass_flow(EndFrame(course.reason))
+        if course.request is not Request.END:
+            return
+        course.move(Event.END)
+        self._send_end()
         watch = StallWatch(self.chain.task_seats, course.limits.stall_s, self.loop.time())
         late_s = self.loop.time() + course.limits.drain_s
 
@@ -345,6 +348,11 @@ class Run:
             await course.until(over, min(due, late_s))
             if not over() and self.loop.time() >= late_s:
                 self._give_up_drain()
+
+    def _send_end(self) -> None:
+        for seat in self.chain.seats:
+            seat.announce_end()
+        self.chain.source.pass_flow(EndFrame(self.course.reason))
 
     def _give_up_drain(self) -> None:
         """Cancel the drain that has used up its limit; name the stages that are not done."""

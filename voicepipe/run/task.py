@@ -142,19 +142,20 @@ class PipelineTask:
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
         try:
-            report = await self._drive()
+            run = self._make_run()
+            try:
+                await run.drive()
+            finally:
+                run.chain.detach()
+            report = self._finish(run)
         except BaseException as error:
             self._news.end(self.name, error, self._report)
             raise
         self._news.end(self.name, None, report)
         return report
 
-    async def _drive(self) -> RunReport:
-        run = self._make_run()
-        try:
-            await run.drive()
-        finally:
-            run.chain.detach()
+    def _finish(self, run: Run) -> RunReport:
+        """Keep the report of a run that is over; return it, or raise its error."""
         self._report = report = run.report()
         if run.course.outer is not None:
             raise run.course.outer
