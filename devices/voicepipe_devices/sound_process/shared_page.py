@@ -30,7 +30,7 @@ _SERIALS = 255
 
 
 class Progress(NamedTuple):
-    """What a speaker's callbacks have done so far."""
+    """The work of a speaker's callbacks so far."""
 
     calls: int = 0
     played: int = 0
