@@ -20,11 +20,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, detection, echo, hops, imports, latency, lifecycle, pipecat, plot, resampling
+from benchmarks import (
+    density,
+    detection,
+    echo,
+    hops,
+    imports,
+    latency,
+    lifecycle,
+    making,
+    pipecat,
+    plot,
+    resampling,
+)
 from benchmarks.table import Table
 
 _SECTIONS = {
     "hops": hops.measure,
+    "making": making.measure,
     "latency": latency.measure,
     "lifecycle": lifecycle.measure,
     "density": density.measure,

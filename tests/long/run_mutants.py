@@ -672,27 +672,11 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the speaker's clock is not looked at",
-        "Playback.take",
+        "Playback._take_live",
         "self._since_s(now_s)",
         "None",
         "tests/endpoints/test_steady.py::test_clocks_that_agree_change_no_sample",
         unseen="its rules measure no latency",
-    ),
-    Mutant(
-        "what a steady speaker leaves out is not counted",
-        "Playback.take",
-        "source.refuse(frame.num_samples, DropReason.LATE)",
-        "pass",
-        "tests/drift/test_lateness.py",
-        unseen="its speakers are not steady",
-    ),
-    Mutant(
-        "a slower stage is late for good",
-        "Lateness._decide",
-        "self._begin(now_s)",
-        "pass",
-        "tests/drift/test_lateness.py::test_a_stage_that_takes_longer_from_now_on_costs_a_second",
-        unseen="its speakers are not steady",
     ),
     Mutant(
         "a full ring forgets what it loses",

@@ -146,6 +146,9 @@ class Mailbox:
             return lane if lane.congested else None
         return self if self.live is None or self.live.others > self.capacity else None
 
+    send = put_down
+    """The stage before this one pushes straight into the mailbox, if nothing stands between them."""
+
     def _account_live(self, frame: AudioFrame) -> bool:
         """Drop the oldest live audio, if more waits than may. Return True if much waits."""
         live = self.live
@@ -273,6 +276,9 @@ class Mailbox:
 
     def empty(self) -> list[tuple[Frame, FrameDirection]]:
         """Take out all frames: system, then upstream, then downstream."""
+        if self.is_empty:
+            self._wake_pushers()
+            return []
         everything = [*self._system, *((f, _UP) for f in self._upstream), *((f, _DOWN) for f in self.data)]
         for queue in (self._system, self._upstream, self.data):
             queue.clear()
@@ -287,6 +293,8 @@ class Mailbox:
     @property
     def held(self) -> int:
         """The number of audio samples that wait here."""
+        if not (self.data or self._upstream):
+            return 0
         return sum(f.num_samples for q in (self.data, self._upstream) for f in q if isinstance(f, AudioFrame))
 
     @property

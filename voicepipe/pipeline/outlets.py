@@ -8,8 +8,7 @@ from voicepipe.frames import DataFrame, Frame, InputAudioFrame, TranscriptionFra
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.pipeline.route import Route
+from voicepipe.pipeline.processor import FrameProcessor, Outlet
 from voicepipe.report import DropReason
 
 __all__ = ["Current", "Held", "Sealed"]
@@ -33,6 +32,8 @@ class OutletSeat(Protocol):
 class Sealed:
     """The outlet of a stage that has ended. Later pushes are dropped and counted."""
 
+    __slots__ = ("_reason", "_seat")
+
     def __init__(self, seat: OutletSeat, reason: str) -> None:
         self._seat = seat
         self._reason = reason
@@ -46,11 +47,12 @@ class Sealed:
 class Held:
     """The outlet of a stage that StartFrame has not passed. Pushed frames wait for it."""
 
+    __slots__ = ("_label", "frames")
     limit = 256
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self.frames: list[Frame] = []
+        self.frames: tuple[Frame, ...] = ()
 
     def send(self, frame: Frame) -> Congestion | None:
         """Keep the frame until StartFrame has passed.
@@ -62,23 +64,25 @@ class Held:
             raise RuntimeError(
                 f"{self._label} pushed over {self.limit} frames before the start: push them in on_running()"
             )
-        self.frames.append(frame)
+        self.frames += (frame,)
         return None
 
 
 class Current:
     """The outlet of a stage once a run was interrupted: work that began before makes nothing heard."""
 
-    def __init__(self, seat: OutletSeat, route: Route) -> None:
+    __slots__ = ("_past", "_seat")
+
+    def __init__(self, seat: OutletSeat, past: Outlet) -> None:
         self._seat = seat
-        self._route = route
+        self._past = past
 
     def send(self, frame: Frame) -> Congestion | None:
         """Send a frame, unless it would be heard and its work began before the last interruption."""
         if self._seat.run.eras.is_stale() and self._goes(frame):
             self._seat.ledger.refuse(frame, DropReason.INTERRUPTED)
             return None
-        return self._route.send(frame)
+        return self._past.send(frame)
 
     def _goes(self, frame: Frame) -> bool:
         """Return True for a frame that an interruption drops."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
+from contextvars import Context
+from functools import partial
 from typing import Any, TypeVar
 
 from voicepipe.census.stack import raised_at
@@ -85,19 +87,19 @@ def is_running(task: asyncio.Task[Any] | None) -> bool:
         return False
 
 
-def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:
+def future_of(task: asyncio.Task[Any], context: Context) -> asyncio.Future[None]:
     """Return a future that is done when the task is done. Cancelling it does not affect the task.
 
     `asyncio.wait` would create a dozen objects that stay for as long as the task runs.
     """
     told: asyncio.Future[None] = task.get_loop().create_future()
-
-    def tell(_: asyncio.Task[Any]) -> None:
-        if not told.done():
-            told.set_result(None)
-
-    task.add_done_callback(tell)
+    task.add_done_callback(partial(_tell, told), context=context)
     return told
+
+
+def _tell(told: asyncio.Future[None], _: asyncio.Task[Any]) -> None:
+    if not told.done():
+        told.set_result(None)
 
 
 class _Contained(Coroutine[Any, Any, T]):

@@ -50,9 +50,6 @@ class WorkSeat(Protocol):
     def pass_on(self, frame: Flow) -> None:
         """Hand StartFrame or EndFrame on, after the stage has handled it."""
 
-    def task_ended(self, error: BaseException | None) -> None:
-        """Note that the task has ended, for any reason."""
-
 
 class StageWork:
     """The loop that takes one frame after another from the mailbox and lets the stage handle it."""
@@ -102,11 +99,9 @@ class StageWork:
         self._begin_in(hooks.task)
 
     def _begin_in(self, task: asyncio.Task[None]) -> None:
+        run = self._seat.run
         self.task = task
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._seat.task_ended(None if task.cancelled() else task.exception())
+        task.add_done_callback(run.stage_task_ended, context=run.context)
 
     async def run(self) -> None:
         """Handle frame after frame until the stage takes no more.
@@ -258,6 +253,8 @@ class StageWork:
     @property
     def held(self) -> int:
         """The number of audio samples in the frames in progress."""
+        if self.current is None and self._outer is None:
+            return 0
         return sum(audio_samples(frame) for frame in (self.current, self._outer) if frame is not None)
 
     def hand_over(self) -> None:

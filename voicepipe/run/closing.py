@@ -47,24 +47,30 @@ class _Part(NamedTuple):
 class Closing:
     """The clean-up of everything that the run made, on every way out."""
 
+    __slots__ = ("_adopted", "_chain", "_course", "_cut", "_for_cancel", "abandoned", "forced")
+
     def __init__(self, course: Course, chain: Chain) -> None:
         self._course = course
         self._chain = chain
-        self._adopted: set[asyncio.Task[Any]] = set()
-        self._cut: set[asyncio.Task[Any]] = set()
+        self._adopted: tuple[asyncio.Task[Any], ...] = ()
+        self._cut: set[asyncio.Task[Any]]
+        """The tasks that the close has cut short."""
         self._for_cancel = False
         """True if a cancel began the close, not an end or a failure."""
-        self.forced: list[str] = []
+        self.forced: tuple[str, ...] = ()
         """The names of tasks that still ran after a clean end. An entry means a bug in voicepipe."""
-        self.abandoned: list[Abandoned] = []
+        self.abandoned: tuple[Abandoned, ...] = ()
         """The tasks that did not stop within their limit."""
 
     def adopt(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start a task of the run, which `close` cancels and awaits."""
         task = start_task(self._course.loop, coroutine, name)
-        self._adopted.add(task)
-        task.add_done_callback(self._adopted.discard)
+        self._adopted += (task,)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._adopted = tuple(each for each in self._adopted if each is not task)
 
     async def close(self, reason: str) -> None:
         """Stop every task, then clean up every opened stage, within the run's limits.
@@ -73,6 +79,7 @@ class Closing:
             reason: the drop reason for data that still waits.
         """
         course, limits = self._course, self._course.limits
+        self._cut = set()
         cancelled = self._for_cancel = course.request is Request.CANCEL
         if course.drained:
             self._note_forced()
@@ -84,12 +91,14 @@ class Closing:
     def _note_forced(self) -> None:
         for work in (seat.work for seat in self._chain.task_seats):
             if work.task is not None and not work.is_over and not work.stopping:
-                self.forced.append(work.task.get_name())
+                self.forced += (work.task.get_name(),)
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
         running = self._running()
         hooks = self._begin_cancels() if cancelled else []
+        if not (running or hooks):
+            return seconds
         self._cancel(running)
         left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
@@ -117,6 +126,8 @@ class Closing:
 
     async def _clean_up(self, seconds: float) -> None:
         hooks = self._begin_clean_ups()
+        if not hooks:
+            return
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -183,9 +194,9 @@ class Closing:
         for part in parts:
             part.cancel()
 
-    def _abandon(self, parts: Iterable[_Part]) -> None:
+    def _abandon(self, parts: Sequence[_Part]) -> None:
+        self.abandoned += tuple([Abandoned(part.task.get_name(), where(part.task)) for part in parts])
         for part in parts:
-            self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
             abandon(part.task)
 
     def _take_errors(self, hooks: Iterable[_Part]) -> None:

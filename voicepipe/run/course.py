@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from voicepipe.errors import PipelineStartError
 from voicepipe.lifecycle import Event, Request, RunState
@@ -17,15 +18,22 @@ _NOBODY: list[asyncio.Future[None]] = []
 """An empty list that all runs share until somebody waits for an interruption. It is never changed."""
 
 
+class Interrupter(Protocol):
+    """The run, which carries out an interruption."""
+
+    def interrupt(self) -> None:
+        """Drop the queued output, and send an InterruptionFrame."""
+
+
 class Course:
     """The state that opening, running and closing share. In the loop's thread.
 
     Args:
-        interrupt: carries out an interruption; called from `until` after one was requested.
+        interrupter: carries out an interruption; asked from `until` after one was requested.
     """
 
     __slots__ = (
-        "_interrupt",
+        "_interrupter",
         "_interrupters",
         "_waiter",
         "began",
@@ -42,14 +50,14 @@ class Course:
         "state",
     )
 
-    def __init__(self, params: StartParams, limits: Limits, interrupt: Callable[[], None]) -> None:
+    def __init__(self, params: StartParams, limits: Limits, interrupter: Interrupter) -> None:
         self.loop = asyncio.get_running_loop()
         self.params = params
         self.limits = limits
         self.state = RunState.CREATED
         self.request = Request.NONE
         self.reason = ""
-        self.errors = ErrorBook(params.run_id, self.loop.time)
+        self.errors = ErrorBook(params.run_id, params.clock)
         self.began = self.loop.time()
         self.started = False
         """True once StartFrame has passed the whole pipeline."""
@@ -59,12 +67,16 @@ class Course:
         """True once the drain has used up its limit."""
         self.interrupting = False
         """True while an interruption was requested but not yet carried out."""
-        self._interrupt = interrupt
+        self._interrupter = interrupter
         self._waiter: asyncio.Future[None] | None = None
         self._interrupters = _NOBODY
         """The futures of those who wait for the interruption that they requested."""
 
     # -- requests ------------------------------------------------------------
+
+    def is_asked(self) -> bool:
+        """Return True once an end or a cancel was requested."""
+        return self.request is not Request.NONE
 
     def ask(self, request: Request, reason: str) -> None:
         """Request an end or a cancel. A cancel overrides an end; the first of each kind sets the reason."""
@@ -152,7 +164,7 @@ class Course:
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self.interrupting:
                 self.interrupting = False
-                self._interrupt()
+                self._interrupter.interrupt()
                 self._wake_interrupters()
                 continue
             self._waiter = waiter = self.loop.create_future()

@@ -19,13 +19,17 @@ MOST_AT_ONCE = 64
 A pipeline of inline stages never waits by itself."""
 
 
+_NONE: deque[Frame] = deque()
+"""An empty deque that all tasks share until a frame comes before the start. It is never changed."""
+
+
 class FrameEntry:
     """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
     __slots__ = ("early", "since_break")
 
     def __init__(self) -> None:
-        self.early: deque[Frame] = deque()
+        self.early = _NONE
         """The frames that wait for the start."""
         self.since_break = 0
         """The number of frames sent since other tasks had the loop."""
@@ -40,6 +44,8 @@ class FrameEntry:
             raise RuntimeError(
                 f"{_MOST_EARLY} frames wait for the start already; call run() before you queue more"
             )
+        if self.early is _NONE:
+            self.early = deque()
         self.early.append(frame)
 
     async def pause(self) -> None:
