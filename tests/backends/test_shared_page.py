@@ -49,13 +49,19 @@ def test_what_is_half_written_is_not_believed(at: int) -> None:
     descriptor = make_page()
     with mmap.mmap(descriptor, mmap.PAGESIZE) as memory:
         page = SharedPage(descriptor)
-        page.note(SOME)
-        whole = bytes(memory[:80])
-        page.note(Progress(*(number + 1000 for number in SOME)))
-        memory[at:80] = whole[at:]
-        assert page.look(SOME) is SOME
-        page.note(later := SOME._replace(calls=8, played=640))
-        assert page.look(SOME) == later, "it is looked at again"
+        first, second, third = (
+            Progress(*(number + 1000 * n for number in SOME))._replace(calls=7 + n) for n in range(3)
+        )
+        page.note(first)
+        page.note(second)
+        place, calls = bytes(memory[128:208]), bytes(memory[256:264])
+        page.note(third)
+        memory[128 + at : 208] = place[at:]
+        assert page.look(second).played != third.played
+        memory[256:264] = calls  # as its writer leaves it until all is written
+        assert page.look(first) == second
+        page.note(third)
+        assert page.look(second) == third
         page.close()
 
 
@@ -180,7 +186,7 @@ async def test_progress_that_makes_no_sense_is_a_loss(spoil: Callable[[Progress]
     page = stream.handle.process.page
     while stream.error is None:  # a callback may come in between
         seen = page.look(NOTHING)
-        page.note(spoil(seen)._replace(calls=seen.calls + 1))
+        page.note(spoil(seen)._replace(calls=seen.calls + 2))
         assert stream.position == 160, "it is not believed"
         await bell.until(lambda: True)
     assert isinstance(stream.error, DeviceLostError)

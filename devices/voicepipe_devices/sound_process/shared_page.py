@@ -3,8 +3,9 @@
 The callback notes its progress there, and the program looks when it wants to know: no message, and nobody
 wakes up. A message is for what the program waits for: the page has its wish too. Each number has one writer.
 
-A look may meet a callback that writes just now. Their processors may also see each other's writes in another
-order. So the progress has a checksum, and what does not add up is looked at again.
+A callback writes in two places in turn, so that a look never meets one that stands still while it writes. The
+two processors may see each other's writes in another order. So the progress has a checksum, and what does not
+add up is looked at again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ __all__ = ["Progress", "SharedPage", "make_page"]
 
 _PROGRESS = struct.Struct("@9Q")
 _CHECK = struct.Struct("@Q")
-_WISH_AT = 128
-"""Far enough away that a look at the one does not slow down writes of the other."""
-_BYTES = _WISH_AT + 8
-_LOOKS = 3
+_STEP = 128
+"""Between two places: a look at the one does not slow down writes of the other."""
+_CALLS, _WISH = 2 * _STEP // 8, 3 * _STEP // 8
+"""The places of the number of callbacks and of the wish, among the numbers."""
+_BYTES = 4 * _STEP
+_LOOKS = 100
+"""The number of looks that are more than enough, where the writer was not killed while it wrote."""
 _ALL = (1 << 64) - 1
 _SERIALS = 255
 """Wishes have serial numbers from 1 on, so that the same one counts when it is made again. 0 is none."""
@@ -97,12 +101,14 @@ class SharedPage:
 
     def note(self, progress: Progress) -> None:
         """Note the progress. For the callback."""
-        _PROGRESS.pack_into(self._memory, 0, *progress)
-        _CHECK.pack_into(self._memory, _PROGRESS.size, sum(progress) & _ALL)
+        at = _STEP * (progress.calls & 1)
+        _PROGRESS.pack_into(self._memory, at, *progress)
+        _CHECK.pack_into(self._memory, at + _PROGRESS.size, sum(progress) & _ALL)
+        self._numbers[_CALLS] = progress.calls
 
     def reaches_wish(self, samples: int) -> bool:
         """Return True once for each wish, when so many samples are as many as it says. For the callback."""
-        wish = self._numbers[_WISH_AT // 8]
+        wish = self._numbers[_WISH]
         if wish in (0, self._served) or samples < wish >> 8:
             return False
         self._served = wish
@@ -112,15 +118,16 @@ class SharedPage:
 
     def look(self, seen: Progress) -> Progress:
         """Return the progress until now: `seen` itself where it is that."""
-        if self._numbers[0] == seen.calls:
+        if self._numbers[_CALLS] == seen.calls:
             return seen
         for _ in range(_LOOKS):
-            found = _PROGRESS.unpack_from(self._memory)
-            if _CHECK.unpack_from(self._memory, _PROGRESS.size)[0] == sum(found) & _ALL:
+            at = _STEP * (self._numbers[_CALLS] & 1)
+            found = _PROGRESS.unpack_from(self._memory, at)
+            if _CHECK.unpack_from(self._memory, at + _PROGRESS.size)[0] == sum(found) & _ALL:
                 return Progress(*found)
-        return seen  # it is being written, or its writer was killed meanwhile
+        return seen
 
     def wish(self, samples: int | None) -> None:
         """Wish for a message when so many samples are reached; None: for none."""
         self._serial = self._serial % _SERIALS + 1
-        self._numbers[_WISH_AT // 8] = 0 if samples is None else max(0, samples) << 8 | self._serial
+        self._numbers[_WISH] = 0 if samples is None else max(0, samples) << 8 | self._serial
