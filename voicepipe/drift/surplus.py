@@ -34,10 +34,12 @@ HICCUP_S = 0.04
 """A dry run of up to so long comes of a busy processor, and may come again at once."""
 HICCUPS = 3
 """After so many of them ..."""
-HICCUPS_WITHIN_S = 60.0
+HICCUPS_WITHIN_S = 6.0
 """... within so long, each after the one before had been made good, ..."""
+STEADY_WITHIN_S = 60.0
+"""... or within so long where the delay is longer anyway, ..."""
 LEAST_RAISE_S = 0.01
-"""... the delay may be longer by a block, and by so much at least: it would be cut and run dry for ever."""
+"""... the delay is longer by a block, and by so much at least: it would be cut and run dry for ever."""
 MOST_RAISE_S = 0.06
 """A queue that would need even more runs dry now and then: the delay would be worse."""
 REMEMBER_S = 300.0
@@ -68,6 +70,7 @@ class Surplus:
     def __init__(self, block_s: float = 0.02, *, follows: bool = False) -> None:
         self._block_s = check_number("block_s", block_s, at_least=0.0, at_most=1.0)
         self._follows = follows
+        self._within_s = STEADY_WITHIN_S if follows else HICCUPS_WITHIN_S
         self.usual_s: float | None = None
         """The delay to hold; None: it is not known yet."""
         self.raised_s = 0.0
@@ -199,7 +202,7 @@ class Surplus:
             hiccups.clear()
         elif self._jumped:
             hiccups.append(now_s)
-            while hiccups[0] < now_s - HICCUPS_WITHIN_S:
+            while hiccups[0] < now_s - self._within_s:
                 hiccups.popleft()
             if len(hiccups) >= HICCUPS:
                 kept_s = min(surplus_s, self._step_s, MOST_RAISE_S - self.raised_s)
