@@ -10,15 +10,17 @@ from dataclasses import replace
 from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.checks import check_number
+from voicepipe.checks import check_number, check_seconds
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BackgroundSound, BotSpeech
 from voicepipe.endpoints.controlled_speaker import ControlledSpeaker
+from voicepipe.endpoints.delay import Growth
+from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Playback
 from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
@@ -102,6 +104,7 @@ class SpeakerOutput(ControlledSpeaker):
         latency: str | float | None = None,
         max_queue_s: float = LONGEST_QUEUE_S,
         steady: bool = False,
+        begin_s: float = 0.0,
         on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
@@ -122,6 +125,10 @@ class SpeakerOutput(ControlledSpeaker):
         if not isinstance(steady, bool):
             raise TypeError(f"steady must be True or False, not {quote(steady)}")
         self._steady = steady and not self._backend.lost_for_good
+        begin_s = check_seconds("begin_s", begin_s, at_most=3600.0)
+        if begin_s > self._max_queue_s:
+            raise ValueError(f"begin_s must be at most max_queue_s ({self._max_queue_s:g}), not {begin_s:g}")
+        self._begin_s = 0.0 if self._backend.lost_for_good else begin_s  # a file has no clock
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -132,6 +139,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._speakers: Speakers | None = None
         self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
+        self._live_timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and start it; it plays zeros. Raises: DeviceError."""
@@ -155,6 +163,9 @@ class SpeakerOutput(ControlledSpeaker):
         drift = self._compensator(stream) if self._steady else None
         sentences = Sentences(self._post.tell)
         self._playback = playback = Playback(device, stream, sentences, self._max_queue_s, drift)
+        playback.watch_delay(self._warn_of_delay)
+        if self._begin_s:
+            playback.begin_after(self._begin_s, self._wake)
         self._speech = BotSpeech(playback, params.speakers, tell=self._post.tell, wake=self._wake)
         self._background = BackgroundSound(playback, params.speakers)
         self._speakers = params.speakers
@@ -193,12 +204,24 @@ class SpeakerOutput(ControlledSpeaker):
         playback.notify()
         if playback.run_ends_soon and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RUN_GAP_S, self._finish_runs, playback)
+        if playback.goes_on and self._live_timer is None:
+            self._expect_more(playback)
         self._post.send()
 
     def _finish_runs(self, playback: Playback) -> None:
         self._timer = None
         playback.finish_runs(asyncio.get_running_loop().time())
         self._look()
+
+    def _expect_more(self, playback: Playback) -> None:
+        """Look again once no more live audio has come. More is expected so soon that nobody waits."""
+        loop = asyncio.get_running_loop()
+        due_s = playback.live_s + GOES_ON_S
+        if playback.goes_on and loop.time() < due_s:
+            self._live_timer = loop.call_at(due_s, self._expect_more, playback)
+        else:
+            self._live_timer, playback.goes_on = None, False
+            self._look()
 
     def progress(self) -> object:
         """Return the number of samples played so far."""
@@ -295,11 +318,15 @@ class SpeakerOutput(ControlledSpeaker):
                 "%s: more than %g s of audio waits to be played: %s", self.name, seconds, consequence
             )
 
+    def _warn_of_delay(self, growth: Growth) -> None:
+        _log.warning("%s", describe_growth(self.name, growth, find_standing(self)))
+
     async def on_end(self) -> None:
         """Wait until the last sample was played, or the device is lost."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.finish()
+            playback.goes_on = False
             await playback.device.until_changed()
             self._look()
             while playback.has_audio and playback.device.check():
@@ -414,10 +441,11 @@ class SpeakerOutput(ControlledSpeaker):
         if self._speech is not None:
             self._post.is_closed = True
             self._speech.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._live_timer):
+            if timer is not None:
+                timer.cancel()
         if self._playback is not None:
-            self._playback.closed = True
+            self._playback.close()
             await self._playback.device.close()
 
     def waits_for(self) -> str:
@@ -429,7 +457,10 @@ class SpeakerOutput(ControlledSpeaker):
         device = self._device
         if device is None or not (self._playback or device.awaits_the_first):
             return None
-        return device.state()
+        state = device.state()
+        if self._playback is None:
+            return state
+        return replace(state, delay_s=self._playback.delay_s(asyncio.get_running_loop().time()))
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
@@ -443,7 +474,10 @@ class SpeakerOutput(ControlledSpeaker):
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
-        return None if playback is None else playback.device.statistics(playback.mix_seam())
+        statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
+        if playback is None or statistics is None:
+            return None
+        return playback.with_figures(statistics, asyncio.get_running_loop().time())
 
 
 async def _do_nothing(stream: OutputStream) -> None:
