@@ -39,6 +39,17 @@ class Ear(Protocol):
         ...
 
 
+class Work(Protocol):
+    """The run, as far as it knows who works on an answer."""
+
+    def find_work(self, behind: object) -> Sequence[str]:
+        """Return the labels of the stages at work, behind a stage, if one is given."""
+        ...
+
+
+_NONE: deque[Remark] = deque()
+"""An empty deque that all runs share until something was said. It is never changed."""
+
 Gate = Callable[[Remark, Callable[[], None]], bool]
 """A stage that may keep the user's words back: called with a remark of the user, and with the function
 that sends its words on. Returns True if it keeps them; it then calls that function later, or never."""
@@ -51,13 +62,27 @@ class Conversation:
     remarks are kept.
     """
 
+    __slots__ = ("_ears", "_gates", "_remarks", "_work")
+
     def __init__(self) -> None:
-        self._remarks: deque[Remark] = deque(maxlen=_KEEP)
-        self._work: Callable[[object], Sequence[str]] | None = None
-        self.gates: list[Gate] = []
+        self._remarks = _NONE
+        self._work: Work | None = None
+        self._gates: list[Gate] | None = None
+        self._ears: list[Ear] | None = None
+
+    @property
+    def gates(self) -> list[Gate]:
         """The stages that may keep words back, in their order."""
-        self.ears: list[Ear] = []
+        if self._gates is None:
+            self._gates = []
+        return self._gates
+
+    @property
+    def ears(self) -> list[Ear]:
         """The voice detectors of the run."""
+        if self._ears is None:
+            self._ears = []
+        return self._ears
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -73,6 +98,8 @@ class Conversation:
         remarks = self._remarks
         while remark.who == "user" and remark.position and remarks and _is_part(remarks[-1], remark):
             remarks.pop()
+        if remarks is _NONE:
+            self._remarks = remarks = deque(maxlen=_KEEP)
         remarks.append(remark)
 
     def admit(self, remark: Remark, send: Callable[[], None]) -> None:
@@ -92,9 +119,9 @@ class Conversation:
         Args:
             behind: count only the stages behind this one.
         """
-        return () if self._work is None else tuple(self._work(behind))
+        return () if self._work is None else tuple(self._work.find_work(behind))
 
-    def watch(self, work: Callable[[object], Sequence[str]]) -> None:
+    def watch(self, work: Work) -> None:
         """Set the source of `at_work`. The run calls this."""
         self._work = work
 

@@ -47,14 +47,15 @@ To define your own frames, derive from `DataFrame`, `ControlFrame`, `SystemFrame
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat, format_of, pcm_bytes
+from voicepipe.audio.format import KNOWN_FORMATS, SAMPLE_BYTES, AudioFormat, format_of, pcm_bytes
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
 from voicepipe.hints import with_hints
+from voicepipe.quick_init import replacer_of, setter_of, with_quick_init
 from voicepipe.report import DeviceKind
 from voicepipe.text import class_name
 
@@ -248,6 +249,7 @@ class DeviceRestoredFrame(SystemFrame):
 
 
 @with_hints
+@with_quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame(DataFrame):
     """A piece of PCM audio: int16, interleaved.
@@ -259,6 +261,9 @@ class AudioFrame(DataFrame):
 
     longest_s: ClassVar[float] = 10.0
     """The maximum duration of one frame, in seconds."""
+
+    _with_data: ClassVar[tuple[type, Callable[[Any, bytes], Any]] | None] = None
+    """A class, and the function behind `with_data` for it. None until one is needed."""
 
     data: bytes
     """Interleaved int16 in the machine's byte order. May be empty."""
@@ -280,6 +285,33 @@ class AudioFrame(DataFrame):
     """The rate and channels as one value, which frames of the same format share."""
 
     def __post_init__(self) -> None:
+        # Nearly every frame passes here: plain types, and a format that has passed the checks before. An
+        # int can equal a bool, a float or a number of numpy, so the types are compared too.
+        data, rate, channels, position = self.data, self.rate, self.channels, self.position
+        captured_s = self.captured_s
+        try:
+            if (
+                type(rate) is int
+                and type(channels) is int
+                and (audio := KNOWN_FORMATS[rate][channels])
+                and type(data) is bytes
+                and type(position) is int
+                and 0 <= position <= 0x4000_0000_0000_0000
+                # Infinite less infinite is not a number, which equals nothing.
+                and (captured_s is None or (type(captured_s) is float and captured_s - captured_s == 0.0))
+            ):
+                size = SAMPLE_BYTES * channels
+                count = len(data) // size
+                if count * size == len(data) and count / rate < self.longest_s:
+                    _set_num_samples(self, count)
+                    _set_format(self, audio)
+                    return
+        except KeyError:
+            pass  # a new format
+        self._check()
+
+    def _check(self) -> None:
+        """Check every field, and set those that follow from others. Raises as the class itself."""
         # With a bytearray or memoryview, a frame could change after it was sent.
         if not isinstance(self.data, bytes):
             raise TypeError(
@@ -297,8 +329,8 @@ class AudioFrame(DataFrame):
                 f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}; "
                 f"send parts of at most {self.longest_s:g} s, at {self.rate} Hz"
             )
-        object.__setattr__(self, "num_samples", count)
-        object.__setattr__(self, "format", audio)
+        _set_num_samples(self, count)
+        _set_format(self, audio)
 
     @classmethod
     def from_array(
@@ -364,7 +396,11 @@ class AudioFrame(DataFrame):
 
     def with_data(self, data: bytes) -> Self:
         """Return a new frame with other audio and otherwise equal fields."""
-        return replace(self, data=data)
+        kind, known = type(self), self._with_data
+        if known is None or known[0] is not kind:
+            kind._with_data = known = kind, replacer_of(kind, "data")
+        made: Self = known[1](self, data)
+        return made
 
     def __repr__(self) -> str:
         return (
@@ -373,11 +409,17 @@ class AudioFrame(DataFrame):
         )
 
 
+_set_num_samples = setter_of(AudioFrame, "num_samples")
+_set_format = setter_of(AudioFrame, "format")
+
+
+@with_quick_init
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class InputAudioFrame(AudioFrame):
     """Audio from a microphone."""
 
 
+@with_quick_init
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OutputAudioFrame(AudioFrame):
     """Audio for the speaker."""
@@ -385,6 +427,7 @@ class OutputAudioFrame(AudioFrame):
     interruptible: ClassVar[bool] = True
 
 
+@with_quick_init
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BackgroundAudioFrame(OutputAudioFrame):
     """Audio that the speaker mixes under the voice: music, a chime, a sound of thinking.
@@ -397,6 +440,7 @@ class BackgroundAudioFrame(OutputAudioFrame):
     """The name of the sound. Frames of one name play one after another; different names mix."""
 
 
+@with_quick_init
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class UtteranceFrame(AudioFrame):
     """The whole audio of one user turn, pre-roll included."""

@@ -16,6 +16,8 @@ __all__ = ["Event", "Request", "RunState"]
 class RunState(enum.Enum):
     """The state of a run."""
 
+    __hash__ = object.__hash__  # a member is one object; Enum would hash its name, in Python
+
     CREATED = "created"
     """`run()` has not been called."""
     OPENING = "opening"
@@ -41,6 +43,8 @@ class RunState(enum.Enum):
 
 class Event(enum.Enum):
     """An event that moves a run on."""
+
+    __hash__ = object.__hash__
 
     RUN = "run"
     STARTED = "started"

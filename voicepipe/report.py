@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,10 +23,19 @@ __all__ = [
     "StageError",
     "Turn",
     "TurnCounts",
+    "sum_of_counts",
 ]
 
 
 DeviceKind = Literal["microphone", "speaker"]
+
+
+def sum_of_counts(*counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the sums by reason, without 0. One may be negative, where a steady speaker made samples."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return {reason: count for reason, count in total.items() if count}
 
 
 class DropReason(enum.StrEnum):
@@ -52,7 +62,7 @@ class DropReason(enum.StrEnum):
     DRIFT = "drift"
     """A steady speaker played a little faster, to keep to the microphone's clock."""
     LATE = "late"
-    """Live sound that a standstill had made late: a steady speaker leaves it out."""
+    """Live sound that waited before the speaker for longer than it needed to, as after a standstill."""
     UPSTREAM_OVERFLOW = "upstream_overflow"
     """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
     COALESCED = "coalesced"
@@ -323,15 +333,13 @@ class RunReport:
     @property
     def dropped(self) -> dict[str, int]:
         """Samples dropped, by reason, over all seams."""
-        return dict(sum((Counter(seam.dropped) for seam in self.seams), Counter[str]()))
+        return sum_of_counts(*(seam.dropped for seam in self.seams))
 
     @property
     def dropped_frames(self) -> dict[str, int]:
         """Frames dropped, by reason, over all seams; those without audio too."""
-        total = sum((Counter(seam.dropped_frames) for seam in self.seams), Counter[str]())
-        if self.never_started:
-            total["never_started"] += self.never_started
-        return dict(total)
+        never_started: dict[str, int] = {DropReason.NEVER_STARTED: self.never_started}
+        return sum_of_counts(*(seam.dropped_frames for seam in self.seams), never_started)
 
     def __str__(self) -> str:
         lines = [

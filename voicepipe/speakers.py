@@ -12,6 +12,11 @@ _KEEP = 256
 """The number of remembered periods. A microphone asks about the last few seconds at most."""
 
 
+_NEVER: deque[tuple[float, float]] = deque()
+"""An empty deque that all runs share until something has sounded. It is never changed."""
+_NOBODY: frozenset[object] = frozenset()
+
+
 class SpeakerControls(Protocol):
     """The controls of one speaker. In the loop's thread; none of them waits."""
 
@@ -51,13 +56,26 @@ class Speakers:
     that plays "sounds", for as long after its end as a room needs to be quiet.
     """
 
+    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking")
+
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
         self._sounding: dict[object, float] = {}
-        self._speaking: set[object] = set()
-        self._over: deque[tuple[float, float]] = deque(maxlen=_KEEP)
-        self.controls: list[SpeakerControls] = []
+        self._speaking = _NOBODY
+        self._over = _NEVER
+        self._controls: list[SpeakerControls] | None = None
+
+    @property
+    def controls(self) -> list[SpeakerControls]:
         """The controls of the run's speakers, in their order in the pipeline."""
+        if self._controls is None:
+            self._controls = []
+        return self._controls
+
+    @property
+    def are_controlled(self) -> bool:
+        """True if the run has a speaker with controls."""
+        return bool(self._controls)
 
     @property
     def is_speaking(self) -> bool:
@@ -74,16 +92,18 @@ class Speakers:
         """Note that the speaker sounds from `at_s` on. A second call changes nothing."""
         self._sounding.setdefault(speaker, at_s)
         if speech:
-            self._speaking.add(speaker)
+            self._speaking |= {speaker}
 
     def end_speech(self, speaker: object) -> None:
         """Note that the speaker's voice has ended; it may still sound."""
-        self._speaking.discard(speaker)
+        self._speaking -= {speaker}
 
     def hush(self, speaker: object, at_s: float) -> None:
         """Note that the speaker sounds until `at_s`, and that its speech goes on later."""
         began_s = self._sounding.pop(speaker, None)
         if began_s is not None:
+            if self._over is _NEVER:
+                self._over = deque(maxlen=_KEEP)
             self._over.append((began_s, at_s))
 
     def end(self, speaker: object, at_s: float) -> None:
@@ -91,7 +111,7 @@ class Speakers:
 
         Ignored if the speaker has not begun.
         """
-        self._speaking.discard(speaker)
+        self.end_speech(speaker)
         self.hush(speaker, at_s)
 
     def has_sound(self, from_s: float, to_s: float) -> bool:

@@ -90,6 +90,17 @@ async def _session(stages: int) -> AsyncIterator[_Session]:
         await running
 
 
+def _making_us(repeats: int, times: int) -> float:
+    """A frame of audio, as its transports make it."""
+    audio, costs = bytes(640), []
+    for _ in range(repeats):
+        begun = perf_counter()
+        for _ in range(times):
+            _frames.InputAudioRawFrame(audio=audio, sample_rate=16_000, num_channels=1)
+        costs.append((perf_counter() - begun) / times * 1e6)
+    return median(costs)
+
+
 async def _hop_us(repeats: int, frames: int) -> float:
     """One more stage, one frame at a time."""
     sizes, slopes = (1, 4, 16), []
@@ -166,6 +177,7 @@ def _main() -> None:
     p50, p99 = asyncio.run(_latencies_us(30 if quick else 500))
     found = {
         "version": version("pipecat-ai"),
+        "µs to make a frame of audio": _making_us(repeats, 500 if quick else 20_000),
         "µs for one more stage, one frame at a time": asyncio.run(_hop_us(repeats, 50 if quick else 500)),
         "µs from push to sink, 8 stages, p50": p50,
         "µs from push to sink, 8 stages, p99": p99,

@@ -20,13 +20,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
-from benchmarks import density, detection, echo, hops, imports, latency, lifecycle, pipecat, plot, resampling
+from benchmarks import (
+    collection,
+    density,
+    detection,
+    echo,
+    hops,
+    imports,
+    latency,
+    lifecycle,
+    making,
+    many_stages,
+    pipecat,
+    plot,
+    resampling,
+)
 from benchmarks.table import Table
 
 _SECTIONS = {
     "hops": hops.measure,
+    "making": making.measure,
     "latency": latency.measure,
     "lifecycle": lifecycle.measure,
+    "stages": many_stages.measure,
+    "collection": collection.measure,
     "density": density.measure,
     "imports": imports.measure,
     "resampling": resampling.measure,

@@ -36,11 +36,24 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
         "hops_inline": ["1", "4", "16", "slope"],
         "hops_mailbox": ["1", "4", "16", "slope"],
         "hops_mixed": ["1", "4", "16", "slope"],
+        "making": [
+            "as a microphone makes it",
+            "of its data alone",
+            "with_data",
+            "OutputAudioFrame.of",
+            "parts_of, one part",
+            "of a user's own class",
+            "with_data of that",
+        ],
         "latency": ["coroutines", "inline", "queue", "mailbox"],
         "lifecycle": lives,
         "memory": kinds,
         "growth": lives,
         "soak": kinds,
+        "many_stages": [
+            f"{size} {kind}" for kind in ("inline", "inline, in branches", "mailbox") for size in (4, 8)
+        ],
+        "collection": kinds,
         "sessions": ["2", "4"],
         "density": ["inline", "two mailboxes", "mailbox"],
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
@@ -87,10 +100,8 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
-    assert (
-        "there is no 'speed': choose from hops, latency, lifecycle, density, imports, resampling, vad, echo"
-        in done.stderr
-    )
+    known = "hops, making, latency, lifecycle, stages, collection, density, imports, resampling, vad, echo"
+    assert f"there is no 'speed': choose from {known}" in done.stderr
 
 
 def test_plot_without_matplotlib_says_what_to_install_before_it_measures(tmp_path: Path) -> None:

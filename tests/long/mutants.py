@@ -30,7 +30,9 @@ from long.device_mutants import DEVICE_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
+from long.frame_mutants import FRAME_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
+from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
@@ -54,9 +56,11 @@ MUTANTS = (
     *FILE_MUTANTS,
     *TALK_MUTANTS,
     *SPEAKER_MUTANTS,
+    *LATE_MUTANTS,
     *FACT_MUTANTS,
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,
+    *FRAME_MUTANTS,
 )
 
 

@@ -45,7 +45,7 @@ SPEAKER_MUTANTS = (
         "Playback.take",
         "frame.live and self._count_held(source) + coming > self._most_live(source)",
         "False",
-        f"{BOTH}::test_live_audio_beyond_the_queue_of_a_slow_speaker_is_dropped_there_and_nobody_waits",
+        f"{BOTH}::test_live_audio_beyond_the_queue_of_a_held_speaker_is_dropped_there_and_nobody_waits",
         unseen="its speakers take minutes of audio",
     ),
     Mutant(

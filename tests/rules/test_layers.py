@@ -33,7 +33,7 @@ LAYERS = (
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "dialogue", "shadowing", "hints"),
+    ("text", "log", "lifecycle", "version", "speakers", "dialogue", "shadowing", "hints", "quick_init"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 

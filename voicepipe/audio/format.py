@@ -15,7 +15,7 @@ from voicepipe.errors import AudioFormatError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["AudioFormat", "format_of", "pcm_bytes", "samples_in"]
+__all__ = ["KNOWN_FORMATS", "AudioFormat", "format_of", "pcm_bytes", "samples_in"]
 
 SAMPLE_BYTES = 2
 FULL_SCALE = 32767
@@ -65,9 +65,9 @@ class AudioFormat:
         return f"{self.rate} Hz, {self.channels} channel{'s' if self.channels != 1 else ''}"
 
 
-_FORMATS: dict[tuple[int, int], AudioFormat] = {}
-"""Those that frames have; a program has a handful."""
-_MOST_FORMATS = 256
+KNOWN_FORMATS: dict[int, dict[int, AudioFormat]] = {}
+"""Those that frames have, by rate and by channels. A program has a handful."""
+_MOST_RATES = 256
 
 
 def format_of(rate: int, channels: int) -> AudioFormat:
@@ -76,11 +76,12 @@ def format_of(rate: int, channels: int) -> AudioFormat:
     Raises:
         TypeError, ValueError: as `AudioFormat`.
     """
-    found = _FORMATS.get((rate, channels)) if type(rate) is type(channels) is int else None
+    plain = type(rate) is type(channels) is int
+    found = KNOWN_FORMATS.get(rate, {}).get(channels) if plain else None
     if found is None:
         found = AudioFormat(rate, channels)
-        if len(_FORMATS) < _MOST_FORMATS:
-            _FORMATS[rate, channels] = found
+        if plain and (rate in KNOWN_FORMATS or len(KNOWN_FORMATS) < _MOST_RATES):
+            KNOWN_FORMATS.setdefault(rate, {})[channels] = found
     return found
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import OutputStream
 from voicepipe.drift.drift import DriftCompensator
+from voicepipe.endpoints.chunks import Change
 from voicepipe.endpoints.delay import Delay, Growth
 from voicepipe.endpoints.device_queue import DeviceQueue
 from voicepipe.endpoints.gaps import Gaps
 from voicepipe.endpoints.intake import Intake
 from voicepipe.endpoints.kept_device import KeptDevice
+from voicepipe.endpoints.live_voice import LiveVoice
+from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentence, Sentences
 from voicepipe.endpoints.source import Source
 from voicepipe.endpoints.start_buffer import StartBuffer
-from voicepipe.endpoints.steady_voice import SteadyVoice
 from voicepipe.frames import BackgroundAudioFrame, Frame, OutputAudioFrame, SpokenFrame
 from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
@@ -31,8 +33,10 @@ LIVE_QUEUE_S = 3.0
 what the speaker had before it."""
 MOST_SOUNDS = 32
 """The names of sounds that have a ledger of their own. Others share the last one's."""
+MOST_CHANGES = 1_000
+"""While drift is corrected, about twenty come in a second."""
 RUN_GAP_S = 0.03
-"""A run of frames of another format is over if no frame comes for so long, and the device needs its end."""
+"""A run of frames is over if no frame comes for so long, and the device needs its end."""
 
 
 class Playback:
@@ -58,14 +62,18 @@ class Playback:
         self.format: AudioFormat = stream.info.format
         self._note(stream)
         self.sentences = sentences
-        self.voice = Source("", self.format.sample_bytes)
+        self.changes: deque[PlayedChange] = deque(maxlen=MOST_CHANGES)
+        """The last changes of the sound that was played: what was left out of the voice, or made."""
+        self.voice = Source("", self.format.sample_bytes, self.changes.append)
         self._sources = [self.voice]
         self._intakes = {self.voice: Intake(self.format)}
         self._most = self.format.samples(most_s)
         # A stage that holds the GIL must not make sound stutter, and a queue is filled again at its half.
         self.queue = DeviceQueue(stream, self._sources, min(most_s, max(1.0, 2 * self.block_s)))
         self._drift = drift
-        self._steady = None if drift is None else SteadyVoice(self.format, drift)
+        self._live = LiveVoice(self.format, self.block_s, drift)
+        self.left_out = 0
+        """The samples that were left out at the last frame, because they were late."""
         self.gaps = Gaps(self.voice, sentences, self.format.rate)
         self.delay = Delay()
         self._clock = asyncio.get_running_loop().time
@@ -119,8 +127,7 @@ class Playback:
         return self.queue.is_flushing or any(self._count_held(source) for source in self._sources)
 
     def _count_held(self, source: Source) -> int:
-        held = source.held + self._intakes[source].held
-        return held + (self._drift.held if self._drift is not None and source is self.voice else 0)
+        return source.held + self._inside(source)
 
     def is_full(self, source: Source) -> bool:
         """Return True if more of a source waits than may."""
@@ -166,28 +173,54 @@ class Playback:
         """Take the audio of a frame to be played, and return its source."""
         source = self._source_of(frame)
         coming = frame.num_samples * self.format.rate // frame.rate
+        self.left_out = 0
         self._observe(frame, source, coming, now_s)
         if frame.live and self._count_held(source) + coming > self._most_live(source):
             source.refuse(coming, DropReason.OVERFLOW)
         elif source is self.voice and self._finishes not in (None, self.sentences.latest):
             source.refuse(coming, DropReason.INTERRUPTED)
-        elif self._steady is not None and source is self.voice and self._is_alone(frame):
-            data = self._steady.take(frame, now_s, self.queued + source.waiting, self._since_s(now_s))
-            if data is None:
-                source.refuse(frame.num_samples, DropReason.LATE)
-            else:
-                self._put(source, data)
+        elif source is self.voice and frame.live:
+            self._take_live(frame, now_s)
         else:
-            if self._drift is not None and source is self.voice:
-                self._put(source, self._drift.flush())
-            self._converts = self._converts or frame.format != self.format
-            follows, self._intakes[source].came_s = source.held > 0, now_s
-            self._put(source, self._intakes[source].convert(frame.data, frame.format, follows=follows))
+            if source is self.voice and self._drift is not None and self._drift.held:
+                self._put_live(self._drift.flush())
+            self._put(source, self._convert(source, frame, now_s))
         return source
 
-    def _is_alone(self, frame: OutputAudioFrame) -> bool:
-        """Return True if a frame of the voice can be played steadily: nothing else sounds."""
-        return frame.format == self.format and not any(source.held for source in self.sounds)
+    def _convert(self, source: Source, frame: OutputAudioFrame, now_s: float) -> bytes:
+        """Return the audio of a frame in the format of the speaker, as far as it is ready."""
+        intake = self._intakes[source]
+        self._converts = self._converts or frame.format != self.format
+        intake.came_s = now_s
+        intake.gap_s = max(RUN_GAP_S, 1.5 * frame.duration_s) if frame.live else RUN_GAP_S
+        return intake.convert(frame.data, frame.format, follows=source.held > 0)
+
+    def _take_live(self, frame: OutputAudioFrame, now_s: float) -> None:
+        """Take live audio of the voice, and leave out what waits for longer than it needs to."""
+        voice, live, since_s = self.voice, self._live, self._since_s(now_s)
+        if voice.is_held:
+            live.pause()
+        waiting, spare = self.queue.wait_of(voice)
+        surplus = live.observe(frame, now_s, waiting, spare, since_s, self.position)
+        data, gone = live.leave_out(self._convert(voice, frame, now_s))
+        voice.refuse(gone, DropReason.LATE)
+        self._put_live(live.correct(data, now_s, waiting, since_s))
+        if surplus:
+            self._leave_out(surplus)
+
+    def _put_live(self, data: bytes) -> None:
+        if data:
+            gone = self._live.take_gone()
+            removed = 0 if self._drift is None else self._drift.take_removed()
+            change = Change(gone + removed, DropReason.LATE if gone else DropReason.DRIFT)
+            self._put(self.voice, data, live=True, change=change if change.samples else None)
+
+    def _leave_out(self, samples: int) -> None:
+        """Leave out live audio from what waits, and the rest of it from what comes."""
+        self.advance()
+        left_out = self.queue.leave_out(self.voice, samples, DropReason.LATE)
+        self._live.note_left_out(left_out, samples)
+        self.left_out = samples
 
     def _since_s(self, now_s: float) -> float | None:
         """Return the seconds since the device took a block; None if unknown or too long ago.
@@ -218,13 +251,14 @@ class Playback:
                 return source
         if len(self._sources) > MOST_SOUNDS:
             return self._sources[-1]
-        source = Source(frame.sound, self.format.sample_bytes)
+        source = Source(frame.sound, self.format.sample_bytes, self.changes.append)
         self._intakes[source] = Intake(self.format)
         self._sources.append(source)
         return source
 
-    def _put(self, source: Source, data: bytes) -> None:
-        source.put(data, self.sentences.latest if source is self.voice else None)
+    def _put(self, source: Source, data: bytes, *, live: bool = False, change: Change | None = None) -> None:
+        sentence = self.sentences.latest if source is self.voice else None
+        source.put(data, sentence, live=live, change=change)
 
     def mark(self, text: str) -> None:
         """Begin a sentence of the voice."""
@@ -232,21 +266,35 @@ class Playback:
         self.sentences.begin(text)
 
     def _finish_run(self, source: Source) -> None:
-        self._put(source, self._intakes[source].finish())
+        data = self._intakes[source].finish()
+        if self._drift is None or source is not self.voice or not self._drift.held:
+            self._put(source, data)
+        else:
+            self._put_live(self._drift.finish(data))
+
+    def _inside(self, source: Source) -> int:
+        """Return the samples of a source that a conversion or the compensator holds until more comes."""
+        drift = self._drift.held if self._drift is not None and source is self.voice else 0
+        return self._intakes[source].held + drift
 
     def finish_runs(self, now_s: float) -> None:
-        """Write the ends of runs of other formats that the device needs soon and nothing continues."""
+        """Write the ends of runs that the device needs soon and nothing continues."""
         for source, intake in self._intakes.items():
-            if self._ends_soon(source) and now_s - intake.came_s >= RUN_GAP_S:
+            if self._ends_soon(source) and now_s - intake.came_s >= intake.gap_s:
                 self._finish_run(source)
 
     @property
     def run_ends_soon(self) -> bool:
         """True while the device needs the end of a run soon."""
-        return self._converts and any(self._ends_soon(source) for source in self._sources)
+        return self._holds and any(self._ends_soon(source) for source in self._sources)
+
+    @property
+    def _holds(self) -> bool:
+        """True if a source may hold the end of a run until more comes."""
+        return self._converts or self._drift is not None
 
     def _ends_soon(self, source: Source) -> bool:
-        if not self._intakes[source].held or source.waiting:
+        if not self._inside(source) or source.waiting:
             return False
         return not source.is_with_device or source.end - self.position <= self._low
 
@@ -259,8 +307,6 @@ class Playback:
     def finish(self) -> None:
         """Write what the compensator and the conversions still hold, because no more follows."""
         self._is_over = True
-        if self._drift is not None:
-            self._put(self.voice, self._drift.flush())
         for source in self._sources:
             self._finish_run(source)
         if self._start is not None:
@@ -290,7 +336,7 @@ class Playback:
         for source in self._sources:
             if source.is_with_device:
                 yield source.end
-                if self._converts and self._intakes[source].held:
+                if self._holds and self._inside(source):
                     yield source.end - self._low
         if self.sentences.has_open:
             yield from self.voice.turns()
@@ -343,6 +389,7 @@ class Playback:
             return False
         if self.sentences.latest is not kept:
             self._reset(self.voice, DropReason.INTERRUPTED)
+        self._live.pause()
         self._finishes = kept
         self.queue.drop_others(self.voice, kept, DropReason.INTERRUPTED)
         self.sentences.drop_after(kept)
@@ -382,13 +429,16 @@ class Playback:
 
     def _reset(self, source: Source, reason: str) -> None:
         source.refuse(self._intakes[source].reset(), reason)
-        if self._drift is not None and source is self.voice:
-            source.refuse(self._drift.reset(), reason)
+        if source is self.voice:
+            self._live.pause()
+            if self._drift is not None:
+                source.refuse(self._drift.reset(), reason)
 
     def adopt(self, stream: OutputStream) -> None:
         """Write to this stream from now on. Only while there is no stream."""
         self.queue.adopt(stream)
         self._note(stream)
+        self._live.adopt(self.block_s)
 
     # -- the ledgers ---------------------------------------------------------------
 
@@ -427,7 +477,7 @@ class Playback:
             self._start.close()
 
     def _seam(self, source: Source, name: str) -> SeamReport:
-        inside = self._count_held(source) - source.held
+        inside = self._inside(source)
         taken, held = source.taken + inside, source.held + inside
         dropped = Counter(source.dropped)
         if self._drift is not None and source is self.voice:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -19,6 +21,7 @@ from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
 from voicepipe.errors import DeviceError, DeviceLostError
@@ -79,12 +82,14 @@ class SpeakerOutput(ControlledSpeaker):
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
 
+    Live audio keeps its delay. What a standstill has made late is left out about a second later, in one
+    piece, with a crossfade, and counted as `late`. Made speech is never cut for it. `changes` tells where.
+
     Steady playback: live audio begins with silence, so that the queue holds one block and 25 ms just
     before the device takes a block. The speaker then plays at most 500 ppm faster or slower to keep the
     queue at that length. The samples that this removes are counted as `drift`; added samples count as
-    negative. While the two clocks agree, samples pass unchanged. After a standstill, audio that is more
-    than a quarter of a second late is dropped and counted as `late`. A file has no clock, so `steady`
-    has no effect there. It also has none on audio of another format, or while a background sound plays.
+    negative. While the two clocks agree, samples pass unchanged. Three dry runs within a minute make the
+    queue longer by one block. A file has no clock, so `steady` has no effect there, nor on made speech.
     """
 
     takes = (OutputAudioFrame, SpokenFrame)
@@ -132,7 +137,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._playback = None
         self._speech = None
         self._speakers: Speakers | None = None
-        self._has_warned = self._is_ending = False
+        self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
@@ -170,7 +175,7 @@ class SpeakerOutput(ControlledSpeaker):
     def _compensator(self, stream: OutputStream) -> DriftCompensator:
         audio = stream.info.format
         block_s = audio.seconds(stream.info.block)
-        return DriftCompensator(audio, block_s, limit_s=min(0.4, 0.4 * self._max_queue_s))
+        return DriftCompensator(audio, block_s)
 
     async def on_running(self) -> None:
         """Apply `on_loss` to a loss from now on. Raises: DeviceError."""
@@ -234,11 +239,14 @@ class SpeakerOutput(ControlledSpeaker):
         if frame.live:
             self._tell_overflow(source)
         else:
+            self._warn_of_made_speech(frame)
             await self._hold_pusher(playback, source)
 
     async def _take(self, frame: OutputAudioFrame, playback: Playback) -> Source:
         """Take audio into the queue of its source, or drop it while there is no device."""
         source = playback.take(frame, asyncio.get_running_loop().time())
+        if playback.left_out:
+            self._tell_late(playback.left_out / playback.format.rate)
         if await playback.device.is_there() or playback.device.is_changing:
             self._look()
         else:
@@ -268,6 +276,26 @@ class SpeakerOutput(ControlledSpeaker):
             self._warn(
                 min(LIVE_QUEUE_S, self._max_queue_s),
                 "live audio does not wait, and is dropped as `overflow`; the speaker is too slow for it",
+            )
+
+    def _tell_late(self, seconds: float) -> None:
+        level = logging.DEBUG if self._has_left_out else logging.WARNING
+        self._has_left_out = True
+        _log.log(
+            level,
+            "%s: %.0f ms of live audio is left out, as it waits for longer than it needs to: the program or "
+            "a device stood still, or the microphone's clock is faster. It is counted as `late`",
+            self.name,
+            1000 * seconds,
+        )
+
+    def _warn_of_made_speech(self, frame: OutputAudioFrame) -> None:
+        if self._steady and not self._has_said_made and not isinstance(frame, BackgroundAudioFrame):
+            self._has_said_made = True
+            _log.warning(
+                "%s: steady=True has no effect on audio that is not live, such as a voice or a file; frames "
+                "that are made with live=True, or from a microphone's, have a clock to keep to",
+                self.name,
             )
 
     def _warn(self, seconds: float, consequence: str) -> None:
@@ -420,6 +448,11 @@ class SpeakerOutput(ControlledSpeaker):
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
         return [] if self._playback is None else self._playback.seams(self.name)
+
+    @property
+    def changes(self) -> Sequence[PlayedChange]:
+        """The last changes of what was played: the positions where live audio was left out, or made."""
+        return () if self._playback is None else tuple(self._playback.changes)
 
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from voicepipe.frames import Frame, FrameDirection
 from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.route import Route
+from voicepipe.pipeline.processor import Outlet
+from voicepipe.pipeline.route import way_from
 
 __all__ = ["Sink", "Source"]
 
@@ -23,12 +24,12 @@ class Source(Element):
 
     def __init__(self, run: RunHandle | None = None) -> None:
         self._run = run
-        self.down: Route
+        self.down: Outlet
 
     def connect(self) -> None:
-        """Compile the route into the pipeline."""
+        """Find the way into the pipeline."""
         if self._run is not None:
-            self.down = Route(self, _DOWN)
+            self.down = way_from(self, _DOWN)
 
     def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
         """Show a fact to the subscribers at the outermost Source."""
@@ -36,17 +37,19 @@ class Source(Element):
             self._run.emit(fact, direction)
         return self.next(direction)
 
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return this end for upstream frames at the outermost Source; else None."""
+        return None if self._run is None or direction is _DOWN else self
+
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the exit for upstream frames at the outermost Source; else None."""
-        run = self._run
-        if run is None or direction is _DOWN:
-            return None
+        return None if self._run is None or direction is _DOWN else self.send
 
-        def leave(frame: Frame) -> Congestion | None:
-            run.emit(frame, _UP)
-            return None
-
-        return leave
+    def send(self, frame: Frame) -> Congestion | None:
+        """Let an upstream frame out of the pipeline."""
+        assert self._run is not None, "frames pass through the Source of a nested pipeline"
+        self._run.emit(frame, _UP)
+        return None
 
 
 class Sink(Element):
@@ -74,14 +77,16 @@ class Sink(Element):
             self._run.emit(fact, direction)
         return self.next(direction)
 
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return this end for downstream frames at the outermost Sink; else None."""
+        return None if self._run is None or direction is _UP else self
+
     def receiver(self, direction: FrameDirection) -> Receive | None:
         """Return the exit for downstream frames at the outermost Sink; else None."""
-        run = self._run
-        if run is None or direction is _UP:
-            return None
+        return None if self._run is None or direction is _UP else self.send
 
-        def leave(frame: Frame) -> Congestion | None:
-            run.emit(frame, _DOWN)
-            return None
-
-        return leave
+    def send(self, frame: Frame) -> Congestion | None:
+        """Let a downstream frame out of the pipeline."""
+        assert self._run is not None, "frames pass through the Sink of a nested pipeline"
+        self._run.emit(frame, _DOWN)
+        return None

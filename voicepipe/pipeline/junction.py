@@ -132,8 +132,6 @@ class Junction(Element):
         self._entering: Copies
         self._leaving: Copies
         self._returned: dict[type[Flow], int] = {StartFrame: 0, EndFrame: 0}
-        self._waits_for_start: list[Frame] | None = None if is_head else []
-        """Frames that came out before all branches had returned StartFrame. None after it has left."""
         self._out: Route
         self._other: Junction
         """The other end of the parallel pipeline."""
@@ -168,9 +166,6 @@ class Junction(Element):
         leaving = self._leaving.leave(frame, branch)
         if leaving is None:
             return None
-        if self._waits_for_start is not None:
-            self._waits_for_start.append(leaving)
-            return None
         return self._out.send(leaving)
 
     def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
@@ -190,5 +185,3 @@ class Junction(Element):
         self._returned[type(frame)] += 1
         if self._returned[type(frame)] == len(self.ports):
             self.pass_flow(frame)
-            waiting, self._waits_for_start = self._waits_for_start, None
-            self._out.send_all(waiting or ())

@@ -43,6 +43,8 @@ class Ledger:
 
     def report(self, name: str, held: int = 0) -> SeamReport:
         """Return the present counts of the seam; `held` is in samples."""
+        if self.dropped_frames is _NONE:  # as nearly always
+            return SeamReport(name, self.taken, self.given, held, {}, {})
         return SeamReport(name, self.taken, self.given, held, dict(self.dropped), dict(self.dropped_frames))
 
 

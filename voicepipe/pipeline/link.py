@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from contextvars import Context
 from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, TranscriptionFrame
 from voicepipe.pipeline.era import Eras
 from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.processor import Outlet
 
-__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
+__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage"]
 
 Flow = StartFrame | EndFrame
 Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
@@ -42,6 +43,10 @@ class RunHandle(Protocol):
     """The run, as the chain sees it. All methods are for the loop's thread."""
 
     loop: asyncio.AbstractEventLoop
+    context: Context
+    """The context of calls that need none of their own."""
+    stage_task_ended: Callable[[asyncio.Task[None]], None]
+    """The function that is called with the task of each stage when it is over: one for all."""
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""
@@ -156,11 +161,9 @@ class Element:
         """Return the receiver of a route in this direction; None if data passes through."""
         return None
 
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return what takes frames of this direction here, without a route; None: nothing does."""
+        return None
+
     def connect(self) -> None:
         """Compile the routes that begin here. Called when the chain is complete."""
-
-
-def link(*elements: Element) -> None:
-    """Connect the elements as neighbours, in this order."""
-    for first, second in pairwise(elements):
-        first.after, second.before = second, first

@@ -9,8 +9,9 @@ from types import AsyncGeneratorType, CoroutineType
 from voicepipe.frames import Frame, FrameDirection, TranscriptionFrame, kind_of
 from voicepipe.pipeline.link import Call, Element, Receive, SynchronousStage
 from voicepipe.pipeline.mailbox import Congestion, Waiter
+from voicepipe.pipeline.processor import Outlet
 
-__all__ = ["Route", "Several"]
+__all__ = ["Route", "Several", "way_from"]
 
 
 _NO_CALLS: list[Call] = []
@@ -136,10 +137,12 @@ class Route:
                 full = both(full, self._from(place + 1, result))
         return full
 
-    def send_all(self, frames: Iterable[Frame]) -> None:
-        """Deliver several frames, for a caller that cannot wait."""
-        for frame in frames:
-            self.send(frame)
+
+def way_from(start: Element, direction: FrameDirection) -> Outlet:
+    """Return the way of frames from an element: the next receiver itself, or a route to it."""
+    neighbour = start.next(direction)
+    assert neighbour is not None, "a chain ends in a receiver"
+    return neighbour.outlet(direction) or Route(start, direction)
 
 
 def describe_no_frames(what: str, out: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Coroutine, Iterable, Sequence
-from functools import cached_property
 from types import CoroutineType
 from typing import Any, TypeVar
 
@@ -18,8 +17,8 @@ from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import Call, Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import InlineProcessor, Processor
-from voicepipe.pipeline.route import Route, describe_no_frames
+from voicepipe.pipeline.processor import InlineProcessor, Outlet, Processor, overrides
+from voicepipe.pipeline.route import describe_no_frames, way_from
 from voicepipe.pipeline.stage_task import escaped_from, start_task
 from voicepipe.report import DropReason, SeamReport
 from voicepipe.text import class_name
@@ -33,28 +32,35 @@ _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 class StageSeat(Element):
     """The place of one stage in one run. The run makes it and takes it away."""
 
-    def __init__(self, processor: Processor, label: str, run: RunHandle) -> None:
+    opened = False
+    """True once `on_start` has begun, so that `cleanup` must be called."""
+    ended = False
+    """True once EndFrame has passed."""
+    hooks: HookTask | None = None
+    """The task of the stage's hooks, if they need one."""
+    _children: set[asyncio.Task[Any]] | None = None
+    _past_down: Outlet | None = None
+    _past_up: Outlet | None = None
+
+    def __init__(self, processor: Processor, label: str, run: RunHandle, ledger: Ledger) -> None:
         self.processor = processor
         self.label = label
         self.run = run
-        self.ledger = Ledger()
-        self.opened = False
-        """True once `on_start` has begun, so that `cleanup` must be called."""
-        self.ended = False
-        """True once EndFrame has passed."""
-        self.hooks: HookTask | None = None
-        """The task of the stage's hooks, if they need one."""
-        self._children: set[asyncio.Task[Any]] | None = None
+        self.ledger = ledger
 
-    @cached_property
-    def past_down(self) -> Route:
-        """The route downstream from here."""
-        return Route(self, _DOWN)
+    @property
+    def past_down(self) -> Outlet:
+        """The way downstream from here."""
+        if self._past_down is None:
+            self._past_down = way_from(self, _DOWN)
+        return self._past_down
 
-    @cached_property
-    def past_up(self) -> Route:
-        """The route upstream from here."""
-        return Route(self, _UP)
+    @property
+    def past_up(self) -> Outlet:
+        """The way upstream from here. Many stages never push upstream, and need none."""
+        if self._past_up is None:
+            self._past_up = way_from(self, _UP)
+        return self._past_up
 
     @property
     def children(self) -> Collection[asyncio.Task[Any]]:
@@ -69,9 +75,14 @@ class StageSeat(Element):
         """Take the seat away, so that the stage can be used again."""
         self.processor._seat = None
 
+    @property
+    def opens(self) -> bool:
+        """True if the stage needs a task for its hooks, because it has something to open."""
+        return overrides(self.processor, "on_start")
+
     def open(self, params: StartParams) -> HookTask | None:
-        """Begin to open the stage. Return the task that runs `on_start`; None if the caller must run it."""
-        if type(self.processor).on_start is not Processor.on_start:
+        """Begin to open the stage. Return the task that runs `on_start`; None if there is nothing to open."""
+        if self.opens:
             self.hooks = HookTask(self, params)
         else:
             self.opened = True
@@ -148,7 +159,8 @@ class StageSeat(Element):
 
     def announce_end(self) -> None:
         """Tell the stage that an end was requested."""
-        self._call_at_once("on_ending")
+        if overrides(self.processor, "on_ending"):
+            self._call_at_once("on_ending")
 
     def _call_at_once(self, hook: str, *arguments: object) -> None:
         if self.cleans_up:
@@ -185,7 +197,7 @@ class InlineSeat(StageSeat):
     processor: InlineProcessor
 
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
+        super().__init__(processor, label, run, Ledger())
         self.call: Call = processor.process
         self._routes: tuple[list[Call], ...] = ()
         """The calls of the routes that lead through here."""

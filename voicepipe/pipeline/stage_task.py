@@ -13,7 +13,6 @@ __all__ = [
     "StageExitError",
     "error_of",
     "escaped_from",
-    "future_of",
     "is_running",
     "start_task",
     "unwrap",
@@ -83,21 +82,6 @@ def is_running(task: asyncio.Task[Any] | None) -> bool:
         return task is not None and asyncio.current_task() is task
     except RuntimeError:
         return False
-
-
-def future_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:
-    """Return a future that is done when the task is done. Cancelling it does not affect the task.
-
-    `asyncio.wait` would create a dozen objects that stay for as long as the task runs.
-    """
-    told: asyncio.Future[None] = task.get_loop().create_future()
-
-    def tell(_: asyncio.Task[Any]) -> None:
-        if not told.done():
-            told.set_result(None)
-
-    task.add_done_callback(tell)
-    return told
 
 
 class _Contained(Coroutine[Any, Any, T]):

@@ -14,7 +14,6 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
-    StartFrame,
     TranscriptionFrame,
 )
 from voicepipe.log import logger_of
@@ -26,8 +25,7 @@ from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.live_audio import describe_standing
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.outlets import Current, Held, Sealed
-from voicepipe.pipeline.processor import FrameProcessor, Processor
-from voicepipe.pipeline.route import Route
+from voicepipe.pipeline.processor import FrameProcessor, Outlet, overrides
 from voicepipe.pipeline.seat import (
     StageSeat,
     audio_samples,
@@ -56,30 +54,30 @@ class TaskSeat(StageSeat):
     """A seat with one mailbox and one task. The run starts the task when it opens the stage."""
 
     processor: FrameProcessor
+    _up: Outlet | None = None
+    in_hand: object = NOTHING
+    """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
+    left = PUSHES_IN_A_ROW
+    """The number of pushes of its own that the stage has left until it lets other tasks run."""
+    _pushed_and_left = PUSHES_IN_A_ROW
+    _spared = False
+    """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
-        self.box = Mailbox(self.ledger, processor.mailbox_size, self)
+        self.box = Mailbox(processor.mailbox_size, self)
+        super().__init__(processor, label, run, self.box)
         self.work = StageWork(self)
-        self.down: Route | Sealed | Held | Current = Held(label)
+        self.down: Outlet = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
-        self.up: Route | Sealed | Held | Current = Held(label)
-        self.in_hand: object = NOTHING
-        """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
-        self.left = PUSHES_IN_A_ROW
-        """The number of pushes of its own that the stage has left until it lets other tasks run."""
-        self._pushed_and_left = PUSHES_IN_A_ROW
-        self._spared = False
-        """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
-        super().attach()
+        self.processor._seat = self
         self.processor._mailbox_seat = self  # pyright: ignore[reportAttributeAccessIssue]  # it takes a callable in a slot for a method
 
     def detach(self) -> None:
         """Take the seat away, so that the stage can be used again."""
-        super().detach()
+        self.processor._seat = None
         self.processor._mailbox_seat = None
 
     @property
@@ -87,7 +85,21 @@ class TaskSeat(StageSeat):
         """The number of frames of its own that the stage has pushed. A stage that stands still is stuck."""
         return self._pushed_and_left - self.left
 
+    @property
+    def up(self) -> Outlet:
+        """The way upstream for the stage's own frames. It is made for the first of them."""
+        if self._up is None:
+            if isinstance(self.down, Held):
+                self._up = Held(self.label)
+            else:
+                self._up = Current(self, self.past_up) if isinstance(self.down, Current) else self.past_up
+        return self._up
+
     # -- the chain -----------------------------------------------------------
+
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return the mailbox for downstream frames, if the stage takes all."""
+        return self.box if direction is _DOWN and self.processor.takes is None else None
 
     def receiver(self, direction: FrameDirection) -> Receive:
         """Return the mailbox's entry for this direction, with a way past it if the stage takes only some."""
@@ -117,14 +129,16 @@ class TaskSeat(StageSeat):
         return self.next(direction)
 
     def take_flow(self, frame: Flow) -> bool:
-        """Put the frame into the mailbox, behind the data; let it pass if the stage takes no more."""
+        """Put EndFrame into the mailbox, behind the data. It passes if the stage takes no more.
+
+        StartFrame always passes: nothing waits before it, as no stage has pushed anything yet.
+        """
         if self.box.bypass is not None:
             return self._may_pass(frame)
-        if isinstance(frame, StartFrame) and self.processor.takes is not None:
-            self.pass_on(frame)  # nothing waits before it, and what passes by the stage must come behind it
-        else:
-            self.box.put_down(frame)
-        return False
+        if isinstance(frame, EndFrame):
+            self.box.put_end(frame)
+            return False
+        return True
 
     def _may_pass(self, frame: Flow) -> bool:
         """Return True if the frame goes on. EndFrame does so only once."""
@@ -139,27 +153,30 @@ class TaskSeat(StageSeat):
             self.pass_flow(frame)
 
     def pass_on(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame on, after the stage has handled it."""
-        if isinstance(frame, EndFrame) and self.box.bypass is None:
+        """Hand EndFrame on, after the stage has handled it."""
+        if self.box.bypass is None:
             self._close(DropReason.SHUTDOWN)
         self._pass(frame)
-        if isinstance(frame, StartFrame):
-            self._release()
 
-    def _release(self) -> None:
-        """Send the frames that were pushed before StartFrame passed."""
-        held = [(self.past_down, self.down), (self.past_up, self.up)]
-        self.down, self.up = self.past_down, self.past_up
-        for route, pushed in held:
-            if isinstance(pushed, Held):
-                route.send_all(pushed.frames)
+    def release(self) -> None:
+        """Send the frames that were pushed before StartFrame had passed the whole pipeline."""
+        down, up = self.down, self._up
+        if isinstance(down, Held):
+            self.down, self._up = self.past_down, None
+            for frame in down.frames:
+                self.down.send(frame)
+            for frame in up.frames if isinstance(up, Held) else ():
+                self.up.send(frame)
 
-    def _seal(self, reason: str) -> None:
+    def _seal(self, reason: str) -> Sealed:
         """Drop all later pushes of the stage, and those that still wait for StartFrame."""
-        early = [f for route in (self.down, self.up) if isinstance(route, Held) for f in route.frames]
-        for frame in early:
-            self.ledger.refuse(frame, reason)
-        self.down, self.up = Sealed(self, reason), Sealed(self, reason)
+        before = (self.down, self._up)
+        self.down = self._up = sealed = Sealed(self, reason)
+        for outlet in before:
+            if isinstance(outlet, Held):
+                for frame in outlet.frames:
+                    sealed.send(frame)
+        return sealed
 
     # -- pushes of the stage ---------------------------------------------------
 
@@ -185,7 +202,7 @@ class TaskSeat(StageSeat):
             return self.push_words(frame, lambda words: self._outlet(direction).send(words))
         return self._outlet(direction).send(frame)
 
-    def _outlet(self, direction: FrameDirection) -> Route | Sealed | Held | Current:
+    def _outlet(self, direction: FrameDirection) -> Outlet:
         return self.down if direction is _DOWN else self.up
 
     def push_now(self, frame: Frame) -> None:
@@ -225,16 +242,24 @@ class TaskSeat(StageSeat):
 
     # -- the task ------------------------------------------------------------
 
+    @property
+    def opens(self) -> bool:
+        """True if the hooks of the stage need its task, because they open or close something."""
+        return overrides(self.processor, "on_start") or overrides(self.processor, "cleanup")
+
     def open(self, params: StartParams) -> HookTask | None:
-        """Start the stage's task. Return the task if it runs `on_start`; None if the caller must run it."""
-        kind = type(self.processor)
-        if kind.on_start is not Processor.on_start or kind.cleanup is not Processor.cleanup:
+        """Begin to open the stage. Return the task that runs `on_start`; None if there is nothing to open."""
+        if self.opens:
             self.hooks = HookTask(self, params, self.work.run)
             self.work.begin_after(self.hooks)
         else:
             self.opened = True
-            self.work.begin()
         return self.hooks
+
+    def begin(self) -> None:
+        """Start the stage's task, unless that of its hooks does its work."""
+        if self.hooks is None:
+            self.work.begin()
 
     def task_ended(self, error: BaseException | None) -> None:
         """Treat the end of the task as a failure, unless the stage takes no more frames."""
@@ -264,8 +289,8 @@ class TaskSeat(StageSeat):
     def _heed_new_era(self) -> None:
         """Let work of the era before make nothing heard from now on."""
         self.work.note_interruption()
-        if isinstance(self.down, Route) and isinstance(self.up, Route):
-            self.down, self.up = Current(self, self.past_down), Current(self, self.past_up)
+        if not isinstance(self.down, (Held, Sealed, Current)):
+            self.down, self._up = Current(self, self.past_down), None
 
     def interrupt(self) -> None:
         """Drop the interruptible frames; cancel the frame in progress if it is interruptible."""
@@ -298,21 +323,11 @@ class TaskSeat(StageSeat):
 
     def _close(self, reason: str) -> list[Flow]:
         """Take no more frames; return the life-cycle frames that waited."""
-
-        def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
-            if direction is _UP:
-                return self.past_up.send(frame)
-            if frame.is_system:
-                return self.past_down.send(frame)
-            self.ledger.refuse(frame, reason)
-            return None
-
-        self.box.bypass = bypass
-        self._seal(reason)
+        self.box.close(self._seal(reason).bypass)
         self.work.drop_current(reason)
         flow: list[Flow] = []
         for frame, direction in self.box.empty():
-            if isinstance(frame, (StartFrame, EndFrame)):
+            if isinstance(frame, EndFrame):
                 flow.append(frame)
             elif frame.is_fact:
                 pass  # it has gone on already

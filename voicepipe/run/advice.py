@@ -45,7 +45,7 @@ _SILENT_S = 1.0
 
 def has_something_to_check(chain: Chain) -> bool:
     """Return True if any check concerns this pipeline. Most short pipelines of servers have none."""
-    if len(chain._elements) > len(chain.seats) + 2:
+    if chain.has_branches:
         return True
     kinds: list[Any] = [type(seat.processor) for seat in chain.seats]
     return any(map(_concerns, kinds))

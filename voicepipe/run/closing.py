@@ -47,24 +47,30 @@ class _Part(NamedTuple):
 class Closing:
     """The clean-up of everything that the run made, on every way out."""
 
+    __slots__ = ("_adopted", "_chain", "_course", "_cut", "_for_cancel", "abandoned", "forced")
+
     def __init__(self, course: Course, chain: Chain) -> None:
         self._course = course
         self._chain = chain
-        self._adopted: set[asyncio.Task[Any]] = set()
-        self._cut: set[asyncio.Task[Any]] = set()
+        self._adopted: tuple[asyncio.Task[Any], ...] = ()
+        self._cut: set[asyncio.Task[Any]]
+        """The tasks that the close has cut short."""
         self._for_cancel = False
         """True if a cancel began the close, not an end or a failure."""
-        self.forced: list[str] = []
+        self.forced: tuple[str, ...] = ()
         """The names of tasks that still ran after a clean end. An entry means a bug in voicepipe."""
-        self.abandoned: list[Abandoned] = []
+        self.abandoned: tuple[Abandoned, ...] = ()
         """The tasks that did not stop within their limit."""
 
     def adopt(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start a task of the run, which `close` cancels and awaits."""
         task = start_task(self._course.loop, coroutine, name)
-        self._adopted.add(task)
-        task.add_done_callback(self._adopted.discard)
+        self._adopted += (task,)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._adopted = tuple(each for each in self._adopted if each is not task)
 
     async def close(self, reason: str) -> None:
         """Stop every task, then clean up every opened stage, within the run's limits.
@@ -73,6 +79,7 @@ class Closing:
             reason: the drop reason for data that still waits.
         """
         course, limits = self._course, self._course.limits
+        self._cut = set()
         cancelled = self._for_cancel = course.request is Request.CANCEL
         if course.drained:
             self._note_forced()
@@ -82,14 +89,17 @@ class Closing:
         await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        for work in (seat.work for seat in self._chain.task_seats):
+        for seat in self._chain.task_seats:
+            work = seat.work
             if work.task is not None and not work.is_over and not work.stopping:
-                self.forced.append(work.task.get_name())
+                self.forced += (work.task.get_name(),)
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
         running = self._running()
         hooks = self._begin_cancels() if cancelled else []
+        if not (running or hooks):
+            return seconds
         self._cancel(running)
         left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
@@ -105,7 +115,8 @@ class Closing:
         """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
         running = [self._part(task) for task in self._adopted if not task.done()]
         for seat in self._chain.seats:
-            running += [self._part(task, seat) for task in seat.children if not task.done()]
+            if seat.children:
+                running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
                 if seat.work.task is not None and not seat.work.is_over:
@@ -117,6 +128,8 @@ class Closing:
 
     async def _clean_up(self, seconds: float) -> None:
         hooks = self._begin_clean_ups()
+        if not hooks:
+            return
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -163,17 +176,17 @@ class Closing:
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
-        loop = self._course.loop
+        course, loop = self._course, self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
-            if not hurried and self._course.request is Request.CANCEL:  # it came during an end
-                seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
+            if not hurried and course.request is Request.CANCEL:  # it came during an end
+                seconds, hurried = min(seconds, course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
                 await asyncio.wait([part.over for part in left], timeout=most_s)
-            except asyncio.CancelledError:
-                pass  # closing has its own limits; a second cancel cannot interrupt it
+            except asyncio.CancelledError as outer:
+                course.note_outer(outer)  # the close has its own limits
             seconds -= min(loop.time() - began_s, most_s)
             left = [part for part in left if not part.over.done()]
         return left, seconds
@@ -183,9 +196,9 @@ class Closing:
         for part in parts:
             part.cancel()
 
-    def _abandon(self, parts: Iterable[_Part]) -> None:
+    def _abandon(self, parts: Sequence[_Part]) -> None:
+        self.abandoned += tuple([Abandoned(part.task.get_name(), where(part.task)) for part in parts])
         for part in parts:
-            self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))
             abandon(part.task)
 
     def _take_errors(self, hooks: Iterable[_Part]) -> None:

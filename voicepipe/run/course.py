@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from voicepipe.errors import PipelineStartError
 from voicepipe.lifecycle import Event, Request, RunState
@@ -17,15 +18,22 @@ _NOBODY: list[asyncio.Future[None]] = []
 """An empty list that all runs share until somebody waits for an interruption. It is never changed."""
 
 
+class Interrupter(Protocol):
+    """The run, which carries out an interruption."""
+
+    def interrupt(self) -> None:
+        """Drop the queued output, and send an InterruptionFrame."""
+
+
 class Course:
     """The state that opening, running and closing share. In the loop's thread.
 
     Args:
-        interrupt: carries out an interruption; called from `until` after one was requested.
+        interrupter: carries out an interruption; asked from `until` after one was requested.
     """
 
     __slots__ = (
-        "_interrupt",
+        "_interrupter",
         "_interrupters",
         "_waiter",
         "began",
@@ -35,6 +43,7 @@ class Course:
         "late",
         "limits",
         "loop",
+        "outer",
         "params",
         "reason",
         "request",
@@ -42,14 +51,14 @@ class Course:
         "state",
     )
 
-    def __init__(self, params: StartParams, limits: Limits, interrupt: Callable[[], None]) -> None:
+    def __init__(self, params: StartParams, limits: Limits, interrupter: Interrupter) -> None:
         self.loop = asyncio.get_running_loop()
         self.params = params
         self.limits = limits
         self.state = RunState.CREATED
         self.request = Request.NONE
         self.reason = ""
-        self.errors = ErrorBook(params.run_id, self.loop.time)
+        self.errors = ErrorBook(params.run_id, params.clock)
         self.began = self.loop.time()
         self.started = False
         """True once StartFrame has passed the whole pipeline."""
@@ -57,20 +66,31 @@ class Course:
         """True once EndFrame has passed the whole pipeline."""
         self.late = False
         """True once the drain has used up its limit."""
+        self.outer: asyncio.CancelledError | None = None
+        """The cancellation of the task that runs the pipeline. `run()` raises it when all is closed."""
         self.interrupting = False
         """True while an interruption was requested but not yet carried out."""
-        self._interrupt = interrupt
+        self._interrupter = interrupter
         self._waiter: asyncio.Future[None] | None = None
         self._interrupters = _NOBODY
         """The futures of those who wait for the interruption that they requested."""
 
     # -- requests ------------------------------------------------------------
 
+    def is_asked(self) -> bool:
+        """Return True once an end or a cancel was requested."""
+        return self.request is not Request.NONE
+
     def ask(self, request: Request, reason: str) -> None:
         """Request an end or a cancel. A cancel overrides an end; the first of each kind sets the reason."""
         if request > self.request and not self.state.is_final:
             self.request, self.reason = request, reason
             self.wake()
+
+    def note_outer(self, outer: asyncio.CancelledError) -> None:
+        """Take an outer cancellation as a request. It must not cut the close short, nor must a second one."""
+        self.outer = outer
+        self.ask(Request.CANCEL, "outer cancellation")
 
     def give_up_drain(self) -> None:
         """Cancel the run, because its drain has used up its limit."""
@@ -152,15 +172,15 @@ class Course:
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self.interrupting:
                 self.interrupting = False
-                self._interrupt()
+                self._interrupter.interrupt()
                 self._wake_interrupters()
                 continue
             self._waiter = waiter = self.loop.create_future()
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
             try:
                 await waiter
-            except asyncio.CancelledError:  # all tasks of the loop were cancelled, the driver too
-                self.ask(Request.CANCEL, "the run's own task was cancelled")
+            except asyncio.CancelledError as outer:
+                self.note_outer(outer)
             finally:
                 if timer is not None:
                     timer.cancel()

@@ -21,10 +21,13 @@ _MOST = 100
 class ErrorBook:
     """The first hundred errors of a run. `run()` raises the first failure; the others are logged."""
 
+    __slots__ = ("_clock", "_log", "_run_id", "errors", "failure")
+
     def __init__(self, run_id: str, clock: Callable[[], float]) -> None:
         self._run_id = run_id
-        self._log = LimitedLog(logger_of("voicepipe"), clock)
-        self.errors: list[StageError] = []
+        self._clock = clock
+        self._log: LimitedLog | None = None
+        self.errors: tuple[StageError, ...] = ()
         self.failure: tuple[str, BaseException] | None = None
         """The label of the stage and the exception that made the run fail. None if it did not fail."""
 
@@ -32,7 +35,7 @@ class ErrorBook:
         """Keep an exception that escaped a stage; return True if it is the one that makes the run fail."""
         is_the_first = self.failure is None and may_fail
         if is_the_first:
-            del self.errors[_MOST - 1 :]  # it is in the report, however many there were before
+            self.errors = self.errors[: _MOST - 1]  # it is in the report, however many there were before
         self.note(stage, describe(error), error)
         if is_the_first:
             self.failure = (stage, error)
@@ -48,10 +51,12 @@ class ErrorBook:
     def note(self, stage: str, message: str, error: BaseException | None = None) -> None:
         """Keep an error for the report."""
         if len(self.errors) < _MOST:
-            self.errors.append(StageError(printable(stage), printable(message), error))
+            self.errors += (StageError(printable(stage), printable(message), error),)
 
     def log(self, stage: str, message: str) -> None:
         """Log a warning, at most one a second for each stage."""
+        if self._log is None:
+            self._log = LimitedLog(logger_of("voicepipe"), self._clock)
         self._log.warning(stage, "%s: %s: %s", self._run_id, stage, message)
 
 

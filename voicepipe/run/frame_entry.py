@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from voicepipe.frames import Frame
-from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.mailbox import Congestion, has_room
 from voicepipe.run.run import Run
 
 __all__ = ["MOST_AT_ONCE", "FrameEntry"]
@@ -19,13 +19,17 @@ MOST_AT_ONCE = 64
 A pipeline of inline stages never waits by itself."""
 
 
+_NONE: deque[Frame] = deque()
+"""An empty deque that all tasks share until a frame comes before the start. It is never changed."""
+
+
 class FrameEntry:
     """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
     __slots__ = ("early", "since_break")
 
     def __init__(self) -> None:
-        self.early: deque[Frame] = deque()
+        self.early = _NONE
         """The frames that wait for the start."""
         self.since_break = 0
         """The number of frames sent since other tasks had the loop."""
@@ -40,6 +44,8 @@ class FrameEntry:
             raise RuntimeError(
                 f"{_MOST_EARLY} frames wait for the start already; call run() before you queue more"
             )
+        if self.early is _NONE:
+            self.early = deque()
         self.early.append(frame)
 
     async def pause(self) -> None:
@@ -56,13 +62,16 @@ class FrameEntry:
         work = None if full is None else run.current_work()
         if work is not None and full is not None:
             await work.wait_to_enter(full)
-        while full is not None and full.congested:
-            waiter = run.loop.create_future()
-            full.add_waiter(waiter)
-            try:
-                await waiter
-            finally:
-                full.remove_waiter(waiter)
+        elif full is not None:
+            self.since_break = 0
+            await asyncio.sleep(0)  # in a flood, a turn of the loop makes room, for less than a future costs
+            while not has_room(full):
+                waiter = run.loop.create_future()
+                full.add_waiter(waiter)
+                try:
+                    await waiter
+                finally:
+                    full.remove_waiter(waiter)
         if self.since_break >= MOST_AT_ONCE:
             self.since_break = 0
             await asyncio.sleep(0)

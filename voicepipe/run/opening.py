@@ -14,7 +14,7 @@ from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.era import leave_era
 from voicepipe.pipeline.hook_checks import check_result, hook_name
-from voicepipe.pipeline.processor import FrameProcessor, overrides
+from voicepipe.pipeline.processor import FrameProcessor, Processor, overrides
 from voicepipe.pipeline.seat import StageSeat
 from voicepipe.pipeline.stage_task import error_of
 from voicepipe.run.advice import advise, check_place, has_something_to_check, watch_for_deafness
@@ -59,10 +59,16 @@ class Opening:
         needs_advice = has_something_to_check(self._chain)
         if needs_advice and not self._are_in_place(seats):
             return False
-        if not await self._within_the_limit(self._open_stages(reversed(seats)), "open"):
+        if any(seat.opens for seat in seats):
+            opened = await self._within_the_limit(self._open_stages(reversed(seats)), "open")
+        else:
+            opened = self._open_at_once(reversed(seats))
+        if not opened:
             return False
-        if not await self._send_start():
+        self._chain.source.pass_flow(StartFrame(self._course.params))
+        if self._cut_short:
             return False
+        self._chain.begin()
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
         if sources and not await self._within_the_limit(self._begin(sources), _BEGIN):
             return False
@@ -114,24 +120,21 @@ class Opening:
                 return
             self._seat = seat
             self._begun.append((seat, time()))
-            stage, hooks = seat.processor, seat.open(self._course.params)
-            if hooks is None:
-                await check_result(stage, "on_start", stage.on_start(self._course.params))
-            else:
+            hooks = seat.open(self._course.params)
+            if hooks is not None:
                 await hooks.wait_until_open()
-            if isinstance(seat.processor, FrameProcessor):
-                check_may_take_s(seat.processor, 0.0)
+            _check_time(seat.processor)
 
-    async def _send_start(self) -> bool:
-        course = self._course
-        self._chain.source.pass_flow(StartFrame(course.params))
-        await course.until(lambda: course.started or self._cut_short, self._deadline)
-        if not course.started and not self._cut_short:
-            holders = (seat.label for seat in self._chain.task_seats if seat.work.current or seat.box.data)
-            self._fail(
-                next(holders, "the pipeline"),
-                TimeoutError(f"it did not pass StartFrame on within {self._limit}"),
-            )
+    def _open_at_once(self, seats: Iterable[StageSeat]) -> bool:
+        """Open stages that have nothing to open; return True on success."""
+        for seat in seats:
+            self._seat = seat
+            seat.open(self._course.params)
+            try:
+                _check_time(seat.processor)
+            except BaseException as error:  # a stage's failure becomes a PipelineError
+                self._fail(seat.label, error)
+                return False
         return not self._cut_short
 
     async def _begin(self, sources: Iterable[StageSeat]) -> None:
@@ -195,3 +198,9 @@ class Opening:
         failure = PipelineStartError(f"{stage} did not start: {words}", stage=stage)
         failure.__cause__ = error
         self._course.fail_to_start(stage, error, failure)
+
+
+def _check_time(stage: Processor) -> None:
+    """Check the time that a stage says it may take. Raises: TypeError, ValueError."""
+    if isinstance(stage, FrameProcessor):
+        check_may_take_s(stage, 0.0)

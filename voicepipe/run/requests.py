@@ -12,16 +12,17 @@ from voicepipe.run.course import Course
 __all__ = ["Requests"]
 
 _MOST_KEPT = 8
+_lock = threading.Lock()
+"""One for all: it is held for a few instructions."""
 
 
 class Requests:
     """The way of requests from the program to its run. From any thread; never raises."""
 
-    __slots__ = ("_course", "_kept", "_lock")
+    __slots__ = ("_course", "_kept")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: list[tuple[Request, str]] = []
+        self._kept: tuple[tuple[Request, str], ...] = ()
         self._course: Course | None = None
 
     @property
@@ -31,18 +32,17 @@ class Requests:
 
     def go_to(self, course: Course) -> None:
         """Pass the kept requests, and all later ones, to this course."""
-        with self._lock:
+        with _lock:
             self._course = course
             for request, reason in self._kept:
                 course.ask(request, reason)
 
     def ask(self, request: Request, reason: str) -> None:
         """Request an end or a cancel."""
-        with self._lock:
+        with _lock:
             course = self._course
             if course is None:
-                self._kept.append((request, reason))
-                del self._kept[:-_MOST_KEPT]
+                self._kept = (*self._kept, (request, reason))[-_MOST_KEPT:]
                 return
         _in_loop(course, lambda: course.ask(request, reason))
 

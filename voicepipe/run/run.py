@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Protocol
 from weakref import WeakSet
 
 from voicepipe.awaitables import refuse_coroutine
@@ -31,7 +32,7 @@ from voicepipe.pipeline.fact_passing import FactPassing
 from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.link import Flow, Receive
 from voicepipe.pipeline.mailbox import Congestion
-from voicepipe.pipeline.processor import Processor
+from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.stage_task import is_running
 from voicepipe.pipeline.stage_work import StageWork
 from voicepipe.pipeline.task_seat import TaskSeat
@@ -52,66 +53,96 @@ _NO_TURNS = TurnCounts()
 _log = logger_of("voicepipe")
 
 
+class Entry(Protocol):
+    """The entry of the program's own frames, as the run sees it."""
+
+    early: deque[Frame]
+    """The frames that wait for the start."""
+
+
 class Run:
     """The driver behind `PipelineTask`. All methods are for the loop's thread.
 
-    The driver runs in its own task. An outer cancellation of `run()` is therefore only a
-    request, and a second one cannot cut the close short.
+    It runs in the task that awaits `run()`. Wherever it waits, it takes a cancellation of that task as a
+    request. So a second one cannot cut the close short.
     """
 
     __slots__ = (
         "_closing",
         "_discarded",
-        "_early",
+        "_entry",
+        "_facts",
+        "_has_devices",
+        "_hold",
         "_interruptions",
         "_minutes",
         "_never_started",
         "_news",
-        "_observers",
         "_to_tell",
         "chain",
+        "context",
         "course",
         "eras",
-        "facts",
-        "hold",
         "loop",
+        "observers",
         "send",
         "slow",
+        "stage_task_ended",
     )
 
     def __init__(
         self,
-        pipeline: Processor,
+        pipeline: Pipeline,
         params: StartParams,
         limits: Limits,
-        observers: list[Observer],
-        early: deque[Frame],
+        observers: tuple[Observer, ...],
+        entry: Entry,
         news: StartNews,
     ) -> None:
-        self.course = Course(params, limits, self._interrupt)
+        self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
+        self.context = copy_context()
+        self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
         self._discarded: dict[str, int] = {}  # a Counter's `+= 1` takes three times as long
-        self._observers = observers
-        self._early = early
+        self.observers = observers
+        """The subscribers to the frames that leave the pipeline."""
+        self._entry = entry
         self._news = news
         self._never_started = 0
-        self._to_tell: list[tuple[Receive, ErrorFrame]] = []
+        self._to_tell: tuple[tuple[Receive, ErrorFrame], ...] = ()
         """ErrorFrames from before StartFrame had passed the whole pipeline; at most 100."""
         self._interruptions: WeakSet[Frame] | None = None
         """The InterruptionFrames on their way. One may be requested while another travels."""
-        self.facts = FactPassing(self._note_fact)
-        self.hold = Hold()
+        self._facts: FactPassing | None = None
+        self._hold: Hold | None = None
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
+        self._has_devices = bool(pipeline.devices)
         self._minutes: Minutes | None = None
         """The minutes of the conversation; None before there is one."""
-        params.conversation.watch(self._find_work)
+        params.conversation.watch(self)
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
         """The function that sends a frame of the program. It returns the congested place, if any."""
 
     # -- calls from the chain (RunHandle) --------------------------------------
+
+    @property
+    def facts(self) -> FactPassing:
+        """The facts of the run."""
+        if self._facts is None:
+            self._facts = FactPassing(self._note_fact)
+            if self.course.started:
+                self._facts.open()
+        return self._facts
+
+    @property
+    def hold(self) -> Hold:
+        """The wait of the sources that can wait for a verdict."""
+        if self._hold is None:
+            self._hold = Hold()
+        return self._hold
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed."""
@@ -139,7 +170,8 @@ class Run:
     def _note_fact(self, fact: Frame) -> None:
         self._keep_minutes().note_fact(fact)
 
-    def _find_work(self, behind: object) -> Sequence[str]:
+    def find_work(self, behind: object) -> Sequence[str]:
+        """Return the labels of the stages at work on an answer, behind a stage if one is given."""
         return self._keep_minutes().work(behind)
 
     def _keep_minutes(self) -> Minutes:
@@ -156,6 +188,13 @@ class Run:
         self.course.fail(stage, error)
         self.course.wake()
 
+    def _note_end_of(self, task: asyncio.Task[None]) -> None:
+        """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
+        is_cut = task.cancelled()
+        error = None if is_cut else task.exception()
+        if is_cut or error is not None:
+            next(seat for seat in self.chain.task_seats if seat.work.task is task).task_ended(error)
+
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
         """Send an ErrorFrame upstream, but not before StartFrame has passed the whole pipeline."""
         self.course.errors.report(stage, error)
@@ -163,7 +202,7 @@ class Run:
         if self.course.started:
             upstream(news)
         elif len(self._to_tell) < _MOST_TO_TELL:
-            self._to_tell.append((upstream, news))
+            self._to_tell += ((upstream, news),)
 
     def current_work(self) -> StageWork | None:
         """Return the work of the stage whose own task is the running one; None if it is another task."""
@@ -173,14 +212,14 @@ class Run:
         """Show a frame that left the pipeline to the subscribers; without any, count and discard it."""
         if isinstance(frame, ErrorFrame) and frame.exception is None:
             self.course.errors.note(frame.stage, frame.message)
-        if self._observers:
+        if self.observers:
             self._observe(frame, direction)
         elif isinstance(frame, DataFrame):
             where = "downstream" if direction is _DOWN else "upstream"
             self._discarded[where] = self._discarded.get(where, 0) + 1
 
     def _observe(self, frame: Frame, direction: FrameDirection) -> None:
-        for observer in tuple(self._observers):
+        for observer in self.observers:
             try:
                 if (result := observer(frame, direction)) is not None:
                     refuse_coroutine(f"the subscriber {name_of(observer)}", result)
@@ -196,12 +235,19 @@ class Run:
             course.started = True
         self._observe(frame, _DOWN)
         if course.started:
-            to_tell, self._to_tell = self._to_tell, []
+            to_tell, self._to_tell = self._to_tell, ()
             for upstream, news in to_tell:
                 upstream(news)
             if not isinstance(frame, EndFrame):
-                self.facts.open()
+                self._begin_flow()
         course.wake()
+
+    def _begin_flow(self) -> None:
+        """Let go what waited for StartFrame: the facts, and then what the stages have pushed early."""
+        if self._facts is not None:
+            self._facts.open()
+        for seat in reversed(self.chain.task_seats):
+            seat.release()
 
     def task_name(self, label: str, what: str) -> str:
         """Return a name for a task of the run. It begins with the run's id."""
@@ -212,52 +258,60 @@ class Run:
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
         course, driver = self.course, asyncio.current_task()
-        self.eras.enter()  # the tasks of the stages inherit it
         course.move(Event.RUN)
         try:
-            await self._live()
+            if await Opening(course, self.chain, self._closing.adopt).open():
+                self._begin()
+                await course.until(course.is_asked)
+                await self._drain()
         except BaseException as error:  # no object of a user may keep the run from its close
             if type(error) is GeneratorExit and not is_running(driver):
                 raise  # the loop is gone, and the task with it
             course.fail("the run", error)
-        self._never_started = len(self._early)
-        self._early.clear()
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close everything, whatever has happened."""
+        course = self.course
+        self._never_started = len(self._entry.early)
+        self._entry.early.clear()
         course.move(Event.STOP)
         if course.request is Request.CANCEL:
             self._observe(CancelFrame(course.reason), _DOWN)
         if self._minutes is not None:
             self._minutes.close()
         await self._closing.close(self._drop_reason())
-        if any(isinstance(seat.processor, DeviceStage) for seat in self.chain.task_seats):
+        if self._has_devices:
             await self._look_at_report()
         course.move(course.outcome())
 
     async def _look_at_report(self) -> None:
         """Let a stage that cannot report on its device fail now, while the run still can."""
         self.report()
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.sleep(0)  # the error is handled in the next step
+        except asyncio.CancelledError as outer:
+            self.course.note_outer(outer)
 
-    async def _live(self) -> None:
-        """Open and run, until the run is to be closed."""
-        course = self.course
-        if await Opening(course, self.chain, self._closing.adopt).open():
-            course.move(Event.STARTED)
-            self._news.tell()
-            if course.params.speakers.controls:
-                self._advise_headphones()
-            while self._early:
-                frame = self._early.popleft()
-                if frame.is_fact:
-                    self.push_fact(frame)
-                elif isinstance(frame, TranscriptionFrame):
-                    self.take_words(frame, self.send)
-                else:
-                    self.send(frame)
-            await course.until(lambda: course.request > Request.NONE)
-            if course.request is Request.END:
-                course.move(Event.END)
-                await self._drain()
+    def _begin(self) -> None:
+        """Tell that the run has started, and send what has waited for that."""
+        self.course.move(Event.STARTED)
+        self._news.tell()
+        if self.course.params.speakers.are_controlled:
+            self._advise_headphones()
+        self.eras.let(self._send_early)
+
+    def _send_early(self) -> None:
+        """Send the frames that the program queued before the start."""
+        early = self._entry.early
+        while early:
+            frame = early.popleft()
+            if frame.is_fact:
+                self.push_fact(frame)
+            elif isinstance(frame, TranscriptionFrame):
+                self.take_words(frame, self.send)
+            else:
+                self.send(frame)
 
     def _advise_headphones(self) -> None:
         if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
@@ -271,12 +325,13 @@ class Run:
     async def _drain(self) -> None:
         """Send EndFrame and wait until it has arrived. It passes by stages that are stuck.
 
-        After the limit for the whole drain, the run is cancelled.
+        Without effect if the run was cancelled. After the limit for the whole drain, the run is cancelled.
         """
         course = self.course
-        for seat in self.chain.seats:
-            seat.announce_end()
-        self.chain.source.pass_flow(EndFrame(course.reason))
+        if course.request is not Request.END:
+            return
+        course.move(Event.END)
+        self._send_end()
         watch = StallWatch(self.chain.task_seats, course.limits.stall_s, self.loop.time())
         late_s = self.loop.time() + course.limits.drain_s
 
@@ -288,11 +343,16 @@ class Run:
             for seat, slow in stuck:
                 self._pass_by(seat, slow)
             if watch.lost:
-                self._closing.forced.append("EndFrame was lost")
+                self._closing.forced += ("EndFrame was lost",)
                 return
             await course.until(over, min(due, late_s))
             if not over() and self.loop.time() >= late_s:
                 self._give_up_drain()
+
+    def _send_end(self) -> None:
+        for seat in self.chain.seats:
+            seat.announce_end()
+        self.chain.source.pass_flow(EndFrame(self.course.reason))
 
     def _give_up_drain(self) -> None:
         """Cancel the drain that has used up its limit; name the stages that are not done."""
@@ -315,7 +375,8 @@ class Run:
             course.fail(seat.label, TimeoutError(slow.advice))
         seat.pass_by()
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Drop the queued output, and send an InterruptionFrame."""
         if self.course.state not in (RunState.RUNNING, RunState.DRAINING):
             return
         self.eras.change()
@@ -337,20 +398,22 @@ class Run:
             state=course.state,
             reason=course.reason,
             seconds=self.loop.time() - course.began,
-            seams=tuple(seam for seat in self.chain.seats for seam in seat.seams()),
+            seams=tuple([seam for seat in self.chain.seats for seam in seat.seams()]),
             devices=self._devices(),
             discarded=dict(self._discarded),
             never_started=self._never_started,
-            errors=tuple(course.errors.errors),
+            errors=course.errors.errors,
             slow=tuple(self.slow),
-            forced=tuple(self._closing.forced),
-            abandoned=tuple(self._closing.abandoned),
+            forced=self._closing.forced,
+            abandoned=self._closing.abandoned,
             turns=() if self._minutes is None else self._minutes.turns.turns,
             turn_counts=_NO_TURNS if self._minutes is None else self._minutes.turns.counts,
             ended_late=course.late,
         )
 
     def _devices(self) -> tuple[DeviceStatistics, ...]:
+        if not self._has_devices:
+            return ()
         statistics = [
             seat.statistics() for seat in self.chain.task_seats if isinstance(seat.processor, DeviceStage)
         ]

@@ -26,7 +26,6 @@ from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.device_stage import settings_in
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
-from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
 from voicepipe.run.controls import Handles, MicrophoneHandle, SpeakerHandle, microphones_of, speakers_of
 from voicepipe.run.failures import describe, place_of
@@ -43,6 +42,9 @@ __all__ = ["PipelineTask"]
 _numbers = itertools.count(1)
 _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
+_FORMAT, _LIMITS = AudioFormat(), Limits()
+_FORMATS = (_FORMAT, _FORMAT)
+"""What a run has if its program says nothing else. All runs share it."""
 
 
 @with_hints
@@ -91,14 +93,14 @@ class PipelineTask:
         self.name = name or f"run-{next(_numbers)}"
         """The name of the run in logs, reports and task names."""
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline([pipeline])
-        self._formats = (input or AudioFormat(), output or AudioFormat())
-        self._limits = limits or Limits()
+        self._formats = _FORMATS if input is output is None else (input or _FORMAT, output or _FORMAT)
+        self._limits = limits or _LIMITS
         if patient is not None and not isinstance(patient, bool):
             raise TypeError(f"patient must be True, False or None, not {quote(patient)}")
         self.patient = patient
         """True if the run waits for a device that is absent at the start. None if this was not set."""
         self._requests = Requests()
-        self._observers: list[Observer] = []
+        self._observers: tuple[Observer, ...] = ()
         self._entry = FrameEntry()
         self._run: Run | None = None
         self._news = StartNews()
@@ -140,30 +142,23 @@ class PipelineTask:
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
         try:
-            report = await self._drive()
+            run = self._make_run()
+            try:
+                await run.drive()
+            finally:
+                run.chain.detach()
+            report = self._finish(run)
         except BaseException as error:
             self._news.end(self.name, error, self._report)
             raise
         self._news.end(self.name, None, report)
         return report
 
-    async def _drive(self) -> RunReport:
-        run = self._make_run()
-        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
-        outer: asyncio.CancelledError | None = None
-        try:
-            while not driver.done():
-                try:
-                    await future_of(driver)
-                except asyncio.CancelledError as cancelled:
-                    outer = cancelled
-                    run.course.ask(Request.CANCEL, "outer cancellation")
-        finally:
-            run.chain.detach()
-        driver.result()
+    def _finish(self, run: Run) -> RunReport:
+        """Keep the report of a run that is over; return it, or raise its error."""
         self._report = report = run.report()
-        if outer is not None:
-            raise outer
+        if run.course.outer is not None:
+            raise run.course.outer
         if run.course.errors.failure is not None:
             raise _pipeline_error(*run.course.errors.failure, report)
         return report
@@ -174,7 +169,7 @@ class PipelineTask:
         params = StartParams(
             *self._formats, clock, self.name, Speakers(clock), patient=bool(self.patient), settings=settings
         )
-        run = Run(self._pipeline, params, self._limits, self._observers, self._entry.early, self._news)
+        run = Run(self._pipeline, params, self._limits, self._observers, self._entry, self._news)
         run.chain.attach()
         self._run, self._ran = run, True
         self._requests.go_to(run.course)
@@ -340,13 +335,19 @@ class PipelineTask:
             TypeError: `observer` is not callable, or it is async.
         """
         check_callable("observer", observer)
-        self._observers.append(observer)
+        self._set_observers((*self._observers, observer))
 
         def unsubscribe() -> None:
             if observer in self._observers:
-                self._observers.remove(observer)
+                at = self._observers.index(observer)
+                self._set_observers(self._observers[:at] + self._observers[at + 1 :])
 
         return unsubscribe
+
+    def _set_observers(self, observers: tuple[Observer, ...]) -> None:
+        self._observers = observers
+        if self._run is not None:
+            self._run.observers = observers
 
     def _note_unawaited(self, error: RuntimeError) -> bool:
         """Take the error of a `queue_frame` that nobody awaited; return False if no run does."""

@@ -1,0 +1,70 @@
+"""Bugs to plant in the making of frames: a check that the quick way leaves out, a copy of another class."""
+
+from __future__ import annotations
+
+from long.mutant import Mutant
+
+__all__ = ["FRAME_MUTANTS"]
+
+MAKING = "tests/test_quick_init.py"
+_PLAIN = "its frames have plain fields of the right kind"
+_SAME = f"{MAKING}::test_a_known_format_lets_nothing_pass_that_the_checks_refuse"
+_LEFT_OUT = {
+    "the class of the rate": ("type(rate) is int", _SAME),
+    "the class of the channels": ("type(channels) is int", _SAME),
+    "the class of the data": ("type(data) is bytes", _SAME),
+    "the class of the position": ("type(position) is int", _SAME),
+    "the bounds of the position": ("0 <= position <= 0x4000_0000_0000_0000", _SAME),
+    "the class of the time": ("type(captured_s) is float", _SAME),
+    "a time without an end": ("captured_s - captured_s == 0.0", _SAME),
+    "half a sample": ("count * size == len(data)", _SAME),
+    "the length": (
+        "count / rate < self.longest_s",
+        f"{MAKING}::test_the_longest_frame_passes_and_one_sample_more_does_not",
+    ),
+}
+
+FRAME_MUTANTS = (
+    *(
+        Mutant(
+            f"a frame of a known format: {what} is not checked",
+            "AudioFrame.__post_init__",
+            condition,
+            "True",
+            test,
+            unseen=_PLAIN,
+        )
+        for what, (condition, test) in _LEFT_OUT.items()
+    ),
+    Mutant(
+        "a quick constructor forgets the check of the class",
+        "with_quick_init",
+        'hasattr(kind, "__post_init__")',
+        "False",
+        f"{MAKING}::test_every_field_arrives_and_stays",
+    ),
+    Mutant(
+        "a frame with other audio is of the class that was copied before",
+        "AudioFrame.with_data",
+        "known[0] is not kind",
+        "False",
+        f"{MAKING}::test_with_data_makes_the_class_of_each_frame_by_turns",
+        unseen="no stage of its copies frames of two classes",
+    ),
+    Mutant(
+        "a frame is copied by position past a field that is not given",
+        "replacer_of",
+        "each.name in values",
+        "True",
+        f"{MAKING}::test_a_copy_is_made_by_position_where_the_names_allow_it",
+        unseen=_PLAIN,
+    ),
+    Mutant(
+        "a copy of a class with an InitVar is made without it",
+        "replacer_of",
+        "each.default is each.empty",
+        "False",
+        f"{MAKING}::test_with_data_of_a_class_with_an_init_var_says_what_replace_says",
+        unseen=_PLAIN,
+    ),
+)
