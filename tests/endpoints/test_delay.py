@@ -235,8 +235,8 @@ class Clock:
         self.delay.tell = self.told.append
 
     def run(self, seconds: float, *, age_s: float = 0.01, ahead_s: float = 0.0, origin: str = "") -> None:
-        for _ in range(round(seconds / 0.1)):
-            self.now_s += 0.1
+        for _ in range(max(1, round(seconds / 0.2))):
+            self.now_s += 0.2
             self.asked_s = self.now_s
             frame = OutputAudioFrame(bytes(640), captured_s=self.now_s - age_s, live=True, origin=origin)
             self.delay.measure(frame, cast(OutputStream, self), ahead_s, self.now_s, 0.04)

@@ -12,9 +12,9 @@ from voicepipe.frames import AudioFrame
 
 __all__ = ["GROWN_S", "LASTS_S", "Delay", "Growth", "sounding_s"]
 
-EVERY_S = 0.1
+EVERY_S = 0.2
 """The time from one measurement to the next. Nothing is computed in between."""
-RECENT = 5
+RECENT = 3
 """The delay is the median of so many measurements: one that a busy loop has made late does not count."""
 FRESH_S = 2.0
 """A delay is forgotten when no live audio has come for so long."""
