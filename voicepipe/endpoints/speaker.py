@@ -458,9 +458,7 @@ class SpeakerOutput(ControlledSpeaker):
         if device is None or not (self._playback or device.awaits_the_first):
             return None
         state = device.state()
-        if self._playback is None:
-            return state
-        return replace(state, delay_s=self._playback.delay_s(asyncio.get_running_loop().time()))
+        return state if self._playback is None else replace(state, delay_s=self._playback.delay_s)
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
@@ -477,7 +475,7 @@ class SpeakerOutput(ControlledSpeaker):
         statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
         if playback is None or statistics is None:
             return None
-        return playback.with_figures(statistics, asyncio.get_running_loop().time())
+        return playback.with_figures(statistics)
 
 
 async def _do_nothing(stream: OutputStream) -> None:
