@@ -572,8 +572,8 @@ RUN_MUTANTS = (
     Mutant(
         "a stage that failed counts as forced",
         "Closing._note_forced",
-        "work.task is not None and (not work.is_over) and (not work.stopping)",
-        "work.task is not None and (not work.is_over)",
+        "task is not None and (not task.done()) and (not work.is_over) and (not work.stopping)",
+        "task is not None and (not task.done()) and (not work.is_over)",
         f"{CLOSING}::test_a_stage_that_fails_when_it_hears_of_the_end_has_not_to_be_forced",
     ),
     Mutant(
