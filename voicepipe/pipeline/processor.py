@@ -304,7 +304,8 @@ class FrameProcessor(Processor):
         mailbox_s: float | None = None,
     ) -> None:
         super().__init__(name=name, on_error=on_error)
-        self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
+        if mailbox is not CAPACITY:
+            self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
         if mailbox_s is not None:
             self.mailbox_s = check_number("mailbox_s", mailbox_s, at_least=0.1, at_most=600.0)
 
