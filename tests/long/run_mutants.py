@@ -20,7 +20,7 @@ TURNS = "tests/pipeline/test_turns.py"
 NO_SIGNALS = "a scenario sends no signals"
 
 _STEP_BY_HAND = """
-stepped = process(frame, _DOWN)
+stepped = call
 try:
     waiting = stepped.send(None)
 except StopIteration:

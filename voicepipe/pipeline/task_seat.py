@@ -14,7 +14,6 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
-    StartFrame,
     TranscriptionFrame,
 )
 from voicepipe.log import logger_of

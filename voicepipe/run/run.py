@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from threading import get_ident
 from typing import Protocol
 from weakref import WeakSet
 
@@ -89,6 +90,7 @@ class Run:
         "send",
         "slow",
         "stage_task_ended",
+        "thread",
     )
 
     def __init__(
@@ -102,6 +104,8 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
+        self.thread = get_ident()
+        """The thread of the loop."""
         self.context = copy_context()
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []

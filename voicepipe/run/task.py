@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from threading import get_ident
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
@@ -291,7 +292,7 @@ class PipelineTask:
             return await self._keep(frame, is_over=course.request is not _NONE)
         if course.state is not _RUNNING or course.request is not _NONE:
             return await self._keep(frame, is_over=True)
-        if asyncio.get_running_loop() is not run.loop:
+        if get_ident() != run.thread or not run.loop.is_running():  # it is less than to ask for the loop
             raise RuntimeError(
                 f"{self.name} runs in another event loop; call queue_frame there, "
                 "with asyncio.run_coroutine_threadsafe"
