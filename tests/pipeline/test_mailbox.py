@@ -20,7 +20,6 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
 )
-from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.mailbox import (
     CAPACITY,
     SYSTEM_CAPACITY,
@@ -53,7 +52,7 @@ class Mark(ControlFrame):
 
 
 def mailbox(capacity: int = CAPACITY) -> Mailbox:
-    return Mailbox(Ledger(), capacity)
+    return Mailbox(capacity)
 
 
 def texts(*names: str) -> list[TextFrame]:
@@ -284,7 +283,7 @@ def test_upstream_overflow_drops_the_oldest_and_counts_it() -> None:
     frames = [AudioFrame(bytes(2 * n)) for n in range(UPSTREAM_CAPACITY + 10)]
     for frame in frames:
         assert box.put_up(frame) is None
-    report = box.ledger.report("ear", box.held)
+    report = box.report("ear", box.held)
     assert report.dropped_frames == {"upstream_overflow": 10}
     assert report.dropped == {"upstream_overflow": sum(range(10))}
     assert report.balanced
@@ -296,7 +295,7 @@ def test_downstream_data_is_never_dropped_for_want_of_room() -> None:
     for n in range(2_000):
         box.put_down(TextFrame(str(n)))
     assert len(all_of(box)) == 2_000
-    assert not box.ledger.dropped_frames
+    assert not box.dropped_frames
 
 
 def test_system_frames_of_one_kind_coalesce_to_the_newest() -> None:
@@ -305,8 +304,8 @@ def test_system_frames_of_one_kind_coalesce_to_the_newest() -> None:
     for alarm in alarms:
         box.put_down(alarm)
     assert [frame for frame, _ in all_of(box)] == alarms[36:]
-    assert box.ledger.dropped_frames == {"coalesced": 36}
-    assert box.ledger.report("ear").balanced
+    assert box.dropped_frames == {"coalesced": 36}
+    assert box.report("ear").balanced
 
 
 def test_system_frames_of_another_kind_do_not_give_way() -> None:
@@ -319,7 +318,7 @@ def test_system_frames_of_another_kind_do_not_give_way() -> None:
     taken = [frame for frame, _ in all_of(box)]
     assert taken[:10] == bells
     assert len(taken) == 10 + SYSTEM_CAPACITY
-    assert box.ledger.dropped_frames == {"coalesced": SYSTEM_CAPACITY}
+    assert box.dropped_frames == {"coalesced": SYSTEM_CAPACITY}
 
 
 def test_frames_that_compare_by_value_coalesce_one_at_a_time() -> None:
@@ -327,7 +326,7 @@ def test_frames_that_compare_by_value_coalesce_one_at_a_time() -> None:
     for _ in range(SYSTEM_CAPACITY + 5):
         box.put_down(Siren(1))
     assert len(all_of(box)) == SYSTEM_CAPACITY
-    assert box.ledger.dropped_frames == {"coalesced": 5}
+    assert box.dropped_frames == {"coalesced": 5}
 
 
 # -- taking out ------------------------------------------------------------------
@@ -381,7 +380,7 @@ def test_held_is_the_audio_that_waits_both_ways() -> None:
     box.put_down(TextFrame("a"))
     box.put_up(AudioFrame(bytes(40), channels=2))
     assert box.held == 15
-    assert box.ledger.taken == 15
+    assert box.taken == 15
     box.take()
     assert box.held == 10
     box.empty()
@@ -406,7 +405,7 @@ def test_frames_pass_by_a_mailbox_with_a_bypass_and_are_not_in_its_books() -> No
         assert box.put_up(frame) is elsewhere
     assert passed == [(frame, way) for frame in frames for way in (DOWN, UP)]
     assert box.is_empty
-    assert box.ledger.taken == 0
+    assert box.taken == 0
 
 
 # -- the reader --------------------------------------------------------------------
@@ -479,15 +478,15 @@ def test_any_sequence_keeps_each_sides_order_and_a_balanced_ledger(seed: int) ->
                 put[direction].append(frame)
             case 6:
                 for frame in box.purge(lambda frame: frame.interruptible):
-                    box.ledger.drop(frame, "interrupted")
+                    box.drop(frame, "interrupted")
                     put[DOWN if frame in put[DOWN] else UP].remove(frame)
             case _:
                 entry = box.take()
                 if entry is not None:
                     out[entry[1]].append(entry[0])
                     if isinstance(entry[0], AudioFrame):
-                        box.ledger.given += entry[0].num_samples
-        assert box.ledger.report("ear", box.held).balanced
+                        box.given += entry[0].num_samples
+        assert box.report("ear", box.held).balanced
     for frame, direction in box.empty():
         out[direction].append(frame)
     assert out == put

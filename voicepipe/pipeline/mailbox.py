@@ -70,10 +70,10 @@ def wake(waiter: Waiter | None) -> None:
         waiter.set_result(None)
 
 
-class Mailbox:
+class Mailbox(Ledger):
     """The queue of one stage: system frames first, then upstream and downstream in turn.
 
-    For the loop's thread only.
+    It keeps the ledger of its seam. For the loop's thread only.
     """
 
     __slots__ = (
@@ -88,17 +88,16 @@ class Mailbox:
         "capacity",
         "data",
         "is_plain",
-        "ledger",
         "live",
         "owner",
         "pushers",
         "reader",
     )
 
-    def __init__(self, ledger: Ledger, capacity: int = CAPACITY, owner: LiveOwner | None = None) -> None:
+    def __init__(self, capacity: int = CAPACITY, owner: LiveOwner | None = None) -> None:
+        super().__init__()
         self.data: deque[Frame] = deque()
         self.capacity = capacity
-        self.ledger = ledger
         self.owner = owner
         self.live: LiveAudio | None = None
         """The account of the live audio that waits; None before any came."""
@@ -136,7 +135,7 @@ class Mailbox:
         data = self.data
         data.append(frame)
         if isinstance(frame, AudioFrame):
-            self.ledger.taken += frame.num_samples
+            self.taken += frame.num_samples
             if frame.live and self._account_live(frame):
                 self.wake()
                 return self
@@ -165,7 +164,7 @@ class Mailbox:
         """Drop the oldest live audio, if more waits than may. Return True if much waits."""
         live = self.live
         if live is None:
-            live = self.live = LiveAudio(self.data, self.ledger, self.owner)
+            live = self.live = LiveAudio(self.data, self, self.owner)
         return live.add(frame)
 
     def put_up(self, frame: Frame) -> Congestion | None:
@@ -176,13 +175,13 @@ class Mailbox:
             self._put_system(frame, _UP)
             return None
         if isinstance(frame, AudioFrame):
-            self.ledger.taken += frame.num_samples
+            self.taken += frame.num_samples
         if self._upstream is _NO_UPSTREAM:
             self._upstream = deque()
         self._upstream.append(frame)
         self.is_plain = False
         if len(self._upstream) > UPSTREAM_CAPACITY:
-            self.ledger.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
+            self.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
         self.wake()
         return None
 
@@ -191,12 +190,12 @@ class Mailbox:
             self._system = deque()
         system = self._system
         if len(system) >= SYSTEM_CAPACITY and frame.is_fact:
-            drop_oldest_pair(system, self.ledger, SYSTEM_CAPACITY)
+            drop_oldest_pair(system, self, SYSTEM_CAPACITY)
         elif len(system) >= SYSTEM_CAPACITY:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
                 del system[next(n for n, entry in enumerate(system) if entry is same[0])]  # not by equality
-                self.ledger.drop(same[0][0], DropReason.COALESCED)
+                self.drop(same[0][0], DropReason.COALESCED)
         system.append((frame, direction))
         self.is_plain = False
         self.wake()
@@ -244,7 +243,7 @@ class Mailbox:
             if wanted(frame):
                 del self.data[at]
                 if isinstance(frame, AudioFrame):
-                    self.ledger.given += frame.num_samples
+                    self.given += frame.num_samples
                 if self.live is not None:
                     self.live.forget()
                 self.make_room()
@@ -335,7 +334,7 @@ class Mailbox:
             for at, frame in enumerate(self.data):
                 if isinstance(frame, DataFrame):
                     del self.data[at]
-                    self.ledger.drop(frame, DropReason.OVERFLOW)
+                    self.drop(frame, DropReason.OVERFLOW)
                     break
             if self.live is not None:
                 self.live.forget()

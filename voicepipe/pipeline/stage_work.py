@@ -96,6 +96,11 @@ class StageWork:
         name = seat.run.task_name(seat.label, "stage")
         self._begin_in(seat.run.loop.create_task(self.run(), name=name))
 
+    def _end_quietly(self) -> None:
+        """Let nobody be told of the end of the task: the stage takes no more, as is usual."""
+        if self.task is not None and self._hooks is None:
+            self.task.remove_done_callback(self._seat.run.stage_task_ended)
+
     def begin_after(self, hooks: HookTask) -> None:
         """Use the task of the stage's hooks, which calls `run` after `on_start`."""
         self._hooks = hooks
@@ -114,7 +119,6 @@ class StageWork:
         """
         seat = self._seat
         box, ledger, loop, processor = seat.box, seat.ledger, seat.run.loop, seat.processor
-        process = processor.process_frame
         idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
@@ -125,10 +129,11 @@ class StageWork:
                     self.current = seat.in_hand = frame = data.popleft()
                     direction = _DOWN
                 else:
-                    self.current, self.call, seat.in_hand = None, None, NOTHING
+                    self.current, self.call, call, seat.in_hand = None, None, None, NOTHING
                     if self._unsettled:
                         self._settle()
                     if box.bypass is not None:
+                        self._end_quietly()
                         return
                     entry = None if box.is_plain else box.take()
                     if entry is None:
@@ -144,7 +149,7 @@ class StageWork:
                         await self._take_end(frame)
                         continue
                     seat.in_hand = NOTHING if frame.is_fact else frame
-                self.call = call = process(frame, direction)
+                self.call = call = processor.process_frame(frame, direction)
                 await call
                 if isinstance(done := self.current, AudioFrame):
                     ledger.given += done.num_samples
@@ -264,6 +269,8 @@ class StageWork:
 
     def drop_current(self, reason: str) -> None:
         """Drop the frames in progress and count them, except EndFrame."""
+        if self.current is None and self._outer is None:
+            return
         if not isinstance(self.current, EndFrame):
             self._drop(self.current, reason)
             self.current = None
