@@ -21,7 +21,6 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
 )
-from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.mailbox import UPSTREAM_CAPACITY, Mailbox
 from voicepipe.run.frame_entry import FrameEntry
 from voicepipe.run.run import Run
@@ -274,7 +273,7 @@ async def test_a_flood_of_one_handling_lets_system_frames_be_handled_meanwhile()
 @pytest.mark.parametrize("pauses", [1, 2, 5, 16, 33], ids="a turn for each {}".format)
 async def test_a_pusher_is_not_woken_for_each_frame_that_is_taken(pauses: int) -> None:
     """Its stage takes some frames in a turn of the loop: the pusher waits until half of the room is free."""
-    box, pushed = Mailbox(Ledger()), 0
+    box, pushed = Mailbox(), 0
     loop = asyncio.get_running_loop()
     turns = 0
 

@@ -280,10 +280,9 @@ class PipelineTask:
         course = run.course
         if course.interrupting and not frame.is_fact:
             await asyncio.sleep(0)  # an interruption must not drop frames that come after it
-        if course.state is _OPENING:
-            return await self._keep(frame, is_over=course.request is not _NONE)
         if course.state is not _RUNNING or course.request is not _NONE:
-            return await self._keep(frame, is_over=True)
+            is_over = course.state is not _OPENING or course.request is not _NONE
+            return await self._keep(frame, is_over=is_over)
         if get_ident() != run.thread or not run.loop.is_running():  # it is less than to ask for the loop
             raise RuntimeError(
                 f"{self.name} runs in another event loop; call queue_frame there, "
