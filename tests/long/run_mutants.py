@@ -495,7 +495,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a stage that handles one object again and again looks stuck",
-        "stall._mark",
+        "voicepipe.run.stall:_mark",
         "work.call",
         "None",
         "tests/run/test_stall.py::test_a_stage_that_handles_one_object_again_and_again_is_not_stuck",
