@@ -20,7 +20,7 @@ from voicepipe.endpoints.delay import Growth
 from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Playback
 from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
@@ -139,6 +139,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._speakers: Speakers | None = None
         self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
+        self._live_timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and start it; it plays zeros. Raises: DeviceError."""
@@ -203,12 +204,24 @@ class SpeakerOutput(ControlledSpeaker):
         playback.notify()
         if playback.run_ends_soon and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RUN_GAP_S, self._finish_runs, playback)
+        if playback.goes_on and self._live_timer is None:
+            self._expect_more(playback)
         self._post.send()
 
     def _finish_runs(self, playback: Playback) -> None:
         self._timer = None
         playback.finish_runs(asyncio.get_running_loop().time())
         self._look()
+
+    def _expect_more(self, playback: Playback) -> None:
+        """Look again once no more live audio has come. More is expected so soon that nobody waits."""
+        loop = asyncio.get_running_loop()
+        due_s = playback.live_s + GOES_ON_S
+        if playback.goes_on and loop.time() < due_s:
+            self._live_timer = loop.call_at(due_s, self._expect_more, playback)
+        else:
+            self._live_timer, playback.goes_on = None, False
+            self._look()
 
     def progress(self) -> object:
         """Return the number of samples played so far."""
@@ -313,6 +326,7 @@ class SpeakerOutput(ControlledSpeaker):
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.finish()
+            playback.goes_on = False
             await playback.device.until_changed()
             self._look()
             while playback.has_audio and playback.device.check():
@@ -427,8 +441,9 @@ class SpeakerOutput(ControlledSpeaker):
         if self._speech is not None:
             self._post.is_closed = True
             self._speech.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._live_timer):
+            if timer is not None:
+                timer.cancel()
         if self._playback is not None:
             self._playback.close()
             await self._playback.device.close()
