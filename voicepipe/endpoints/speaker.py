@@ -250,8 +250,10 @@ class SpeakerOutput(ControlledSpeaker):
         source = playback.take(frame, asyncio.get_running_loop().time())
         if playback.left_out:
             self._tell_late(playback.left_out / playback.format.rate)
-        if await playback.device.is_there() or playback.device.is_changing:
-            self._look()
+        device = playback.device
+        if device.is_settled or await device.is_there() or device.is_changing:
+            if not (frame.live and self._box.next_is(_is_live_audio)):  # else all that comes at once is written at once
+                self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
         return source
@@ -459,6 +461,10 @@ class SpeakerOutput(ControlledSpeaker):
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
         return None if playback is None else playback.device.statistics(playback.mix_seam())
+
+
+def _is_live_audio(frame: Frame) -> bool:
+    return isinstance(frame, OutputAudioFrame) and frame.live
 
 
 async def _do_nothing(stream: OutputStream) -> None:
