@@ -119,6 +119,8 @@ class DeviceState:
     """Blocks that the pipeline took from a microphone; None: of a speaker."""
     level_db: float | None = None
     """The level of the last block, in dB below full scale; None: of a speaker, or nothing came yet."""
+    delay_s: float | None = None
+    """The delay of live audio from the microphone to a speaker, in seconds; None: it plays none now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,23 @@ class DeviceStatistics:
     latency_s: float
     """Between its callback and the air, in seconds, as the device reports it, our conversion included:
     the input latency of a microphone, the output latency of a speaker."""
+    delay_s: float | None = None
+    """From the air at the microphone to the air at the speaker, in seconds, of live audio that the speaker
+    plays now; in the report of a run that has ended, of the last that it played. None: of a microphone, of a
+    file, or no live audio came for 2 s."""
+    longest_delay_s: float | None = None
+    """The longest such delay; None: no live audio was played."""
+    gaps: int = 0
+    """The number of times that the speaker's voice ran dry while it spoke, and went on soon after."""
+    gaps_s: float = 0.0
+    """The silence of all these gaps together, in seconds."""
+
+    @property
+    def delay(self) -> str:
+        """The delay, in a few words; empty: there is none."""
+        if self.delay_s is None or self.longest_delay_s is None:
+            return ""
+        return f"delay {1e3 * self.delay_s:.0f} ms, at most {1e3 * self.longest_delay_s:.0f} ms"
 
     @property
     def troubles(self) -> str:
@@ -170,7 +189,8 @@ class DeviceStatistics:
             "late": self.late,
             "reconnected": self.reconnections,
         }
-        return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+        said = [f"{what} {count}" for what, count in counts.items() if count]
+        return ", ".join([*said, *([f"gaps {self.gaps} ({1e3 * self.gaps_s:.0f} ms)"] if self.gaps else [])])
 
     def __str__(self) -> str:
         return (
@@ -329,6 +349,7 @@ class RunReport:
         if self.turns:
             lines.append(f"  {_describe_turns(self.turns, self.turn_counts.count)}")
         lines += [f"  {device}" for device in self.devices if device.troubles or device.lost]
+        lines += [f"  {device.stage}: {device.delay}" for device in self.devices if device.delay]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
         lines += [f"  {slow}" for slow in self.slow]
         lines += [f"  had to be stopped: {name}" for name in self.forced]

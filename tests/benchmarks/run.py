@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
 from benchmarks import (
+    collection,
     density,
     detection,
     echo,
@@ -29,6 +30,7 @@ from benchmarks import (
     latency,
     lifecycle,
     making,
+    many_stages,
     pipecat,
     plot,
     resampling,
@@ -40,6 +42,8 @@ _SECTIONS = {
     "making": making.measure,
     "latency": latency.measure,
     "lifecycle": lifecycle.measure,
+    "stages": many_stages.measure,
+    "collection": collection.measure,
     "density": density.measure,
     "imports": imports.measure,
     "resampling": resampling.measure,

@@ -98,13 +98,13 @@ RUN_MUTANTS = (
     Mutant(
         "the End overtakes data",
         "TaskSeat.take_flow",
-        "self.box.put_down(frame)",
+        "self.box.put_end(frame)",
         "self.box.data.appendleft(frame)\nself.box.wake()",
         f"{LIFE}::test_end_comes_behind_all_data_exactly_once_and_nothing_after_it",
     ),
     Mutant(
         "the End goes before what on_end pushes",
-        "StageWork._take_life_cycle",
+        "StageWork._take_end",
         "await check_result(processor, 'on_end', processor.on_end())",
         "self._seat._pass(frame)\nawait self._seat.processor.on_end()",
         f"{LIFE}::test_what_a_stage_holds_at_the_end_goes_before_the_end",
@@ -473,8 +473,8 @@ RUN_MUTANTS = (
     Mutant(
         "system frames wait while their stage waits for room",
         "StageWork.wait_for_room",
-        "box.take_system() if own else None",
-        "None",
+        "own and (entry := box.take_system()) is not None",
+        "False",
         "tests/pipeline/test_backpressure.py::test_a_stage_that_waits_for_room_still_handles_system_frames",
         unseen="they come later, and no rule says when",
     ),
@@ -733,7 +733,7 @@ RUN_MUTANTS = (
     Mutant(
         "the first step of a stage is taken by hand, and what it waits for is waited for later",
         "StageWork.run",
-        "await process(frame, _DOWN)",
+        "await call",
         _STEP_BY_HAND,
         "tests/run/test_shared_awaitables.py::test_stages_and_the_program_wait_for_the_same",
         unseen="no two of its stages wait for the same future",

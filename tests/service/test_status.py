@@ -84,7 +84,7 @@ async def test_it_tells_counters_tasks_devices_and_census(tmp_path: Path) -> Non
     assert (told["name"], told["state"]) == (task.name, "running")
     assert [device["kind"] for device in told["devices"]] == ["microphone", "speaker"]
     assert {seam["name"] for seam in told["seams"]} >= {"MicrophoneInput device", "SpeakerOutput device"}
-    assert any("driver" in line for line in answer["census"]["tasks"])
+    assert any("SpeakerOutput:stage" in line for line in answer["census"]["tasks"])
 
 
 async def test_it_is_for_its_user_only_and_gone_at_the_end(tmp_path: Path) -> None:

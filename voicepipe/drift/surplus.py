@@ -20,8 +20,8 @@ PENDING_S = 3.0
 SLOT_S = 0.2
 SLOTS = 5
 """Audio that has not been needed for so many slots, a second in all, is not needed."""
-GAP_S = 0.5
-"""After a longer pause a new stretch of sound begins."""
+GAP_S = 1.2
+"""After a longer pause a new stretch of sound begins. A stage may give a second of audio, once a second."""
 TOLERANCE_S = 0.008
 """So much later nobody minds."""
 JUMP_S = 0.003

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import OutputStream
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.chunks import Change
+from voicepipe.endpoints.delay import Delay, Growth
 from voicepipe.endpoints.device_queue import DeviceQueue
+from voicepipe.endpoints.gaps import Gaps
 from voicepipe.endpoints.intake import Intake
 from voicepipe.endpoints.kept_device import KeptDevice
 from voicepipe.endpoints.live_voice import LiveVoice
 from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentence, Sentences
 from voicepipe.endpoints.source import Source
+from voicepipe.endpoints.start_buffer import StartBuffer
 from voicepipe.frames import BackgroundAudioFrame, Frame, OutputAudioFrame, SpokenFrame
-from voicepipe.report import DropReason, SeamReport
+from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
 __all__ = ["BACKGROUND_S", "GOES_ON_S", "RUN_GAP_S", "Playback"]
 
@@ -78,6 +82,11 @@ class Playback:
         """The time at which live audio of the voice came last."""
         self._taken_s = math.inf
         """The time at which the device takes the last of it; endless where other audio came behind it."""
+        self.gaps = Gaps(self.voice, sentences, self.format.rate)
+        self.delay = Delay()
+        self._start: StartBuffer | None = None
+        self._is_over = False
+        """True once no more audio comes."""
         self.closed = False
         """True after the close. Audio that still waits will not be played."""
         self._cancelled = False
@@ -141,11 +150,38 @@ class Playback:
 
     # -- in ------------------------------------------------------------------------
 
+    def begin_after(self, begin_s: float, wake: Callable[[], None]) -> None:
+        """Let the voice begin, after silence, when so many seconds of it wait."""
+        self._start = StartBuffer(self.voice, begin_s, self.format.rate, begin=self.gaps.wait, wake=wake)
+
+    def watch_delay(self, tell: Callable[[Growth], None]) -> None:
+        """Call a function once, when the delay of live audio has grown and stays so."""
+        self.delay.tell = tell
+
+    def _observe(self, frame: OutputAudioFrame, source: Source, samples: int, now_s: float) -> None:
+        """Note a frame that comes now: for the delay, the gaps, and the start of the voice."""
+        if frame.live and now_s >= self.delay.due_s:
+            self._measure(frame, source, now_s)
+        if source is self.voice:
+            self.gaps.note(frame)
+            if self._start is not None:
+                self.queue.advance()
+                silent = not source.held or source.is_fading or self.queue.is_flushing
+                self._start.expect(samples, live=frame.live, silent=silent)
+
+    def _measure(self, frame: OutputAudioFrame, source: Source, now_s: float) -> None:
+        stream = self.queue.stream
+        if stream is not None and not source.is_held:
+            self.queue.advance()
+            ahead_s = self.format.seconds(self._count_held(source))
+            self.delay.measure(frame, stream, ahead_s, now_s, self.latency_s)
+
     def take(self, frame: OutputAudioFrame, now_s: float) -> Source:
         """Take the audio of a frame to be played, and return its source."""
         source = self._source_of(frame)
         coming = frame.num_samples * self.format.rate // frame.rate
         self.left_out = 0
+        self._observe(frame, source, coming, now_s)
         if frame.live and self._count_held(source) + coming > self._most_live(source):
             source.refuse(coming, DropReason.OVERFLOW)
         elif source is self.voice and self._finishes not in (None, self.sentences.latest):
@@ -281,13 +317,18 @@ class Playback:
 
     def finish(self) -> None:
         """Write what the compensator and the conversions still hold, because no more follows."""
+        self._is_over = True
         for source in self._sources:
             self._finish_run(source)
+        if self._start is not None:
+            self._start.begin()
 
     def advance(self) -> None:
         """Note what has sounded."""
-        self.queue.advance()
+        queue, voice = self.queue, self.voice
+        queue.advance()
         self.sentences.update()
+        self.gaps.look(queue.stream, cut=queue.is_flushing or voice.is_held or voice.is_fading)
 
     def feed(self) -> bool:
         """Write what the device has room for; return True if there was any."""
@@ -340,6 +381,7 @@ class Playback:
         self.queue.reset_gain(source)
         if source is self.voice:
             self._finishes = None
+            self.gaps.forget()
 
     def sound_of(self, name: str) -> Source | None:
         """Return the background sound of this name; None: there was none."""
@@ -378,13 +420,15 @@ class Playback:
 
     def end_finishing(self) -> None:
         """Let the voice go on as usual, behind a cut."""
-        self._finishes = None
+        if self._finishes is not None:
+            self._finishes = None
+            self.gaps.forget()
 
     def cancel(self) -> None:
         """Flush, and count all audio that is not played from now on as cancelled."""
         self.queue.advance()
         self.queue.flush()
-        self._cancelled = True
+        self._cancelled = self._is_over = True
 
     def lose(self) -> None:
         """Let go of a lost stream, and drop the audio that waits for it."""
@@ -428,6 +472,26 @@ class Playback:
         held = max(self._count_held(source) for source in self._sources)
         position = self.position
         return SeamReport("", position + held, position, held, dict(self._seam(self.voice, "").dropped))
+
+    def delay_s(self, now_s: float) -> float | None:
+        """Return the delay of live audio, as it was when no more came; None if none came lately."""
+        return self.delay.now_s(None if self._is_over else now_s)
+
+    def with_figures(self, statistics: DeviceStatistics, now_s: float) -> DeviceStatistics:
+        """Return the statistics with the delay and the gaps."""
+        return replace(
+            statistics,
+            delay_s=self.delay_s(now_s),
+            longest_delay_s=self.delay.longest_s,
+            gaps=self.gaps.count,
+            gaps_s=self.gaps.seconds,
+        )
+
+    def close(self) -> None:
+        """Note that what still waits will not be played."""
+        self.closed = self._is_over = True
+        if self._start is not None:
+            self._start.close()
 
     def _seam(self, source: Source, name: str) -> SeamReport:
         inside = self._inside(source)

@@ -61,6 +61,8 @@ class Source:
         self.is_held = False
         """True during a hold: what comes is parked."""
         self._is_fading = False
+        self.is_gathering = False
+        """True while the source waits, after silence, until enough of it has come: what comes is parked."""
         self.gain = FULL
         self.taken = self.given = 0
         self.dropped: Counter[str] = Counter()
@@ -103,8 +105,8 @@ class Source:
         if sentence is not None:
             sentence.taken += samples
         self._end_fade()
-        chunk = Chunk(memoryview(data), sentence, live, change)
-        self._append(chunk, parked=self.is_held or self._is_fading)
+        parked = self.is_held or self._is_fading or self.is_gathering
+        self._append(Chunk(memoryview(data), sentence, live, change), parked=parked)
 
     def refuse(self, samples: int, reason: str) -> None:
         """Count audio that is dropped at the entry."""
@@ -192,8 +194,22 @@ class Source:
     def _end_fade(self) -> None:
         if self._is_fading and not (self._pieces or self._queue):
             self._is_fading = False
-            if not self.is_held:
-                self._unpark()
+            self._unpark_if_free()
+
+    # -- the start after silence -----------------------------------------------------
+
+    def gather(self) -> None:
+        """Park what comes until `begin`."""
+        self.is_gathering = True
+
+    def begin(self) -> None:
+        """Let what has come be written, unless there is another reason to wait."""
+        self.is_gathering = False
+        self._unpark_if_free()
+
+    def _unpark_if_free(self) -> None:
+        if not (self.is_held or self._is_fading or self.is_gathering):
+            self._unpark()
 
     def _unpark(self) -> None:
         while self._parked:
@@ -242,7 +258,7 @@ class Source:
 
     def release(self, again: Sentence | None = None) -> None:
         """End the hold. A sentence that was cut begins again: what is said twice is taken twice."""
-        self.is_held = False
+        self.is_held = self.is_gathering = False
         if again is not None:
             for data in again.say_again():
                 self.taken += len(data) // self._size
@@ -264,7 +280,7 @@ class Source:
         self._queue.clear()
         self._parked.clear()
         self.ready = self._parked_samples = 0
-        self.is_held = self._is_fading = False
+        self.is_held = self._is_fading = self.is_gathering = False
 
     def drop_written(self, reason: str, at: int) -> None:
         """Drop what is with the device, because that has let go of it, and count it."""

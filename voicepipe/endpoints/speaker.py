@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.checks import check_number
+from voicepipe.checks import check_number, check_seconds
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BackgroundSound, BotSpeech
 from voicepipe.endpoints.controlled_speaker import ControlledSpeaker
+from voicepipe.endpoints.delay import Growth
+from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Playback
@@ -102,6 +104,7 @@ class SpeakerOutput(ControlledSpeaker):
         latency: str | float | None = None,
         max_queue_s: float = LONGEST_QUEUE_S,
         steady: bool = False,
+        begin_s: float = 0.0,
         on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
@@ -122,6 +125,10 @@ class SpeakerOutput(ControlledSpeaker):
         if not isinstance(steady, bool):
             raise TypeError(f"steady must be True or False, not {quote(steady)}")
         self._steady = steady and not self._backend.lost_for_good
+        begin_s = check_seconds("begin_s", begin_s, at_most=3600.0)
+        if begin_s > self._max_queue_s:
+            raise ValueError(f"begin_s must be at most max_queue_s ({self._max_queue_s:g}), not {begin_s:g}")
+        self._begin_s = 0.0 if self._backend.lost_for_good else begin_s  # a file has no clock
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -156,6 +163,9 @@ class SpeakerOutput(ControlledSpeaker):
         drift = self._compensator(stream) if self._steady else None
         sentences = Sentences(self._post.tell)
         self._playback = playback = Playback(device, stream, sentences, self._max_queue_s, drift)
+        playback.watch_delay(self._warn_of_delay)
+        if self._begin_s:
+            playback.begin_after(self._begin_s, self._wake)
         self._speech = BotSpeech(playback, params.speakers, tell=self._post.tell, wake=self._wake)
         self._background = BackgroundSound(playback, params.speakers)
         self._speakers = params.speakers
@@ -204,7 +214,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._look()
 
     def _expect_more(self, playback: Playback) -> None:
-        """Look again once no more live audio has come. It is expected so soon that nobody waits for its end."""
+        """Look again once no more live audio has come. Until then nobody waits for the end of what came."""
         loop = asyncio.get_running_loop()
         due_s = playback.live_s + GOES_ON_S
         if playback.goes_on and loop.time() < due_s:
@@ -252,7 +262,8 @@ class SpeakerOutput(ControlledSpeaker):
             self._tell_late(playback.left_out / playback.format.rate)
         device = playback.device
         if device.is_settled or await device.is_there() or device.is_changing:
-            if not (frame.live and self._box.next_is(_is_live_audio)):  # else all that comes at once is written at once
+            is_last = not (frame.live and self._box.next_is(_is_live_audio))
+            if is_last:  # what comes at once is written at once
                 self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
@@ -309,6 +320,9 @@ class SpeakerOutput(ControlledSpeaker):
             _log.warning(
                 "%s: more than %g s of audio waits to be played: %s", self.name, seconds, consequence
             )
+
+    def _warn_of_delay(self, growth: Growth) -> None:
+        _log.warning("%s", describe_growth(self.name, growth, find_standing(self)))
 
     async def on_end(self) -> None:
         """Wait until the last sample was played, or the device is lost."""
@@ -434,7 +448,7 @@ class SpeakerOutput(ControlledSpeaker):
             if timer is not None:
                 timer.cancel()
         if self._playback is not None:
-            self._playback.closed = True
+            self._playback.close()
             await self._playback.device.close()
 
     def waits_for(self) -> str:
@@ -446,7 +460,10 @@ class SpeakerOutput(ControlledSpeaker):
         device = self._device
         if device is None or not (self._playback or device.awaits_the_first):
             return None
-        return device.state()
+        state = device.state()
+        if self._playback is None:
+            return state
+        return replace(state, delay_s=self._playback.delay_s(asyncio.get_running_loop().time()))
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
@@ -460,7 +477,10 @@ class SpeakerOutput(ControlledSpeaker):
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
-        return None if playback is None else playback.device.statistics(playback.mix_seam())
+        statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
+        if playback is None or statistics is None:
+            return None
+        return playback.with_figures(statistics, asyncio.get_running_loop().time())
 
 
 def _is_live_audio(frame: Frame) -> bool:

@@ -24,15 +24,16 @@ class Chain:
     The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
-    __slots__ = ("has_branches", "seats", "sink", "source", "task_seats")
+    __slots__ = ("_run", "has_branches", "seats", "sink", "source", "task_seats")
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
+        self._run = run
         self.source, self.sink = Source(run), Sink(run, down_queue)
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
         layout = _Layout(run)
         layout.string(self.source, *inner, self.sink)
-        for element in layout.elements:
-            element.connect()
+        for end in layout.ends:
+            end.connect()
         self.seats: Sequence[StageSeat] = tuple(layout.seats)
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self.task_seats: Sequence[TaskSeat] = tuple(layout.task_seats)
@@ -57,6 +58,14 @@ class Chain:
             seat.attach()
         begin_watch()
 
+    def begin(self) -> None:
+        """Start the tasks of the stages, the first one first, so that a frame finds all of them at work."""
+        self._run.eras.let(self._begin)
+
+    def _begin(self) -> None:
+        for seat in self.task_seats:
+            seat.begin()
+
     def detach(self) -> None:
         """Take the seats away after the run, so that its processors can be used again."""
         end_watch()
@@ -72,7 +81,8 @@ class _Layout:
         self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
         self.task_seats: list[TaskSeat] = []
-        self.elements: list[Element] = []
+        self.ends: list[Element] = []
+        """The elements of the framework's own, from which routes begin."""
         self.has_branches = False
 
     def string(self, *parts: Element | Processor) -> tuple[Element, Element]:
@@ -88,15 +98,18 @@ class _Layout:
             return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
-        element = part if isinstance(part, Element) else self._seat(part)
-        self.elements.append(element)
-        return element, element
+        if isinstance(part, Element):
+            self.ends.append(part)
+            return part, part
+        seat = self._seat(part)
+        self.seats.append(seat)
+        return seat, seat
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
         for start, branch, end in zip(head.ports, parallel.branches, tail.ports, strict=True):
             self.string(start, branch, end)
-        self.elements += [head, tail]
+        self.ends += [head, tail]
         self.has_branches = True
         return head, tail
 
@@ -112,5 +125,4 @@ class _Layout:
             seat = InlineSeat(processor, label, self._run)
         else:
             raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
-        self.seats.append(seat)
         return seat

@@ -168,7 +168,7 @@ class Processor:
     @property
     def name(self) -> str:
         """The name in logs and reports: the given name, or the class name."""
-        return printable(self._name) or type(self).__name__
+        return (printable(self._name) if self._name else "") or type(self).__name__
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -371,7 +371,7 @@ class FrameProcessor(Processor):
 
 def overrides(processor: Processor, hook: str) -> bool:
     """Return True if the stage has its own version of the hook."""
-    return getattr(getattr(processor, hook), "__func__", None) is not getattr(Processor, hook)
+    return getattr(type(processor), hook) is not getattr(Processor, hook) or hook in processor.__dict__
 
 
 def label_of(processor: Processor) -> str:

@@ -42,11 +42,11 @@ class StageSeat(Element):
     _past_down: Outlet | None = None
     _past_up: Outlet | None = None
 
-    def __init__(self, processor: Processor, label: str, run: RunHandle) -> None:
+    def __init__(self, processor: Processor, label: str, run: RunHandle, ledger: Ledger) -> None:
         self.processor = processor
         self.label = label
         self.run = run
-        self.ledger = Ledger()
+        self.ledger = ledger
 
     @property
     def past_down(self) -> Outlet:
@@ -197,7 +197,7 @@ class InlineSeat(StageSeat):
     processor: InlineProcessor
 
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
+        super().__init__(processor, label, run, Ledger())
         self.call: Call = processor.process
         self._routes: tuple[list[Call], ...] = ()
         """The calls of the routes that lead through here."""

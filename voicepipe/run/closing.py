@@ -89,7 +89,8 @@ class Closing:
         await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        for work in (seat.work for seat in self._chain.task_seats):
+        for seat in self._chain.task_seats:
+            work = seat.work
             if work.task is not None and not work.is_over and not work.stopping:
                 self.forced += (work.task.get_name(),)
 
@@ -114,7 +115,8 @@ class Closing:
         """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
         running = [self._part(task) for task in self._adopted if not task.done()]
         for seat in self._chain.seats:
-            running += [self._part(task, seat) for task in seat.children if not task.done()]
+            if seat.children:
+                running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
                 if seat.work.task is not None and not seat.work.is_over:
@@ -174,17 +176,17 @@ class Closing:
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
-        loop = self._course.loop
+        course, loop = self._course, self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
-            if not hurried and self._course.request is Request.CANCEL:  # it came during an end
-                seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
+            if not hurried and course.request is Request.CANCEL:  # it came during an end
+                seconds, hurried = min(seconds, course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
                 await asyncio.wait([part.over for part in left], timeout=most_s)
-            except asyncio.CancelledError:
-                pass  # closing has its own limits; a second cancel cannot interrupt it
+            except asyncio.CancelledError as outer:
+                course.note_outer(outer)  # the close has its own limits
             seconds -= min(loop.time() - began_s, most_s)
             left = [part for part in left if not part.over.done()]
         return left, seconds

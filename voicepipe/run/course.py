@@ -43,6 +43,7 @@ class Course:
         "late",
         "limits",
         "loop",
+        "outer",
         "params",
         "reason",
         "request",
@@ -65,6 +66,8 @@ class Course:
         """True once EndFrame has passed the whole pipeline."""
         self.late = False
         """True once the drain has used up its limit."""
+        self.outer: asyncio.CancelledError | None = None
+        """The cancellation of the task that runs the pipeline. `run()` raises it when all is closed."""
         self.interrupting = False
         """True while an interruption was requested but not yet carried out."""
         self._interrupter = interrupter
@@ -83,6 +86,11 @@ class Course:
         if request > self.request and not self.state.is_final:
             self.request, self.reason = request, reason
             self.wake()
+
+    def note_outer(self, outer: asyncio.CancelledError) -> None:
+        """Take an outer cancellation as a request. It must not cut the close short, nor must a second one."""
+        self.outer = outer
+        self.ask(Request.CANCEL, "outer cancellation")
 
     def give_up_drain(self) -> None:
         """Cancel the run, because its drain has used up its limit."""
@@ -171,8 +179,8 @@ class Course:
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
             try:
                 await waiter
-            except asyncio.CancelledError:  # all tasks of the loop were cancelled, the driver too
-                self.ask(Request.CANCEL, "the run's own task was cancelled")
+            except asyncio.CancelledError as outer:
+                self.note_outer(outer)
             finally:
                 if timer is not None:
                     timer.cancel()

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from voicepipe.frames import Frame
-from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.mailbox import Congestion, has_room
 from voicepipe.run.run import Run
 
 __all__ = ["MOST_AT_ONCE", "FrameEntry"]
@@ -62,13 +62,16 @@ class FrameEntry:
         work = None if full is None else run.current_work()
         if work is not None and full is not None:
             await work.wait_to_enter(full)
-        while full is not None and full.congested:
-            waiter = run.loop.create_future()
-            full.add_waiter(waiter)
-            try:
-                await waiter
-            finally:
-                full.remove_waiter(waiter)
+        elif full is not None:
+            self.since_break = 0
+            await asyncio.sleep(0)  # in a flood, a turn of the loop makes room, for less than a future costs
+            while not has_room(full):
+                waiter = run.loop.create_future()
+                full.add_waiter(waiter)
+                try:
+                    await waiter
+                finally:
+                    full.remove_waiter(waiter)
         if self.since_break >= MOST_AT_ONCE:
             self.since_break = 0
             await asyncio.sleep(0)

@@ -68,8 +68,7 @@ class Opening:
         self._chain.source.pass_flow(StartFrame(self._course.params))
         if self._cut_short:
             return False
-        for seat in self._chain.task_seats:
-            seat.begin()
+        self._chain.begin()
         sources = [seat for seat in seats if overrides(seat.processor, "on_running")]
         if sources and not await self._within_the_limit(self._begin(sources), _BEGIN):
             return False

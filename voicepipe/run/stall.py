@@ -118,7 +118,8 @@ def _holds(seat: TaskSeat) -> bool:
 
 def _mark(seat: TaskSeat) -> tuple[object, ...]:
     work = seat.work
-    return seat.pushed, work.handled, _progress_of(seat), id(work.current), id(seat.in_hand)
+    # The call itself, not its id, which a later one could have as well.
+    return seat.pushed, work.handled, work.call, _progress_of(seat), id(work.current), id(seat.in_hand)
 
 
 def _limit_s(seat: TaskSeat, default_s: float) -> float:

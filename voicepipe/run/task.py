@@ -26,7 +26,6 @@ from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.device_stage import settings_in
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
-from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
 from voicepipe.run.controls import Handles, MicrophoneHandle, SpeakerHandle, microphones_of, speakers_of
 from voicepipe.run.failures import describe, place_of
@@ -143,30 +142,23 @@ class PipelineTask:
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
         try:
-            report = await self._drive()
+            run = self._make_run()
+            try:
+                await run.drive()
+            finally:
+                run.chain.detach()
+            report = self._finish(run)
         except BaseException as error:
             self._news.end(self.name, error, self._report)
             raise
         self._news.end(self.name, None, report)
         return report
 
-    async def _drive(self) -> RunReport:
-        run = self._make_run()
-        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
-        outer: asyncio.CancelledError | None = None
-        try:
-            while not driver.done():
-                try:
-                    await future_of(driver, run.context)
-                except asyncio.CancelledError as cancelled:
-                    outer = cancelled
-                    run.course.ask(Request.CANCEL, "outer cancellation")
-        finally:
-            run.chain.detach()
-        driver.result()
+    def _finish(self, run: Run) -> RunReport:
+        """Keep the report of a run that is over; return it, or raise its error."""
         self._report = report = run.report()
-        if outer is not None:
-            raise outer
+        if run.course.outer is not None:
+            raise run.course.outer
         if run.course.errors.failure is not None:
             raise _pipeline_error(*run.course.errors.failure, report)
         return report
