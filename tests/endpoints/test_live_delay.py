@@ -46,7 +46,7 @@ async def back(standstills: Sequence[tuple[float, float]], **arguments: Any) -> 
 
 
 @pytest.mark.parametrize("block_s", [0.01, 0.02, 0.0027, 0.04])
-@pytest.mark.parametrize("seconds", [0.12, 1.5, 0.01, 0.025, 0.05, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("seconds", [0.12, 1.5, 0.025, 0.5])
 @pytest.mark.heavy(after=2)
 async def test_the_delay_is_back_within_two_seconds(seconds: float, block_s: float) -> None:
     live = await back([(AT + 0.0137, seconds)], block_s=block_s)
@@ -67,8 +67,8 @@ async def test_a_burst_of_standstills_comes_back(gap_s: float) -> None:
     await back([(AT + n * (0.2 + gap_s), 0.2 - 0.06 * n) for n in range(3)])
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.heavy(after=1)
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.heavy
 async def test_twenty_standstills_at_random_moments_come_back_each_time(seed: int) -> None:
     rng = random.Random(seed)
     standstills, now_s = [], AT
@@ -183,7 +183,7 @@ class _Bursts(FrameProcessor):
 
 
 @pytest.mark.parametrize("steady", [False, True])
-@pytest.mark.parametrize("count", [25, 10, 45])
+@pytest.mark.parametrize("count", [25, 45])
 async def test_a_stage_that_gives_live_audio_in_bursts_loses_none(count: int, steady: bool) -> None:
     live = await Live(seconds=12.0, between=[_Bursts(count)], speaking={"steady": steady}).run()
     assert live.late_s == 0.0
@@ -228,8 +228,8 @@ class _Busy(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-@pytest.mark.parametrize("hiccup_s", [0.03, 0.015, 0.04])
-@pytest.mark.heavy(after=1)
+@pytest.mark.parametrize("hiccup_s", [0.03, 0.015])
+@pytest.mark.heavy
 async def test_hiccups_that_come_again_are_not_cut_for_ever(hiccup_s: float) -> None:
     live = await Live(seconds=40.0, between=[_Busy(0.005, hiccup_s)]).run()
     first = [change for change in live.speaker.changes if change.position < 20 * RATE]
