@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,10 +23,19 @@ __all__ = [
     "StageError",
     "Turn",
     "TurnCounts",
+    "sum_of_counts",
 ]
 
 
 DeviceKind = Literal["microphone", "speaker"]
+
+
+def sum_of_counts(*counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the sums by reason, without 0. One may be negative, where a steady speaker made samples."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return {reason: count for reason, count in total.items() if count}
 
 
 class DropReason(enum.StrEnum):
@@ -52,7 +62,7 @@ class DropReason(enum.StrEnum):
     DRIFT = "drift"
     """A steady speaker played a little faster, to keep to the microphone's clock."""
     LATE = "late"
-    """Live sound that a standstill had made late: a steady speaker leaves it out."""
+    """Live sound that waited before the speaker for longer than it needed to, as after a standstill."""
     UPSTREAM_OVERFLOW = "upstream_overflow"
     """More than a mailbox's worth of upstream data waited at a stage: the oldest went."""
     COALESCED = "coalesced"
@@ -109,6 +119,8 @@ class DeviceState:
     """Blocks that the pipeline took from a microphone; None: of a speaker."""
     level_db: float | None = None
     """The level of the last block, in dB below full scale; None: of a speaker, or nothing came yet."""
+    delay_s: float | None = None
+    """The delay of live audio from the microphone to a speaker, in seconds; None: it plays none now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,23 @@ class DeviceStatistics:
     latency_s: float
     """Between its callback and the air, in seconds, as the device reports it, our conversion included:
     the input latency of a microphone, the output latency of a speaker."""
+    delay_s: float | None = None
+    """From the air at the microphone to the air at the speaker, in seconds, of live audio that the speaker
+    plays now; in the report of a run that has ended, of the last that it played. None: of a microphone, of a
+    file, or no live audio came for 2 s."""
+    longest_delay_s: float | None = None
+    """The longest such delay; None: no live audio was played."""
+    gaps: int = 0
+    """The number of times that the speaker's voice ran dry while it spoke, and went on soon after."""
+    gaps_s: float = 0.0
+    """The silence of all these gaps together, in seconds."""
+
+    @property
+    def delay(self) -> str:
+        """The delay, in a few words; empty: there is none."""
+        if self.delay_s is None or self.longest_delay_s is None:
+            return ""
+        return f"delay {1e3 * self.delay_s:.0f} ms, at most {1e3 * self.longest_delay_s:.0f} ms"
 
     @property
     def troubles(self) -> str:
@@ -160,7 +189,8 @@ class DeviceStatistics:
             "late": self.late,
             "reconnected": self.reconnections,
         }
-        return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+        said = [f"{what} {count}" for what, count in counts.items() if count]
+        return ", ".join([*said, *([f"gaps {self.gaps} ({1e3 * self.gaps_s:.0f} ms)"] if self.gaps else [])])
 
     def __str__(self) -> str:
         return (
@@ -303,15 +333,13 @@ class RunReport:
     @property
     def dropped(self) -> dict[str, int]:
         """Samples dropped, by reason, over all seams."""
-        return dict(sum((Counter(seam.dropped) for seam in self.seams), Counter[str]()))
+        return sum_of_counts(*(seam.dropped for seam in self.seams))
 
     @property
     def dropped_frames(self) -> dict[str, int]:
         """Frames dropped, by reason, over all seams; those without audio too."""
-        total = sum((Counter(seam.dropped_frames) for seam in self.seams), Counter[str]())
-        if self.never_started:
-            total["never_started"] += self.never_started
-        return dict(total)
+        never_started: dict[str, int] = {DropReason.NEVER_STARTED: self.never_started}
+        return sum_of_counts(*(seam.dropped_frames for seam in self.seams), never_started)
 
     def __str__(self) -> str:
         lines = [
@@ -321,6 +349,7 @@ class RunReport:
         if self.turns:
             lines.append(f"  {_describe_turns(self.turns, self.turn_counts.count)}")
         lines += [f"  {device}" for device in self.devices if device.troubles or device.lost]
+        lines += [f"  {device.stage}: {device.delay}" for device in self.devices if device.delay]
         lines += [f"  error in {e.stage or 'the run'}: {e.message}" for e in self.errors]
         lines += [f"  {slow}" for slow in self.slow]
         lines += [f"  had to be stopped: {name}" for name in self.forced]

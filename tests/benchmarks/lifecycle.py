@@ -17,11 +17,12 @@ from benchmarks.subjects import FRAME, Inline, Mailbox, inline_chain, mailbox_ch
 from benchmarks.table import Table
 from voicepipe import Frame, FrameDirection, Pipeline, PipelineTask, Processor
 
-__all__ = ["measure"]
+__all__ = ["POPULATIONS", "Population", "measure"]
 
 _STAGES = 5
 _Life = Callable[[], Awaitable[None]]
-_Population = Callable[[int], AbstractAsyncContextManager[None]]
+Population = Callable[[int], AbstractAsyncContextManager[None]]
+"""Keeps that many sessions alive, which wait for frames."""
 
 
 def measure(repeats: int, *, quick: bool) -> list[Table]:
@@ -125,17 +126,20 @@ async def _floors(count: int) -> AsyncIterator[None]:
     await asyncio.wait([task for _, tasks in chains for task in tasks])
 
 
+POPULATIONS: dict[str, Population] = {
+    _FLOOR: _floors,
+    "mailbox": partial(_pipelines, Mailbox),
+    "inline": partial(_pipelines, Inline),
+}
+"""The floor and what stands on it. The floor comes first."""
+
+
 async def _memory(alive: int) -> Table:
     """Bytes of a running pipeline that waits for frames, with its run."""
-    populations: dict[str, _Population] = {
-        _FLOOR: _floors,
-        "mailbox": partial(_pipelines, Mailbox),
-        "inline": partial(_pipelines, Inline),
-    }
-    objects = {name: await _each(population, alive, _objects) for name, population in populations.items()}
+    objects = {name: await _each(population, alive, _objects) for name, population in POPULATIONS.items()}
     tracemalloc.start()
     try:
-        sizes = {name: await _each(population, alive, _traced) for name, population in populations.items()}
+        sizes = {name: await _each(population, alive, _traced) for name, population in POPULATIONS.items()}
     finally:
         tracemalloc.stop()
     rows = tuple((name, round(size), size / sizes[_FLOOR], objects[name]) for name, size in sizes.items())
@@ -143,7 +147,7 @@ async def _memory(alive: int) -> Table:
     return Table("memory", title, ("stages", "bytes", "ratio", "objects"), rows)
 
 
-async def _each(population: _Population, count: int, measure: Callable[[], int]) -> float:
+async def _each(population: Population, count: int, measure: Callable[[], int]) -> float:
     async with population(1):
         pass
     before = measure()

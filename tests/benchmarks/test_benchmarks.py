@@ -50,6 +50,10 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
         "memory": kinds,
         "growth": lives,
         "soak": kinds,
+        "many_stages": [
+            f"{size} {kind}" for kind in ("inline", "inline, in branches", "mailbox") for size in (4, 8)
+        ],
+        "collection": kinds,
         "sessions": ["2", "4"],
         "density": ["inline", "two mailboxes", "mailbox"],
         "imports": ["numpy", "asyncio, on numpy", "voicepipe, on numpy"],
@@ -91,12 +95,13 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
     expected = {"stages", "by hand", *kinds, *(f"{kind} ratio" for kind in kinds)}
     assert tables["hops_mailbox"][-1].keys() == expected
     assert tables["hops_mailbox"][-1]["data ratio"].keys() == {"median", "low", "high"}
+    assert {"queue", "queue without a limit", "mailbox ratio to it"} < tables["hops_flood"][-1].keys()
 
 
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     done = _run("--only", "speed", directory=tmp_path)
     assert done.returncode == 2
-    known = "hops, making, latency, lifecycle, density, imports, resampling, vad, echo"
+    known = "hops, making, latency, lifecycle, stages, collection, density, imports, resampling, vad, echo"
     assert f"there is no 'speed': choose from {known}" in done.stderr
 
 

@@ -69,11 +69,11 @@ def test_the_latency_does_not_slide_with_the_phase_of_the_clocks(
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("ppm", [-150, 0, 150])
-def test_two_stalls_teach_it_to_survive_the_third(ppm: float) -> None:
-    figures = live(World(ppm, jitter_s=0.003, stall_s=0.1, seed=4), hours=1)
+@pytest.mark.parametrize("ppm", [-150, 150])
+def test_stalls_leave_the_fill_as_it_was(ppm: float) -> None:
+    figures = live(World(ppm, jitter_s=0.003, stall_s=0.1, seed=4), hours=0.5)
     assert figures.early_underruns > 0
-    assert figures.kept, figures
+    assert figures.held, figures
 
 
 def test_without_the_controller_the_queue_creeps_or_runs_dry() -> None:
@@ -96,7 +96,7 @@ class Queue:
     def run(self, seconds: float, clocks_ppm: float) -> Iterator[float]:
         """The corrections."""
         for _ in range(round(seconds / BLOCK_S)):
-            ppm = self.controller.observe(self.now_s, self.fill_s, BLOCK_S)
+            ppm = self.controller.observe(self.now_s, self.fill_s)
             self.now_s += BLOCK_S
             self.fill_s += BLOCK_S * (clocks_ppm - ppm) * 1e-6
             yield ppm
@@ -128,71 +128,6 @@ def test_the_correction_finds_the_difference_and_stays_there() -> None:
     assert queue.fill_s == pytest.approx(TARGET_S, abs=0.001)
     assert min(late) == pytest.approx(-80, abs=1)
     assert max(late) == pytest.approx(-80, abs=1)
-
-
-def test_a_raised_target_falls_back_when_no_stall_has_needed_it() -> None:
-    controller = FillController(BLOCK_S)
-    queue = Queue(controller)
-    list(queue.run(30, 0))
-    queue.fill_s = 0.0
-    list(queue.run(BLOCK_S, 0))
-    queue.fill_s = 0.1
-    list(queue.run(600, 0))
-    assert controller.target_s == pytest.approx(0.125, abs=0.003)
-    list(queue.run(900, 0))
-    assert controller.target_s == TARGET_S
-    assert queue.fill_s < TARGET_S + 0.04
-
-
-def test_a_gap_too_long_to_defend_against_raises_nothing() -> None:
-    controller = FillController(BLOCK_S)
-    queue = Queue(controller)
-    list(queue.run(30, 0))
-    queue.fill_s = 0.0
-    list(queue.run(BLOCK_S, 0))
-    queue.fill_s = 0.2
-    list(queue.run(30, 0))
-    assert controller.target_s == TARGET_S
-
-
-# What is not live: pairs of the time and the length of each piece; the queue is played in real time.
-
-
-def played(pieces: list[tuple[float, float]], most_s: float = math.inf) -> set[float]:
-    """The corrections that such pieces get; where more than `most_s` would wait, time is let pass."""
-    controller, fill_s, last_s, late_s = FillController(BLOCK_S), 0.0, 0.0, 0.0
-    corrections = set()
-    for time_s, audio_s in pieces:
-        now_s = time_s + late_s
-        fill_s = max(0.0, fill_s - (now_s - last_s))
-        if fill_s + audio_s > most_s:
-            wait_s = fill_s - most_s / 2
-            now_s, late_s, fill_s = now_s + wait_s, late_s + wait_s, most_s / 2
-        corrections.add(controller.observe(now_s, fill_s, audio_s))
-        fill_s, last_s = fill_s + audio_s, now_s
-    return corrections
-
-
-def test_whole_utterances_are_left_alone() -> None:
-    assert played([(8.0 * n, 3.0) for n in range(200)]) == {0.0}
-
-
-def test_utterances_in_small_pieces_at_once_are_left_alone() -> None:
-    assert played([(8.0 * n, BLOCK_S) for n in range(200) for _ in range(150)]) == {0.0}
-
-
-def test_a_producer_faster_than_time_is_left_alone() -> None:
-    talking = [(20.0 * n + 0.015 * k, BLOCK_S) for n in range(50) for k in range(500)]
-    assert played(talking) == {0.0}
-
-
-def test_a_producer_that_waits_for_room_is_left_alone() -> None:
-    assert played([(0.0, BLOCK_S)] * 30_000, most_s=1.0) == {0.0}
-
-
-def test_a_file_read_as_fast_as_can_be_is_left_alone() -> None:
-    controller = FillController(BLOCK_S)
-    assert {controller.observe(0.001 * n, 0.0, BLOCK_S) for n in range(60_000)} == {0.0}
 
 
 def test_what_is_learned_is_kept_over_a_pause() -> None:
@@ -376,35 +311,25 @@ def test_idle_the_compensator_gives_back_what_it_got() -> None:
     compensator = DriftCompensator(AudioFormat(), BLOCK_S)
     data = noise(320).tobytes()
     assert all(compensator.process(data, n * BLOCK_S, TARGET_S) == data for n in range(1_000))
-    assert compensator.process(noise(80_000).tobytes(), 100.0, 0.0) == noise(80_000).tobytes()
     assert (compensator.held, compensator.removed, compensator.engaged) == (0, 0, False)
 
 
 def test_a_cushion_goes_before_live_audio_after_every_pause() -> None:
     compensator = DriftCompensator(AudioFormat(), BLOCK_S)
     data, cushion = noise(320).tobytes(), bytes(2 * 720)
-    assert compensator.process(data, 0.0, 0.0, live=True) == cushion + data
-    assert compensator.process(data, 0.02, 0.045, live=True) == data
-    assert compensator.process(data, 9.0, 0.0, live=True) == cushion + data
+    assert compensator.process(data, 0.0, 0.0) == cushion + data
+    assert compensator.process(data, 0.02, 0.045) == data
+    assert compensator.process(data, 9.0, 0.0) == cushion + data
     assert compensator.removed == -2 * 720
     compensator.reset()
-    assert compensator.process(data, 9.02, 0.0, live=True) == cushion + data
+    assert compensator.process(data, 9.02, 0.0) == cushion + data
     assert compensator.taken == compensator.given + compensator.held + compensator.removed
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_a_queue_far_too_long_is_led_back_where_the_sound_is_known_to_be_live(live: bool) -> None:
-    """Anything else with such a queue is an utterance that was written at once."""
-    compensator = DriftCompensator(AudioFormat(), BLOCK_S)
-    for n in range(1_000):
-        compensator.process(bytes(640), n * BLOCK_S, 0.7, live=live)
-    assert compensator.ppm == (500.0 if live else 0.0)
 
 
 def test_a_fast_file_gets_one_cushion_at_most() -> None:
     compensator = DriftCompensator(AudioFormat(), BLOCK_S)
     for n in range(1_000):
-        compensator.process(bytes(640), n * 0.001, 0.0, live=True)
+        compensator.process(bytes(640), n * 0.001, 0.0)
     assert compensator.removed == -720
 
 
@@ -417,7 +342,7 @@ def test_a_tone_between_two_clocks_is_heard_without_a_click(clocks_ppm: float) -
     fill, least, out = 0.0, math.inf, []
     for at in range(0, len(audio), block):
         # In the microphone's time: of its block the speaker plays a little more or less.
-        part = compensator.process(audio[at : at + block].tobytes(), at / 8_000, fill / 8_000, live=True)
+        part = compensator.process(audio[at : at + block].tobytes(), at / 8_000, fill / 8_000)
         fill += len(part) // 2 - block * (1 - clocks_ppm * 1e-6)
         least = min(least, fill)
         out.append(part)

@@ -58,12 +58,13 @@ async def test_two_clocks_make_no_gap_after_a_minute_and_the_queue_does_not_cree
     assert drift != 0
 
 
-async def test_without_it_the_slower_speaker_falls_behind() -> None:
-    """By 150 ppm, 36 ms in four minutes: what the other test is about."""
+async def test_without_it_the_slower_speaker_leaves_out_what_has_become_late() -> None:
+    """By 1,000 ppm, 120 ms in two minutes: with it, they are corrected."""
     card = SimulatedCard()
     card.speaker.drift_ppm = -1_000.0
-    _, queued = await live(card, 2, steady=False)
-    assert np.mean(queued[-100:]) - np.mean(queued[:100]) > 0.08
+    report, queued = await live(card, 2, steady=False)
+    assert max(queued) < 0.05
+    assert report.dropped == {"late": pytest.approx(0.12 * RATE, abs=0.021 * RATE)}
 
 
 async def test_clocks_that_agree_change_no_sample() -> None:

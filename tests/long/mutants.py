@@ -32,6 +32,7 @@ from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
 from long.frame_mutants import FRAME_MUTANTS
 from long.hearing_mutants import HEARING_MUTANTS
+from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
@@ -55,6 +56,7 @@ MUTANTS = (
     *FILE_MUTANTS,
     *TALK_MUTANTS,
     *SPEAKER_MUTANTS,
+    *LATE_MUTANTS,
     *FACT_MUTANTS,
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,

@@ -428,7 +428,7 @@ async def test_a_stage_without_such_hooks_has_no_task_of_hooks() -> None:
     names = {other.get_name() for other in asyncio.all_tasks() - {asyncio.current_task()}}
     task.end()
     await running
-    assert names == {"outer", "run:driver", "run:waits:stage"}
+    assert names == {"outer", "run:waits:stage"}
 
 
 async def test_on_cancel_and_on_interruption_come_at_once_while_the_task_is_busy() -> None:

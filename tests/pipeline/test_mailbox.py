@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -16,12 +17,9 @@ from voicepipe import (
     Frame,
     FrameDirection,
     OutputAudioFrame,
-    StartFrame,
-    StartParams,
     SystemFrame,
     TextFrame,
 )
-from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.mailbox import (
     CAPACITY,
     SYSTEM_CAPACITY,
@@ -54,7 +52,7 @@ class Mark(ControlFrame):
 
 
 def mailbox(capacity: int = CAPACITY) -> Mailbox:
-    return Mailbox(Ledger(), capacity)
+    return Mailbox(capacity)
 
 
 def texts(*names: str) -> list[TextFrame]:
@@ -70,6 +68,34 @@ def all_of(box: Mailbox) -> list[tuple[Frame, FrameDirection]]:
     while (entry := box.take()) is not None:
         taken.append(entry)
     return taken
+
+
+def make_a_pusher_wait(box: Mailbox) -> None:
+    box.add_waiter(asyncio.get_running_loop().create_future())
+
+
+@pytest.mark.parametrize(
+    "rare",
+    [
+        lambda box: box.put_down(Alarm()),
+        lambda box: box.put_up(Alarm()),
+        lambda box: box.put_up(TextFrame("up")),
+        lambda box: box.put_end(EndFrame()),
+        lambda box: box.close(lambda frame, direction: None),
+        make_a_pusher_wait,
+    ],
+    ids=["system, down", "system, up", "upstream", "the end", "the close", "a pusher that waits"],
+)
+async def test_whatever_is_rare_makes_the_stage_ask_for_the_order(rare: Callable[[Mailbox], object]) -> None:
+    box = mailbox()
+    for _ in range(20):
+        box.put_down(TextFrame("plain"))
+    assert box.is_plain
+    rare(box)
+    assert not box.is_plain
+    taken = all_of(box)
+    closes = box.bypass is not None or any(isinstance(frame, EndFrame) for frame, _ in taken)
+    assert box.is_plain is not closes
 
 
 # -- order ---------------------------------------------------------------------
@@ -134,7 +160,7 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
     box = mailbox()
     text, end, up = TextFrame("a"), EndFrame(), texts("1", "2", "3")
     box.put_down(text)
-    box.put_down(end)
+    box.put_end(end)
     for frame in up:
         box.put_up(frame)
     taken = all_of(box)
@@ -143,13 +169,12 @@ def test_the_end_stays_behind_data_that_came_before_it_from_either_side() -> Non
     assert [frame for frame, way in taken if way is UP] == up
 
 
-@pytest.mark.parametrize("flow", [StartFrame(StartParams()), EndFrame()])
-def test_what_is_behind_a_life_cycle_frame_stays_there(flow: Frame) -> None:
+def test_what_is_behind_the_end_stays_there() -> None:
     box = mailbox()
-    text = TextFrame("late")
-    box.put_down(flow)
+    text, end = TextFrame("late"), EndFrame()
+    box.put_end(end)
     box.put_down(text)
-    assert all_of(box) == [(flow, DOWN), (text, DOWN)]
+    assert all_of(box) == [(end, DOWN), (text, DOWN)]
 
 
 def test_a_stage_that_waits_for_room_takes_system_frames_only() -> None:
@@ -258,7 +283,7 @@ def test_upstream_overflow_drops_the_oldest_and_counts_it() -> None:
     frames = [AudioFrame(bytes(2 * n)) for n in range(UPSTREAM_CAPACITY + 10)]
     for frame in frames:
         assert box.put_up(frame) is None
-    report = box.ledger.report("ear", box.held)
+    report = box.report("ear", box.held)
     assert report.dropped_frames == {"upstream_overflow": 10}
     assert report.dropped == {"upstream_overflow": sum(range(10))}
     assert report.balanced
@@ -270,7 +295,7 @@ def test_downstream_data_is_never_dropped_for_want_of_room() -> None:
     for n in range(2_000):
         box.put_down(TextFrame(str(n)))
     assert len(all_of(box)) == 2_000
-    assert not box.ledger.dropped_frames
+    assert not box.dropped_frames
 
 
 def test_system_frames_of_one_kind_coalesce_to_the_newest() -> None:
@@ -279,8 +304,8 @@ def test_system_frames_of_one_kind_coalesce_to_the_newest() -> None:
     for alarm in alarms:
         box.put_down(alarm)
     assert [frame for frame, _ in all_of(box)] == alarms[36:]
-    assert box.ledger.dropped_frames == {"coalesced": 36}
-    assert box.ledger.report("ear").balanced
+    assert box.dropped_frames == {"coalesced": 36}
+    assert box.report("ear").balanced
 
 
 def test_system_frames_of_another_kind_do_not_give_way() -> None:
@@ -293,7 +318,7 @@ def test_system_frames_of_another_kind_do_not_give_way() -> None:
     taken = [frame for frame, _ in all_of(box)]
     assert taken[:10] == bells
     assert len(taken) == 10 + SYSTEM_CAPACITY
-    assert box.ledger.dropped_frames == {"coalesced": SYSTEM_CAPACITY}
+    assert box.dropped_frames == {"coalesced": SYSTEM_CAPACITY}
 
 
 def test_frames_that_compare_by_value_coalesce_one_at_a_time() -> None:
@@ -301,7 +326,7 @@ def test_frames_that_compare_by_value_coalesce_one_at_a_time() -> None:
     for _ in range(SYSTEM_CAPACITY + 5):
         box.put_down(Siren(1))
     assert len(all_of(box)) == SYSTEM_CAPACITY
-    assert box.ledger.dropped_frames == {"coalesced": 5}
+    assert box.dropped_frames == {"coalesced": 5}
 
 
 # -- taking out ------------------------------------------------------------------
@@ -355,7 +380,7 @@ def test_held_is_the_audio_that_waits_both_ways() -> None:
     box.put_down(TextFrame("a"))
     box.put_up(AudioFrame(bytes(40), channels=2))
     assert box.held == 15
-    assert box.ledger.taken == 15
+    assert box.taken == 15
     box.take()
     assert box.held == 10
     box.empty()
@@ -373,14 +398,14 @@ def test_frames_pass_by_a_mailbox_with_a_bypass_and_are_not_in_its_books() -> No
         passed.append((frame, direction))
         return elsewhere
 
-    box.bypass = by
+    box.close(by)
     frames: list[Frame] = [speech(5), Alarm(), EndFrame()]
     for frame in frames:
         assert box.put_down(frame) is elsewhere
         assert box.put_up(frame) is elsewhere
     assert passed == [(frame, way) for frame in frames for way in (DOWN, UP)]
     assert box.is_empty
-    assert box.ledger.taken == 0
+    assert box.taken == 0
 
 
 # -- the reader --------------------------------------------------------------------
@@ -453,15 +478,15 @@ def test_any_sequence_keeps_each_sides_order_and_a_balanced_ledger(seed: int) ->
                 put[direction].append(frame)
             case 6:
                 for frame in box.purge(lambda frame: frame.interruptible):
-                    box.ledger.drop(frame, "interrupted")
+                    box.drop(frame, "interrupted")
                     put[DOWN if frame in put[DOWN] else UP].remove(frame)
             case _:
                 entry = box.take()
                 if entry is not None:
                     out[entry[1]].append(entry[0])
                     if isinstance(entry[0], AudioFrame):
-                        box.ledger.given += entry[0].num_samples
-        assert box.ledger.report("ear", box.held).balanced
+                        box.given += entry[0].num_samples
+        assert box.report("ear", box.held).balanced
     for frame, direction in box.empty():
         out[direction].append(frame)
     assert out == put

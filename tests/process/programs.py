@@ -101,8 +101,8 @@ def watched() -> int:
     return run(Waits(), runner=PipelineRunner(blocked_s=0.4))
 
 
-def speaking_long(parts: int = 30, samples: int = 16_000) -> int:
-    """A sentence of half a minute is queued at the speaker, or in its mailbox."""
+def speaking_long(parts: int = 22, samples: int = 16_000) -> int:
+    """A sentence of 22 s is queued at the speaker, or in its mailbox."""
     card = SimulatedCard()
     sound = OutputAudioFrame.from_array(np.full(samples, 1_000, np.int16))
 

@@ -101,6 +101,11 @@ class Program:
         """What it has said on stdout so far."""
         return self._said["out"]
 
+    @property
+    def is_alive(self) -> bool:
+        """True until its process has ended."""
+        return self._process.poll() is None
+
     def says(self, text: str, *, times: int = 1, on: str = "out") -> Self:
         """Wait until it has said so, and so often."""
         with self._news:

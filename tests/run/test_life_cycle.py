@@ -874,7 +874,6 @@ async def test_every_task_of_a_run_has_a_name_that_says_whose_it_is() -> None:
     await running
     assert names == {
         "outer",
-        "kitchen:driver",
         "kitchen:ear:stage",
         "kitchen:ear#2:stage",
         "kitchen:none:hooks",

@@ -84,7 +84,7 @@ async def test_it_tells_counters_tasks_devices_and_census(tmp_path: Path) -> Non
     assert (told["name"], told["state"]) == (task.name, "running")
     assert [device["kind"] for device in told["devices"]] == ["microphone", "speaker"]
     assert {seam["name"] for seam in told["seams"]} >= {"MicrophoneInput device", "SpeakerOutput device"}
-    assert any("driver" in line for line in answer["census"]["tasks"])
+    assert any("SpeakerOutput:stage" in line for line in answer["census"]["tasks"])
 
 
 async def test_it_is_for_its_user_only_and_gone_at_the_end(tmp_path: Path) -> None:
@@ -230,12 +230,14 @@ async def test_where_there_can_be_no_socket_the_program_runs_all_the_same(
 async def test_the_command_asks_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "status"
     async with Served(path) as task:
+        await until(lambda: status_of([task])["tasks"][0]["devices"][1]["delay_s"] is not None)
         asked = ["status", "--socket", str(path)]
         assert await in_a_thread(lambda: main(asked) + main([*asked, "--json"])) == 0
     shown, brace, rest = capsys.readouterr().out.partition("{")
     assert json.loads(brace + rest)["tasks"][0]["name"] == task.name
     assert f"{task.name}: running" in shown
     assert 'microphone "simulated microphone": works' in shown
+    assert 'speaker "simulated speaker": works, delay ' in shown
     assert "lost: nothing" in shown
 
 

@@ -1,6 +1,7 @@
 """A program that holds the interpreter's lock for 200 ms in every second, and its sound.
 
 VOICEPIPE_STILL_S says for how long (60 is the full count), VOICEPIPE_STILL_LOAD beside how many busy loops.
+And one whose processes all stand still: `tests/benchmarks/standstill.py` tells more of these.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.standing.card import echo, play
+from benchmarks.standing.plan import Standstill
 from soundcard.plugging import PluggedCard
 from soundcard.rooms import ProgramOnCard, Samples
 
 HOLDING = str(Path(__file__).with_name("holding.py"))
 RATE = 48_000
-SECONDS = float(os.environ.get("VOICEPIPE_STILL_S", "5"))
+SECONDS = float(os.environ.get("VOICEPIPE_STILL_S", "3"))
 LOAD = int(os.environ.get("VOICEPIPE_STILL_LOAD", "0"))
+
+BACK_MS = 25.0
+"""Of 450; 10 on a machine with nothing else to do."""
 
 
 @contextmanager
@@ -88,3 +94,14 @@ def test_the_same_in_one_process_for_comparison(card: PluggedCard, tmp_path: Pat
         f"inside: {len(to_play) - int(np.count_nonzero(played))} samples not played, {lost} not heard, {told}"
     )
     assert set(told["dropped"]) <= {"mic_overflow"}
+
+
+@pytest.mark.alone
+@pytest.mark.heavy
+def test_the_delay_of_live_sound_is_back_two_seconds_after_the_program_stood_still(card: PluggedCard) -> None:
+    still = Standstill("program", (0.3, 0.15), apart_s=0.1, waits_s=0.0)
+    run = play(card, echo(0.01, "--backend", "portaudio"), [still], settle_s=1.0)
+    (delays,) = run.delays
+    assert delays.grew_ms is not None, delays
+    assert delays.grew_ms <= BACK_MS, delays
+    assert run.dropped_ms["late"] > 100.0, run.dropped_ms

@@ -1,8 +1,8 @@
-"""Two clocks: the delay of live sound is held between a microphone and a speaker that differ.
+"""The delay of live sound between a microphone and a speaker, which have two clocks and may stand still.
 
-drift     a speaker's queue, held by playing a little faster or slower
+surplus   live sound that waits for longer than it needs to: what to leave out
+drift     the slow difference of two clocks: how much faster or slower to play
 stretch   audio made longer or shorter by parts in a million
-lateness  live sound that comes too late to be heard
 """
 
 __all__: list[str] = []

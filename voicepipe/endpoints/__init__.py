@@ -13,9 +13,15 @@ device again.
     format_run          a run of frames of one format, without an edge at its ends
     mixer               the mix of several sources
     ramp                a gain that moves along the positions
-    steady_voice        steady playback of a live voice
+    live_voice          the delay of live audio: late audio is left out, and drift corrected
+    chunks              audio that waits, and how some of it is left out
+    played_change       a place in what was played where something was left out, or made
     device_queue        the last second before it sounds, which can still be changed
     playback            the samples of all streams of a speaker, with their ledger
+    start_buffer        the start of a voice: after silence it waits until enough of it has come
+    gaps                the gaps in the voice: it ran dry, and went on soon after
+    delay               the delay of live sound from the microphone to the speaker
+    delay_warning       the warning that it has grown: the slow stage, and the cure
     sentences           the map from text to positions, and what was heard of it
     bot_speech          the start and the end of the program's speech
     fact_post           facts that arise while the stage works, told when it is done

@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Block, InputStream
-from voicepipe.report import DropReason, SeamReport
+from voicepipe.report import DropReason, SeamReport, sum_of_counts
 
 __all__ = ["Captured"]
 
@@ -44,6 +44,11 @@ class Captured:
         stream.stop()
         self._lost.append(stream)
         self.any_lost = True
+
+    @property
+    def has_lost_streams(self) -> bool:
+        """True while a lost stream may hold captured blocks."""
+        return bool(self._lost)
 
     def next_lost_block(self) -> Block | None:
         """Return the oldest block of the lost streams; None if there is none."""
@@ -101,10 +106,10 @@ class Captured:
         for each in (*self._lost, stream):
             if each is not None:
                 total = _sum(total, each.seam("", {}))
-        dropped = Counter(total.dropped) + self.dropped
+        dropped = sum_of_counts(total.dropped, self.dropped)
         made = self._gap + (0 if heard else self.silence)
         given = total.given + made - self.dropped.total()
-        return SeamReport(name, total.taken + made, given, total.held, dict(dropped))
+        return SeamReport(name, total.taken + made, given, total.held, dropped)
 
 
 def _sum(first: SeamReport, second: SeamReport) -> SeamReport:
@@ -113,5 +118,5 @@ def _sum(first: SeamReport, second: SeamReport) -> SeamReport:
         first.taken + second.taken,
         first.given + second.given,
         first.held + second.held,
-        dict(Counter(first.dropped) + Counter(second.dropped)),
+        sum_of_counts(first.dropped, second.dropped),
     )

@@ -98,6 +98,16 @@ class DeviceQueue:
             return self.end
         return min(self.end, self.position + self.stream.reach)
 
+    def wait_of(self, source: Source) -> tuple[int, int]:
+        """Return the samples that wait before the next one of a source, and those that could be left out.
+
+        The rest of them is with the device already, as other sources reach farther.
+        """
+        position = self.position
+        wait = self._begin_of(source) - position + source.waiting
+        others = any(other.is_with_device for other in self._sources if other is not source)
+        return wait, wait - (max(0, self.reach - position) if others else 0)
+
     def advance(self) -> None:
         """Note what has sounded, and what a flush has taken."""
         stream = self.stream
@@ -232,6 +242,21 @@ class DeviceQueue:
         source.drop_others(kept, reason)
         if changes and begin < self.end:
             self._write_instead(begin)
+
+    def leave_out(self, source: Source, samples: int, reason: str) -> int:
+        """Leave out at most so many live samples of a source, from what waits; return their number.
+
+        It takes effect in the next block, where the stream can rewrite what it was given.
+        """
+        if self.stream is None or self._flushes or self.is_closed:
+            return 0
+        at, rewrites = self.reach, self.can_rewrite and self.reach < self.end
+        if rewrites:
+            self._take_back(at)
+        left_out = source.leave_out(samples, self._fade, reason)
+        if rewrites:
+            self._write_instead(at)
+        return left_out
 
     def flush(self) -> None:
         """Fade everything out in the next block, and write nothing more. For a cancel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.drift.lateness import join
+from voicepipe.endpoints.ramp import join
 
 if TYPE_CHECKING:
     from voicepipe.endpoints.format_run import FormatRun
@@ -31,6 +31,8 @@ class Intake:
         """True after a change of format, until the first sample of the new one came out."""
         self.came_s = 0.0
         """The time at which the last frame came."""
+        self.gap_s = 0.0
+        """The run is over if no frame comes for so long."""
 
     @property
     def held(self) -> int:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import asyncio
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import OutputStream
 from voicepipe.drift.drift import DriftCompensator
+from voicepipe.endpoints.chunks import Change
+from voicepipe.endpoints.delay import Delay, Growth
 from voicepipe.endpoints.device_queue import DeviceQueue
+from voicepipe.endpoints.gaps import Gaps
 from voicepipe.endpoints.intake import Intake
 from voicepipe.endpoints.kept_device import KeptDevice
+from voicepipe.endpoints.live_voice import LiveVoice
+from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentence, Sentences
 from voicepipe.endpoints.source import Source
-from voicepipe.endpoints.steady_voice import SteadyVoice
+from voicepipe.endpoints.start_buffer import StartBuffer
 from voicepipe.frames import BackgroundAudioFrame, Frame, OutputAudioFrame, SpokenFrame
-from voicepipe.report import DropReason, SeamReport
+from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
-__all__ = ["BACKGROUND_S", "RUN_GAP_S", "Playback"]
+__all__ = ["BACKGROUND_S", "GOES_ON_S", "RUN_GAP_S", "Playback"]
 
 BACKGROUND_S = 1.0
 """The longest queue of a background sound. Whoever makes music without an end is held by it."""
@@ -26,8 +34,12 @@ LIVE_QUEUE_S = 3.0
 what the speaker had before it."""
 MOST_SOUNDS = 32
 """The names of sounds that have a ledger of their own. Others share the last one's."""
+MOST_CHANGES = 1_000
+"""While drift is corrected, about twenty come in a second."""
+GOES_ON_S = 0.2
+"""Live audio that came so shortly ago goes on. Its end is then told later, with its time."""
 RUN_GAP_S = 0.03
-"""A run of frames of another format is over if no frame comes for so long, and the device needs its end."""
+"""A run of frames is over if no frame comes for so long, and the device needs its end."""
 
 
 class Playback:
@@ -53,14 +65,30 @@ class Playback:
         self.format: AudioFormat = stream.info.format
         self._note(stream)
         self.sentences = sentences
-        self.voice = Source("", self.format.sample_bytes)
+        self.changes: deque[PlayedChange] = deque(maxlen=MOST_CHANGES)
+        """The last changes of the sound that was played: what was left out of the voice, or made."""
+        self.voice = Source("", self.format.sample_bytes, self.changes.append)
         self._sources = [self.voice]
         self._intakes = {self.voice: Intake(self.format)}
         self._most = self.format.samples(most_s)
         # A stage that holds the GIL must not make sound stutter, and a queue is filled again at its half.
         self.queue = DeviceQueue(stream, self._sources, min(most_s, max(1.0, 2 * self.block_s)))
         self._drift = drift
-        self._steady = None if drift is None else SteadyVoice(self.format, drift)
+        self._live = LiveVoice(self.format, self.block_s, drift)
+        self.left_out = 0
+        """The samples that were left out at the last frame, because they were late."""
+        self.gaps = Gaps(self.voice, sentences, self.format.rate)
+        self.delay = Delay()
+        self._clock = asyncio.get_running_loop().time
+        self._start: StartBuffer | None = None
+        self._is_over = False
+        """True once no more audio comes."""
+        self.goes_on = False
+        """True while the next live audio is expected soon: nobody need wake up when it has sounded so far."""
+        self.live_s = -math.inf
+        """The time at which live audio of the voice came last."""
+        self._taken_s = math.inf
+        """The time at which the device takes the last of it; endless where other audio came behind it."""
         self.closed = False
         """True after the close. Audio that still waits will not be played."""
         self._cancelled = False
@@ -108,8 +136,7 @@ class Playback:
         return self.queue.is_flushing or any(self._count_held(source) for source in self._sources)
 
     def _count_held(self, source: Source) -> int:
-        held = source.held + self._intakes[source].held
-        return held + (self._drift.held if self._drift is not None and source is self.voice else 0)
+        return source.held + self._inside(source)
 
     def is_full(self, source: Source) -> bool:
         """Return True if more of a source waits than may."""
@@ -125,31 +152,88 @@ class Playback:
 
     # -- in ------------------------------------------------------------------------
 
+    def begin_after(self, begin_s: float, wake: Callable[[], None]) -> None:
+        """Let the voice begin, after silence, when so many seconds of it wait."""
+        self._start = StartBuffer(self.voice, begin_s, self.format.rate, begin=self.gaps.wait, wake=wake)
+
+    def watch_delay(self, tell: Callable[[Growth], None]) -> None:
+        """Call a function once, when the delay of live audio has grown and stays so."""
+        self.delay.tell = tell
+
+    def _observe(self, frame: OutputAudioFrame, source: Source, samples: int, now_s: float) -> None:
+        """Note a frame that comes now: for the delay, the gaps, and the start of the voice."""
+        if frame.live and now_s >= self.delay.due_s:
+            self._measure(frame, source, now_s)
+        if source is self.voice:
+            self.gaps.note(frame)
+            if self._start is not None:
+                self.queue.advance()
+                silent = not source.held or source.is_fading or self.queue.is_flushing
+                self._start.expect(samples, live=frame.live, silent=silent)
+
+    def _measure(self, frame: OutputAudioFrame, source: Source, now_s: float) -> None:
+        stream = self.queue.stream
+        if stream is not None and not source.is_held:
+            self.queue.advance()
+            ahead_s = self.format.seconds(self._count_held(source))
+            self.delay.measure(frame, stream, ahead_s, now_s, self.latency_s)
+
     def take(self, frame: OutputAudioFrame, now_s: float) -> Source:
         """Take the audio of a frame to be played, and return its source."""
         source = self._source_of(frame)
         coming = frame.num_samples * self.format.rate // frame.rate
+        self.left_out = 0
+        self._observe(frame, source, coming, now_s)
         if frame.live and self._count_held(source) + coming > self._most_live(source):
             source.refuse(coming, DropReason.OVERFLOW)
         elif source is self.voice and self._finishes not in (None, self.sentences.latest):
             source.refuse(coming, DropReason.INTERRUPTED)
-        elif self._steady is not None and source is self.voice and self._is_alone(frame):
-            data = self._steady.take(frame, now_s, self.queued + source.waiting, self._since_s(now_s))
-            if data is None:
-                source.refuse(frame.num_samples, DropReason.LATE)
-            else:
-                self._put(source, data)
+        elif source is self.voice and frame.live:
+            self._take_live(frame, now_s)
         else:
-            if self._drift is not None and source is self.voice:
-                self._put(source, self._drift.flush())
-            self._converts = self._converts or frame.format != self.format
-            follows, self._intakes[source].came_s = source.held > 0, now_s
-            self._put(source, self._intakes[source].convert(frame.data, frame.format, follows=follows))
+            if source is self.voice:
+                self.goes_on, self._taken_s = False, math.inf
+                if self._drift is not None and self._drift.held:
+                    self._put_live(self._drift.flush())
+            self._put(source, self._convert(source, frame, now_s))
         return source
 
-    def _is_alone(self, frame: OutputAudioFrame) -> bool:
-        """Return True if a frame of the voice can be played steadily: nothing else sounds."""
-        return frame.format == self.format and not any(source.held for source in self.sounds)
+    def _convert(self, source: Source, frame: OutputAudioFrame, now_s: float) -> bytes:
+        """Return the audio of a frame in the format of the speaker, as far as it is ready."""
+        intake = self._intakes[source]
+        self._converts = self._converts or frame.format != self.format
+        intake.came_s = now_s
+        intake.gap_s = max(RUN_GAP_S, 1.5 * frame.duration_s) if frame.live else RUN_GAP_S
+        return intake.convert(frame.data, frame.format, follows=source.held > 0)
+
+    def _take_live(self, frame: OutputAudioFrame, now_s: float) -> None:
+        """Take live audio of the voice, and leave out what waits for longer than it needs to."""
+        voice, live, since_s = self.voice, self._live, self._since_s(now_s)
+        if voice.is_held:
+            live.pause()
+        waiting, spare = self.queue.wait_of(voice)
+        surplus = live.observe(frame, now_s, waiting, spare, since_s, self.position)
+        data, gone = live.leave_out(self._convert(voice, frame, now_s))
+        voice.refuse(gone, DropReason.LATE)
+        self._put_live(live.correct(data, now_s, waiting, since_s))
+        if surplus:
+            self._leave_out(surplus)
+        self.goes_on, self.live_s = True, now_s
+        self._taken_s = now_s + self.format.seconds(waiting) + frame.duration_s
+
+    def _put_live(self, data: bytes) -> None:
+        if data:
+            gone = self._live.take_gone()
+            removed = 0 if self._drift is None else self._drift.take_removed()
+            change = Change(gone + removed, DropReason.LATE if gone else DropReason.DRIFT)
+            self._put(self.voice, data, live=True, change=change if change.samples else None)
+
+    def _leave_out(self, samples: int) -> None:
+        """Leave out live audio from what waits, and the rest of it from what comes."""
+        self.advance()
+        left_out = self.queue.leave_out(self.voice, samples, DropReason.LATE)
+        self._live.note_left_out(left_out, samples)
+        self.left_out = samples
 
     def _since_s(self, now_s: float) -> float | None:
         """Return the seconds since the device took a block; None if unknown or too long ago.
@@ -180,13 +264,14 @@ class Playback:
                 return source
         if len(self._sources) > MOST_SOUNDS:
             return self._sources[-1]
-        source = Source(frame.sound, self.format.sample_bytes)
+        source = Source(frame.sound, self.format.sample_bytes, self.changes.append)
         self._intakes[source] = Intake(self.format)
         self._sources.append(source)
         return source
 
-    def _put(self, source: Source, data: bytes) -> None:
-        source.put(data, self.sentences.latest if source is self.voice else None)
+    def _put(self, source: Source, data: bytes, *, live: bool = False, change: Change | None = None) -> None:
+        sentence = self.sentences.latest if source is self.voice else None
+        source.put(data, sentence, live=live, change=change)
 
     def mark(self, text: str) -> None:
         """Begin a sentence of the voice."""
@@ -194,21 +279,35 @@ class Playback:
         self.sentences.begin(text)
 
     def _finish_run(self, source: Source) -> None:
-        self._put(source, self._intakes[source].finish())
+        data = self._intakes[source].finish()
+        if self._drift is None or source is not self.voice or not self._drift.held:
+            self._put(source, data)
+        else:
+            self._put_live(self._drift.finish(data))
+
+    def _inside(self, source: Source) -> int:
+        """Return the samples of a source that a conversion or the compensator holds until more comes."""
+        drift = self._drift.held if self._drift is not None and source is self.voice else 0
+        return self._intakes[source].held + drift
 
     def finish_runs(self, now_s: float) -> None:
-        """Write the ends of runs of other formats that the device needs soon and nothing continues."""
+        """Write the ends of runs that the device needs soon and nothing continues."""
         for source, intake in self._intakes.items():
-            if self._ends_soon(source) and now_s - intake.came_s >= RUN_GAP_S:
+            if self._ends_soon(source) and now_s - intake.came_s >= intake.gap_s:
                 self._finish_run(source)
 
     @property
     def run_ends_soon(self) -> bool:
         """True while the device needs the end of a run soon."""
-        return self._converts and any(self._ends_soon(source) for source in self._sources)
+        return self._holds and any(self._ends_soon(source) for source in self._sources)
+
+    @property
+    def _holds(self) -> bool:
+        """True if a source may hold the end of a run until more comes."""
+        return self._converts or self._drift is not None
 
     def _ends_soon(self, source: Source) -> bool:
-        if not self._intakes[source].held or source.waiting:
+        if not self._inside(source) or source.waiting:
             return False
         return not source.is_with_device or source.end - self.position <= self._low
 
@@ -220,15 +319,18 @@ class Playback:
 
     def finish(self) -> None:
         """Write what the compensator and the conversions still hold, because no more follows."""
-        if self._drift is not None:
-            self._put(self.voice, self._drift.flush())
+        self._is_over = True
         for source in self._sources:
             self._finish_run(source)
+        if self._start is not None:
+            self._start.begin()
 
     def advance(self) -> None:
         """Note what has sounded."""
-        self.queue.advance()
+        queue, voice = self.queue, self.voice
+        queue.advance()
         self.sentences.update()
+        self.gaps.look(queue.stream, cut=queue.is_flushing or voice.is_held or voice.is_fading)
 
     def feed(self) -> bool:
         """Write what the device has room for; return True if there was any."""
@@ -245,12 +347,19 @@ class Playback:
     def _moments(self) -> Iterator[int]:
         """Yield the positions at which a source or a sentence begins or ends."""
         for source in self._sources:
-            if source.is_with_device:
+            if source.is_with_device and not self._goes_on(source):
                 yield source.end
-                if self._converts and self._intakes[source].held:
-                    yield source.end - self._low
+            if source.is_with_device and self._holds and self._inside(source):
+                yield source.end - self._low
         if self.sentences.has_open:
             yield from self.voice.turns()
+
+    def _goes_on(self, source: Source) -> bool:
+        return self.goes_on and source is self.voice and self._finishes is None and not source.is_fading
+
+    def quiet_since_s(self, now_s: float) -> float:
+        """Return the time since which the device has nothing of the voice, where that is noticed now."""
+        return min(now_s, max(self._taken_s, now_s - GOES_ON_S))
 
     async def drain(self) -> None:
         """Wait until all written audio was played or lost. Raises: DeviceError."""
@@ -274,6 +383,7 @@ class Playback:
         self.queue.reset_gain(source)
         if source is self.voice:
             self._finishes = None
+            self.gaps.forget()
 
     def sound_of(self, name: str) -> Source | None:
         """Return the background sound of this name; None: there was none."""
@@ -299,6 +409,7 @@ class Playback:
             return False
         if self.sentences.latest is not kept:
             self._reset(self.voice, DropReason.INTERRUPTED)
+        self._live.pause()
         self._finishes = kept
         self.queue.drop_others(self.voice, kept, DropReason.INTERRUPTED)
         self.sentences.drop_after(kept)
@@ -311,13 +422,15 @@ class Playback:
 
     def end_finishing(self) -> None:
         """Let the voice go on as usual, behind a cut."""
-        self._finishes = None
+        if self._finishes is not None:
+            self._finishes = None
+            self.gaps.forget()
 
     def cancel(self) -> None:
         """Flush, and count all audio that is not played from now on as cancelled."""
         self.queue.advance()
         self.queue.flush()
-        self._cancelled = True
+        self._cancelled = self._is_over = True
 
     def lose(self) -> None:
         """Let go of a lost stream, and drop the audio that waits for it."""
@@ -336,13 +449,16 @@ class Playback:
 
     def _reset(self, source: Source, reason: str) -> None:
         source.refuse(self._intakes[source].reset(), reason)
-        if self._drift is not None and source is self.voice:
-            source.refuse(self._drift.reset(), reason)
+        if source is self.voice:
+            self._live.pause()
+            if self._drift is not None:
+                source.refuse(self._drift.reset(), reason)
 
     def adopt(self, stream: OutputStream) -> None:
         """Write to this stream from now on. Only while there is no stream."""
         self.queue.adopt(stream)
         self._note(stream)
+        self._live.adopt(self.block_s)
 
     # -- the ledgers ---------------------------------------------------------------
 
@@ -359,8 +475,29 @@ class Playback:
         position = self.position
         return SeamReport("", position + held, position, held, dict(self._seam(self.voice, "").dropped))
 
+    @property
+    def delay_s(self) -> float | None:
+        """The delay of live audio, in the end as it was when no more came; None if none came lately."""
+        return self.delay.now_s(None if self._is_over else self._clock())
+
+    def with_figures(self, statistics: DeviceStatistics) -> DeviceStatistics:
+        """Return the statistics with the delay and the gaps."""
+        return replace(
+            statistics,
+            delay_s=self.delay_s,
+            longest_delay_s=self.delay.longest_s,
+            gaps=self.gaps.count,
+            gaps_s=self.gaps.seconds,
+        )
+
+    def close(self) -> None:
+        """Note that what still waits will not be played."""
+        self.closed = self._is_over = True
+        if self._start is not None:
+            self._start.close()
+
     def _seam(self, source: Source, name: str) -> SeamReport:
-        inside = self._count_held(source) - source.held
+        inside = self._inside(source)
         taken, held = source.taken + inside, source.held + inside
         dropped = Counter(source.dropped)
         if self._drift is not None and source is self.voice:

@@ -1,15 +1,20 @@
-"""A gain that moves along the positions of a stream, and a fade of a few samples."""
+"""A gain that moves along the positions of a stream, a fade of a few samples, and a join of two sounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voicepipe.audio.format import AudioFormat
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["FULL", "Ramp", "fade"]
+__all__ = ["FULL", "Ramp", "fade", "join"]
+
+JOIN_S = 0.005
+"""The step between what was heard last and what is heard next is spread over so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,20 @@ def fade(data: bytes | memoryview, channels: int, first: float, last: float) -> 
     audio = np.frombuffer(data, np.int16).reshape(-1, channels)
     gains = np.linspace(first, last, len(audio), endpoint=False)[:, np.newaxis]
     return np.trunc(audio * gains).astype(np.int16).tobytes()
+
+
+def join(last: bytes, data: bytes, audio: AudioFormat) -> bytes:
+    """Join a piece to a sample that it does not go on from, without the step.
+
+    Args:
+        last: that sample, of all channels.
+        data: the piece.
+        audio: the format of both.
+    """
+    import numpy as np
+
+    samples = np.frombuffer(data, np.int16).reshape(-1, audio.channels).astype(np.float64)
+    count = min(len(samples), audio.samples(JOIN_S))
+    step = np.frombuffer(last, np.int16) - samples[0]
+    samples[:count] += step * np.linspace(1.0, 0.0, count, endpoint=False)[:, np.newaxis]
+    return np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16).tobytes()

@@ -6,35 +6,45 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from voicepipe.endpoints.chunks import Change, Chunk, cut_chunk, leave_out
+from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.ramp import FULL
 from voicepipe.endpoints.sentences import Sentence
 
-__all__ = ["Chunk", "Source"]
-
-
-class Chunk(NamedTuple):
-    """Audio that waits, in the speaker's format."""
-
-    data: memoryview
-    sentence: Sentence | None = None
+__all__ = ["Source"]
 
 
 class Piece(NamedTuple):
     """Audio that was written for a position of the speaker's stream and has not sounded."""
 
     at: int
-    data: memoryview
-    sentence: Sentence | None
+    chunk: Chunk
+
+    @property
+    def data(self) -> memoryview:
+        """The audio."""
+        return self.chunk.data
+
+    @property
+    def sentence(self) -> Sentence | None:
+        """The sentence it belongs to."""
+        return self.chunk.sentence
 
 
 class Source:
     """A queue of audio. What was written for the device can be taken back until it has sounded.
 
     Every sample taken is in `queue`, in `parked`, in a piece, or was given or dropped.
+
+    Args:
+        name: its name.
+        sample_bytes: bytes of a sample.
+        tell: takes each change of the sound, as soon as the device has got there.
     """
 
-    def __init__(self, name: str, sample_bytes: int) -> None:
+    def __init__(self, name: str, sample_bytes: int, tell: Callable[[PlayedChange], None]) -> None:
         self.name = name
+        self._tell = tell
         self._size = sample_bytes
         self._queue: deque[Chunk] = deque()
         self._parked: deque[Chunk] = deque()
@@ -51,6 +61,8 @@ class Source:
         self.is_held = False
         """True during a hold: what comes is parked."""
         self._is_fading = False
+        self.is_gathering = False
+        """True while the source waits, after silence, until enough of it has come: what comes is parked."""
         self.gain = FULL
         self.taken = self.given = 0
         self.dropped: Counter[str] = Counter()
@@ -77,7 +89,14 @@ class Source:
 
     # -- in --------------------------------------------------------------------
 
-    def put(self, data: bytes, sentence: Sentence | None = None) -> None:
+    def put(
+        self,
+        data: bytes | memoryview,
+        sentence: Sentence | None = None,
+        *,
+        live: bool = False,
+        change: Change | None = None,
+    ) -> None:
         """Take audio to be played behind what waits."""
         if not data:
             return
@@ -86,7 +105,8 @@ class Source:
         if sentence is not None:
             sentence.taken += samples
         self._end_fade()
-        self._append(Chunk(memoryview(data), sentence), parked=self.is_held or self._is_fading)
+        parked = self.is_held or self._is_fading or self.is_gathering
+        self._append(Chunk(memoryview(data), sentence, live, change), parked=parked)
 
     def refuse(self, samples: int, reason: str) -> None:
         """Count audio that is dropped at the entry."""
@@ -113,9 +133,10 @@ class Source:
             chunk = self._queue.popleft()
             count = len(chunk.data) // self._size
             if count > left:
-                self._queue.appendleft(Chunk(chunk.data[left * self._size :], chunk.sentence))
-                chunk, count = Chunk(chunk.data[: left * self._size], chunk.sentence), left
-            self._pieces.append(Piece(at, chunk.data, chunk.sentence))
+                chunk, rest = cut_chunk(chunk, left * self._size)
+                self._queue.appendleft(rest)
+                count = left
+            self._pieces.append(Piece(at, chunk))
             parts.append(chunk.data)
             at, left = at + count, left - count
             self.ready -= count
@@ -127,12 +148,12 @@ class Source:
         """Put what was written for this position or a later one back to the front of the queue."""
         while self._pieces and self._piece_end(self._pieces[-1]) > at:
             piece = self._pieces.pop()
-            kept = max(0, at - piece.at) * self._size
+            kept, back = max(0, at - piece.at) * self._size, piece.chunk
             if kept:
-                self._pieces.append(piece._replace(data=piece.data[:kept]))
-            back = piece.data[kept:]
-            samples = len(back) // self._size
-            self._queue.appendleft(Chunk(back, piece.sentence))
+                front, back = cut_chunk(piece.chunk, kept)
+                self._pieces.append(Piece(piece.at, front))
+            samples = len(back.data) // self._size
+            self._queue.appendleft(back)
             self._with_device -= samples
             self.ready += samples
         self.end = min(self.end, at)
@@ -147,10 +168,12 @@ class Source:
             self.given += heard
             self._with_device -= heard
             self.sounded_to = piece.at + heard
+            if piece.chunk.change is not None:
+                self._tell(PlayedChange(piece.at, *piece.chunk.change))
             if piece.sentence is not None:
                 piece.sentence.note_sounded(piece.at, piece.data[: heard * size], heard)
             if heard < count:
-                pieces.appendleft(Piece(position, piece.data[heard * size :], piece.sentence))
+                pieces.appendleft(Piece(position, cut_chunk(piece.chunk, heard * size)[1]))
         self._end_fade()
 
     def _piece_end(self, piece: Piece) -> int:
@@ -171,8 +194,22 @@ class Source:
     def _end_fade(self) -> None:
         if self._is_fading and not (self._pieces or self._queue):
             self._is_fading = False
-            if not self.is_held:
-                self._unpark()
+            self._unpark_if_free()
+
+    # -- the start after silence -----------------------------------------------------
+
+    def gather(self) -> None:
+        """Park what comes until `begin`."""
+        self.is_gathering = True
+
+    def begin(self) -> None:
+        """Let what has come be written, unless there is another reason to wait."""
+        self.is_gathering = False
+        self._unpark_if_free()
+
+    def _unpark_if_free(self) -> None:
+        if not (self.is_held or self._is_fading or self.is_gathering):
+            self._unpark()
 
     def _unpark(self) -> None:
         while self._parked:
@@ -187,11 +224,11 @@ class Source:
         left = min(samples, self.ready)
         while left:
             chunk = self._queue.popleft()
-            part = chunk.data[: left * self._size]
-            front.append(Chunk(part, chunk.sentence))
-            left -= len(part) // self._size
-            if len(part) < len(chunk.data):
-                self._queue.appendleft(Chunk(chunk.data[len(part) :], chunk.sentence))
+            if len(chunk.data) > left * self._size:
+                chunk, behind = cut_chunk(chunk, left * self._size)
+                self._queue.appendleft(behind)
+            front.append(chunk)
+            left -= len(chunk.data) // self._size
         rest, self._queue = self._queue, _shape(front, shape) if front else front
         self.ready = sum(len(chunk.data) for chunk in self._queue) // self._size
         return rest
@@ -221,7 +258,7 @@ class Source:
 
     def release(self, again: Sentence | None = None) -> None:
         """End the hold. A sentence that was cut begins again: what is said twice is taken twice."""
-        self.is_held = False
+        self.is_held = self.is_gathering = False
         if again is not None:
             for data in again.say_again():
                 self.taken += len(data) // self._size
@@ -243,7 +280,7 @@ class Source:
         self._queue.clear()
         self._parked.clear()
         self.ready = self._parked_samples = 0
-        self.is_held = self._is_fading = False
+        self.is_held = self._is_fading = self.is_gathering = False
 
     def drop_written(self, reason: str, at: int) -> None:
         """Drop what is with the device, because that has let go of it, and count it."""
@@ -262,6 +299,19 @@ class Source:
         gone = before - self.waiting
         self.dropped[reason] += gone
         return gone
+
+    def leave_out(self, samples: int, fade: int, reason: str) -> int:
+        """Leave at most so many samples of live audio out of the queue, in one piece; return their number."""
+        queue, gone = leave_out(self._queue, samples, fade, self._size)
+        left_out = sum(gone.values())
+        if left_out:
+            self._queue = queue
+            self.ready -= left_out
+            self.dropped[reason] += left_out
+            for sentence, count in gone.items():
+                if sentence is not None:
+                    sentence.taken -= count
+        return left_out
 
     def turns(self) -> Iterator[int]:
         """Yield the positions at which the sentences that are with the device end and begin."""
@@ -283,6 +333,6 @@ def _shape(chunks: deque[Chunk], shape: Callable[[memoryview], bytes]) -> deque[
     made: deque[Chunk] = deque()
     at = 0
     for chunk in chunks:
-        made.append(Chunk(data[at : at + len(chunk.data)], chunk.sentence))
+        made.append(chunk._replace(data=data[at : at + len(chunk.data)]))
         at += len(chunk.data)
     return made

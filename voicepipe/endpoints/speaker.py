@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.checks import check_number
+from voicepipe.checks import check_number, check_seconds
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, OutputStream, StreamRequest
 from voicepipe.drift.drift import DriftCompensator
 from voicepipe.endpoints.bot_speech import BackgroundSound, BotSpeech
 from voicepipe.endpoints.controlled_speaker import ControlledSpeaker
+from voicepipe.endpoints.delay import Growth
+from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
 from voicepipe.errors import DeviceError, DeviceLostError
@@ -77,12 +82,14 @@ class SpeakerOutput(ControlledSpeaker):
         TypeError, ValueError: an argument has the wrong type, or is out of its bounds.
         BackendMissingError: as `open_backend`.
 
+    Live audio keeps its delay. What a standstill has made late is left out about a second later, in one
+    piece, with a crossfade, and counted as `late`. Made speech is never cut for it. `changes` tells where.
+
     Steady playback: live audio begins with silence, so that the queue holds one block and 25 ms just
     before the device takes a block. The speaker then plays at most 500 ppm faster or slower to keep the
     queue at that length. The samples that this removes are counted as `drift`; added samples count as
-    negative. While the two clocks agree, samples pass unchanged. After a standstill, audio that is more
-    than a quarter of a second late is dropped and counted as `late`. A file has no clock, so `steady`
-    has no effect there. It also has none on audio of another format, or while a background sound plays.
+    negative. While the two clocks agree, samples pass unchanged. Three dry runs within a minute make the
+    queue longer by one block. A file has no clock, so `steady` has no effect there, nor on made speech.
     """
 
     takes = (OutputAudioFrame, SpokenFrame)
@@ -97,6 +104,7 @@ class SpeakerOutput(ControlledSpeaker):
         latency: str | float | None = None,
         max_queue_s: float = LONGEST_QUEUE_S,
         steady: bool = False,
+        begin_s: float = 0.0,
         on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
@@ -117,6 +125,10 @@ class SpeakerOutput(ControlledSpeaker):
         if not isinstance(steady, bool):
             raise TypeError(f"steady must be True or False, not {quote(steady)}")
         self._steady = steady and not self._backend.lost_for_good
+        begin_s = check_seconds("begin_s", begin_s, at_most=3600.0)
+        if begin_s > self._max_queue_s:
+            raise ValueError(f"begin_s must be at most max_queue_s ({self._max_queue_s:g}), not {begin_s:g}")
+        self._begin_s = 0.0 if self._backend.lost_for_good else begin_s  # a file has no clock
         self._on_loss: OnLoss = check_on_loss(on_loss, self._backend)
         self._reset()
 
@@ -125,8 +137,9 @@ class SpeakerOutput(ControlledSpeaker):
         self._playback = None
         self._speech = None
         self._speakers: Speakers | None = None
-        self._has_warned = self._is_ending = False
+        self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
+        self._live_timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and start it; it plays zeros. Raises: DeviceError."""
@@ -150,6 +163,9 @@ class SpeakerOutput(ControlledSpeaker):
         drift = self._compensator(stream) if self._steady else None
         sentences = Sentences(self._post.tell)
         self._playback = playback = Playback(device, stream, sentences, self._max_queue_s, drift)
+        playback.watch_delay(self._warn_of_delay)
+        if self._begin_s:
+            playback.begin_after(self._begin_s, self._wake)
         self._speech = BotSpeech(playback, params.speakers, tell=self._post.tell, wake=self._wake)
         self._background = BackgroundSound(playback, params.speakers)
         self._speakers = params.speakers
@@ -160,7 +176,7 @@ class SpeakerOutput(ControlledSpeaker):
     def _compensator(self, stream: OutputStream) -> DriftCompensator:
         audio = stream.info.format
         block_s = audio.seconds(stream.info.block)
-        return DriftCompensator(audio, block_s, limit_s=min(0.4, 0.4 * self._max_queue_s))
+        return DriftCompensator(audio, block_s)
 
     async def on_running(self) -> None:
         """Apply `on_loss` to a loss from now on. Raises: DeviceError."""
@@ -188,12 +204,24 @@ class SpeakerOutput(ControlledSpeaker):
         playback.notify()
         if playback.run_ends_soon and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RUN_GAP_S, self._finish_runs, playback)
+        if playback.goes_on and self._live_timer is None:
+            self._expect_more(playback)
         self._post.send()
 
     def _finish_runs(self, playback: Playback) -> None:
         self._timer = None
         playback.finish_runs(asyncio.get_running_loop().time())
         self._look()
+
+    def _expect_more(self, playback: Playback) -> None:
+        """Look again once no more live audio has come. Until then nobody waits for the end of what came."""
+        loop = asyncio.get_running_loop()
+        due_s = playback.live_s + GOES_ON_S
+        if playback.goes_on and loop.time() < due_s:
+            self._live_timer = loop.call_at(due_s, self._expect_more, playback)
+        else:
+            self._live_timer, playback.goes_on = None, False
+            self._look()
 
     def progress(self) -> object:
         """Return the number of samples played so far."""
@@ -224,13 +252,19 @@ class SpeakerOutput(ControlledSpeaker):
         if frame.live:
             self._tell_overflow(source)
         else:
+            self._warn_of_made_speech(frame)
             await self._hold_pusher(playback, source)
 
     async def _take(self, frame: OutputAudioFrame, playback: Playback) -> Source:
         """Take audio into the queue of its source, or drop it while there is no device."""
         source = playback.take(frame, asyncio.get_running_loop().time())
-        if await playback.device.is_there() or playback.device.is_changing:
-            self._look()
+        if playback.left_out:
+            self._tell_late(playback.left_out / playback.format.rate)
+        device = playback.device
+        if device.is_settled or await device.is_there() or device.is_changing:
+            is_last = not (frame.live and self._box.next_is(_is_live_audio))
+            if is_last:  # what comes at once is written at once
+                self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
         return source
@@ -260,6 +294,26 @@ class SpeakerOutput(ControlledSpeaker):
                 "live audio does not wait, and is dropped as `overflow`; the speaker is too slow for it",
             )
 
+    def _tell_late(self, seconds: float) -> None:
+        level = logging.DEBUG if self._has_left_out else logging.WARNING
+        self._has_left_out = True
+        _log.log(
+            level,
+            "%s: %.0f ms of live audio is left out, as it waits for longer than it needs to: the program or "
+            "a device stood still, or the microphone's clock is faster. It is counted as `late`",
+            self.name,
+            1000 * seconds,
+        )
+
+    def _warn_of_made_speech(self, frame: OutputAudioFrame) -> None:
+        if self._steady and not self._has_said_made and not isinstance(frame, BackgroundAudioFrame):
+            self._has_said_made = True
+            _log.warning(
+                "%s: steady=True has no effect on audio that is not live, such as a voice or a file; frames "
+                "that are made with live=True, or from a microphone's, have a clock to keep to",
+                self.name,
+            )
+
     def _warn(self, seconds: float, consequence: str) -> None:
         if not self._has_warned:
             self._has_warned = True
@@ -267,11 +321,15 @@ class SpeakerOutput(ControlledSpeaker):
                 "%s: more than %g s of audio waits to be played: %s", self.name, seconds, consequence
             )
 
+    def _warn_of_delay(self, growth: Growth) -> None:
+        _log.warning("%s", describe_growth(self.name, growth, find_standing(self)))
+
     async def on_end(self) -> None:
         """Wait until the last sample was played, or the device is lost."""
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.finish()
+            playback.goes_on = False
             await playback.device.until_changed()
             self._look()
             while playback.has_audio and playback.device.check():
@@ -386,10 +444,11 @@ class SpeakerOutput(ControlledSpeaker):
         if self._speech is not None:
             self._post.is_closed = True
             self._speech.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._live_timer):
+            if timer is not None:
+                timer.cancel()
         if self._playback is not None:
-            self._playback.closed = True
+            self._playback.close()
             await self._playback.device.close()
 
     def waits_for(self) -> str:
@@ -401,16 +460,29 @@ class SpeakerOutput(ControlledSpeaker):
         device = self._device
         if device is None or not (self._playback or device.awaits_the_first):
             return None
-        return device.state()
+        state = device.state()
+        return state if self._playback is None else replace(state, delay_s=self._playback.delay_s)
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
         return [] if self._playback is None else self._playback.seams(self.name)
 
+    @property
+    def changes(self) -> Sequence[PlayedChange]:
+        """The last changes of what was played: the positions where live audio was left out, or made."""
+        return () if self._playback is None else tuple(self._playback.changes)
+
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the speaker; None before it was opened. In the loop's thread."""
         playback = self._playback
-        return None if playback is None else playback.device.statistics(playback.mix_seam())
+        statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
+        if playback is None or statistics is None:
+            return None
+        return playback.with_figures(statistics)
+
+
+def _is_live_audio(frame: Frame) -> bool:
+    return isinstance(frame, OutputAudioFrame) and frame.live
 
 
 async def _do_nothing(stream: OutputStream) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from voicepipe.pipeline.ends import Sink, Source
 from voicepipe.pipeline.hook_checks import check_hooks
 from voicepipe.pipeline.junction import Junction
-from voicepipe.pipeline.link import Element, Flow, RunHandle, link
+from voicepipe.pipeline.link import Element, Flow, RunHandle
 from voicepipe.pipeline.pipeline import ParallelPipeline, Pipeline
 from voicepipe.pipeline.processor import FrameProcessor, InlineProcessor, Processor, label_of
 from voicepipe.pipeline.seat import InlineSeat, StageSeat
@@ -25,15 +24,16 @@ class Chain:
     The run is the only owner: it opens, ends and cleans up all `seats`, at whatever depth.
     """
 
-    __slots__ = ("has_branches", "seats", "sink", "source", "task_seats")
+    __slots__ = ("_run", "has_branches", "seats", "sink", "source", "task_seats")
 
     def __init__(self, pipeline: Processor, run: RunHandle, down_queue: Callable[[Flow], None]) -> None:
+        self._run = run
         self.source, self.sink = Source(run), Sink(run, down_queue)
         inner = pipeline.processors if isinstance(pipeline, Pipeline) else (pipeline,)
         layout = _Layout(run)
         layout.string(self.source, *inner, self.sink)
-        for element in layout.elements:
-            element.connect()
+        for end in layout.ends:
+            end.connect()
         self.seats: Sequence[StageSeat] = tuple(layout.seats)
         """The stages, from the microphone to the speaker. Parallel branches follow one another."""
         self.task_seats: Sequence[TaskSeat] = tuple(layout.task_seats)
@@ -63,6 +63,14 @@ class Chain:
             seat.attach()
         begin_watch()
 
+    def begin(self) -> None:
+        """Start the tasks of the stages, the first one first, so that a frame finds all of them at work."""
+        self._run.eras.let(self._begin)
+
+    def _begin(self) -> None:
+        for seat in self.task_seats:
+            seat.begin()
+
     def detach(self) -> None:
         """Take the seats away after the run, so that its processors can be used again."""
         end_watch()
@@ -78,36 +86,35 @@ class _Layout:
         self._labels: dict[str, int] = {}
         self.seats: list[StageSeat] = []
         self.task_seats: list[TaskSeat] = []
-        self.elements: list[Element] = []
+        self.ends: list[Element] = []
+        """The elements of the framework's own, from which routes begin."""
         self.has_branches = False
 
     def string(self, *parts: Element | Processor) -> tuple[Element, Element]:
         """Lay parts out in a row; return the first and the last element."""
-        laid = [self._lay(part) for part in parts]
-        for (_, last), (first, _) in pairwise(laid):
-            link(last, first)
-        return laid[0][0], laid[-1][1]
+        first, last = self._lay(parts[0])
+        for part in parts[1:]:
+            start, end = self._lay(part)
+            last.after, start.before, last = start, last, end
+        return first, last
 
     def _lay(self, part: Element | Processor) -> tuple[Element, Element]:
-        if isinstance(part, Element):
-            self.elements.append(part)
-            return part, part
         if isinstance(part, Pipeline):
             return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
+        if isinstance(part, Element):
+            self.ends.append(part)
+            return part, part
         seat = self._seat(part)
         self.seats.append(seat)
-        if isinstance(seat, TaskSeat):
-            self.task_seats.append(seat)
-        self.elements.append(seat)
         return seat, seat
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
         for start, branch, end in zip(head.ports, parallel.branches, tail.ports, strict=True):
             self.string(start, branch, end)
-        self.elements += [head, tail]
+        self.ends += [head, tail]
         self.has_branches = True
         return head, tail
 
@@ -115,8 +122,12 @@ class _Layout:
         name = label_of(processor)
         self._labels[name] = nth = self._labels.get(name, 0) + 1
         label = name if nth == 1 else f"{name}#{nth}"
-        if isinstance(processor, InlineProcessor):
-            return InlineSeat(processor, label, self._run)
+        seat: InlineSeat | TaskSeat
         if isinstance(processor, FrameProcessor):
-            return TaskSeat(processor, label, self._run)
-        raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
+            seat = TaskSeat(processor, label, self._run)
+            self.task_seats.append(seat)
+        elif isinstance(processor, InlineProcessor):
+            seat = InlineSeat(processor, label, self._run)
+        else:
+            raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
+        return seat

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
-from itertools import pairwise
 from typing import Protocol
 
 from voicepipe.frames import EndFrame, Frame, FrameDirection, StartFrame, TranscriptionFrame
@@ -19,7 +18,7 @@ from voicepipe.pipeline.hold import Hold
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import Outlet
 
-__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage", "link"]
+__all__ = ["Call", "Element", "Flow", "Receive", "RunHandle", "SynchronousStage"]
 
 Flow = StartFrame | EndFrame
 Call = Callable[[Frame, FrameDirection], Iterable[Frame]]
@@ -168,9 +167,3 @@ class Element:
 
     def connect(self) -> None:
         """Compile the routes that begin here. Called when the chain is complete."""
-
-
-def link(*elements: Element) -> None:
-    """Connect the elements as neighbours, in this order."""
-    for first, second in pairwise(elements):
-        first.after, second.before = second, first

@@ -16,13 +16,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from voicepipe.frames import AudioFrame, DataFrame, Frame, FrameDirection
+from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.fact_lane import drop_oldest_pair
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.live_audio import LiveAudio, LiveOwner
 from voicepipe.report import DropReason
 
-__all__ = ["CAPACITY", "UPSTREAM_CAPACITY", "Congestion", "Mailbox", "Waiter", "wake"]
+__all__ = ["CAPACITY", "UPSTREAM_CAPACITY", "Congestion", "Mailbox", "Waiter", "has_room", "wake"]
 
 CAPACITY = 32
 """The number of waiting downstream frames above which a pusher waits."""
@@ -70,14 +70,15 @@ def wake(waiter: Waiter | None) -> None:
         waiter.set_result(None)
 
 
-class Mailbox:
+class Mailbox(Ledger):
     """The queue of one stage: system frames first, then upstream and downstream in turn.
 
-    For the loop's thread only.
+    It keeps the ledger of its seam. For the loop's thread only.
     """
 
     __slots__ = (
         "_before_flow",
+        "_ends",
         "_system",
         "_system_reader",
         "_upstream",
@@ -86,34 +87,38 @@ class Mailbox:
         "bypass",
         "capacity",
         "data",
-        "ledger",
+        "is_plain",
         "live",
-        "others",
         "owner",
         "pushers",
         "reader",
     )
 
-    def __init__(self, ledger: Ledger, capacity: int = CAPACITY, owner: LiveOwner | None = None) -> None:
+    def __init__(self, capacity: int = CAPACITY, owner: LiveOwner | None = None) -> None:
+        super().__init__()
         self.data: deque[Frame] = deque()
         self.capacity = capacity
-        self.ledger = ledger
         self.owner = owner
         self.live: LiveAudio | None = None
         """The account of the live audio that waits; None before any came."""
         self.apart: type[Frame] | None = None
         """A class of frames that are counted apart: whoever pushes others does not wait for their room."""
         self.bypass: Callable[[Frame, FrameDirection], Congestion | None] | None = None
-        """The function that gets the frames instead, once the stage takes no more."""
+        """The function that gets the frames instead, once the stage takes no more. Set by `close`."""
         self._system = _NO_SYSTEM
         self._upstream = _NO_UPSTREAM
         self._upstream_turn = False
         self._before_flow: int | None = None
         """The number of upstream frames that still go before the StartFrame or EndFrame at the head."""
+        self._ends = False
+        """True once EndFrame has come."""
         self.reader: Waiter | None = None
         """The future that the stage waits for while its mailbox is empty."""
-        self.others = False
-        """True if other frames than downstream data may wait. Then use `take`, which knows the order."""
+        self.is_plain = True
+        """True if nothing but downstream data waits, and nobody waits for room.
+
+        The stage may then take from the left of `data` itself. Everything that is rare sets it to
+        False, so that a frame on its usual way costs one question; `take` knows the order."""
         self._system_reader: Waiter | None = None
         self.pushers = _NOBODY
         """The futures of pushers that wait for room."""
@@ -130,7 +135,7 @@ class Mailbox:
         data = self.data
         data.append(frame)
         if isinstance(frame, AudioFrame):
-            self.ledger.taken += frame.num_samples
+            self.taken += frame.num_samples
             if frame.live and self._account_live(frame):
                 self.wake()
                 return self
@@ -149,11 +154,17 @@ class Mailbox:
     send = put_down
     """The stage before this one pushes straight into the mailbox, if nothing stands between them."""
 
+    def put_end(self, frame: EndFrame) -> None:
+        """Put EndFrame, behind the data."""
+        self.put_down(frame)
+        self._ends = True
+        self.is_plain = False
+
     def _account_live(self, frame: AudioFrame) -> bool:
         """Drop the oldest live audio, if more waits than may. Return True if much waits."""
         live = self.live
         if live is None:
-            live = self.live = LiveAudio(self.data, self.ledger, self.owner)
+            live = self.live = LiveAudio(self.data, self, self.owner)
         return live.add(frame)
 
     def put_up(self, frame: Frame) -> Congestion | None:
@@ -164,13 +175,13 @@ class Mailbox:
             self._put_system(frame, _UP)
             return None
         if isinstance(frame, AudioFrame):
-            self.ledger.taken += frame.num_samples
+            self.taken += frame.num_samples
         if self._upstream is _NO_UPSTREAM:
             self._upstream = deque()
         self._upstream.append(frame)
-        self.others = True
+        self.is_plain = False
         if len(self._upstream) > UPSTREAM_CAPACITY:
-            self.ledger.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
+            self.drop(self._upstream.popleft(), DropReason.UPSTREAM_OVERFLOW)
         self.wake()
         return None
 
@@ -179,14 +190,14 @@ class Mailbox:
             self._system = deque()
         system = self._system
         if len(system) >= SYSTEM_CAPACITY and frame.is_fact:
-            drop_oldest_pair(system, self.ledger, SYSTEM_CAPACITY)
+            drop_oldest_pair(system, self, SYSTEM_CAPACITY)
         elif len(system) >= SYSTEM_CAPACITY:
             same = [entry for entry in system if entry[0].__class__ is frame.__class__]
             if len(same) >= SYSTEM_CAPACITY:
                 del system[next(n for n, entry in enumerate(system) if entry is same[0])]  # not by equality
-                self.ledger.drop(same[0][0], DropReason.COALESCED)
+                self.drop(same[0][0], DropReason.COALESCED)
         system.append((frame, direction))
-        self.others = True
+        self.is_plain = False
         self.wake()
         wake(self._system_reader)
 
@@ -195,23 +206,23 @@ class Mailbox:
     def take(self) -> tuple[Frame, FrameDirection] | None:
         """Take the next frame; return None if no frame waits.
 
-        While `others` is False, a caller may take from the left of `data` itself. It then calls
-        `make_room` if there are `pushers`.
+        While `is_plain` is True, a caller may take from the left of `data` itself.
         """
-        if self._system:
-            return self._system.popleft()
         data = self.data
-        if self._upstream and (self._upstream_turn or not data or self._goes_before(data[0])):
+        entry: tuple[Frame, FrameDirection] | None = None
+        if self._system:
+            entry = self._system.popleft()
+        elif self._upstream and (self._upstream_turn or not data or self._goes_before(data[0])):
             self._upstream_turn = False
-            return self._upstream.popleft(), _UP
-        self.others = bool(self._upstream)
-        if data:
+            entry = self._upstream.popleft(), _UP
+        else:
             self._upstream_turn = True
-            frame = data.popleft()
+            if data:
+                entry = data.popleft(), _DOWN
             if self.pushers:
                 self.make_room()
-            return frame, _DOWN
-        return None
+        self.is_plain = not (self._system or self._upstream or self._ends or self.pushers or self.bypass)
+        return entry
 
     def _goes_before(self, frame: Frame) -> bool:
         """Return True if upstream data goes before this downstream frame, although it is not its turn.
@@ -235,7 +246,7 @@ class Mailbox:
             if wanted(frame):
                 del self.data[at]
                 if isinstance(frame, AudioFrame):
-                    self.ledger.given += frame.num_samples
+                    self.given += frame.num_samples
                 if self.live is not None:
                     self.live.forget()
                 self.make_room()
@@ -250,6 +261,12 @@ class Mailbox:
         """Return a future that is done after the next put, or after `wake()`."""
         self.reader = reader = loop.create_future()
         return reader
+
+    @property
+    def is_awaited(self) -> bool:
+        """True while nothing waits here, and the stage waits for something."""
+        reader = self.reader
+        return reader is not None and not reader.done() and self.is_empty
 
     def wake(self) -> None:
         """Make the waiting reader look again."""
@@ -274,15 +291,19 @@ class Mailbox:
         self._wake_pushers()
         return gone
 
+    def close(self, bypass: Callable[[Frame, FrameDirection], Congestion | None]) -> None:
+        """Take no more frames: this function gets them from now on."""
+        self.bypass = bypass
+        self.is_plain = False
+
     def empty(self) -> list[tuple[Frame, FrameDirection]]:
         """Take out all frames: system, then upstream, then downstream."""
+        self._wake_pushers()
         if self.is_empty:
-            self._wake_pushers()
             return []
         everything = [*self._system, *((f, _UP) for f in self._upstream), *((f, _DOWN) for f in self.data)]
         for queue in (self._system, self._upstream, self.data):
             queue.clear()
-        self._wake_pushers()
         return everything
 
     @property
@@ -322,7 +343,7 @@ class Mailbox:
             for at, frame in enumerate(self.data):
                 if isinstance(frame, DataFrame):
                     del self.data[at]
-                    self.ledger.drop(frame, DropReason.OVERFLOW)
+                    self.drop(frame, DropReason.OVERFLOW)
                     break
             if self.live is not None:
                 self.live.forget()
@@ -332,6 +353,7 @@ class Mailbox:
         if self.pushers is _NOBODY:
             self.pushers = []
         self.pushers.append(waiter)
+        self.is_plain = False
 
     def remove_waiter(self, waiter: Waiter) -> None:
         """Forget a future that is no longer waited for."""
@@ -340,9 +362,14 @@ class Mailbox:
 
     def make_room(self) -> None:
         """Wake the pushers if half of the room is free. Called after a frame was taken."""
-        half = self.capacity // 2
-        if len(self.data) <= half or (self.live is not None and self.live.others <= half):
+        if self.is_half_free:
             self._wake_pushers()
+
+    @property
+    def is_half_free(self) -> bool:
+        """True if half of the room is free."""
+        half = self.capacity // 2
+        return len(self.data) <= half or (self.live is not None and self.live.others <= half)
 
     def _wake_pushers(self) -> None:
         pushers, self.pushers = self.pushers, _NOBODY
@@ -377,3 +404,11 @@ class Lane:
     def relieve(self) -> None:
         """Drop the oldest data where far too much waits."""
         self._box.relieve()
+
+
+def has_room(full: Congestion) -> bool:
+    """Return True if a pusher that waits for this place may go on.
+
+    In a mailbox, half of the room must be free. Otherwise it would wait for each frame anew.
+    """
+    return full.is_half_free if isinstance(full, Mailbox) else not full.congested

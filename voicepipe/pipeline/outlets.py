@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from voicepipe.frames import DataFrame, Frame, InputAudioFrame, TranscriptionFrame, UtteranceFrame
+from voicepipe.frames import (
+    DataFrame,
+    Frame,
+    FrameDirection,
+    InputAudioFrame,
+    TranscriptionFrame,
+    UtteranceFrame,
+)
 from voicepipe.pipeline.ledger import Ledger
 from voicepipe.pipeline.link import RunHandle
 from voicepipe.pipeline.mailbox import Congestion
@@ -29,12 +36,29 @@ class OutletSeat(Protocol):
         ...
 
 
+class SealedSeat(OutletSeat, Protocol):
+    """The seat of a stage that takes no more."""
+
+    @property
+    def past_down(self) -> Outlet:
+        """The way downstream from here."""
+        ...
+
+    @property
+    def past_up(self) -> Outlet:
+        """The way upstream from here."""
+        ...
+
+
 class Sealed:
-    """The outlet of a stage that has ended. Later pushes are dropped and counted."""
+    """The outlet of a stage that has ended. Later pushes are dropped and counted.
+
+    What still comes to the stage passes by it, if it is not dropped.
+    """
 
     __slots__ = ("_reason", "_seat")
 
-    def __init__(self, seat: OutletSeat, reason: str) -> None:
+    def __init__(self, seat: SealedSeat, reason: str) -> None:
         self._seat = seat
         self._reason = reason
 
@@ -42,6 +66,13 @@ class Sealed:
         """Drop the frame and count it."""
         self._seat.ledger.refuse(frame, self._reason)
         return None
+
+    def bypass(self, frame: Frame, direction: FrameDirection) -> Congestion | None:
+        """Take a frame in place of the mailbox."""
+        seat = self._seat
+        if direction is FrameDirection.UPSTREAM:
+            return seat.past_up.send(frame)
+        return seat.past_down.send(frame) if frame.is_system else self.send(frame)
 
 
 class Held:

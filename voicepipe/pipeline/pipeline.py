@@ -53,11 +53,16 @@ class ParallelPipeline(Processor):
 def stages_of(processor: Processor) -> Iterator[Processor]:
     """Yield the processors inside, at any depth, in order; a pipeline comes before its contents."""
     yield processor
-    inside = {Pipeline: "processors", ParallelPipeline: "branches"}
-    for kind, attribute in inside.items():
-        if isinstance(processor, kind):
-            for child in getattr(processor, attribute):
-                yield from stages_of(child)
+    inside: tuple[Processor, ...] = ()
+    if isinstance(processor, Pipeline):
+        inside = processor.processors
+    elif isinstance(processor, ParallelPipeline):
+        inside = processor.branches
+    for child in inside:
+        if isinstance(child, (Pipeline, ParallelPipeline)):
+            yield from stages_of(child)
+        else:
+            yield child
 
 
 def _check_processors(processors: Iterable[Processor], owner: Processor) -> tuple[Processor, ...]:

@@ -168,7 +168,7 @@ class Processor:
     @property
     def name(self) -> str:
         """The name in logs and reports: the given name, or the class name."""
-        return printable(self._name) or type(self).__name__
+        return (printable(self._name) if self._name else "") or type(self).__name__
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -304,7 +304,8 @@ class FrameProcessor(Processor):
         mailbox_s: float | None = None,
     ) -> None:
         super().__init__(name=name, on_error=on_error)
-        self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
+        if mailbox is not CAPACITY:
+            self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
         if mailbox_s is not None:
             self.mailbox_s = check_number("mailbox_s", mailbox_s, at_least=0.1, at_most=600.0)
 
@@ -371,7 +372,7 @@ class FrameProcessor(Processor):
 
 def overrides(processor: Processor, hook: str) -> bool:
     """Return True if the stage has its own version of the hook."""
-    return getattr(getattr(processor, hook), "__func__", None) is not getattr(Processor, hook)
+    return getattr(type(processor), hook) is not getattr(Processor, hook) or hook in processor.__dict__
 
 
 def label_of(processor: Processor) -> str:

@@ -32,20 +32,21 @@ _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 class StageSeat(Element):
     """The place of one stage in one run. The run makes it and takes it away."""
 
-    def __init__(self, processor: Processor, label: str, run: RunHandle) -> None:
+    opened = False
+    """True once `on_start` has begun, so that `cleanup` must be called."""
+    ended = False
+    """True once EndFrame has passed."""
+    hooks: HookTask | None = None
+    """The task of the stage's hooks, if they need one."""
+    _children: set[asyncio.Task[Any]] | None = None
+    _past_down: Outlet | None = None
+    _past_up: Outlet | None = None
+
+    def __init__(self, processor: Processor, label: str, run: RunHandle, ledger: Ledger) -> None:
         self.processor = processor
         self.label = label
         self.run = run
-        self.ledger = Ledger()
-        self.opened = False
-        """True once `on_start` has begun, so that `cleanup` must be called."""
-        self.ended = False
-        """True once EndFrame has passed."""
-        self.hooks: HookTask | None = None
-        """The task of the stage's hooks, if they need one."""
-        self._children: set[asyncio.Task[Any]] | None = None
-        self._past_down: Outlet | None = None
-        self._past_up: Outlet | None = None
+        self.ledger = ledger
 
     @property
     def past_down(self) -> Outlet:
@@ -158,7 +159,8 @@ class StageSeat(Element):
 
     def announce_end(self) -> None:
         """Tell the stage that an end was requested."""
-        self._call_at_once("on_ending")
+        if overrides(self.processor, "on_ending"):
+            self._call_at_once("on_ending")
 
     def _call_at_once(self, hook: str, *arguments: object) -> None:
         if self.cleans_up:
@@ -195,7 +197,7 @@ class InlineSeat(StageSeat):
     processor: InlineProcessor
 
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
+        super().__init__(processor, label, run, Ledger())
         self.call: Call = processor.process
         self._routes: tuple[list[Call], ...] = ()
         """The calls of the routes that lead through here."""

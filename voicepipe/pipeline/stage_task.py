@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from contextvars import Context
-from functools import partial
 from typing import Any, TypeVar
 
 from voicepipe.census.stack import raised_at
@@ -15,7 +13,6 @@ __all__ = [
     "StageExitError",
     "error_of",
     "escaped_from",
-    "future_of",
     "is_running",
     "start_task",
     "unwrap",
@@ -85,21 +82,6 @@ def is_running(task: asyncio.Task[Any] | None) -> bool:
         return task is not None and asyncio.current_task() is task
     except RuntimeError:
         return False
-
-
-def future_of(task: asyncio.Task[Any], context: Context) -> asyncio.Future[None]:
-    """Return a future that is done when the task is done. Cancelling it does not affect the task.
-
-    `asyncio.wait` would create a dozen objects that stay for as long as the task runs.
-    """
-    told: asyncio.Future[None] = task.get_loop().create_future()
-    task.add_done_callback(partial(_tell, told), context=context)
-    return told
-
-
-def _tell(told: asyncio.Future[None], _: asyncio.Task[Any]) -> None:
-    if not told.done():
-        told.set_result(None)
 
 
 class _Contained(Coroutine[Any, Any, T]):

@@ -8,13 +8,13 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection, StartFrame
+from voicepipe.frames import AudioFrame, DataFrame, EndFrame, Frame, FrameDirection
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.hook_checks import check_result, hook_name
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.ledger import Ledger
-from voicepipe.pipeline.link import Flow, RunHandle
-from voicepipe.pipeline.mailbox import Congestion, Mailbox
+from voicepipe.pipeline.link import RunHandle
+from voicepipe.pipeline.mailbox import Congestion, Mailbox, has_room
 from voicepipe.pipeline.processor import FrameProcessor
 from voicepipe.pipeline.seat import audio_samples, reason_of
 from voicepipe.pipeline.stage_task import is_running
@@ -47,8 +47,8 @@ class WorkSeat(Protocol):
     def handle_error(self, error: BaseException) -> None:
         """Handle an exception that escaped the stage, by the stage's error policy."""
 
-    def pass_on(self, frame: Flow) -> None:
-        """Hand StartFrame or EndFrame on, after the stage has handled it."""
+    def pass_on(self, frame: EndFrame) -> None:
+        """Hand EndFrame on, after the stage has handled it."""
 
 
 class StageWork:
@@ -62,6 +62,7 @@ class StageWork:
         "_seat",
         "_unsettled",
         "blocked",
+        "call",
         "current",
         "handled",
         "task",
@@ -74,8 +75,10 @@ class StageWork:
         """The owner of the task, if the stage's hooks run in it too."""
         self.current: Frame | None = None
         """The frame in progress."""
+        self.call: object = None
+        """The call for the frame in progress. A stage is stuck while it is the same object."""
         self.handled = 0
-        """The number of handled frames. A stage whose counts stand still is stuck."""
+        """The number of frames handled while the call stands, and of the works when idle."""
         self.blocked = 0
         """The number of pushes that wait for room downstream."""
         self._cut: _Cut | None = None
@@ -92,6 +95,11 @@ class StageWork:
         seat = self._seat
         name = seat.run.task_name(seat.label, "stage")
         self._begin_in(seat.run.loop.create_task(self.run(), name=name))
+
+    def _end_quietly(self) -> None:
+        """Let nobody be told of the end of the task: the stage takes no more, as is usual."""
+        if self.task is not None and self._hooks is None:
+            self.task.remove_done_callback(self._seat.run.stage_task_ended)
 
     def begin_after(self, hooks: HookTask) -> None:
         """Use the task of the stage's hooks, which calls `run` after `on_start`."""
@@ -111,36 +119,40 @@ class StageWork:
         """
         seat = self._seat
         box, ledger, loop, processor = seat.box, seat.ledger, seat.run.loop, seat.processor
-        process = processor.process_frame
         idle: Callable[[], Awaitable[bool]] | None
         idle = processor.work_when_idle if isinstance(processor, DeviceStage) else None
         data = box.data
         seat.run.eras.enter()
-        while box.bypass is None:
+        while True:
             try:
-                if data and not box.others:
-                    self.current = frame = data.popleft()
-                    if box.pushers:
-                        box.make_room()
-                    if frame.is_request and isinstance(frame, (StartFrame, EndFrame)):
-                        await self._take_life_cycle(frame)
-                        continue
-                    seat.in_hand = frame
-                    await process(frame, _DOWN)
-                elif (entry := box.take()) is not None:
-                    self.current, direction = entry
-                    if direction is _DOWN and isinstance(self.current, (StartFrame, EndFrame)):
-                        await self._take_life_cycle(self.current)
-                        continue
-                    seat.in_hand = NOTHING if self.current.is_fact else self.current
-                    await process(*entry)
-                elif idle is not None and await idle():
-                    pass
-                elif box.is_empty:
-                    await box.wait(loop)
+                if data and box.is_plain:
+                    self.current = seat.in_hand = frame = data.popleft()
+                    direction = _DOWN
+                else:
+                    self.current, self.call, call, seat.in_hand = None, None, None, NOTHING
                     if self._unsettled:
                         self._settle()
-                    continue
+                    if box.bypass is not None:
+                        self._end_quietly()
+                        return
+                    entry = None if box.is_plain else box.take()
+                    if entry is None:
+                        if idle is not None and await idle():
+                            self.handled += 1
+                        elif idle is None or box.is_empty:
+                            box.reader = waiter = loop.create_future()
+                            await waiter
+                        continue
+                    frame, direction = entry
+                    self.current = frame
+                    if isinstance(frame, EndFrame) and direction is _DOWN:
+                        await self._take_end(frame)
+                        continue
+                    seat.in_hand = NOTHING if frame.is_fact else frame
+                self.call = call = processor.process_frame(frame, direction)
+                await call
+                if isinstance(done := self.current, AudioFrame):
+                    ledger.given += done.num_samples
             except BaseException as error:  # a stage's failure becomes a PipelineError
                 if type(error) is GeneratorExit and not self.is_current:
                     raise  # the loop is gone, and the task with it
@@ -149,20 +161,11 @@ class StageWork:
                 if isinstance(processor, DeviceStage) and self.current is None:
                     idle = _skip_once(processor.work_when_idle)  # at once, it could raise for ever
                 self._handle_exception(self._name_plain_hook(error))
-                continue
-            self.handled += 1
-            seat.in_hand = NOTHING
-            done, self.current = self.current, None
-            if isinstance(done, AudioFrame):
-                ledger.given += done.num_samples
-            if self._unsettled:
-                self._settle()
 
-    async def _take_life_cycle(self, frame: Flow) -> None:
+    async def _take_end(self, frame: EndFrame) -> None:
         try:
-            if isinstance(frame, EndFrame):
-                processor = self._seat.processor
-                await check_result(processor, "on_end", processor.on_end())
+            processor = self._seat.processor
+            await check_result(processor, "on_end", processor.on_end())
         finally:
             if self._cut is not _Cut.STOP:
                 self.current = None
@@ -214,6 +217,7 @@ class StageWork:
     def note_interruption(self) -> None:
         """Note that the work after the handling in progress belongs to another era."""
         self._unsettled = True
+        self._seat.box.is_plain = False
 
     def _settle(self) -> None:
         """Begin the era after an interruption. The handling that it met is over."""
@@ -243,10 +247,10 @@ class StageWork:
     # -- the frame in progress -----------------------------------------------
 
     @property
-    def flow(self) -> Flow | None:
-        """StartFrame or EndFrame while it is in progress. The task passes it on."""
+    def flow(self) -> EndFrame | None:
+        """EndFrame while it is in progress. The task passes it on."""
         for frame in (self.current, self._outer):
-            if isinstance(frame, (StartFrame, EndFrame)):
+            if isinstance(frame, EndFrame):
                 return frame
         return None
 
@@ -264,11 +268,13 @@ class StageWork:
             self.current = _HANDED_OVER
 
     def drop_current(self, reason: str) -> None:
-        """Drop the frames in progress and count them, except StartFrame and EndFrame."""
-        if not isinstance(self.current, (StartFrame, EndFrame)):
+        """Drop the frames in progress and count them, except EndFrame."""
+        if self.current is None and self._outer is None:
+            return
+        if not isinstance(self.current, EndFrame):
             self._drop(self.current, reason)
             self.current = None
-        if not isinstance(self._outer, (StartFrame, EndFrame)):
+        if not isinstance(self._outer, EndFrame):
             self._drop(self._outer, reason)
             self._outer = None if self._outer is None else _HANDED_OVER
 
@@ -278,12 +284,14 @@ class StageWork:
         """Wait until there is room; handle the system frames that arrive meanwhile."""
         box, loop = self._seat.box, self._seat.run.loop
         own = asyncio.current_task() is self.task and self._outer is None
+        await asyncio.sleep(0)  # in a flood, a turn of the loop makes room, for less than a future costs
         try:
-            while full.congested:
-                entry = box.take_system() if own else None
-                if entry is not None:
+            while True:
+                if own and (entry := box.take_system()) is not None:
                     await self._handle_meanwhile(*entry)
                     continue
+                if has_room(full):
+                    return
                 waiter = loop.create_future()
                 full.add_waiter(waiter)
                 if own:

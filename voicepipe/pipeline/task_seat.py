@@ -14,7 +14,6 @@ from voicepipe.frames import (
     Frame,
     FrameDirection,
     InterruptionFrame,
-    StartFrame,
     TranscriptionFrame,
 )
 from voicepipe.log import logger_of
@@ -55,30 +54,30 @@ class TaskSeat(StageSeat):
     """A seat with one mailbox and one task. The run starts the task when it opens the stage."""
 
     processor: FrameProcessor
+    _up: Outlet | None = None
+    in_hand: object = NOTHING
+    """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
+    left = PUSHES_IN_A_ROW
+    """The number of pushes of its own that the stage has left until it lets other tasks run."""
+    _pushed_and_left = PUSHES_IN_A_ROW
+    _spared = False
+    """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def __init__(self, processor: FrameProcessor, label: str, run: RunHandle) -> None:
-        super().__init__(processor, label, run)
-        self.box = Mailbox(self.ledger, processor.mailbox_size, self)
+        self.box = Mailbox(processor.mailbox_size, self)
+        super().__init__(processor, label, run, self.box)
         self.work = StageWork(self)
         self.down: Outlet = Held(label)
         """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
-        self._up: Outlet | None = None
-        self.in_hand: object = NOTHING
-        """The frame in progress until it is pushed on; then the direction or directions of its pushes."""
-        self.left = PUSHES_IN_A_ROW
-        """The number of pushes of its own that the stage has left until it lets other tasks run."""
-        self._pushed_and_left = PUSHES_IN_A_ROW
-        self._spared = False
-        """True if the handling in progress has asked for the interruption, which then does not cut it."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
-        super().attach()
+        self.processor._seat = self
         self.processor._mailbox_seat = self  # pyright: ignore[reportAttributeAccessIssue]  # it takes a callable in a slot for a method
 
     def detach(self) -> None:
         """Take the seat away, so that the stage can be used again."""
-        super().detach()
+        self.processor._seat = None
         self.processor._mailbox_seat = None
 
     @property
@@ -137,7 +136,7 @@ class TaskSeat(StageSeat):
         if self.box.bypass is not None:
             return self._may_pass(frame)
         if isinstance(frame, EndFrame):
-            self.box.put_down(frame)
+            self.box.put_end(frame)
             return False
         return True
 
@@ -169,13 +168,15 @@ class TaskSeat(StageSeat):
             for frame in up.frames if isinstance(up, Held) else ():
                 self.up.send(frame)
 
-    def _seal(self, reason: str) -> None:
+    def _seal(self, reason: str) -> Sealed:
         """Drop all later pushes of the stage, and those that still wait for StartFrame."""
         before = (self.down, self._up)
-        self.down = self._up = Sealed(self, reason)
+        self.down = self._up = sealed = Sealed(self, reason)
         for outlet in before:
-            for frame in outlet.frames if isinstance(outlet, Held) else ():
-                self.ledger.refuse(frame, reason)
+            if isinstance(outlet, Held):
+                for frame in outlet.frames:
+                    sealed.send(frame)
+        return sealed
 
     # -- pushes of the stage ---------------------------------------------------
 
@@ -322,21 +323,11 @@ class TaskSeat(StageSeat):
 
     def _close(self, reason: str) -> list[Flow]:
         """Take no more frames; return the life-cycle frames that waited."""
-
-        def bypass(frame: Frame, direction: FrameDirection) -> Congestion | None:
-            if direction is _UP:
-                return self.past_up.send(frame)
-            if frame.is_system:
-                return self.past_down.send(frame)
-            self.ledger.refuse(frame, reason)
-            return None
-
-        self.box.bypass = bypass
-        self._seal(reason)
+        self.box.close(self._seal(reason).bypass)
         self.work.drop_current(reason)
         flow: list[Flow] = []
         for frame, direction in self.box.empty():
-            if isinstance(frame, (StartFrame, EndFrame)):
+            if isinstance(frame, EndFrame):
                 flow.append(frame)
             elif frame.is_fact:
                 pass  # it has gone on already

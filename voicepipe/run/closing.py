@@ -89,14 +89,17 @@ class Closing:
         await self._clean_up(limits.cancel_s / 2 + unused_s if cancelled else limits.close_s)
 
     def _note_forced(self) -> None:
-        for work in (seat.work for seat in self._chain.task_seats):
-            if work.task is not None and not work.is_over and not work.stopping:
-                self.forced += (work.task.get_name(),)
+        for seat in self._chain.task_seats:
+            task, work = seat.work.task, seat.work
+            if task is not None and not task.done() and not work.is_over and not work.stopping:
+                self.forced += (task.get_name(),)
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
         running = self._running()
         hooks = self._begin_cancels() if cancelled else []
+        if not (running or hooks):
+            return seconds
         self._cancel(running)
         left, unused_s = await self._wait(running + hooks, seconds / 2)
         if left:
@@ -112,18 +115,22 @@ class Closing:
         """Return all work that is not over: the run's tasks, the stages' own tasks, and their child tasks."""
         running = [self._part(task) for task in self._adopted if not task.done()]
         for seat in self._chain.seats:
-            running += [self._part(task, seat) for task in seat.children if not task.done()]
+            if seat.children:
+                running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
-                if seat.work.task is not None and not seat.work.is_over:
-                    over = seat.work.task if hooks is None else hooks.rest()
-                    running.append(_Part(seat.work.task, seat, seat.work.stop, over))
+                task = seat.work.task
+                if task is not None and not task.done() and not seat.work.is_over:
+                    over = task if hooks is None else hooks.rest()
+                    running.append(_Part(task, seat, seat.work.stop, over))
             elif hooks is not None and not hooks.is_over:
                 running.append(_Part(hooks.task, seat, hooks.cancel, hooks.rest()))
         return running
 
     async def _clean_up(self, seconds: float) -> None:
         hooks = self._begin_clean_ups()
+        if not hooks:
+            return
         left, _ = await self._wait(hooks, seconds - _LAST_WORD_S)
         if left:
             self._cancel(left)
@@ -170,17 +177,17 @@ class Closing:
         Cannot be cancelled. Time in which the loop was blocked does not count, because no task could
         run. A task that needs only a few steps of the loop always gets them.
         """
-        loop = self._course.loop
+        course, loop = self._course, self._course.loop
         seconds, hurried = max(seconds, _STEPS_S), self._for_cancel
         left = [part for part in parts if not part.over.done()]
         while left and seconds > 1e-6:  # a smaller rest is a rounding error
-            if not hurried and self._course.request is Request.CANCEL:  # it came during an end
-                seconds, hurried = min(seconds, self._course.limits.cancel_s / 2), True
+            if not hurried and course.request is Request.CANCEL:  # it came during an end
+                seconds, hurried = min(seconds, course.limits.cancel_s / 2), True
             began_s, most_s = loop.time(), min(seconds, _LOOK_S)
             try:
                 await asyncio.wait([part.over for part in left], timeout=most_s)
-            except asyncio.CancelledError:
-                pass  # closing has its own limits; a second cancel cannot interrupt it
+            except asyncio.CancelledError as outer:
+                course.note_outer(outer)  # the close has its own limits
             seconds -= min(loop.time() - began_s, most_s)
             left = [part for part in left if not part.over.done()]
         return left, seconds

@@ -46,6 +46,7 @@ class Course:
         "late",
         "limits",
         "loop",
+        "outer",
         "params",
         "reason",
         "request",
@@ -68,6 +69,8 @@ class Course:
         """True once EndFrame has passed the whole pipeline."""
         self.late = False
         """True once the drain has used up its limit."""
+        self.outer: asyncio.CancelledError | None = None
+        """The cancellation of the task that runs the pipeline. `run()` raises it when all is closed."""
         self.interrupting = False
         """True while an interruption was requested but not yet carried out."""
         self._interrupter = interrupter
@@ -92,6 +95,11 @@ class Course:
             self.request, self.reason = request, reason
             self._interrupter.note_change()
             self.wake()
+
+    def note_outer(self, outer: asyncio.CancelledError) -> None:
+        """Take an outer cancellation as a request. It must not cut the close short, nor must a second one."""
+        self.outer = outer
+        self.ask(Request.CANCEL, "outer cancellation")
 
     def give_up_drain(self) -> None:
         """Cancel the run, because its drain has used up its limit."""
@@ -183,8 +191,8 @@ class Course:
             timer = None if deadline is None else self.loop.call_at(deadline, self.wake)
             try:
                 await waiter
-            except asyncio.CancelledError:  # all tasks of the loop were cancelled, the driver too
-                self.ask(Request.CANCEL, "the run's own task was cancelled")
+            except asyncio.CancelledError as outer:
+                self.note_outer(outer)
             finally:
                 if timer is not None:
                     timer.cancel()

@@ -7,7 +7,7 @@ from collections import deque
 
 from voicepipe.frames import Frame
 from voicepipe.pipeline.link import Receive
-from voicepipe.pipeline.mailbox import Congestion
+from voicepipe.pipeline.mailbox import Congestion, has_room
 from voicepipe.run.run import Run
 
 __all__ = ["MOST_AT_ONCE", "FrameEntry"]
@@ -27,15 +27,17 @@ _NONE: deque[Frame] = deque()
 class FrameEntry:
     """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
-    __slots__ = ("early", "loop", "send", "since_break")
+    __slots__ = ("early", "loop", "send", "since_break", "thread")
 
     def __init__(self) -> None:
         self.early = _NONE
         """The frames that wait for the start."""
-        self.loop: asyncio.AbstractEventLoop | None = None
-        """The event loop of the run; None before it."""
+        self.loop: asyncio.AbstractEventLoop
+        self.thread: int
         self.send: Receive | None = None
-        """The function that sends a frame straight in; None while frames may have to wait or are refused."""
+        """The function that sends a frame straight in; None while frames may have to wait or are refused.
+
+        While there is one, `loop` and `thread` are those of the run."""
         self.since_break = 0
         """The number of frames sent since other tasks had the loop."""
 
@@ -67,13 +69,16 @@ class FrameEntry:
         work = None if full is None else run.current_work()
         if work is not None and full is not None:
             await work.wait_to_enter(full)
-        while full is not None and full.congested:
-            waiter = run.loop.create_future()
-            full.add_waiter(waiter)
-            try:
-                await waiter
-            finally:
-                full.remove_waiter(waiter)
+        elif full is not None:
+            self.since_break = 0
+            await asyncio.sleep(0)  # in a flood, a turn of the loop makes room, for less than a future costs
+            while not has_room(full):
+                waiter = run.loop.create_future()
+                full.add_waiter(waiter)
+                try:
+                    await waiter
+                finally:
+                    full.remove_waiter(waiter)
         if self.since_break >= MOST_AT_ONCE:
             self.since_break = 0
             await asyncio.sleep(0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from threading import get_ident
 from typing import Protocol
 from weakref import WeakSet
 
@@ -58,8 +58,10 @@ class Entry(Protocol):
 
     early: deque[Frame]
     """The frames that wait for the start."""
-    loop: asyncio.AbstractEventLoop | None
+    loop: asyncio.AbstractEventLoop
     """The event loop of the run."""
+    thread: int
+    """The thread of the loop."""
     send: Receive | None
     """The function that sends a frame straight in; None while frames may have to wait or are refused."""
 
@@ -67,8 +69,8 @@ class Entry(Protocol):
 class Run:
     """The driver behind `PipelineTask`. All methods are for the loop's thread.
 
-    The driver runs in its own task. An outer cancellation of `run()` is therefore only a
-    request, and a second one cannot cut the close short.
+    It runs in the task that awaits `run()`. Wherever it waits, it takes a cancellation of that task as a
+    request. So a second one cannot cut the close short.
     """
 
     __slots__ = (
@@ -108,7 +110,7 @@ class Run:
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
         self._entry = entry
-        entry.loop = self.loop
+        entry.loop, entry.thread = self.loop, get_ident()
         self._news = news
         self._never_started = 0
         self._to_tell: tuple[tuple[Receive, ErrorFrame], ...] = ()
@@ -196,8 +198,9 @@ class Run:
 
     def _note_end_of(self, task: asyncio.Task[None]) -> None:
         """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None or task.cancelled():
+        is_cut = task.cancelled()
+        error = None if is_cut else task.exception()
+        if is_cut or error is not None:
             next(seat for seat in self.chain.task_seats if seat.work.task is task).task_ended(error)
 
     def stage_reported(self, stage: str, error: BaseException, upstream: Receive) -> None:
@@ -264,14 +267,21 @@ class Run:
     async def drive(self) -> None:
         """Open, run and close. An error of a stage never escapes from here."""
         course, driver = self.course, asyncio.current_task()
-        self.eras.enter()  # the tasks of the stages inherit it
         course.move(Event.RUN)
         try:
-            await self._live()
+            if await Opening(course, self.chain, self._closing.adopt).open():
+                self._begin()
+                await course.until(course.is_asked)
+                await self._drain()
         except BaseException as error:  # no object of a user may keep the run from its close
             if type(error) is GeneratorExit and not is_running(driver):
                 raise  # the loop is gone, and the task with it
             course.fail("the run", error)
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close everything, whatever has happened."""
+        course = self.course
         self._never_started = len(self._entry.early)
         self._entry.early.clear()
         course.move(Event.STOP)
@@ -287,30 +297,30 @@ class Run:
     async def _look_at_report(self) -> None:
         """Let a stage that cannot report on its device fail now, while the run still can."""
         self.report()
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.sleep(0)  # the error is handled in the next step
+        except asyncio.CancelledError as outer:
+            self.course.note_outer(outer)
 
-    async def _live(self) -> None:
-        """Open and run, until the run is to be closed."""
-        course = self.course
-        if await Opening(course, self.chain, self._closing.adopt).open():
-            course.move(Event.STARTED)
-            self._news.tell()
-            if course.params.speakers.are_controlled:
-                self._advise_headphones()
-            early = self._entry.early
-            while early:
-                frame = early.popleft()
-                if frame.is_fact:
-                    self.push_fact(frame)
-                elif isinstance(frame, TranscriptionFrame):
-                    self.take_words(frame, self.send)
-                else:
-                    self.send(frame)
-            await course.until(course.is_asked)
-            if course.request is Request.END:
-                course.move(Event.END)
-                await self._drain()
+    def _begin(self) -> None:
+        """Tell that the run has started, and send what has waited for that."""
+        self.course.move(Event.STARTED)
+        self._news.tell()
+        if self.course.params.speakers.are_controlled:
+            self._advise_headphones()
+        self.eras.let(self._send_early)
+
+    def _send_early(self) -> None:
+        """Send the frames that the program queued before the start."""
+        early = self._entry.early
+        while early:
+            frame = early.popleft()
+            if frame.is_fact:
+                self.push_fact(frame)
+            elif isinstance(frame, TranscriptionFrame):
+                self.take_words(frame, self.send)
+            else:
+                self.send(frame)
 
     def _advise_headphones(self) -> None:
         if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
@@ -324,12 +334,13 @@ class Run:
     async def _drain(self) -> None:
         """Send EndFrame and wait until it has arrived. It passes by stages that are stuck.
 
-        After the limit for the whole drain, the run is cancelled.
+        Without effect if the run was cancelled. After the limit for the whole drain, the run is cancelled.
         """
         course = self.course
-        for seat in self.chain.seats:
-            seat.announce_end()
-        self.chain.source.pass_flow(EndFrame(course.reason))
+        if course.request is not Request.END:
+            return
+        course.move(Event.END)
+        self._send_end()
         watch = StallWatch(self.chain.task_seats, course.limits.stall_s, self.loop.time())
         late_s = self.loop.time() + course.limits.drain_s
 
@@ -346,6 +357,11 @@ class Run:
             await course.until(over, min(due, late_s))
             if not over() and self.loop.time() >= late_s:
                 self._give_up_drain()
+
+    def _send_end(self) -> None:
+        for seat in self.chain.seats:
+            seat.announce_end()
+        self.chain.source.pass_flow(EndFrame(self.course.reason))
 
     def _give_up_drain(self) -> None:
         """Cancel the drain that has used up its limit; name the stages that are not done."""

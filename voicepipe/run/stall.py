@@ -97,10 +97,10 @@ class StallWatch:
 
     def _idle_s(self, seat: TaskSeat) -> float | None:
         """Return the seconds without progress of a stage; None if it holds no frame."""
-        now = self._lived_s
-        if seat.work.blocked or not seat.box.is_empty:
+        now, work = self._lived_s, seat.work
+        if work.blocked or not seat.box.is_empty:
             self._all_idle_since = now
-        if not _holds(seat):
+        if work.current is None or not _holds(seat):
             self._seen.pop(seat, None)
             return None
         mark = _mark(seat)
@@ -118,7 +118,8 @@ def _holds(seat: TaskSeat) -> bool:
 
 def _mark(seat: TaskSeat) -> tuple[object, ...]:
     work = seat.work
-    return seat.pushed, work.handled, _progress_of(seat), id(work.current), id(seat.in_hand)
+    # The call itself, not its id, which a later one could have as well.
+    return seat.pushed, work.handled, work.call, _progress_of(seat), id(work.current), id(seat.in_hand)
 
 
 def _limit_s(seat: TaskSeat, default_s: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from threading import get_ident
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
@@ -27,7 +28,6 @@ from voicepipe.pipeline.device_stage import settings_in
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
-from voicepipe.pipeline.stage_task import future_of
 from voicepipe.report import RunReport, SlowStage
 from voicepipe.run.controls import Handles, MicrophoneHandle, SpeakerHandle, microphones_of, speakers_of
 from voicepipe.run.failures import describe, place_of
@@ -144,30 +144,23 @@ class PipelineTask:
                 f"{self.name} has run already: make a new PipelineTask (the same processors can be used)"
             )
         try:
-            report = await self._drive()
+            run = self._make_run()
+            try:
+                await run.drive()
+            finally:
+                run.chain.detach()
+            report = self._finish(run)
         except BaseException as error:
             self._news.end(self.name, error, self._report)
             raise
         self._news.end(self.name, None, report)
         return report
 
-    async def _drive(self) -> RunReport:
-        run = self._make_run()
-        driver = run.loop.create_task(run.drive(), name=f"{self.name}:driver")
-        outer: asyncio.CancelledError | None = None
-        try:
-            while not driver.done():
-                try:
-                    await future_of(driver, run.context)
-                except asyncio.CancelledError as cancelled:
-                    outer = cancelled
-                    run.course.ask(Request.CANCEL, "outer cancellation")
-        finally:
-            run.chain.detach()
-        driver.result()
+    def _finish(self, run: Run) -> RunReport:
+        """Keep the report of a run that is over; return it, or raise its error."""
         self._report = report = run.report()
-        if outer is not None:
-            raise outer
+        if run.course.outer is not None:
+            raise run.course.outer
         if run.course.errors.failure is not None:
             raise _pipeline_error(*run.course.errors.failure, report)
         return report
@@ -279,7 +272,7 @@ class PipelineTask:
         entry = self._entry
         if (send := entry.send) is None or not isinstance(frame, Frame) or frame.is_request:
             return await self._queue_unusual(frame)
-        if asyncio.get_running_loop() is not entry.loop:
+        if get_ident() != entry.thread or not entry.loop.is_running():  # it is less than to ask for the loop
             raise self._other_loop()
         full = send(frame)
         entry.since_break += 1
@@ -301,11 +294,10 @@ class PipelineTask:
         course = run.course
         if course.interrupting and not frame.is_fact:
             await asyncio.sleep(0)  # an interruption must not drop frames that come after it
-        if course.state is _OPENING:
-            return await self._keep(frame, is_over=course.request is not _NONE)
         if course.state is not _RUNNING or course.request is not _NONE:
-            return await self._keep(frame, is_over=True)
-        if asyncio.get_running_loop() is not run.loop:
+            is_over = course.state is not _OPENING or course.request is not _NONE
+            return await self._keep(frame, is_over=is_over)
+        if get_ident() != entry.thread or not entry.loop.is_running():
             raise self._other_loop()
         if not frame.is_request:
             full = run.send(frame)

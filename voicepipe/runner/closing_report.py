@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from voicepipe.lifecycle import RunState
 from voicepipe.report import DeviceStatistics, DropReason, RunReport
 
-__all__ = ["describe_end", "engineers_report", "losses", "seconds", "troubles"]
+__all__ = ["delays", "describe_end", "engineers_report", "losses", "seconds", "troubles"]
 
 _SIGNALS = {"SIGINT": "Ctrl-C"}
 _LEAST_S = 0.05
@@ -70,6 +70,16 @@ def _troubles_of(device: DeviceStatistics) -> Iterator[str]:
         yield f"was lost and came back {_times(device.reconnections)}"
     if device.underflow:
         yield f"ran dry {_times(device.underflow)}, so there were gaps"
+    if device.gaps:
+        count = f"{device.gaps} gap{'s' if device.gaps != 1 else ''}"
+        yield f"had {count}, together {1e3 * device.gaps_s:.0f} ms: the sound for it came too slowly"
+
+
+def delays(report: RunReport) -> Iterator[str]:
+    """Yield a line for every speaker that played live sound."""
+    for device in report.devices:
+        if device.delay:
+            yield f'from the microphone to the speaker "{device.device}": {device.delay}'
 
 
 def _times(count: int) -> str:

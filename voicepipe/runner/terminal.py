@@ -13,7 +13,7 @@ from voicepipe.lifecycle import RunState
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.report import DeviceKind, RunReport
 from voicepipe.run.task import PipelineTask
-from voicepipe.runner.closing_report import describe_end, losses, seconds, troubles
+from voicepipe.runner.closing_report import delays, describe_end, losses, seconds, troubles
 
 __all__ = ["Terminal"]
 
@@ -116,6 +116,7 @@ def _closing(report: RunReport) -> Iterator[str]:
     rate = next((device.rate for device in report.devices), 0)
     if rate:
         yield from losses(report, rate)
+    yield from delays(report)
     yield from troubles(report)
 
 

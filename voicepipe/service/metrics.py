@@ -199,10 +199,31 @@ def _families(status: dict[str, Any]) -> Iterator[Metric]:
     for name, (field, what) in _GAUGES.items():
         values = [(labels, device[field]) for labels, device in devices]
         yield _family(gauge, f"voicepipe_device_{name}", what, which, values)
+    yield from _live_sound(tasks, counter, gauge)
     yield from _seams(tasks, counter, gauge)
     yield _turns(tasks)
     opened = [((kind,), len(found)) for kind, found in status["census"].items()]
     yield _family(gauge, "voicepipe_open", "What the process has open, by the census.", ("kind",), opened)
+
+
+def _live_sound(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> Iterator[Metric]:
+    """Yield the delay of each speaker that plays live sound, and the gaps of each speaker's voice."""
+    speakers = [
+        ((task["name"], device["stage"], device["device"]), device)
+        for task in tasks
+        for device in task.get("statistics", ())
+        if device["kind"] == "speaker"
+    ]
+    which = ("run", "stage", "device")
+    delays = [(labels, device["delay_s"]) for labels, device in speakers if device["delay_s"] is not None]
+    yield _family(
+        gauge, "voicepipe_delay_seconds", "From the microphone to the speaker, of live sound.", which, delays
+    )
+    for name, field, what in (
+        ("voicepipe_gaps", "gaps", "How often the voice ran dry, and went on soon after."),
+        ("voicepipe_gap_seconds", "gaps_s", "The silence of all gaps together."),
+    ):
+        yield _family(counter, name, what, which, [(labels, device[field]) for labels, device in speakers])
 
 
 def _seams(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> Iterator[Metric]:

@@ -11,11 +11,13 @@ from voicepipe.endpoints.silence import DigitalSilence
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
-__all__ = ["BLOCK_S", "RATE", "EagerMicrophone", "NumberedCard"]
+__all__ = ["BLOCK_S", "MADE", "RATE", "EagerMicrophone", "NumberedCard"]
 
 RATE = 1_000
 """Samples a second: so few, for the rules to be quick; a sample is its own number, unique for a minute."""
 BLOCK_S = 0.04
+MADE = 20_001
+"""The first number of what a program says that was not captured. By then every scenario is over."""
 REOPEN_S = 0.2
 """The zeros after which a microphone is opened again."""
 _NUMBERS = array("H", range(1, 60_001)).tobytes()

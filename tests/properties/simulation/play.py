@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from properties.simulation.cards import BLOCK_S, RATE, EagerMicrophone, NumberedCard
+from properties.simulation.cards import BLOCK_S, MADE, RATE, EagerMicrophone, NumberedCard
 from properties.simulation.journal import Began, Ceased, Entry, Journal, Ping, Token
 from properties.simulation.loop import WatchedLoop
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
-from properties.simulation.stages import World, built
+from properties.simulation.stages import Stereo, World, built
+from properties.simulation.standing import Stills
 from voicepipe import (
     AudioFormat,
+    BackgroundAudioFrame,
     CancelFrame,
     EndFrame,
     Frame,
@@ -48,6 +50,8 @@ HANGS_S = 60.0
 AFTERWARDS_S = 12.0
 """By then every call into a library has come back."""
 
+_USUAL = Stills(())
+"""What the speaker of any other run is like."""
 _OWNERS = tuple(f"{owner.__name__}." for owner in (DeviceWatch, Course, BotSpeech))
 """Those whose timers belong to one run."""
 
@@ -74,6 +78,8 @@ class PlayedRun:
     """How many frames, but for live audio, have waited in the stages' mailboxes at most."""
     longest_s: dict[str, float] = field(default_factory=dict)
     """How many seconds of live audio have waited there at most."""
+    made: list[int] = field(default_factory=list)
+    """What the program has said that was not captured."""
     told: int = 0
     """How many facts the program has told."""
     told_s: list[float] = field(default_factory=list)
@@ -295,12 +301,20 @@ class _Play:
             name = f"{spec.name}.mic"
             # One that has run out gives zeros in the run after it, and would be opened again for good reason.
             kind = MicrophoneInput if spec.runs_out_s else EagerMicrophone
-            mic = kind(card.backend(), block_s=BLOCK_S, mute=False, on_loss=spec.on_loss, name=name)
+            block_s = BLOCK_S if spec.live is None else spec.live.mic_block_s
+            mic = kind(card.backend(), block_s=block_s, mute=False, on_loss=spec.on_loss, name=name)
             processors.insert(0, mic)
         if card is not None and spec.devices in ("speaker", "both"):
             name = f"{spec.name}.speaker"
-            speaker = SpeakerOutput(card.backend(), block_s=BLOCK_S, on_loss=spec.on_loss, name=name)
-            processors += [Loopback(), speaker]
+            live = spec.live or _USUAL
+            speaker = SpeakerOutput(
+                card.backend(),
+                block_s=live.speaker_block_s,
+                steady=live.steady,
+                on_loss=spec.on_loss,
+                name=name,
+            )
+            processors += [Loopback(), *([Stereo()] if live.is_stereo else []), speaker]
         return card, processors
 
     async def _run(self, run: PlayedRun) -> None:
@@ -359,6 +373,8 @@ class _Play:
 
     async def _feed(self, run: PlayedRun) -> None:
         feed, name = run.spec.feed, run.spec.name
+        if run.spec.live is not None and run.spec.live.has_background:
+            await self._hum(run)
         await asyncio.sleep(feed.from_s)
         for number in range(1, feed.count + 1):
             frame: Frame = Token(f"{name}.feed", number)
@@ -381,6 +397,15 @@ class _Play:
             if feed.every_s:
                 await asyncio.sleep(feed.every_s)
 
+    async def _hum(self, run: PlayedRun) -> None:
+        """Keep a sound beside the voice, all zeros: the speaker mixes, and numbers stay what they are."""
+        every_s = 0.5
+        zeros = bytes(2 * round(every_s * RATE))
+        goes_on = True
+        while goes_on:
+            await asyncio.sleep(0.9 * every_s)
+            goes_on = await run.task.queue_frame(BackgroundAudioFrame(zeros, RATE))
+
     async def _ping(self, run: PlayedRun) -> None:
         asked_s = self._loop.time()
         with contextlib.suppress(RuntimeError):  # too many frames wait for the start
@@ -400,6 +425,8 @@ class _Play:
                 twin.end()
                 outrage = f"the processors of {run.spec.name} ran in two pipelines"
                 self._side_tasks.add(self._loop.create_task(self._refused(twin.run(), outrage)))
+        elif event.what == "speak":
+            self._speak(run, event.seconds)
         elif event.what == "cancel all":
             self._journal.note(run.spec.name, "cancel all")
             if run.began_s is not None:
@@ -434,6 +461,13 @@ class _Play:
         self._side_tasks.add(
             self._loop.create_task(run.task.queue_frame(frame), name=f"a request of {run.spec.name}")
         )
+
+    def _speak(self, run: PlayedRun, seconds: float) -> None:
+        """Say something that was not captured: what is said has numbers of its own."""
+        first = MADE + len(run.made)
+        said = array("H", range(first, first + round(seconds * RATE)))
+        run.made.extend(said)
+        self._queue(run, OutputAudioFrame(said.tobytes(), RATE))
 
     def _tell(self, run: PlayedRun) -> None:
         """Tell a fact. Whether it is accepted, is noted."""

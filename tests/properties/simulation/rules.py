@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from properties.simulation import fact_rules, life_cycle_rules, limit_rules, live_rules, sound_rules
+from properties.simulation import (
+    fact_rules,
+    late_rules,
+    life_cycle_rules,
+    limit_rules,
+    live_rules,
+    sound_rules,
+)
 from properties.simulation.facts import Facts
 from properties.simulation.play import Played, play
 from properties.simulation.scenario import Scenario
@@ -15,6 +22,7 @@ RULES = (
     *sound_rules.RULES,
     *fact_rules.RULES,
     *live_rules.RULES,
+    *late_rules.RULES,
 )
 
 

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from properties.simulation.manners import PLAIN, Manners, manners_of, standing_of
+from properties.simulation.manners import PLAIN, Manners, manners_of
+from properties.simulation.manners import standing_of as standing_manners_of
+from properties.simulation.standing import Stills, standing_of
 from voicepipe import Limits
 from voicepipe.endpoints.kept_device import OnLoss
 
 __all__ = [
     "BREAKS",
     "FORGETS",
+    "GATHERS",
     "STRAYS",
     "Branches",
     "Event",
@@ -35,6 +38,10 @@ WELL_BEHAVED = (
     *("deliberates", "deliberates", "floods"),
 )
 """What a stage of a run does in which nothing may be lost."""
+LIVE = ("passes", "passes", "holds", "answers", "tells", "early")
+"""What a stage of a live path does: it takes no time."""
+GATHERS = "gathers"
+"""It keeps the sound, and gives it out in bursts."""
 AT_A_FRAME = ("raises", "hangs", "stubborn", "freezes", "asks", "swallows", "reports", "fumbles")
 """What goes wrong with the n-th frame."""
 BREAKS = "breaks"
@@ -121,7 +128,8 @@ class Event:
     at_s: float
     what: str
     """A request, "interrupt", a fault, its "mend", or a "limp" (it is back, and makes no callback), "freeze"
-    (the loop stands still), "cancel all" (tasks of the run), "run twice" (with the same processors)."""
+    (the loop stands still), "cancel all" (tasks of the run), "run twice" (with the same processors), "speak"
+    (the program says something)."""
     whom: str = ""
     """"mic" or "speaker", for a fault."""
     seconds: float = 0.0
@@ -167,6 +175,8 @@ class RunSpec:
     """How much longer it lasts, because a stage stands."""
     again: bool = False
     """It is run with the processors of the run before, when that has ended."""
+    live: Stills | None = None
+    """It is a live path that stands still; None: it is anything."""
 
     @property
     def stages(self) -> tuple[StageSpec, ...]:
@@ -210,6 +220,8 @@ class Scenario:
             )
             lines.append(f"    {run.limits}")
             lines.append(f"    feed: {run.feed}")
+            if run.live is not None:
+                lines.append(f"    {run.live}")
             if run.facts_s or run.longer_s:
                 lines.append(f"    facts of the program at {run.facts_s}; lasts {run.longer_s} s longer")
             lines += _drawn(run.shape, "    ")
@@ -241,6 +253,8 @@ class _Maker:
         """How much goes wrong, over all runs."""
 
     def scenario(self) -> Scenario:
+        if (stills := standing_of(self._seed)) is not None:
+            return _standing_still(self._seed, stills)
         draw = self._random
         runs: list[RunSpec] = []
         for number in range(draw.choices((1, 2, 3), (6, 2, 1))[0]):
@@ -440,11 +454,57 @@ def _with_manners(seed: int, runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
     return tuple(made)
 
 
+def _standing_still(seed: int, stills: Stills) -> Scenario:
+    """Make the scenario of a live path that stands still."""
+    draw = random.Random(f"{seed} live path")
+    does = [draw.choice(LIVE) for _ in range(draw.choice((0, 0, 1, 2)))]
+    shape = [
+        StageSpec(f"run0.{letter}", word, draw.random() < 0.5 and word in ("passes", "holds"))
+        for letter, word in zip("ab", does, strict=False)
+    ]
+    if stills.gathers_s:
+        shape.append(StageSpec("run0.c", GATHERS, inline=True, seconds=stills.gathers_s))
+    longer_s = max(0.0, stills.over_s - HORIZON_S)
+    events = [*_events(stills), Event(stills.over_s, "end")]
+    run = RunSpec(
+        "run0",
+        tuple(shape),
+        "both",
+        Feed(0, 0.0),
+        begins_s=0.0,
+        events=tuple(sorted(events, key=lambda event: event.at_s)),
+        limits=Limits(),
+        longer_s=longer_s,
+        live=stills,
+    )
+    freezes = [
+        Event(at_s, "freeze", seconds=seconds)
+        for still in stills.stills
+        if still.who in ("loop", "all")
+        for at_s, seconds in still.spans
+    ]
+    return Scenario(seed, (run,), tuple(freezes))
+
+
+def _events(stills: Stills) -> Iterator[Event]:
+    """Yield what happens to the card, and what the program says."""
+    for still in stills.stills:
+        for at_s, seconds in still.spans:
+            if still.who == "speech":
+                yield Event(at_s, "speak", seconds=seconds)
+            elif still.who == "stopped":
+                yield Event(at_s, "stall", "speaker")
+                yield Event(round(at_s + seconds, 4), "mend", "speaker")
+            else:
+                sides = ("mic", "speaker") if still.who == "all" else (still.who,)
+                yield from (Event(at_s, "xrun", side, seconds) for side in sides if side != "loop")
+
+
 def _standing(seed: int, run: RunSpec) -> tuple[str, Manners] | None:
     """Choose a well-behaved stage with a mailbox to stand, and how."""
     for spec in run.stages:
         if spec.does in WELL_BEHAVED and not spec.inline:
-            return spec.name, standing_of(seed, spec.name)
+            return spec.name, standing_manners_of(seed, spec.name)
     return None
 
 

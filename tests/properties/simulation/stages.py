@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from properties.simulation.journal import Answer, Journal, Ping, Token
-from properties.simulation.scenario import BREAKS, FORGETS, STRAYS, Branches, Shape, StageSpec
+from properties.simulation.scenario import BREAKS, FORGETS, GATHERS, STRAYS, Branches, Shape, StageSpec
 from properties.simulation.telling import Telling
 from voicepipe import (
     AudioFrame,
@@ -20,17 +20,20 @@ from voicepipe import (
     FrameDirection,
     FrameProcessor,
     InlineProcessor,
+    InputAudioFrame,
     InterruptionFrame,
+    OutputAudioFrame,
     ParallelPipeline,
     Pipeline,
     Processor,
     StartParams,
     SystemFrame,
 )
+from voicepipe.audio.channels import set_channels
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.testing import VirtualLoop
 
-__all__ = ["World", "built"]
+__all__ = ["Stereo", "World", "built"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 _HELD = 3
@@ -280,9 +283,19 @@ class Inline(InlineProcessor):
         elif does.spec.does == "holds" and isinstance(frame, DataFrame) and direction is _DOWN:
             self._held.append(frame)
             out = [self._held.pop(0)] if len(self._held) > _HELD else []
+        elif does.spec.does == GATHERS and isinstance(frame, InputAudioFrame):
+            out = self._gather(frame)
         out = [*does.telling.of_data(frame, direction), *out]  # at once, before the frame
         does.note("done", frame, direction)
         return tuple(out)
+
+    def _gather(self, frame: InputAudioFrame) -> list[Frame]:
+        """Keep live audio until there is enough of it."""
+        self._held.append(frame)
+        if frame.num_samples * len(self._held) < self.does.spec.seconds * frame.rate:
+            return []
+        out, self._held = self._held, []
+        return out
 
     def _process_fact(self, fact: Frame, direction: FrameDirection) -> Iterable[Frame]:
         out = self.does.telling.of_fact(fact, direction)
@@ -459,6 +472,16 @@ class Waiting(FrameProcessor):
     async def _push(self, frame: Frame, direction: FrameDirection) -> None:
         self.does.note("gave", frame, direction)
         await self.push_frame(frame, direction)
+
+
+class Stereo(InlineProcessor):
+    """Gives live sound to the speaker in two channels, as a stage with a format of its own does."""
+
+    def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
+        if not isinstance(frame, OutputAudioFrame) or not frame.live:
+            return (frame,)
+        data = set_channels(frame.data, 1, 2)
+        return (OutputAudioFrame(data, frame.rate, 2, frame.position, frame.captured_s, live=True),)
 
 
 def built(shape: Shape, world: World) -> list[Processor]:

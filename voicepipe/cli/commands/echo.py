@@ -23,7 +23,7 @@ from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
-from voicepipe.runner.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.runner.closing_report import delays, describe_end, engineers_report, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.stages.loopback import Loopback
@@ -254,7 +254,7 @@ def _summarize(
     count = dashboard.utterances
     heard = f", {count} {'utterance' if count == 1 else 'utterances'}" if dashboard.hears else ""
     say(f"listened {seconds(dashboard.heard_s)}{heard}, played {seconds(played_s)}")
-    for line in (*losses(report, rate), *troubles(report)):
+    for line in (*delays(report), *losses(report, rate), *troubles(report)):
         say(line)
     if options.report:
         say(f"heard {dashboard.heard_s:.3f} s, played {played_s:.3f} s")

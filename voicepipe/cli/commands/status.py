@@ -89,6 +89,14 @@ def _turns(task: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _gaps(task: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each speaker whose voice had gaps."""
+    for device in task.get("statistics", ()):
+        if device.get("gaps"):
+            together_ms = 1e3 * device["gaps_s"]
+            yield f'  gaps of "{device["device"]}": {device["gaps"]}, together {together_ms:.0f} ms'
+
+
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"voicepipe {answer['version']}, process {answer['pid']}"
     for task in answer["tasks"]:
@@ -97,9 +105,12 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
             lost_s = device["lost_s"]
             state = "works" if lost_s is None else f"away for {lost_s:.0f} s{': ' * bool(device['absent'])}"
             level = "" if device["level_db"] is None else f", {device['level_db']:.0f} dB"
+            delay_s = device.get("delay_s")  # a program may be older than this command
+            level += "" if delay_s is None else f", delay {1e3 * delay_s:.0f} ms"
             again = f", {device['reconnections']} reconnections"
             yield f'  {device["kind"]} "{device["device"]}": {state}{device["absent"]}{level}{again}'
         yield from _turns(task)
+        yield from _gaps(task)
         yield f"  lost: {_losses(task)}"
         yield from (f"  error in {e['stage'] or 'the run'}: {e['message']}" for e in task.get("errors", []))
     counts = [f"{len(found)} {kind.replace('_', ' ')}" for kind, found in answer["census"].items() if found]

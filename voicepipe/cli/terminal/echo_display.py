@@ -123,7 +123,7 @@ class Dashboard(Display):
             return
         yield devices_line(self._screen, report.devices)
         heard = f"utterances: {self.utterances}{self._last}" if self.hears else ""
-        yield beside(self._screen, heard, self._losses(report))
+        yield beside(self._screen, heard, _delays(report), self._losses(report))
 
     def plain_line(self) -> str:
         """Return time, level, state and losses."""
@@ -143,10 +143,15 @@ class Dashboard(Display):
         if report is None:
             return "lost: nothing"
         troubles = [f"{d.kind} {d.troubles}" for d in report.devices if d.troubles]
-        return "  ".join([self._losses(report), *troubles])
+        return "  ".join([*filter(None, [_delays(report)]), self._losses(report), *troubles])
 
     def _losses(self, report: RunReport) -> str:
         """Return the seconds that were not heard or played, by reason."""
         rates = [device.rate for device in report.devices] or [1]
         lost = [(str(why).replace("_", " "), count / rates[0]) for why, count in report.dropped.items()]
         return f"lost: {', '.join(f'{seconds(s)} ({why})' for why, s in lost if s > 0) or 'nothing'}"
+
+
+def _delays(report: RunReport) -> str:
+    """Return the delay from the microphone to each speaker that plays live sound; empty if none does."""
+    return ", ".join(f"delay {1e3 * d.delay_s:.0f} ms" for d in report.devices if d.delay_s is not None)
