@@ -68,8 +68,8 @@ SPEAKER_MUTANTS = (
     Mutant(
         "made samples are forgotten by the sum",
         "sum_of_counts",
-        "if count",
-        "if count > 0",
+        "total.update(each)",
+        "total += Counter(each)",
         f"{LIVE}::test_what_drift_has_made_is_told_and_in_the_report",
         unseen="its speakers are not steady",
     ),
