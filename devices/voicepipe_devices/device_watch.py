@@ -63,16 +63,16 @@ class DeviceWatch(CallbackCounter):
         self._timer = self._loop.call_later(self._limit_s / 4, self._look)
 
     def _look(self) -> None:
-        now = self._loop.time()
+        now, calls = self._loop.time(), self._all_calls()
         # Where this process itself was held up (a held GIL, SIGSTOP), the callbacks were too: a
         # late look proves little, and counts for half the limit at most.
         self._silent_s += min(now - self._looked_s, self._limit_s / 2)
-        if self._calls != self._seen:
+        if calls != self._seen:
             self._silent_s = 0.0
-        self._seen, self._looked_s = self._calls, now
-        if self._silent_s >= (self._limit_s if self._calls else self._first_limit_s):
+        self._seen, self._looked_s = calls, now
+        if self._silent_s >= (self._limit_s if calls else self._first_limit_s):
             self._lost(self._silent_s)
-        elif (ratio := self._rate.look(now, self._all_calls())) is not None:
+        elif (ratio := self._rate.look(now, calls)) is not None:
             self._changed(ratio)
         else:
             self._look_later()

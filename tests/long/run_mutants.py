@@ -20,7 +20,7 @@ TURNS = "tests/pipeline/test_turns.py"
 NO_SIGNALS = "a scenario sends no signals"
 
 _STEP_BY_HAND = """
-stepped = process(frame, _DOWN)
+stepped = call
 try:
     waiting = stepped.send(None)
 except StopIteration:
@@ -495,6 +495,37 @@ RUN_MUTANTS = (
         unseen="it takes more than 256 frames that nobody handles",
     ),
     Mutant(
+        "a pusher is woken for each frame that is taken",
+        "has_room",
+        "full.is_half_free if isinstance(full, Mailbox) else not full.congested",
+        "not full.congested",
+        "tests/pipeline/test_backpressure.py::test_a_pusher_is_not_woken_for_each_frame_that_is_taken",
+        unseen="it costs time, and nothing else",
+    ),
+    Mutant(
+        "a stage that takes no more asks nobody",
+        "Mailbox.close",
+        "self.is_plain = False",
+        "pass",
+        "tests/pipeline/test_mailbox.py::test_whatever_is_rare_makes_the_stage_ask_for_the_order",
+        unseen="a closed mailbox is empty, and an empty one is asked about too",
+    ),
+    Mutant(
+        "upstream data waits for the end of a flood",
+        "Mailbox.put_up",
+        "self.is_plain = False",
+        "pass",
+        "tests/pipeline/test_mailbox.py::test_whatever_is_rare_makes_the_stage_ask_for_the_order",
+    ),
+    Mutant(
+        "a stage that handles one object again and again looks stuck",
+        "voicepipe.run.stall:_mark",
+        "work.call",
+        "None",
+        "tests/run/test_stall.py::test_a_stage_that_handles_one_object_again_and_again_is_not_stuck",
+        unseen="no program of its sends one object twice",
+    ),
+    Mutant(
         "system frames wait while their stage waits for room",
         "StageWork.wait_for_room",
         "own and (entry := box.take_system()) is not None",
@@ -626,7 +657,7 @@ RUN_MUTANTS = (
     Mutant(
         "the watch over a device sleeps",
         "DeviceWatch._look",
-        "self._calls != self._seen",
+        "calls != self._seen",
         "True",
     ),
     Mutant(

@@ -88,7 +88,7 @@ class BotSpeech:
 
     def _pause(self) -> None:
         if self._quiet_since is None:
-            self._quiet_since = self._clock()
+            self._quiet_since = self._playback.quiet_since_s(self._clock())
         over_s = self._quiet_since + self._playback.latency_s + PAUSE_S
         if self._clock() >= over_s:
             self.end()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +25,7 @@ from voicepipe.endpoints.start_buffer import StartBuffer
 from voicepipe.frames import BackgroundAudioFrame, Frame, OutputAudioFrame, SpokenFrame
 from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
-__all__ = ["BACKGROUND_S", "RUN_GAP_S", "Playback"]
+__all__ = ["BACKGROUND_S", "GOES_ON_S", "RUN_GAP_S", "Playback"]
 
 BACKGROUND_S = 1.0
 """The longest queue of a background sound. Whoever makes music without an end is held by it."""
@@ -34,6 +36,8 @@ MOST_SOUNDS = 32
 """The names of sounds that have a ledger of their own. Others share the last one's."""
 MOST_CHANGES = 1_000
 """While drift is corrected, about twenty come in a second."""
+GOES_ON_S = 0.2
+"""Live audio that came so shortly ago goes on. Its end is then told later, with its time."""
 RUN_GAP_S = 0.03
 """A run of frames is over if no frame comes for so long, and the device needs its end."""
 
@@ -75,9 +79,16 @@ class Playback:
         """The samples that were left out at the last frame, because they were late."""
         self.gaps = Gaps(self.voice, sentences, self.format.rate)
         self.delay = Delay()
+        self._clock = asyncio.get_running_loop().time
         self._start: StartBuffer | None = None
         self._is_over = False
         """True once no more audio comes."""
+        self.goes_on = False
+        """True while the next live audio is expected soon: nobody need wake up when it has sounded so far."""
+        self.live_s = -math.inf
+        """The time at which live audio of the voice came last."""
+        self._taken_s = math.inf
+        """The time at which the device takes the last of it; endless where other audio came behind it."""
         self.closed = False
         """True after the close. Audio that still waits will not be played."""
         self._cancelled = False
@@ -180,8 +191,10 @@ class Playback:
         elif source is self.voice and frame.live:
             self._take_live(frame, now_s)
         else:
-            if source is self.voice and self._drift is not None and self._drift.held:
-                self._put_live(self._drift.flush())
+            if source is self.voice:
+                self.goes_on, self._taken_s = False, math.inf
+                if self._drift is not None and self._drift.held:
+                    self._put_live(self._drift.flush())
             self._put(source, self._convert(source, frame, now_s))
         return source
 
@@ -205,6 +218,8 @@ class Playback:
         self._put_live(live.correct(data, now_s, waiting, since_s))
         if surplus:
             self._leave_out(surplus)
+        self.goes_on, self.live_s = True, now_s
+        self._taken_s = now_s + self.format.seconds(waiting) + frame.duration_s
 
     def _put_live(self, data: bytes) -> None:
         if data:
@@ -332,12 +347,19 @@ class Playback:
     def _moments(self) -> Iterator[int]:
         """Yield the positions at which a source or a sentence begins or ends."""
         for source in self._sources:
-            if source.is_with_device:
+            if source.is_with_device and not self._goes_on(source):
                 yield source.end
-                if self._holds and self._inside(source):
-                    yield source.end - self._low
+            if source.is_with_device and self._holds and self._inside(source):
+                yield source.end - self._low
         if self.sentences.has_open:
             yield from self.voice.turns()
+
+    def _goes_on(self, source: Source) -> bool:
+        return self.goes_on and source is self.voice and self._finishes is None and not source.is_fading
+
+    def quiet_since_s(self, now_s: float) -> float:
+        """Return the time since which the device has nothing of the voice, where that is noticed now."""
+        return min(now_s, max(self._taken_s, now_s - GOES_ON_S))
 
     async def drain(self) -> None:
         """Wait until all written audio was played or lost. Raises: DeviceError."""
@@ -453,15 +475,16 @@ class Playback:
         position = self.position
         return SeamReport("", position + held, position, held, dict(self._seam(self.voice, "").dropped))
 
-    def delay_s(self, now_s: float) -> float | None:
-        """Return the delay of live audio, as it was when no more came; None if none came lately."""
-        return self.delay.now_s(None if self._is_over else now_s)
+    @property
+    def delay_s(self) -> float | None:
+        """The delay of live audio, in the end as it was when no more came; None if none came lately."""
+        return self.delay.now_s(None if self._is_over else self._clock())
 
-    def with_figures(self, statistics: DeviceStatistics, now_s: float) -> DeviceStatistics:
+    def with_figures(self, statistics: DeviceStatistics) -> DeviceStatistics:
         """Return the statistics with the delay and the gaps."""
         return replace(
             statistics,
-            delay_s=self.delay_s(now_s),
+            delay_s=self.delay_s,
             longest_delay_s=self.delay.longest_s,
             gaps=self.gaps.count,
             gaps_s=self.gaps.seconds,

@@ -20,7 +20,7 @@ from voicepipe.endpoints.delay import Growth
 from voicepipe.endpoints.delay_warning import describe_growth, find_standing
 from voicepipe.endpoints.fact_post import FactPost
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
-from voicepipe.endpoints.playback import LIVE_QUEUE_S, RUN_GAP_S, Playback
+from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Playback
 from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
@@ -139,6 +139,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._speakers: Speakers | None = None
         self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
+        self._live_timer: asyncio.TimerHandle | None = None
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device and start it; it plays zeros. Raises: DeviceError."""
@@ -203,12 +204,24 @@ class SpeakerOutput(ControlledSpeaker):
         playback.notify()
         if playback.run_ends_soon and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RUN_GAP_S, self._finish_runs, playback)
+        if playback.goes_on and self._live_timer is None:
+            self._expect_more(playback)
         self._post.send()
 
     def _finish_runs(self, playback: Playback) -> None:
         self._timer = None
         playback.finish_runs(asyncio.get_running_loop().time())
         self._look()
+
+    def _expect_more(self, playback: Playback) -> None:
+        """Look again once no more live audio has come. Until then nobody waits for the end of what came."""
+        loop = asyncio.get_running_loop()
+        due_s = playback.live_s + GOES_ON_S
+        if playback.goes_on and loop.time() < due_s:
+            self._live_timer = loop.call_at(due_s, self._expect_more, playback)
+        else:
+            self._live_timer, playback.goes_on = None, False
+            self._look()
 
     def progress(self) -> object:
         """Return the number of samples played so far."""
@@ -247,8 +260,11 @@ class SpeakerOutput(ControlledSpeaker):
         source = playback.take(frame, asyncio.get_running_loop().time())
         if playback.left_out:
             self._tell_late(playback.left_out / playback.format.rate)
-        if await playback.device.is_there() or playback.device.is_changing:
-            self._look()
+        device = playback.device
+        if device.is_settled or await device.is_there() or device.is_changing:
+            is_last = not (frame.live and self._box.next_is(_is_live_audio))
+            if is_last:  # what comes at once is written at once
+                self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
         return source
@@ -313,6 +329,7 @@ class SpeakerOutput(ControlledSpeaker):
         playback, speech = self._playback, self._speech
         if playback is not None and speech is not None:
             playback.finish()
+            playback.goes_on = False
             await playback.device.until_changed()
             self._look()
             while playback.has_audio and playback.device.check():
@@ -427,8 +444,9 @@ class SpeakerOutput(ControlledSpeaker):
         if self._speech is not None:
             self._post.is_closed = True
             self._speech.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._live_timer):
+            if timer is not None:
+                timer.cancel()
         if self._playback is not None:
             self._playback.close()
             await self._playback.device.close()
@@ -443,9 +461,7 @@ class SpeakerOutput(ControlledSpeaker):
         if device is None or not (self._playback or device.awaits_the_first):
             return None
         state = device.state()
-        if self._playback is None:
-            return state
-        return replace(state, delay_s=self._playback.delay_s(asyncio.get_running_loop().time()))
+        return state if self._playback is None else replace(state, delay_s=self._playback.delay_s)
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
@@ -462,7 +478,11 @@ class SpeakerOutput(ControlledSpeaker):
         statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
         if playback is None or statistics is None:
             return None
-        return playback.with_figures(statistics, asyncio.get_running_loop().time())
+        return playback.with_figures(statistics)
+
+
+def _is_live_audio(frame: Frame) -> bool:
+    return isinstance(frame, OutputAudioFrame) and frame.live
 
 
 async def _do_nothing(stream: OutputStream) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from threading import get_ident
 from typing import Protocol
 from weakref import WeakSet
 
@@ -88,6 +89,7 @@ class Run:
         "send",
         "slow",
         "stage_task_ended",
+        "thread",
     )
 
     def __init__(
@@ -101,6 +103,8 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
+        self.thread = get_ident()
+        """The thread of the loop."""
         self.context = copy_context()
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []

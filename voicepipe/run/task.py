@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from threading import get_ident
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.census.stack import where
@@ -44,7 +45,7 @@ _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
 _FORMAT, _LIMITS = AudioFormat(), Limits()
 _FORMATS = (_FORMAT, _FORMAT)
-"""What a run has if its program says nothing else. All runs share it."""
+"""The defaults of a run. All runs share them."""
 
 
 @with_hints
@@ -279,11 +280,10 @@ class PipelineTask:
         course = run.course
         if course.interrupting and not frame.is_fact:
             await asyncio.sleep(0)  # an interruption must not drop frames that come after it
-        if course.state is _OPENING:
-            return await self._keep(frame, is_over=course.request is not _NONE)
         if course.state is not _RUNNING or course.request is not _NONE:
-            return await self._keep(frame, is_over=True)
-        if asyncio.get_running_loop() is not run.loop:
+            is_over = course.state is not _OPENING or course.request is not _NONE
+            return await self._keep(frame, is_over=is_over)
+        if get_ident() != run.thread or not run.loop.is_running():  # it is less than to ask for the loop
             raise RuntimeError(
                 f"{self.name} runs in another event loop; call queue_frame there, "
                 "with asyncio.run_coroutine_threadsafe"

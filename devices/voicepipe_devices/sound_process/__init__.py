@@ -13,7 +13,9 @@ answers   the way out, on which no callback waits
 priority  real-time priority, and a limit for a library that spins
 
 In both:
-messages  the messages between them
+messages     the messages between them
+shared_page  the memory with a speaker's progress, which needs no message
+sound_pipe   the pipe of the sound to be heard
 """
 
 __all__: list[str] = []

@@ -10,9 +10,6 @@ from collections.abc import Callable
 
 __all__ = ["Answers"]
 
-SIGN_OF_LIFE_S = 0.25
-"""A speaker that plays nothing says so often that it is called."""
-
 
 class Answers:
     """Writes messages. Nobody who sends one waits: what the pipe does not take at once is for a thread."""
@@ -29,7 +26,7 @@ class Answers:
         threading.Thread(target=self._write, name="answers", daemon=True).start()
 
     def tell(self, news: Callable[[], bytes]) -> None:
-        """Ask this function for messages whenever it is rung, and from time to time."""
+        """Ask this function for messages whenever it is rung."""
         self._news = news
 
     def send(self, data: bytes) -> None:
@@ -53,19 +50,13 @@ class Answers:
 
     def _write(self) -> None:
         while True:
-            data = self._next()
+            data = self._queue.get()
             with self._writing:
                 self._take(self._rest + (self._take_news() if data is None else data))
             while self._rest:
                 select.select((), (self._descriptor,), ())
                 with self._writing:
                     self._take(self._rest)
-
-    def _next(self) -> bytes | None:
-        try:
-            return self._queue.get(timeout=SIGN_OF_LIFE_S)
-        except queue.Empty:
-            return None
 
     def _take_news(self) -> bytes:
         self._rung = False

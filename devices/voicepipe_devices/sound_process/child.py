@@ -1,11 +1,12 @@
 """The sound process: it holds one stream of a blocking driver, and moves its samples through pipes.
 
-Its arguments: MODULE:FUNCTION DESCRIPTOR (`voicepipe.children` starts it).
+Its arguments: MODULE:FUNCTION SOUND PAGE (`voicepipe.children` starts it).
 
 `FUNCTION()` of `MODULE` returns the `BlockingDriver`. Requests come on stdin, answers and what is
-captured go to stdout (`messages`); what is to be heard comes on the descriptor, and never stands
-before a request. It ends at once when stdin ends, so that a program that is killed leaves
-none behind. It loads neither asyncio nor numpy: a process for each stream must be small.
+captured go to stdout (`messages`); what is to be heard comes on the descriptor SOUND, and never
+stands before a request. A speaker's progress is in the memory of the descriptor PAGE. It ends at
+once when stdin ends, so that a program that is killed leaves none behind. It loads neither asyncio
+nor numpy: a process for each stream must be small.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import select
 import sys
 import threading
 import time
@@ -36,6 +36,7 @@ from voicepipe_devices.sound_process.messages import (
     to_fields,
 )
 from voicepipe_devices.sound_process.priority import limit_spinning, take_priority
+from voicepipe_devices.sound_process.shared_page import SharedPage
 from voicepipe_devices.sound_process.sides import CaptureSide, RenderSide
 
 if TYPE_CHECKING:
@@ -58,32 +59,25 @@ def main() -> None:
     sys.setswitchinterval(_SWITCH_S)
     module, _, function = sys.argv[1].partition(":")
     service = _Service(
-        Answers(answers), lambda: getattr(importlib.import_module(module), function)(), priority
+        Answers(answers),
+        int(sys.argv[2]),
+        SharedPage(int(sys.argv[3])),
+        lambda: getattr(importlib.import_module(module), function)(),
+        priority,
     )
     gc.disable()  # it makes no cycles, and must not pause
-    _listen(requests, int(sys.argv[2]), service)
+    _listen(requests, service)
     threading.Thread(target=_end_in_any_case, name="end", daemon=True).start()
     service.end()
     os._exit(0)
 
 
-def _listen(requests: int, sound: int, service: _Service) -> None:
-    """Serve requests, and take in sound while there are none, until the requests end."""
-    parser, poll = Parser(), select.poll()
-    poll.register(requests, select.POLLIN)
-    poll.register(sound, select.POLLIN)
-    while True:
-        ready = {descriptor for descriptor, _ in poll.poll()}
-        if requests in ready:
-            data = os.read(requests, _MOST_BYTES)
-            if not data:
-                return
-            for kind, body in parser.feed(data):
-                service.take(kind, body)
-        elif data := os.read(sound, _MOST_BYTES):
-            service.play(data)
-        else:
-            poll.unregister(sound)
+def _listen(requests: int, service: _Service) -> None:
+    """Serve requests until they end."""
+    parser = Parser()
+    while data := os.read(requests, _MOST_BYTES):
+        for kind, body in parser.feed(data):
+            service.take(kind, body)
 
 
 def _end_in_any_case() -> None:
@@ -95,8 +89,17 @@ def _end_in_any_case() -> None:
 class _Service:
     """Answers the requests for one stream, one by one. A call that hangs is the program's to notice."""
 
-    def __init__(self, answers: Answers, driver: Callable[[], BlockingDriver], priority: str) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        sound: int,
+        page: SharedPage,
+        driver: Callable[[], BlockingDriver],
+        priority: str,
+    ) -> None:
         self._answers = answers
+        self._sound = sound
+        self._page = page
         self._driver = driver
         self._priority = priority
         self._side: CaptureSide | RenderSide | None = None
@@ -107,11 +110,6 @@ class _Service:
             self._take(kind, body)
         except Exception as error:  # whatever it is, the program is told
             self._answers.send(error_message(Kind.FAILED, error))
-
-    def play(self, data: bytes) -> None:
-        """Queue some more sound."""
-        if isinstance(self._side, RenderSide):
-            self._side.write(data)
 
     def end(self) -> None:
         """Close what is open."""
@@ -143,8 +141,11 @@ class _Service:
             side.take(kind, body)
 
     def _open(self, fields: dict[str, object]) -> None:
-        side = CaptureSide if fields.pop("capture") else RenderSide
+        capture = fields.pop("capture")
         request: StreamRequest = from_fields(StreamRequest, fields)
-        self._side = side(self._driver(), request, self._answers)
+        if capture:
+            self._side = CaptureSide(self._driver(), request, self._answers)
+        else:
+            self._side = RenderSide(self._driver(), request, self._answers, self._sound, self._page)
         self._answers.tell(self._side.news)
         self._answers.send(message(Kind.OPENED, json.dumps(to_fields(self._side.info)).encode()))

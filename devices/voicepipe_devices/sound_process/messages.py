@@ -1,6 +1,7 @@
 """The messages between a program and its sound process: a kind, a length, and so many bytes.
 
-Sound to be heard goes to it by a pipe of its own, as bare samples: so no message waits behind sound.
+Sound to be heard goes to it by a pipe of its own, as bare samples: so no message waits behind sound. A
+speaker's progress is in memory that both share (`shared_page`).
 
 to the sound process                     from it
 ---------------------------------------  -------------------------------------------------
@@ -8,7 +9,7 @@ OPEN     what to open, as JSON           OPENED    what was opened, as JSON
 DEVICES  (list them)                     DEVICES   the list, as JSON
 START    (let the callbacks begin)       STARTED
 FLUSH    samples written until then:     BLOCK     position, capture time, counts, samples
-         fade out, forget the rest       PROGRESS  samples played, dropped, overrun; flushes; counts
+         fade out, forget the rest       PROGRESS  (what was wished for is reached, or a flush is done)
 REWRITE  where, what it replaces, and
          samples to be heard instead
 STOP     (close the intake)              STOPPED   behind the last block
@@ -36,7 +37,6 @@ __all__ = [
     "COUNTS",
     "FLUSH_BODY",
     "REWRITE_HEAD",
-    "PROGRESS_BODY",
     "Kind",
     "InvalidMessageError",
     "Parser",
@@ -57,8 +57,6 @@ FLUSH_BODY = struct.Struct("<Q")
 REWRITE_HEAD = struct.Struct("<QQQ")
 """The position, the samples that came by the pipe of the sound before it, and the overrun known. Samples
 follow."""
-PROGRESS_BODY = struct.Struct("<QQQI")
-"""Samples played, dropped, and overrun (`PlaybackRing`), and flushes done. `COUNTS` follow."""
 COUNTS = struct.Struct("<QIId")
 """The fields of `CallbackCounts`."""
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import IO, NamedTuple, Self
 
 from voicepipe.children.launcher import Child, launch
@@ -16,6 +17,8 @@ from voicepipe.text import printable
 from voicepipe_devices.calls import call
 from voicepipe_devices.sound_process.messages import InvalidMessageError, Kind, Parser, error_of, message
 from voicepipe_devices.sound_process.pipes import Noise, Pipe
+from voicepipe_devices.sound_process.shared_page import SharedPage, make_page
+from voicepipe_devices.sound_process.sound_pipe import make_roomy
 
 __all__ = ["SoundProcess"]
 
@@ -42,6 +45,8 @@ class SoundProcess:
         self._process: subprocess.Popen[bytes]
         self._pipes: list[Pipe] = []
         self._requests: asyncio.WriteTransport
+        self.page: SharedPage
+        """The memory that it shares with the process."""
         self._sound_file: IO[bytes]
         self._sound: asyncio.WriteTransport
         self._parser = Parser()
@@ -66,6 +71,7 @@ class SoundProcess:
         self._child = made.child
         process = self._process = made.child.process
         self._sound_file = made.sound
+        self.page = made.page
         try:
             for stream, take in ((process.stdout, self._take), (process.stderr, self._noise.take)):
                 assert stream is not None
@@ -135,6 +141,7 @@ class SoundProcess:
             await call(self._end, "ending the sound process", REAP_S)
         finally:  # what follows may be cancelled: the loop closes the pipes by itself, and not the lifeline
             self._child.lifeline.close()
+            self.page.close()
         for pipe in self._pipes:
             pipe.transport.close()
         for pipe in self._pipes:
@@ -167,7 +174,12 @@ class SoundProcess:
         try:
             self._understand(data)
         except InvalidMessageError as error:
-            self._ended = True  # nothing that it says counts any more
+            self.reject(error)
+
+    def reject(self, error: InvalidMessageError) -> None:
+        """Count it as lost, for what it says makes no sense. Nothing more of it counts."""
+        if not self._ended:
+            self._ended = True
             self._fail(DeviceLostError(f"the sound process sent an invalid message: {printable(error)}"))
 
     def _understand(self, data: bytes) -> None:
@@ -224,20 +236,27 @@ class _Made(NamedTuple):
     child: Child
     sound: IO[bytes]
     """Goes to it, beside its stdin."""
+    page: SharedPage
 
 
 def _spawn(driver: str) -> _Made:
-    """Make the process, with a pipe for sound. In a thread."""
-    its_end, our_end = os.pipe()
-    sound = os.fdopen(our_end, "wb", buffering=0)
-    try:
-        child = launch("voicepipe_devices.sound_process.child", [driver, str(its_end)], pass_fds=[its_end])
-    except BaseException:
-        sound.close()
-        raise
-    finally:
-        os.close(its_end)
-    return _Made(child, sound)
+    """Make the process, with a pipe for sound and a shared page. In a thread."""
+    with ExitStack() as failing, ExitStack() as given:
+        its_end, our_end = os.pipe()
+        given.callback(os.close, its_end)
+        make_roomy(our_end)
+        sound = failing.enter_context(os.fdopen(our_end, "wb", buffering=0))
+        its_page = make_page()
+        given.callback(os.close, its_page)
+        page = SharedPage(os.dup(its_page))
+        failing.callback(page.close)
+        child = launch(
+            "voicepipe_devices.sound_process.child",
+            [driver, str(its_end), str(its_page)],
+            pass_fds=[its_end, its_page],
+        )
+        failing.pop_all()
+    return _Made(child, sound, page)
 
 
 def _undo(made: _Made) -> None:
@@ -245,3 +264,4 @@ def _undo(made: _Made) -> None:
     made.child.process.wait(REAP_S)
     made.child.close()
     made.sound.close()
+    made.page.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from voicepipe.devices.callback_counts import CallbackCounter
@@ -14,13 +16,14 @@ from voicepipe_devices.sound_process.messages import (
     BLOCK_HEAD,
     COUNTS,
     FLUSH_BODY,
-    PROGRESS_BODY,
     REWRITE_HEAD,
     Kind,
     error_message,
     message,
 )
 from voicepipe_devices.sound_process.priority import take_real_time, without_real_time
+from voicepipe_devices.sound_process.shared_page import Progress, SharedPage
+from voicepipe_devices.sound_process.sound_pipe import SoundPipe
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import BlockingDriver, BlockingHandle
@@ -76,16 +79,24 @@ class CaptureSide:
 
 
 class RenderSide:
-    """A speaker. Its ring is here, so that what was written is heard whatever the program does meanwhile."""
+    """A speaker. Its ring is here, so that what was written is heard whatever the program does meanwhile.
 
-    def __init__(self, driver: BlockingDriver, request: StreamRequest, answers: Answers) -> None:
+    The callback does all the work: it fetches what has come of the sound, and nobody else wakes up for it.
+    """
+
+    def __init__(
+        self, driver: BlockingDriver, request: StreamRequest, answers: Answers, sound: int, page: SharedPage
+    ) -> None:
         self._answers = answers
-        self._ring = PlaybackRing(request.format, answers.ring)
+        self._ring = PlaybackRing(request.format, _do_nothing)
         self._pull = self._ring.pull
-        self._size = request.format.sample_bytes
-        self._piece = b""
+        self._orders: deque[Callable[[], object]] = deque()
+        """The requests that the callback has not carried out."""
+        self._sound = SoundPipe(sound, request.format.sample_bytes)
+        self._page = page
+        self._flushes_told = 0
+        self._has_news = False
         self._counter = CallbackCounter()
-        self._told_calls = 0
         self.handle: BlockingHandle = driver.open_render(request, self._on_call, self._over)
         device = self.handle.info
         self._counter.expect(device.format.seconds(device.block), device.latency_s)
@@ -104,40 +115,55 @@ class RenderSide:
         self.handle.start()
 
     def _on_call(self, samples: int) -> bytes:
-        ring = self._ring
-        before = ring.played, ring.flushes_done
+        while self._orders:  # first: what was written before them has come by then
+            self._orders.popleft()()
+        for data in self._sound.read():
+            self._ring.write(data)
         data = self._pull(samples)
         self._counter.note_call()
-        if before != (ring.played, ring.flushes_done):
-            self._answers.ring()
+        self._note_progress()
         return data
+
+    def _note_progress(self) -> None:
+        ring, counter = self._ring, self._counter
+        counts = counter.counts(underflows_of(self.handle))
+        self._page.note(
+            Progress(
+                counts.calls,
+                ring.played,
+                ring.dropped,
+                ring.overrun,
+                ring.flushes_done,
+                counts.late,
+                counts.underflows,
+                int(counts.longest_wait_s * 1e9),
+                int((counter.last_s or 0.0) * 1e9),
+            )
+        )
+        reached = self._page.reaches_wish(ring.played + ring.dropped - ring.overrun)
+        if reached or ring.flushes_done != self._flushes_told:
+            self._flushes_told = ring.flushes_done
+            self._has_news = True
+            self._answers.ring()
 
     def _over(self, error: DeviceError | None) -> None:
         self._answers.send(error_message(Kind.OVER, error))
 
     def news(self) -> bytes:
-        """Return a message of its progress, if it was called since the last one."""
-        counts, ring = self._counter.counts(underflows_of(self.handle)), self._ring
-        if counts.calls == self._told_calls:
-            return b""
-        self._told_calls = counts.calls
-        flushes_done = ring.flushes_done  # first: the numbers with it must be of then, or later
-        progress = PROGRESS_BODY.pack(ring.played, ring.dropped, ring.overrun, flushes_done)
-        return message(Kind.PROGRESS, progress + COUNTS.pack(*counts))
-
-    def write(self, data: bytes) -> None:
-        """Queue what has come of the sound; a pipe cuts anywhere."""
-        data = self._piece + data
-        whole = len(data) - len(data) % self._size
-        self._piece = data[whole:]
-        self._ring.write(memoryview(data)[:whole])
+        """Return a message, if the program waits for the progress."""
+        has_news, self._has_news = self._has_news, False
+        return message(Kind.PROGRESS) if has_news else b""
 
     def take(self, kind: int, body: bytes) -> None:
         """Serve FLUSH: fade out, and forget the rest. Serve REWRITE: replace what waits."""
         if kind == Kind.REWRITE:
             position, came, overrun = REWRITE_HEAD.unpack_from(body)
             data = memoryview(body)[REWRITE_HEAD.size :]
-            self._ring.rewrite(position, data, came=came, overrun=overrun)
+            self._orders.append(lambda: self._ring.rewrite(position, data, came=came, overrun=overrun))
         else:
             (until,) = FLUSH_BODY.unpack(body)
-            self._ring.flush(until)
+            self._orders.append(lambda: self._ring.flush(until))
+
+
+def _do_nothing() -> None:
+    """Wait for nothing: the callback itself looks at what has come of the ring."""

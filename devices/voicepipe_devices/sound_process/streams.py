@@ -17,7 +17,6 @@ from voicepipe_devices.sound_process.messages import (
     BLOCK_HEAD,
     COUNTS,
     FLUSH_BODY,
-    PROGRESS_BODY,
     REWRITE_HEAD,
     InvalidMessageError,
     Kind,
@@ -28,6 +27,7 @@ from voicepipe_devices.sound_process.messages import (
     unpack,
 )
 from voicepipe_devices.sound_process.parent import SoundProcess
+from voicepipe_devices.sound_process.shared_page import Progress
 from voicepipe_devices.streams import CaptureStream, RenderStream
 
 __all__ = ["FarInput", "FarOutput"]
@@ -141,14 +141,30 @@ class FarOutput(RenderStream):
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
         super().__init__(request, wake)
         self.handle = _Handle(False, self._hear, self.on_finished)
-        self._far = _FarRing(request.format, self._answer, self._bell.ring, self.handle.process)
+        self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
         self.ring = self._far
-        self._counts = CallbackCounts()
+
+    @property
+    def position(self) -> int:
+        """Samples handed to the device."""
+        return self._far.seen.played  # asked for more often than all else
 
     @property
     def counts(self) -> CallbackCounts:
-        """The callbacks over there, until it last told."""
-        return self._counts
+        """The callbacks over there."""
+        seen = self._far.seen
+        return CallbackCounts(seen.calls, seen.late, seen.underflows, seen.longest_wait_ns / 1e9)
+
+    @property
+    def callbacks(self) -> int:
+        """Callbacks so far: the device's signs of life."""
+        return self._far.seen.calls
+
+    @property
+    def asked_s(self) -> float | None:
+        """The time of the device's last request for a block, by the loop's clock."""
+        seen = self._far.seen
+        return seen.last_ns / 1e9 if seen.calls else None
 
     @property
     def reach(self) -> int:
@@ -156,10 +172,8 @@ class FarOutput(RenderStream):
         return self.info.block
 
     def _hear(self, kind: int, body: bytes) -> None:
-        if kind == Kind.PROGRESS:
-            self._watch.note_call()
-            self._counts = CallbackCounts(*unpack(COUNTS, body, PROGRESS_BODY.size))
-            self._far.update(*unpack(PROGRESS_BODY, body))
+        if kind == Kind.PROGRESS and self._far.hear():
+            self._answer()
 
 
 class _FarRing:
@@ -168,39 +182,65 @@ class _FarRing:
     def __init__(
         self,
         format: AudioFormat,  # noqa: A002
-        notify: Callable[[], None],
         notify_soon: Callable[[], None],
         process: SoundProcess,
     ) -> None:
-        self.played = self.dropped = 0
-        self._written = self._came = self._sent = self._overrun = 0
+        self._seen = Progress()
+        self._written = self._came = self._sent = 0
         self._size = format.sample_bytes
-        self._notify = notify
         self._notify_soon = notify_soon
         """For a caller that is about to wait for it."""
         self._notify_at = -1
         self._process = process
-        self._flushes_asked = self._flushes_done = 0
+        self._flushes_asked = self._flushes_heard = 0
+
+    @property
+    def seen(self) -> Progress:
+        """The progress over there until now."""
+        found = self._process.page.look(self._seen)
+        if found is not self._seen:
+            self._note(found)
+        return self._seen
+
+    def _note(self, found: Progress) -> None:
+        seen = self._seen
+        played, dropped = found.played, found.dropped
+        if played < seen.played or dropped < seen.dropped or played + dropped > self._sent:
+            self._process.reject(
+                InvalidMessageError(f"{played} played and {dropped} dropped of {self._sent} sent")
+            )
+        else:
+            self._seen = found
+
+    @property
+    def played(self) -> int:
+        return self.seen.played
+
+    @property
+    def dropped(self) -> int:
+        return self.seen.dropped
 
     @property
     def written(self) -> int:
-        return self._written + self._overrun
+        return self._written + self.seen.overrun
 
     @property
     def queued(self) -> int:
-        return self.written - self.played - self.dropped
+        seen = self.seen
+        return self._written + seen.overrun - seen.played - seen.dropped
 
     @property
     def flushing(self) -> bool:
-        return self._flushes_asked != self._flushes_done
+        return self._flushes_asked != self.seen.flushes_done
 
     def write(self, data: bytes | memoryview) -> None:
         if len(data):
-            self._process.play(bytes(data))
             samples = memoryview(data).nbytes // self._size
             self._written += samples
             self._came += samples
             self._sent += samples
+            self._process.play(bytes(data))
+            self._send_wish()
 
     def flush(self) -> None:
         self._flushes_asked += 1
@@ -209,31 +249,40 @@ class _FarRing:
     def rewrite(self, position: int, data: bytes | memoryview) -> bool:
         if self.flushing:
             return False
-        position = min(position, self.written - self.dropped)
-        head = REWRITE_HEAD.pack(position, self._came, self._overrun)
-        self._process.send(Kind.REWRITE, head + bytes(data))
+        seen = self._seen
+        position = min(position, self._written + seen.overrun - seen.dropped)
+        head = REWRITE_HEAD.pack(position, self._came, seen.overrun)
         samples = memoryview(data).nbytes // self._size
         self._sent += samples
-        self._written = position + samples + self.dropped - self._overrun
+        self._written = position + samples + seen.dropped - seen.overrun
+        self._process.send(Kind.REWRITE, head + bytes(data))
+        self._send_wish()
         return True
 
     def notify_at(self, queued: int) -> None:
         self._notify_at = queued
         if self._is_due():
             self._notify_soon()
-
-    def update(self, played: int, dropped: int, overrun: int, flushes_done: int) -> None:
-        """Note the progress over there. Raises: InvalidMessageError."""
-        if played < self.played or dropped < self.dropped or played + dropped > self._sent:
-            raise InvalidMessageError(f"{played} played and {dropped} dropped of {self._sent} sent")
-        self._overrun = overrun
-        flushed = flushes_done != self._flushes_done
-        self.played, self.dropped, self._flushes_done = played, dropped, flushes_done
-        if self._is_due() or flushed:
-            self._notify()
+        else:
+            self._send_wish()
 
     def _is_due(self) -> bool:
         due = self.queued <= self._notify_at
         if due:
             self._notify_at = -1
+            self._process.page.wish(None)
         return due
+
+    def _send_wish(self) -> None:
+        """Say at what progress there is to be a message."""
+        if self._notify_at >= 0:
+            self._process.page.wish(self._written - self._notify_at)
+
+    def hear(self) -> bool:
+        """Take the message; return True if what was waited for has come."""
+        flushes_done = self.seen.flushes_done
+        flushed, self._flushes_heard = flushes_done != self._flushes_heard, flushes_done
+        due = self._is_due()
+        if not due:  # more was written meanwhile, or the page is being written
+            self._send_wish()
+        return due or flushed
