@@ -135,6 +135,9 @@ class MailboxSeat(Protocol):
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
 
+    def handle_error(self, error: BaseException) -> None:
+        """Apply the stage's error policy."""
+
 
 @with_hints
 class Processor:
