@@ -248,15 +248,10 @@ class Run:
             for upstream, news in to_tell:
                 upstream(news)
             if not isinstance(frame, EndFrame):
-                self._begin_flow()
+                if self._facts is not None:
+                    self._facts.open()
+                self.chain.release()
         course.wake()
-
-    def _begin_flow(self) -> None:
-        """Let go what waited for StartFrame: the facts, and then what the stages have pushed early."""
-        if self._facts is not None:
-            self._facts.open()
-        for seat in reversed(self.chain.task_seats):
-            seat.release()
 
     def task_name(self, label: str, what: str) -> str:
         """Return a name for a task of the run. It begins with the run's id."""

@@ -46,7 +46,7 @@ _OPENING, _RUNNING = RunState.OPENING, RunState.RUNNING
 _NONE = Request.NONE
 _FORMAT, _LIMITS = AudioFormat(), Limits()
 _FORMATS = (_FORMAT, _FORMAT)
-"""What a run has if its program says nothing else. All runs share it."""
+"""The defaults of a run. All runs share them."""
 
 
 @with_hints
