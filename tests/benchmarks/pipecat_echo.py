@@ -1,9 +1,10 @@
 """A pass-through of pipecat-ai's local audio transport at its defaults, beside which `echo` measures.
 
-    PYTHON tests/benchmarks/pipecat_echo.py
+    PYTHON -P tests/benchmarks/pipecat_echo.py
 
-PYTHON is an interpreter that has pipecat-ai with its extra `local`. It ends on SIGINT. Its log is silent; turn
-tracking, RTVI and the idle watch, which a program may do without, are off.
+PYTHON is an interpreter that has pipecat-ai with its extra `local`; -P keeps this folder, which has a
+`pipecat` too, from its path. It ends on SIGINT. Its log is silent; turn tracking, RTVI and the idle
+watch, which a program may do without, are off.
 """
 
 from __future__ import annotations
