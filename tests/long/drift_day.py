@@ -201,7 +201,8 @@ def live(world: World, hours: float, controller: FillController | None = None) -
         dry = reader.read_until(now_s)
         since_s = now_s - reader.last_s
         even_s = controller.even_s(reader.fill_s, since_s)
-        late_s = surplus.observe(now_s, even_s + writer.age_s, even_s - base_s, world.writes_s)
+        spare_s = min(reader.fill_s, even_s - base_s + controller.band_s / 2)
+        late_s = surplus.observe(now_s, even_s + writer.age_s, spare_s, world.writes_s)
         if late_s:
             surplus.left_out(late_s)
             reader.fill_s -= late_s

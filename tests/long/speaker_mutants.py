@@ -13,6 +13,7 @@ CONTROLS = "tests/endpoints/test_speaker_controls.py"
 BOTH = "tests/endpoints/test_both_in_a_run.py"
 RANDOM = "tests/properties/test_random_speaker.py"
 REWRITE = "tests/backends/test_rewrite.py"
+LIVE = "tests/endpoints/test_live_delay.py"
 ONE_FORMAT = "its audio has one format, and no sentences, sounds or controls"
 
 SPEAKER_MUTANTS = (
@@ -47,6 +48,30 @@ SPEAKER_MUTANTS = (
         "False",
         f"{BOTH}::test_live_audio_beyond_the_queue_of_a_held_speaker_is_dropped_there_and_nobody_waits",
         unseen="its speakers take minutes of audio",
+    ),
+    Mutant(
+        "a click where late audio was left out",
+        "crossfade",
+        "a + (b - a) * n // steps",
+        "b",
+        f"{LIVE}::test_a_sine_has_no_step_where_something_was_left_out",
+        unseen="its sound is noise",
+    ),
+    Mutant(
+        "a sentence of which something was left out is never over",
+        "Source.leave_out",
+        "sentence.taken -= count",
+        "pass",
+        f"{LIVE}::test_the_facts_of_a_sentence_stay_true",
+        unseen=ONE_FORMAT,
+    ),
+    Mutant(
+        "made samples are forgotten by the sum",
+        "sum_of_counts",
+        "if count",
+        "if count > 0",
+        f"{LIVE}::test_what_drift_has_made_is_told_and_in_the_report",
+        unseen="its speakers are not steady",
     ),
     Mutant(
         "a sentence is told when it is queued",

@@ -19,7 +19,7 @@ PENDING_S = 3.0
 """After so long a delay that was not cut is needed."""
 SLOT_S = 0.2
 SLOTS = 5
-"""Audio that has not been needed for so many slots, a second in all, is not needed."""
+"""Audio that has not been needed for so many slots, about a second in all, is not needed."""
 GAP_S = 1.2
 """After a longer pause a new stretch of sound begins. A stage may give a second of audio, once a second."""
 TOLERANCE_S = 0.008
@@ -34,10 +34,12 @@ HICCUP_S = 0.04
 """A dry run of up to so long comes of a busy processor, and may come again at once."""
 HICCUPS = 3
 """After so many of them ..."""
-HICCUPS_WITHIN_S = 60.0
+HICCUPS_WITHIN_S = 6.0
 """... within so long, each after the one before had been made good, ..."""
+STEADY_WITHIN_S = 60.0
+"""... or within so long where the delay is longer anyway, ..."""
 LEAST_RAISE_S = 0.01
-"""... the delay may be longer by a block, and by so much at least: it would be cut and run dry for ever."""
+"""... the delay is longer by a block, and by so much at least: it would be cut and run dry for ever."""
 MOST_RAISE_S = 0.06
 """A queue that would need even more runs dry now and then: the delay would be worse."""
 REMEMBER_S = 300.0
@@ -68,6 +70,7 @@ class Surplus:
     def __init__(self, block_s: float = 0.02, *, follows: bool = False) -> None:
         self._block_s = check_number("block_s", block_s, at_least=0.0, at_most=1.0)
         self._follows = follows
+        self._within_s = STEADY_WITHIN_S if follows else HICCUPS_WITHIN_S
         self.usual_s: float | None = None
         """The delay to hold; None: it is not known yet."""
         self.raised_s = 0.0
@@ -82,6 +85,8 @@ class Surplus:
         self._last_s: float | None = None
         """The delay of the last second, as it was last looked at."""
         self._held: deque[float] = deque(maxlen=HELD_SLOTS)
+        self._waits = 0
+        """The looks since there was something to leave out."""
         self._jumped = False
         """The delay has grown at once since the last cut."""
         self._hiccups: deque[float] = deque()
@@ -129,6 +134,7 @@ class Surplus:
     def left_out(self, seconds: float) -> None:
         """Note that so much was left out."""
         self.pause()
+        self._waits = 0
         self._jumped = False
         self._late_since_s = math.inf
         if self._last_s is not None:
@@ -145,8 +151,11 @@ class Surplus:
         self._settle(now_s, delay_s, spare_s)
         assert self.usual_s is not None
         surplus_s = min(delay_s - self.usual_s, spare_s - self.raised_s)
-        if surplus_s <= TOLERANCE_S or self._will_grow(surplus_s, delay_s - self.usual_s):
+        if surplus_s <= TOLERANCE_S:
+            self._waits = 0
             self._jumped = self._jumped and delay_s - self.usual_s > TOLERANCE_S
+            return 0.0
+        if self._will_grow(surplus_s, delay_s - self.usual_s):
             return 0.0
         return self._less_what_hiccups_need(now_s, surplus_s)
 
@@ -170,9 +179,10 @@ class Surplus:
             self._raise(-min(self._step_s, self.raised_s), now_s)
 
     def _will_grow(self, surplus_s: float, late_s: float) -> bool:
-        """Return True if more could be left out in one piece as soon as the oldest slot has gone."""
-        spare_s = min(slot.spare_s for slot in list(self._slots)[1:])
-        return min(late_s, spare_s - self.raised_s) > surplus_s + TOLERANCE_S
+        """Return True if more could be left out in one piece a little later, when an older slot has gone."""
+        later_s = min(late_s, self._slots[-2].spare_s - self.raised_s)
+        self._waits += 1
+        return later_s > surplus_s + TOLERANCE_S and self._waits <= SLOTS
 
     @property
     def _step_s(self) -> float:
@@ -192,10 +202,11 @@ class Surplus:
             hiccups.clear()
         elif self._jumped:
             hiccups.append(now_s)
-            while hiccups[0] < now_s - HICCUPS_WITHIN_S:
+            while hiccups[0] < now_s - self._within_s:
                 hiccups.popleft()
-            if len(hiccups) >= HICCUPS and self.raised_s + self._step_s <= MOST_RAISE_S:
-                self._raise(self._step_s, now_s)
-                surplus_s -= self._step_s
+            if len(hiccups) >= HICCUPS:
+                kept_s = min(surplus_s, self._step_s, MOST_RAISE_S - self.raised_s)
+                self._raise(kept_s, now_s)
+                surplus_s -= kept_s
                 self._jumped = False
         return surplus_s if surplus_s > TOLERANCE_S else 0.0

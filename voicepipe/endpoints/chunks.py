@@ -47,7 +47,7 @@ def leave_out(
 
     Args:
         queue: what waits.
-        samples: the most samples to leave out.
+        samples: the samples to leave out: fewer of them, or none, where there are not as many.
         fade: the samples over which the two ends are faded into each other.
         size: bytes of a sample.
 
@@ -59,7 +59,7 @@ def leave_out(
     part = chunks[first:last]
     room = sum(len(chunk.data) for chunk in part) // size - fade
     count = min(samples, room)
-    if count <= 0:
+    if 2 * count < samples:  # so little is not worth a joint: it is left out of what comes
         return queue, Counter()
     at = _quietest(b"".join(chunk.data for chunk in part), count * size, fade * size, room * size)
     before, behind = _cut(part, at)

@@ -72,7 +72,8 @@ class LiveVoice:
         if self._drift is not None:
             if not waiting and now_s - self._came_s > GAP_S:
                 wait_s = self._drift.controller.target_s  # by the silence that goes before it
-            spare_s = min(spare_s, wait_s - self._target_s)
+            # Steady playback fills it up to its target: less than that by half the band is as good.
+            spare_s = min(spare_s, wait_s - self._target_s + self._drift.controller.band_s / 2)
         self._came_s = now_s
         # A piece that comes later finds a shorter queue: only both together do not change with jitter.
         age_s = 0.0 if frame.captured_s is None else now_s - frame.captured_s

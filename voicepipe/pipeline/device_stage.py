@@ -56,6 +56,12 @@ class DeviceStage(FrameProcessor):
         if seat is not None:
             seat.box.wake()
 
+    @property
+    def is_idle(self) -> bool:
+        """True while the stage's task has nothing to do, and waits. In the loop's thread."""
+        seat = self._mailbox_seat
+        return seat is not None and seat.box.is_awaited
+
     def push_now(self, frame: Frame) -> None:
         """Push a frame of live audio downstream, and wait for nobody. In the loop's thread.
 
@@ -68,6 +74,12 @@ class DeviceStage(FrameProcessor):
         if seat is None:
             raise RuntimeError(f"{self.name} is not in a running pipeline: it cannot push {kind_of(frame)}")
         seat.push_now(frame)
+
+    def fail(self, error: BaseException) -> None:
+        """Handle an error that the stage met outside of its task, as one of the stage."""
+        seat = self._mailbox_seat
+        if seat is not None:
+            seat.handle_error(error)
 
     def take_charge(self) -> None:
         """Move the frame in progress to the stage's own ledger (`seams`).

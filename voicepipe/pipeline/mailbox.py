@@ -262,6 +262,12 @@ class Mailbox(Ledger):
         self.reader = reader = loop.create_future()
         return reader
 
+    @property
+    def is_awaited(self) -> bool:
+        """True while nothing waits here, and the stage waits for something."""
+        reader = self.reader
+        return reader is not None and not reader.done() and self.is_empty
+
     def wake(self) -> None:
         """Make the waiting reader look again."""
         reader, self.reader = self.reader, None
