@@ -112,5 +112,7 @@ class DeviceStage(FrameProcessor):
 
 def settings_in(pipeline: Pipeline) -> SoundSettings:
     """Return the user's settings that a back end of the pipeline carries; none are set if none does."""
+    if not pipeline.devices:
+        return _NOTHING
     carried = (stage.settings for stage in pipeline.devices if isinstance(stage, DeviceStage))
     return next((settings for settings in carried if settings != _NOTHING), _NOTHING)
