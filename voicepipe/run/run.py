@@ -214,7 +214,9 @@ class Run:
 
     def current_work(self) -> StageWork | None:
         """Return the work of the stage whose own task is the running one; None if it is another task."""
-        return next((seat.work for seat in self.chain.task_seats if seat.work.is_current), None)
+        current = asyncio.current_task()
+        seats = self.chain.task_seats if current is not None else ()
+        return next((seat.work for seat in seats if seat.work.task is current), None)
 
     def show_to(self, observers: tuple[Observer, ...]) -> None:
         """Show the frames that leave the pipeline to these subscribers from now on."""
