@@ -100,7 +100,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "what is pushed before the start is never sent",
-        "Run._begin_flow",
+        "Chain.release",
         "seat.release()",
         "pass",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",

@@ -76,6 +76,7 @@ class Opening:
     async def _open_all(self, seats: Sequence[StageSeat]) -> bool:
         """Open the stages; return True on success. If none has to open anything, this needs no task."""
         if any(seat.opens for seat in seats):
+            self._chain.hold()
             return await self._within_the_limit(self._open_stages(seats), "open")
         return self._open_at_once(seats)
 
