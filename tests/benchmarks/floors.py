@@ -21,6 +21,7 @@ __all__ = [
     "floor_of",
     "queue_chain",
     "queue_tasks",
+    "unbounded_chain",
 ]
 
 ALTERNATING = "IM"
@@ -117,12 +118,25 @@ async def queue_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
         await asyncio.wait(tasks)
 
 
-def queue_tasks(stages: int, arrivals: Arrivals) -> tuple[_Queue, list[asyncio.Task[None]]]:
+@asynccontextmanager
+async def unbounded_chain(stages: int, arrivals: Arrivals) -> AsyncIterator[Send]:
+    """The same without a limit: nobody ever waits for room, and all of a flood waits in one queue."""
+    first, tasks = queue_tasks(stages, arrivals, limit=0)
+    try:
+        yield first.put
+    finally:
+        await first.put(None)
+        await asyncio.wait(tasks)
+
+
+def queue_tasks(
+    stages: int, arrivals: Arrivals, limit: int = FrameProcessor.mailbox_size
+) -> tuple[_Queue, list[asyncio.Task[None]]]:
     """The first queue, and for each stage a task with its queue, as large as a mailbox.
 
     None, put into the first, ends one after the other.
     """
-    queues = [_Queue(FrameProcessor.mailbox_size) for _ in range(stages)]
+    queues = [_Queue(limit) for _ in range(stages)]
     relays = [_relay(inbox, outbox) for inbox, outbox in itertools.pairwise(queues)]
     workers = [*relays, _arrive(queues[-1], arrivals)]
     return queues[0], [asyncio.create_task(worker, name=f"floor {n}") for n, worker in enumerate(workers)]

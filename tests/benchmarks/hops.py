@@ -10,7 +10,16 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.figures import ratio, slope, undisturbed
-from benchmarks.floors import Arrivals, Chain, Send, alternating, bare_chain, floor_of, queue_chain
+from benchmarks.floors import (
+    Arrivals,
+    Chain,
+    Send,
+    alternating,
+    bare_chain,
+    floor_of,
+    queue_chain,
+    unbounded_chain,
+)
 from benchmarks.subjects import FRAME, KINDS, chain_of, inline_chain, mailbox_chain
 from benchmarks.table import Cell, Table
 from voicepipe import Frame
@@ -87,26 +96,32 @@ _CHAINS: dict[str, tuple[Chain, Chain]] = {
 def measure(repeats: int, *, quick: bool) -> list[Table]:
     """Chains of every size: floods of data, and single frames of every kind."""
     floods = [(_Series(floor, _flood), _Series(chain, _flood)) for floor, chain in _CHAINS.values()]
+    unbounded = _Series(unbounded_chain, _flood)
     paced = {
         name: (_Series(floor, _pace), {kind: _Series(chain, _pace, frame) for kind, frame in KINDS.items()})
         for name, (floor, chain) in _CHAINS.items()
     }
-    everything = [series for pair in floods for series in pair]
+    everything = [series for pair in floods for series in pair] + [unbounded]
     for by_hand, kinds in paced.values():
         everything += [by_hand, *kinds.values()]
     sizes, hops = (_QUICK_SIZES, _QUICK_HOPS) if quick else (_SIZES, _HOPS)
     asyncio.run(_fill(everything, sizes, hops, repeats))
-    return [_flood_table(sizes, floods), *_paced_tables(sizes, paced)]
+    return [_flood_table(sizes, floods, unbounded), *_paced_tables(sizes, paced)]
 
 
-def _flood_table(sizes: Sequence[int], floods: Sequence[tuple[_Series, _Series]]) -> Table:
+def _flood_table(
+    sizes: Sequence[int], floods: Sequence[tuple[_Series, _Series]], unbounded: _Series
+) -> Table:
     names = ("coroutines", "inline"), ("queue", "mailbox"), ("mixed by hand", "mixed")
     columns = [column for floor, subject in names for column in (floor, subject, f"{subject} ratio")]
+    mailbox = floods[1][1]
+    rows = _rows(sizes, floods)
+    beside = [(row[1], row[3]) for row in _rows(sizes, [(unbounded, mailbox)])]
     return Table(
         "hops_flood",
         "Hops, data as fast as it is taken: µs a frame and stage (slope: µs for one more stage)",
-        ("stages", *columns),
-        _rows(sizes, floods),
+        ("stages", *columns, "queue without a limit", "mailbox ratio to it"),
+        tuple((*row, *cells) for row, cells in zip(rows, beside, strict=True)),
     )
 
 

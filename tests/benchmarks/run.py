@@ -12,7 +12,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import voicepipe
 from benchmarks import (
+    busy,
     collection,
     density,
     detection,
@@ -65,28 +67,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except plot.MissingMatplotlibError as error:
             parser.error(str(error))
     repeats = options.repeats or (2 if options.quick else 7)
-    about = _about(repeats)
+    about = _about(repeats, options.busy)
     print(", ".join(f"{what} {value}" for what, value in about.items()))
-    tables: list[Table] = []
-    status = 0
-    for section in options.only:
-        for table in _SECTIONS[section](repeats, quick=options.quick):
-            print(f"\n{table}", flush=True)
-            tables.append(table)
-    if options.pipecat is not None:
-        try:
-            tables.append(pipecat.measure(options.pipecat, repeats, quick=options.quick))
-        except RuntimeError as error:
-            print(f"run.py: {error}", file=sys.stderr)
-            status = 1
-        else:
-            print(f"\n{tables[-1]}", flush=True)
+    with busy.busy(options.busy):
+        tables, status = _measure(options, repeats)
     if options.json is not None:
         found = {"about": about, "tables": {table.name: table.records() for table in tables}}
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if options.plot is not None:
         plot.draw(tables, options.plot)
     return status
+
+
+def _measure(options: argparse.Namespace, repeats: int) -> tuple[list[Table], int]:
+    """Print each table as it is done. Returns them, and the exit code."""
+    tables: list[Table] = []
+    sections: dict[str, Callable[..., list[Table]]] = {
+        **_SECTIONS,
+        "echo": partial(echo.measure, pipecat=options.pipecat),
+    }
+    for section in options.only:
+        for table in sections[section](repeats, quick=options.quick):
+            print(f"\n{table}", flush=True)
+            tables.append(table)
+    if options.pipecat is None:
+        return tables, 0
+    try:
+        tables.append(pipecat.measure(options.pipecat, repeats, tables, quick=options.quick))
+    except RuntimeError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return tables, 1
+    print(f"\n{tables[-1]}", flush=True)
+    return tables, 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,7 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         "--plot", type=Path, metavar="FILE", help="draw them into this file, .png or .svg (needs matplotlib)"
     )
     parser.add_argument(
-        "--pipecat", metavar="PYTHON", help="measure pipecat-ai too, with this interpreter that has it"
+        "--pipecat",
+        metavar="PYTHON",
+        help="measure pipecat-ai too, with this interpreter that has it, beside what was measured here",
+    )
+    parser.add_argument(
+        "--busy",
+        choices=list(busy.NICE),
+        help="keep every processor busy meanwhile, with a loop each at this priority",
     )
     return parser
 
@@ -133,13 +152,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _about(repeats: int) -> dict[str, str | int]:
+def _about(repeats: int, priority: str | None) -> dict[str, str | int]:
     return {
         "voicepipe": voicepipe.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count() or 1,
         "repeats": repeats,
+        "processors": "as they are" if priority is None else f"kept busy, priority {priority}",
     }
 
 

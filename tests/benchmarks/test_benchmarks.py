@@ -95,6 +95,7 @@ def test_only_measures_what_was_asked_for(tmp_path: Path) -> None:
     expected = {"stages", "by hand", *kinds, *(f"{kind} ratio" for kind in kinds)}
     assert tables["hops_mailbox"][-1].keys() == expected
     assert tables["hops_mailbox"][-1]["data ratio"].keys() == {"median", "low", "high"}
+    assert {"queue", "queue without a limit", "mailbox ratio to it"} < tables["hops_flood"][-1].keys()
 
 
 def test_unknown_section_is_refused_with_the_known_ones(tmp_path: Path) -> None:

@@ -158,16 +158,9 @@ FACT_MUTANTS = (
     Mutant(
         "the End overtakes a stage's answer where others pass by",
         "TaskSeat.take_flow",
-        "isinstance(frame, StartFrame) and self.processor.takes is not None",
-        "self.processor.takes is not None",
+        "isinstance(frame, EndFrame)",
+        "isinstance(frame, EndFrame) and self.processor.takes is None",
         f"{TAKES}::test_the_end_comes_behind_what_has_passed_by_and_behind_the_answer",
-    ),
-    Mutant(
-        "what passes by comes before StartFrame",
-        "TaskSeat.take_flow",
-        "isinstance(frame, StartFrame) and self.processor.takes is not None",
-        "False",
-        f"{TAKES}::test_nothing_passes_by_a_stage_before_start_frame",
     ),
     Mutant(
         "what passes by is not counted",

@@ -20,7 +20,7 @@ TURNS = "tests/pipeline/test_turns.py"
 NO_SIGNALS = "a scenario sends no signals"
 
 _STEP_BY_HAND = """
-stepped = process(frame, _DOWN)
+stepped = call
 try:
     waiting = stepped.send(None)
 except StopIteration:
@@ -63,22 +63,46 @@ RUN_MUTANTS = (
     Mutant(
         "stages open from the first to the last",
         "Opening.open",
-        "reversed(seats)",
+        "seats[::-1]",
         "seats",
         f"{LIFE}::test_stages_open_from_the_last_to_the_first_and_close_in_reverse",
     ),
     Mutant(
         "capture begins before StartFrame has passed",
-        "Opening._send_start",
-        "await course.until(lambda: course.started or self._cut_short, self._deadline)",
-        "course.started = True",
+        "Opening.open",
+        "self._chain.source.pass_flow(StartFrame(self._course.params))",
+        "await self._begin(seats)\nself._chain.source.pass_flow(StartFrame(self._course.params))",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
         "what is pushed before the start goes before StartFrame",
-        "TaskSeat.open",
-        "kind = type(self.processor)",
-        "kind = type(self.processor)\nself.down, self.up = (self.past_down, self.past_up)",
+        "TaskSeat.take_flow",
+        "return True",
+        "self.release()\nreturn True",
+        f"{PARALLEL}::test_nothing_leaves_before_start_frame_which_waits_for_the_slowest_branch "
+        "tests/pipeline/test_takes.py::test_nothing_passes_by_a_stage_before_start_frame",
+    ),
+    Mutant(
+        "a stage whose task was cancelled before its first step is missed by nobody",
+        "StageWork._begin_in",
+        "task.add_done_callback(run.stage_task_ended, context=run.context)",
+        "pass",
+        "tests/run/test_quick_start.py",
+        unseen="nobody cancels one task so early",
+    ),
+    Mutant(
+        "the program's context keeps the era of a run",
+        "Eras.let",
+        "_era.reset(before)",
+        "pass",
+        "tests/run/test_quick_start.py",
+        unseen="no program looks at its context",
+    ),
+    Mutant(
+        "what is pushed before the start is never sent",
+        "Chain.release",
+        "seat.release()",
+        "pass",
         f"{LIFE}::test_start_frame_is_the_first_of_all_frames_and_capture_begins_behind_it",
     ),
     Mutant(
@@ -118,9 +142,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "frames pass after the End",
-        "TaskSeat._close",
-        "self._seal(reason)",
-        "pass",
+        "TaskSeat._seal",
+        "self.down = self._up = sealed = Sealed(self, reason)",
+        "sealed = Sealed(self, reason)",
         f"{LIFE}::test_what_is_pushed_after_the_end_is_dropped_and_counted",
         unseen="a run closes as soon as its last stage has ended: nobody is left to push",
     ),
@@ -161,8 +185,8 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a time that is no time is found out at the end",
-        "Opening._open_stages",
-        "check_may_take_s(seat.processor, 0.0)",
+        "_check_time",
+        "check_may_take_s(stage, 0.0)",
         "pass",
         f"{PASSED_BY}::test_a_time_that_is_none_is_refused_at_the_start",
         unseen="no scenario has a stage with such a time",
@@ -255,7 +279,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "who waits for the start waits for ever",
-        "Run._live",
+        "Run._begin",
         "self._news.tell()",
         "pass",
         f"{START_NEWS}::test_all_who_wait_are_told_when_it_runs",
@@ -337,22 +361,22 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "an outer cancellation is swallowed",
-        "PipelineTask._drive",
-        "if outer is not None:\n    raise outer",
+        "PipelineTask._finish",
+        "if run.course.outer is not None:\n    raise run.course.outer",
         "pass",
         f"{LIFE}::test_outer_cancellation_closes_everything_and_is_raised_again",
     ),
     Mutant(
         "an outer cancellation does not wait for the closing",
-        "PipelineTask._drive",
-        "run.course.ask(Request.CANCEL, 'outer cancellation')",
-        "run.course.ask(Request.CANCEL, 'outer cancellation')\nraise",
+        "Course.until",
+        "self.note_outer(outer)",
+        "self.note_outer(outer)\nraise",
         f"{LIFE}::test_a_second_outer_cancellation_cannot_interrupt_the_closing",
     ),
     Mutant(
-        "a cancelled driver forgets to close",
+        "a run that is cancelled twice forgets to close",
         "Closing._wait",
-        "pass",
+        "course.note_outer(outer)",
         "raise",
         f"{LIFE}::test_cancelling_every_task_of_the_loop_cannot_interrupt_the_closing",
     ),
@@ -380,27 +404,27 @@ RUN_MUTANTS = (
     Mutant(
         "what refuses to stop is not named",
         "Closing._abandon",
-        "self.abandoned.append(Abandoned(part.task.get_name(), where(part.task)))",
+        "self.abandoned += tuple([Abandoned(part.task.get_name(), where(part.task)) for part in parts])",
         "pass",
         f"{LIFE}::test_a_stage_that_swallows_its_cancellation_for_ever_is_abandoned_and_named",
     ),
     Mutant(
         "observers see no CancelFrame",
-        "Run.drive",
+        "Run._close",
         "self._observe(CancelFrame(course.reason), _DOWN)",
         "pass",
         f"{LIFE}::test_observers_are_shown_a_cancel_frame",
     ),
     Mutant(
         "frames of a run that never started are not counted",
-        "Run.drive",
-        "self._never_started = len(self._early)",
+        "Run._close",
+        "self._never_started = len(self._entry.early)",
         "pass",
         f"{LIFE}::test_cancel_before_the_start_opens_nothing_and_counts_what_was_queued",
     ),
     Mutant(
         "processors stay attached to a run that is over",
-        "PipelineTask._drive",
+        "PipelineTask.run",
         "run.chain.detach()",
         "pass",
         f"{LIFE}::test_a_second_run_of_the_same_task_is_refused_and_processors_may_run_again",
@@ -471,6 +495,37 @@ RUN_MUTANTS = (
         unseen="it takes more than 256 frames that nobody handles",
     ),
     Mutant(
+        "a pusher is woken for each frame that is taken",
+        "has_room",
+        "full.is_half_free if isinstance(full, Mailbox) else not full.congested",
+        "not full.congested",
+        "tests/pipeline/test_backpressure.py::test_a_pusher_is_not_woken_for_each_frame_that_is_taken",
+        unseen="it costs time, and nothing else",
+    ),
+    Mutant(
+        "a stage that takes no more asks nobody",
+        "Mailbox.close",
+        "self.is_plain = False",
+        "pass",
+        "tests/pipeline/test_mailbox.py::test_whatever_is_rare_makes_the_stage_ask_for_the_order",
+        unseen="a closed mailbox is empty, and an empty one is asked about too",
+    ),
+    Mutant(
+        "upstream data waits for the end of a flood",
+        "Mailbox.put_up",
+        "self.is_plain = False",
+        "pass",
+        "tests/pipeline/test_mailbox.py::test_whatever_is_rare_makes_the_stage_ask_for_the_order",
+    ),
+    Mutant(
+        "a stage that handles one object again and again looks stuck",
+        "voicepipe.run.stall:_mark",
+        "work.call",
+        "None",
+        "tests/run/test_stall.py::test_a_stage_that_handles_one_object_again_and_again_is_not_stuck",
+        unseen="no program of its sends one object twice",
+    ),
+    Mutant(
         "system frames wait while their stage waits for room",
         "StageWork.wait_for_room",
         "own and (entry := box.take_system()) is not None",
@@ -480,7 +535,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the intake stays open while the pipeline drains",
-        "Run._drain",
+        "Run._send_end",
         "seat.announce_end()",
         "pass",
         "tests/endpoints/test_microphone.py",
@@ -516,7 +571,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "two interruptions chase each other",
-        "Run._interrupt",
+        "Run.interrupt",
         "self._interruptions.add(interruption)",
         "self._interruptions = WeakSet[Frame]([interruption])",
         "tests/pipeline/test_interruption.py::test_two_interruptions_under_way_at_once_arrive_once_each",
@@ -548,16 +603,9 @@ RUN_MUTANTS = (
     Mutant(
         "a stage that failed counts as forced",
         "Closing._note_forced",
-        "work.task is not None and (not work.is_over) and (not work.stopping)",
-        "work.task is not None and (not work.is_over)",
+        "task is not None and (not task.done()) and (not work.is_over) and (not work.stopping)",
+        "task is not None and (not task.done()) and (not work.is_over)",
         f"{CLOSING}::test_a_stage_that_fails_when_it_hears_of_the_end_has_not_to_be_forced",
-    ),
-    Mutant(
-        "data leaves a parallel pipeline before StartFrame",
-        "Junction.merge",
-        "self._waits_for_start is not None",
-        "False",
-        f"{PARALLEL}::test_nothing_leaves_before_start_frame_which_waits_for_the_slowest_branch",
     ),
     Mutant(
         "frames are accepted between an early end and the start",
@@ -568,9 +616,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a second cancel begins the closing anew",
-        "PipelineTask._drive",
-        "outer = cancelled",
-        "if outer is not None:\n    driver.cancel()\n    raise\nouter = cancelled",
+        "Course.note_outer",
+        "self.outer = outer",
+        "if self.outer is not None:\n    raise outer\nself.outer = outer",
     ),
     Mutant(
         "an exception in a stage is seen by nobody",
@@ -778,7 +826,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "an interruption is not passed on to the stages",
-        "Run._interrupt",
+        "Run.interrupt",
         "for seat in self.chain.seats:\n    seat.interrupt()",
         "pass",
     ),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
 
 from support.stages import DOWN, UP, Does, Ends, Recorder, forever
 from voicepipe import (
@@ -17,7 +21,9 @@ from voicepipe import (
     SystemFrame,
     TextFrame,
 )
-from voicepipe.pipeline.mailbox import UPSTREAM_CAPACITY
+from voicepipe.pipeline.mailbox import UPSTREAM_CAPACITY, Mailbox
+from voicepipe.run.frame_entry import FrameEntry
+from voicepipe.run.run import Run
 
 
 class Urgent(SystemFrame):
@@ -26,6 +32,21 @@ class Urgent(SystemFrame):
 
 class Mark(ControlFrame):
     pass
+
+
+@dataclass
+class Quiet:
+    """A run none of whose stages is at work, as the entry of frames sees it."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def current_work(self) -> None:
+        """None: somebody else is at work."""
+
+
+async def queue(task: PipelineTask, frames: int) -> None:
+    for n in range(frames):
+        await task.queue_frame(TextFrame(str(n)))
 
 
 async def test_a_pusher_waits_where_a_mailbox_downstream_is_full() -> None:
@@ -222,3 +243,74 @@ async def test_a_flood_of_errors_upstream_stays_bounded() -> None:
     assert len(got) == 64
     assert report.dropped_frames == {"coalesced": 5000 - 64}
     assert len(report.errors) == 64
+
+
+async def test_a_flood_of_one_handling_lets_system_frames_be_handled_meanwhile() -> None:
+    """The stage behind takes all in one turn of the loop, so the pusher never waits for longer."""
+    seen: list[object] = []
+
+    async def flood(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        seen.append(type(frame))
+        if isinstance(frame, TextFrame):
+            for n in range(1_000):
+                await stage.push_frame(Mark())
+                if n == 500:
+                    await task.queue_frame(Urgent())
+        seen.append(type(frame))
+
+    async def drop(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        pass
+
+    task = PipelineTask(Pipeline([Does(flood, "floods"), Does(drop, "drops")]))
+    running = asyncio.create_task(task.run())
+    await task.queue_frame(TextFrame("begin"))
+    await asyncio.sleep(1)
+    task.end()
+    await running
+    assert seen[:3] == [TextFrame, Urgent, Urgent]
+
+
+@pytest.mark.parametrize("pauses", [1, 2, 5, 16, 33], ids="a turn for each {}".format)
+async def test_a_pusher_is_not_woken_for_each_frame_that_is_taken(pauses: int) -> None:
+    """Its stage takes some frames in a turn of the loop: the pusher waits until half of the room is free."""
+    box, pushed = Mailbox(), 0
+    loop = asyncio.get_running_loop()
+    turns = 0
+
+    async def push() -> None:
+        nonlocal pushed, turns
+        entry = FrameEntry()
+        for n in range(500):
+            pushed = n + 1
+            if (full := box.put_down(TextFrame(str(n)))) is not None:
+                turns += 1
+                await entry.wait(cast(Run, Quiet(loop)), full)
+
+    pushing = asyncio.create_task(push())
+    taken = 0
+    while taken < 500:
+        while taken < 500 and box.take() is not None:
+            taken += 1
+            if taken % pauses == 0:
+                break
+        assert pushed - taken <= box.capacity + 1
+        await asyncio.sleep(0)
+    await pushing
+    assert turns <= 500 / (box.capacity // 2)
+
+
+async def test_a_flood_through_quick_stages_leaves_the_loop_to_others() -> None:
+    async def push_on(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        await stage.push_frame(frame, direction)
+
+    task = PipelineTask(Pipeline([Does(push_on, f"stage-{n}") for n in range(5)]))
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1)
+    flood = asyncio.create_task(queue(task, 2_000))
+    turns = 0
+    while not flood.done():
+        await asyncio.sleep(0)
+        turns += 1
+    task.end()
+    await running
+    assert turns >= 2_000 / 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -67,6 +68,34 @@ def all_of(box: Mailbox) -> list[tuple[Frame, FrameDirection]]:
     while (entry := box.take()) is not None:
         taken.append(entry)
     return taken
+
+
+def make_a_pusher_wait(box: Mailbox) -> None:
+    box.add_waiter(asyncio.get_running_loop().create_future())
+
+
+@pytest.mark.parametrize(
+    "rare",
+    [
+        lambda box: box.put_down(Alarm()),
+        lambda box: box.put_up(Alarm()),
+        lambda box: box.put_up(TextFrame("up")),
+        lambda box: box.put_end(EndFrame()),
+        lambda box: box.close(lambda frame, direction: None),
+        make_a_pusher_wait,
+    ],
+    ids=["system, down", "system, up", "upstream", "the end", "the close", "a pusher that waits"],
+)
+async def test_whatever_is_rare_makes_the_stage_ask_for_the_order(rare: Callable[[Mailbox], object]) -> None:
+    box = mailbox()
+    for _ in range(20):
+        box.put_down(TextFrame("plain"))
+    assert box.is_plain
+    rare(box)
+    assert not box.is_plain
+    taken = all_of(box)
+    closes = box.bypass is not None or any(isinstance(frame, EndFrame) for frame, _ in taken)
+    assert box.is_plain is not closes
 
 
 # -- order ---------------------------------------------------------------------

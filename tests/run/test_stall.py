@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any, cast
 
 import pytest
 
-from support.stages import Recorder
-from voicepipe import TextFrame
+from support.stages import Does, Recorder
+from voicepipe import (
+    AudioFrame,
+    Frame,
+    FrameDirection,
+    FrameProcessor,
+    Limits,
+    Pipeline,
+    PipelineTask,
+    TextFrame,
+)
 from voicepipe.pipeline.task_seat import TaskSeat
 from voicepipe.run.stall import StallWatch
 
@@ -45,3 +55,18 @@ def test_what_the_loop_stood_still_does_not_count() -> None:
     while not stuck and due < 100.0:
         stuck, due = watch.look(due)
     assert stuck[0][1].seconds == pytest.approx(2.0, abs=0.01)
+
+
+async def test_a_stage_that_handles_one_object_again_and_again_is_not_stuck() -> None:
+    """Each handling takes most of the limit: only the call itself is another each time."""
+
+    async def slowly(stage: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(1.5)
+
+    task = PipelineTask(Pipeline([Does(slowly, "slow")]), limits=Limits(stall_s=2.0, drain_s=60.0))
+    silence = AudioFrame(bytes(320))
+    for _ in range(8):
+        await task.queue_frame(silence)
+    task.end()
+    report = await task.run()
+    assert (report.slow, report.forced, report.dropped_frames) == ((), (), {})

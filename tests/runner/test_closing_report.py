@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from voicepipe import DeviceStatistics, DropReason, RunReport, RunState, SeamReport
-from voicepipe.runner.closing_report import describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.runner.closing_report import delays, describe_end, engineers_report, losses, seconds, troubles
 
 SPEAKER = DeviceStatistics(
     *("the speaker", "speaker", "USB Audio", False, 16_000, 1, 9, 9, 0, 0, 0, 0.0, 0, 0.0, 0.04)
@@ -69,6 +69,20 @@ def test_a_device_that_had_troubles_is_named() -> None:
     assert list(troubles(bad)) == [
         'the speaker "USB Audio" was lost and came back once, ran dry twice, so there were gaps'
     ]
+
+
+def test_gaps_and_the_delay_are_said_in_milliseconds() -> None:
+    speaker = dataclasses.replace(SPEAKER, gaps=36, gaps_s=0.92, delay_s=0.0312, longest_delay_s=0.0449)
+    live = dataclasses.replace(report(), devices=(speaker,))
+    assert list(troubles(live)) == [
+        'the speaker "USB Audio" had 36 gaps, together 920 ms: the sound for it came too slowly'
+    ]
+    assert list(delays(live)) == [
+        'from the microphone to the speaker "USB Audio": delay 31 ms, at most 45 ms'
+    ]
+    assert "  the speaker: delay 31 ms, at most 45 ms" in str(live)
+    assert "gaps 36 (920 ms)" in str(live)
+    assert list(delays(report())) == []
 
 
 def test_an_engineer_gets_every_seam_in_samples() -> None:

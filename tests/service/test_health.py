@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable
@@ -137,6 +138,12 @@ def test_stopping_is_said_once_and_the_end_takes_the_time_it_needs() -> None:
 def test_the_status_tells_level_speech_and_reconnections() -> None:
     message = Health().look(0.0, Phase.RUNNING, flowing(1.0), speech=True)
     assert message["STATUS"] == "sound flows: -42 dB, speech, 0 reconnections"
+
+
+def test_the_status_tells_the_delay_of_live_sound() -> None:
+    mic, speaker = flowing(1.0)
+    message = Health().look(0.0, Phase.RUNNING, [mic, dataclasses.replace(speaker, delay_s=0.0314)])
+    assert message["STATUS"] == "sound flows: -42 dB, delay 31 ms, 0 reconnections"
 
 
 def test_the_status_says_at_once_what_is_waited_for_and_numbers_every_5_s() -> None:

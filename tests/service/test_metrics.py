@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.sound import talk, until
-from voicepipe import PipelineRunner, PipelineTask, VoicepipeError
+from voicepipe import Pipeline, PipelineRunner, PipelineTask, SpeakerOutput, VoicepipeError
 from voicepipe.service.metrics import HOST, Metrics, metrics_of
 from voicepipe.service.one_shot_server import MOST_CLIENTS
 from voicepipe.service.status import status_of
@@ -106,6 +106,21 @@ async def test_the_numbers_are_those_of_the_status() -> None:
         assert into == out + sum(seam["dropped"].values())
     assert found["voicepipe_open"][("tasks",)] == len(status["census"]["tasks"])
     assert found["voicepipe_device_samples_total"][SPEAKER] == speaker["samples"]
+    out = (speaker["device"], "talk", speaker["stage"])
+    assert found["voicepipe_delay_seconds"][out] == speaker["delay_s"] > 0.01
+    assert found["voicepipe_gaps_total"][out] == speaker["gaps"]
+    assert found["voicepipe_gap_seconds_total"][out] == speaker["gaps_s"]
+
+
+async def test_a_speaker_without_live_sound_has_no_delay() -> None:
+    task = PipelineTask(Pipeline([SpeakerOutput(SimulatedCard().backend())]), name="voice")
+    running = asyncio.create_task(task.run())
+    await asyncio.sleep(1.0)
+    found = parsed(metrics_of(status_of([task]))[0])
+    task.end()
+    await running
+    assert "voicepipe_delay_seconds" not in found
+    assert list(found["voicepipe_gaps_total"].values()) == [0.0]
 
 
 def test_drift_may_be_negative_and_is_no_counter() -> None:

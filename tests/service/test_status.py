@@ -230,12 +230,14 @@ async def test_where_there_can_be_no_socket_the_program_runs_all_the_same(
 async def test_the_command_asks_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "status"
     async with Served(path) as task:
+        await until(lambda: status_of([task])["tasks"][0]["devices"][1]["delay_s"] is not None)
         asked = ["status", "--socket", str(path)]
         assert await in_a_thread(lambda: main(asked) + main([*asked, "--json"])) == 0
     shown, brace, rest = capsys.readouterr().out.partition("{")
     assert json.loads(brace + rest)["tasks"][0]["name"] == task.name
     assert f"{task.name}: running" in shown
     assert 'microphone "simulated microphone": works' in shown
+    assert 'speaker "simulated speaker": works, delay ' in shown
     assert "lost: nothing" in shown
 
 

@@ -18,6 +18,10 @@ device again.
     played_change       a place in what was played where something was left out, or made
     device_queue        the last second before it sounds, which can still be changed
     playback            the samples of all streams of a speaker, with their ledger
+    start_buffer        the start of a voice: after silence it waits until enough of it has come
+    gaps                the gaps in the voice: it ran dry, and went on soon after
+    delay               the delay of live sound from the microphone to the speaker
+    delay_warning       the warning that it has grown: the slow stage, and the cure
     sentences           the map from text to positions, and what was heard of it
     bot_speech          the start and the end of the program's speech
     fact_post           facts that arise while the stage works, told when it is done

@@ -45,6 +45,11 @@ class Captured:
         self._lost.append(stream)
         self.any_lost = True
 
+    @property
+    def has_lost_streams(self) -> bool:
+        """True while a lost stream may hold captured blocks."""
+        return bool(self._lost)
+
     def next_lost_block(self) -> Block | None:
         """Return the oldest block of the lost streams; None if there is none."""
         while self._lost:

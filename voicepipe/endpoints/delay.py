@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from statistics import median
 
 from voicepipe.devices.port import OutputStream
 from voicepipe.frames import AudioFrame
 
 __all__ = ["GROWN_S", "LASTS_S", "Delay", "Growth", "sounding_s"]
 
-EVERY_S = 0.1
+EVERY_S = 0.2
 """The time from one measurement to the next. Nothing is computed in between."""
-RECENT = 5
+RECENT = 3
 """The delay is the median of so many measurements: one that a busy loop has made late does not count."""
 FRESH_S = 2.0
 """A delay is forgotten when no live audio has come for so long."""
@@ -34,7 +33,7 @@ class Growth:
     now_s: float
     """The present one."""
     before_s: float
-    """How much of the growth arose before the speaker."""
+    """The part of the growth that arose before the speaker."""
 
 
 def sounding_s(stream: OutputStream, ahead_s: float, now_s: float, latency_s: float) -> float | None:
@@ -53,7 +52,7 @@ def sounding_s(stream: OutputStream, ahead_s: float, now_s: float, latency_s: fl
     block_s = info.format.seconds(info.block)
     at_s = asked_s + block_s + ahead_s
     if at_s < now_s:  # it has run dry, and takes the sample when it asks the next time
-        at_s = now_s + (at_s - now_s) % block_s
+        at_s = now_s + (asked_s - now_s) % block_s
     return at_s + latency_s
 
 
@@ -71,7 +70,11 @@ class _Measured:
 
     @property
     def delay_s(self) -> float:
-        return median(self.delays)
+        return _median(self.delays)
+
+
+def _median(values: Collection[float]) -> float:
+    return sorted(values)[len(values) // 2]
 
 
 class Delay:
@@ -129,7 +132,7 @@ class Delay:
         now_s = measured.delay_s
         self.longest_s = max(now_s, self.longest_s or 0.0)
         measured.least_s = min(measured.least_s, now_s)
-        measured.least_age_s = min(measured.least_age_s, median(measured.ages))
+        measured.least_age_s = min(measured.least_age_s, _median(measured.ages))
         self._watch(measured, now_s)
 
     def _watch(self, measured: _Measured, now_s: float) -> None:
@@ -140,5 +143,5 @@ class Delay:
             measured.grown_since_s = measured.at_s
         elif measured.at_s - measured.grown_since_s >= LASTS_S and self.tell is not None:
             tell, self.tell = self.tell, None
-            before_s = median(measured.ages) - measured.least_age_s
+            before_s = _median(measured.ages) - measured.least_age_s
             tell(Growth(measured.least_s, now_s, before_s))

@@ -48,10 +48,7 @@ def _look(seat: TaskSeat) -> Standing:
 def describe_growth(label: str, growth: Growth, standing: Standing | None) -> str:
     """Return the warning of a speaker, in one line."""
     now, least, before = (round(1e3 * s) for s in (growth.now_s, growth.least_s, growth.before_s))
-    said = (
-        f"{label}: live sound takes {now} ms from the microphone to the speaker, "
-        f"{now - least} ms more than before. "
-    )
+    said = f"{label}: live sound takes {now} ms from the microphone to the speaker, and took {least} ms. "
     if growth.before_s < (growth.now_s - growth.least_s) / 2:
         return f"{said}It waits behind sound that is never left out, such as a voice in the same speaker"
     if standing is None:

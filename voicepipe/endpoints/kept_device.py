@@ -195,6 +195,12 @@ class KeptDevice(Generic[S]):
             raise self._failure
         return self.stream is not None
 
+    @property
+    def is_settled(self) -> bool:
+        """True while there is a stream that works, and the run knows of it."""
+        stream = self.stream
+        return stream is not None and stream.error is None and self._lost_at is None
+
     async def is_there(self) -> bool:
         """Return True if there is a device; tell the run if a lost device works again.
 

@@ -11,7 +11,7 @@ from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
 from voicepipe.devices.backends import backend_of, settings_of
-from voicepipe.devices.port import Backend, InputStream, StreamRequest
+from voicepipe.devices.port import Backend, Block, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
@@ -143,7 +143,7 @@ class MicrophoneInput(DeviceStage):
             request.device,
             self._on_loss,
             open_stream=lambda name, wake: self._backend.open_input(replace(request, device=name), wake),
-            on_news=self.wake_up,
+            on_news=self._on_news,
             on_lost=self._captured.lose,
             on_found=self._on_found,
         )
@@ -161,6 +161,33 @@ class MicrophoneInput(DeviceStage):
         """Do nothing: the first block of the stream will show that it works."""
 
     # -- capturing -----------------------------------------------------------------
+
+    def _on_news(self) -> None:
+        """Push what was captured at once, where nothing else is to be done; otherwise let the task do it."""
+        device = self._device
+        stream = None if device is None or not device.is_settled else device.stream
+        if stream is None or not (self._live and self.is_idle) or self._captured.has_lost_streams:
+            self.wake_up()
+            return
+        try:
+            is_done = self._push_captured(stream)
+        except Exception as error:  # it would be the device's, whose news it is
+            if self._seat is not None:
+                self._seat.handle_soon(error)
+        else:
+            if not is_done or self._silence.reopening_is_due or stream.exhausted:
+                self.wake_up()
+
+    def _push_captured(self, stream: InputStream) -> bool:
+        """Push the blocks that wait; return False if there may be more."""
+        for _ in range(IN_A_ROW):
+            raw = stream.read()
+            if raw is None:
+                return True
+            frame = self._make_frame(self._captured.place(raw, stream))
+            if frame is not None:
+                self.push_now(frame)
+        return False
 
     async def work_when_idle(self) -> bool:
         """Push one captured block. A loss is handled after all blocks of the lost device."""
@@ -187,6 +214,14 @@ class MicrophoneInput(DeviceStage):
                 raise
         if block is None:
             return False
+        frame = self._make_frame(block)
+        if frame is not None:
+            await self._push(frame)
+        return True
+
+    def _make_frame(self, block: Block) -> InputAudioFrame | None:
+        """Make the frame of a block; return None if it is not to be heard, as a speaker sounds."""
+        captured = self._captured
         self._taken += 1
         audio = captured.format
         samples = len(block.data) // audio.sample_bytes
@@ -197,27 +232,24 @@ class MicrophoneInput(DeviceStage):
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
         elif self._silence.has_lasted(block.data, seconds):
-            self._warn_of_silence(device)
+            self._warn_of_silence()
         if mutes:
-            return True
+            return None
         if self._muted:  # silence in its place, so that a turn in progress ends as at any pause
             captured.silence += samples
             data = bytes(len(block.data))
         else:
             data = amplify(block.data, self._gain_db)
         self._last = data
-        await self._push(
-            InputAudioFrame(
-                data,
-                audio.rate,
-                audio.channels,
-                block.position,
-                block.captured_s,
-                live=self._live,
-                origin=self._origin,
-            )
+        return InputAudioFrame(
+            data,
+            audio.rate,
+            audio.channels,
+            block.position,
+            block.captured_s,
+            live=self._live,
+            origin=self._origin,
         )
-        return True
 
     def _hears_a_speaker(self, from_s: float, to_s: float) -> bool:
         return self._speakers is not None and self._speakers.has_sound(from_s, to_s)
@@ -231,8 +263,9 @@ class MicrophoneInput(DeviceStage):
         if self._taken % IN_A_ROW == 0:
             await asyncio.sleep(0)
 
-    def _warn_of_silence(self, device: KeptDevice[InputStream]) -> None:
-        name = "" if device.stream is None else f' "{printable(device.stream.info.device)}"'
+    def _warn_of_silence(self) -> None:
+        device = self._device
+        name = "" if device is None or device.stream is None else f' "{printable(device.stream.info.device)}"'
         _log.warning(
             "the microphone%s has delivered only zeros for %g s: it may be muted in the mixer or by a "
             "switch, be a virtual device without input, or be held by another program; on macOS, allow "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ class Playback:
         """The samples that were left out at the last frame, because they were late."""
         self.gaps = Gaps(self.voice, sentences, self.format.rate)
         self.delay = Delay()
+        self._clock = asyncio.get_running_loop().time
         self._start: StartBuffer | None = None
         self._is_over = False
         """True once no more audio comes."""
@@ -473,15 +475,16 @@ class Playback:
         position = self.position
         return SeamReport("", position + held, position, held, dict(self._seam(self.voice, "").dropped))
 
-    def delay_s(self, now_s: float) -> float | None:
-        """Return the delay of live audio, as it was when no more came; None if none came lately."""
-        return self.delay.now_s(None if self._is_over else now_s)
+    @property
+    def delay_s(self) -> float | None:
+        """The delay of live audio, in the end as it was when no more came; None if none came lately."""
+        return self.delay.now_s(None if self._is_over else self._clock())
 
-    def with_figures(self, statistics: DeviceStatistics, now_s: float) -> DeviceStatistics:
+    def with_figures(self, statistics: DeviceStatistics) -> DeviceStatistics:
         """Return the statistics with the delay and the gaps."""
         return replace(
             statistics,
-            delay_s=self.delay_s(now_s),
+            delay_s=self.delay_s,
             longest_delay_s=self.delay.longest_s,
             gaps=self.gaps.count,
             gaps_s=self.gaps.seconds,

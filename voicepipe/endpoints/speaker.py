@@ -75,6 +75,9 @@ class SpeakerOutput(ControlledSpeaker):
             file or an endless generator, so that an End has little left to play.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.
+        begin_s: a start buffer, in seconds, for a voice that comes about as fast as it is said. After
+            silence, the voice waits until so much of it has come beside the last frame, or nothing
+            came for so long. Live audio does not wait. At most `max_queue_s`; the default is 0.
         on_loss: "wait" until the device is back, "end" the run, or "fail". A file that can no longer be
             written does not come back; "wait" then means "fail".
 
@@ -214,7 +217,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._look()
 
     def _expect_more(self, playback: Playback) -> None:
-        """Look again once no more live audio has come. More is expected so soon that nobody waits."""
+        """Look again once no more live audio has come. Until then nobody waits for the end of what came."""
         loop = asyncio.get_running_loop()
         due_s = playback.live_s + GOES_ON_S
         if playback.goes_on and loop.time() < due_s:
@@ -260,8 +263,11 @@ class SpeakerOutput(ControlledSpeaker):
         source = playback.take(frame, asyncio.get_running_loop().time())
         if playback.left_out:
             self._tell_late(playback.left_out / playback.format.rate)
-        if await playback.device.is_there() or playback.device.is_changing:
-            self._look()
+        device = playback.device
+        if device.is_settled or await device.is_there() or device.is_changing:
+            is_last = not (frame.live and self._box.next_is(_is_live_audio))
+            if is_last:  # what comes at once is written at once
+                self._look()
         else:
             playback.drop_waiting(DropReason.DEVICE_LOST)
         return source
@@ -458,9 +464,7 @@ class SpeakerOutput(ControlledSpeaker):
         if device is None or not (self._playback or device.awaits_the_first):
             return None
         state = device.state()
-        if self._playback is None:
-            return state
-        return replace(state, delay_s=self._playback.delay_s(asyncio.get_running_loop().time()))
+        return state if self._playback is None else replace(state, delay_s=self._playback.delay_s)
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the voice over all its streams, and one of each background sound."""
@@ -477,7 +481,11 @@ class SpeakerOutput(ControlledSpeaker):
         statistics = None if playback is None else playback.device.statistics(playback.mix_seam())
         if playback is None or statistics is None:
             return None
-        return playback.with_figures(statistics, asyncio.get_running_loop().time())
+        return playback.with_figures(statistics)
+
+
+def _is_live_audio(frame: Frame) -> bool:
+    return isinstance(frame, OutputAudioFrame) and frame.live
 
 
 async def _do_nothing(stream: OutputStream) -> None:

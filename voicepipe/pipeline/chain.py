@@ -41,6 +41,11 @@ class Chain:
         self.has_branches = layout.has_branches
         """True if a part of the pipeline is parallel."""
 
+    def discarded(self) -> dict[str, int]:
+        """Return the numbers of data frames that left unseen, by direction."""
+        ends = (self.sink, self.source)
+        return {end.exit.value: end.discarded for end in ends if end.discarded}
+
     def attach(self) -> None:
         """Give every processor its seat in this run.
 
@@ -57,6 +62,16 @@ class Chain:
         for seat in self.seats:
             seat.attach()
         begin_watch()
+
+    def hold(self) -> None:
+        """Keep what the stages push before StartFrame has passed, because they are opened one by one."""
+        for seat in self.task_seats:
+            seat.hold()
+
+    def release(self) -> None:
+        """Send what the stages have pushed before StartFrame had passed, the last stage's first."""
+        for seat in reversed(self.task_seats):
+            seat.release()
 
     def begin(self) -> None:
         """Start the tasks of the stages, the first one first, so that a frame finds all of them at work."""
@@ -94,16 +109,18 @@ class _Layout:
         return first, last
 
     def _lay(self, part: Element | Processor) -> tuple[Element, Element]:
+        if isinstance(part, (FrameProcessor, InlineProcessor)):
+            seat = self._seat(part)
+            self.seats.append(seat)
+            return seat, seat
+        if isinstance(part, Element):
+            self.ends.append(part)
+            return part, part
         if isinstance(part, Pipeline):
             return self.string(Source(), *part.processors, Sink())
         if isinstance(part, ParallelPipeline):
             return self._lay_branches(part)
-        if isinstance(part, Element):
-            self.ends.append(part)
-            return part, part
-        seat = self._seat(part)
-        self.seats.append(seat)
-        return seat, seat
+        raise TypeError(f"{quote(part)} must derive from InlineProcessor or FrameProcessor")
 
     def _lay_branches(self, parallel: ParallelPipeline) -> tuple[Element, Element]:
         head, tail = Junction.pair(len(parallel.branches))
@@ -113,16 +130,12 @@ class _Layout:
         self.has_branches = True
         return head, tail
 
-    def _seat(self, processor: Processor) -> StageSeat:
+    def _seat(self, processor: FrameProcessor | InlineProcessor) -> StageSeat:
         name = label_of(processor)
         self._labels[name] = nth = self._labels.get(name, 0) + 1
         label = name if nth == 1 else f"{name}#{nth}"
-        seat: InlineSeat | TaskSeat
-        if isinstance(processor, FrameProcessor):
-            seat = TaskSeat(processor, label, self._run)
-            self.task_seats.append(seat)
-        elif isinstance(processor, InlineProcessor):
-            seat = InlineSeat(processor, label, self._run)
-        else:
-            raise TypeError(f"{quote(processor)} must derive from InlineProcessor or FrameProcessor")
+        if isinstance(processor, InlineProcessor):
+            return InlineSeat(processor, label, self._run)
+        seat = TaskSeat(processor, label, self._run)
+        self.task_seats.append(seat)
         return seat

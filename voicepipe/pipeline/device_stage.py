@@ -56,6 +56,12 @@ class DeviceStage(FrameProcessor):
         if seat is not None:
             seat.box.wake()
 
+    @property
+    def is_idle(self) -> bool:
+        """True while the stage's task has nothing to do, and waits. In the loop's thread."""
+        seat = self._mailbox_seat
+        return seat is not None and seat.box.is_awaited
+
     def push_now(self, frame: Frame) -> None:
         """Push a frame of live audio downstream, and wait for nobody. In the loop's thread.
 
@@ -100,5 +106,7 @@ class DeviceStage(FrameProcessor):
 
 def settings_in(pipeline: Pipeline) -> SoundSettings:
     """Return the user's settings that a back end of the pipeline carries; none are set if none does."""
+    if not pipeline.devices:
+        return _NOTHING
     carried = (stage.settings for stage in pipeline.devices if isinstance(stage, DeviceStage))
     return next((settings for settings in carried if settings != _NOTHING), _NOTHING)

@@ -208,18 +208,21 @@ class Mailbox(Ledger):
 
         While `is_plain` is True, a caller may take from the left of `data` itself.
         """
-        if self._system:
-            return self._system.popleft()
         data = self.data
-        if self._upstream and (self._upstream_turn or not data or self._goes_before(data[0])):
+        entry: tuple[Frame, FrameDirection] | None = None
+        if self._system:
+            entry = self._system.popleft()
+        elif self._upstream and (self._upstream_turn or not data or self._goes_before(data[0])):
             self._upstream_turn = False
-            return self._upstream.popleft(), _UP
-        self._upstream_turn = True
-        frame = data.popleft() if data else None
-        if self.pushers:
-            self.make_room()
-        self.is_plain = not (self._upstream or self._ends or self.pushers or self.bypass)
-        return None if frame is None else (frame, _DOWN)
+            entry = self._upstream.popleft(), _UP
+        else:
+            self._upstream_turn = True
+            if data:
+                entry = data.popleft(), _DOWN
+            if self.pushers:
+                self.make_room()
+        self.is_plain = not (self._system or self._upstream or self._ends or self.pushers or self.bypass)
+        return entry
 
     def _goes_before(self, frame: Frame) -> bool:
         """Return True if upstream data goes before this downstream frame, although it is not its turn.
@@ -258,6 +261,12 @@ class Mailbox(Ledger):
         """Return a future that is done after the next put, or after `wake()`."""
         self.reader = reader = loop.create_future()
         return reader
+
+    @property
+    def is_awaited(self) -> bool:
+        """True while nothing waits here, and the stage waits for something."""
+        reader = self.reader
+        return reader is not None and not reader.done() and self.is_empty
 
     def wake(self) -> None:
         """Make the waiting reader look again."""

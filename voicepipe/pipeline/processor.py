@@ -135,6 +135,9 @@ class MailboxSeat(Protocol):
     def hand_over(self) -> None:
         """Count the frame in progress as given, because the stage's own seam counts it now."""
 
+    def handle_error(self, error: BaseException) -> None:
+        """Apply the stage's error policy."""
+
 
 @with_hints
 class Processor:
@@ -304,7 +307,8 @@ class FrameProcessor(Processor):
         mailbox_s: float | None = None,
     ) -> None:
         super().__init__(name=name, on_error=on_error)
-        self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
+        if mailbox is not CAPACITY:
+            self.mailbox_size = check_count("mailbox", mailbox, at_least=1, at_most=100_000)
         if mailbox_s is not None:
             self.mailbox_s = check_number("mailbox_s", mailbox_s, at_least=0.1, at_most=600.0)
 

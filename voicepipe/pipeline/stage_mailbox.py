@@ -36,6 +36,11 @@ class StageMailbox:
         seat = self._stage._mailbox_seat
         return None if seat is None else seat.box.pick(wanted)
 
+    def next_is(self, wanted: Callable[[Frame], bool]) -> bool:
+        """Return True if the next frame waits already, and `wanted` returns True for it."""
+        seat = self._stage._mailbox_seat
+        return seat is not None and seat.box.is_plain and bool(seat.box.data) and wanted(seat.box.data[0])
+
     async def wait(self) -> None:
         """Wait for the next frame, or for a wake-up call. In the stage's own task."""
         seat = self._stage._mailbox_seat

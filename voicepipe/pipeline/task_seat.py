@@ -67,11 +67,12 @@ class TaskSeat(StageSeat):
         self.box = Mailbox(processor.mailbox_size, self)
         super().__init__(processor, label, run, self.box)
         self.work = StageWork(self)
-        self.down: Outlet = Held(label)
-        """The way downstream for the stage's own frames. They are held until StartFrame has passed."""
+        self.down: Outlet
+        """The way downstream for the stage's own frames."""
 
     def attach(self) -> None:
         """Give the stage its seat."""
+        self.down = self.past_down
         self.processor._seat = self
         self.processor._mailbox_seat = self  # pyright: ignore[reportAttributeAccessIssue]  # it takes a callable in a slot for a method
 
@@ -157,6 +158,10 @@ class TaskSeat(StageSeat):
         if self.box.bypass is None:
             self._close(DropReason.SHUTDOWN)
         self._pass(frame)
+
+    def hold(self) -> None:
+        """Keep what the stage pushes until `release`, because StartFrame must be the first of all frames."""
+        self.down = Held(self.label)
 
     def release(self) -> None:
         """Send the frames that were pushed before StartFrame had passed the whole pipeline."""

@@ -90,9 +90,9 @@ class Closing:
 
     def _note_forced(self) -> None:
         for seat in self._chain.task_seats:
-            work = seat.work
-            if work.task is not None and not work.is_over and not work.stopping:
-                self.forced += (work.task.get_name(),)
+            task, work = seat.work.task, seat.work
+            if task is not None and not task.done() and not work.is_over and not work.stopping:
+                self.forced += (task.get_name(),)
 
     async def _stop_tasks(self, cancelled: bool, seconds: float) -> float:
         """Stop the tasks; return the part of the time that was not needed."""
@@ -119,9 +119,10 @@ class Closing:
                 running += [self._part(task, seat) for task in seat.children if not task.done()]
             hooks = seat.hooks
             if isinstance(seat, TaskSeat):
-                if seat.work.task is not None and not seat.work.is_over:
-                    over = seat.work.task if hooks is None else hooks.rest()
-                    running.append(_Part(seat.work.task, seat, seat.work.stop, over))
+                task = seat.work.task
+                if task is not None and not task.done() and not seat.work.is_over:
+                    over = task if hooks is None else hooks.rest()
+                    running.append(_Part(task, seat, seat.work.stop, over))
             elif hooks is not None and not hooks.is_over:
                 running.append(_Part(hooks.task, seat, hooks.cancel, hooks.rest()))
         return running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from voicepipe.awaitables import refuse_coroutine
@@ -59,11 +59,7 @@ class Opening:
         needs_advice = has_something_to_check(self._chain)
         if needs_advice and not self._are_in_place(seats):
             return False
-        if any(seat.opens for seat in seats):
-            opened = await self._within_the_limit(self._open_stages(reversed(seats)), "open")
-        else:
-            opened = self._open_at_once(reversed(seats))
-        if not opened:
+        if not await self._open_all(seats[::-1]):
             return False
         self._chain.source.pass_flow(StartFrame(self._course.params))
         if self._cut_short:
@@ -76,6 +72,13 @@ class Opening:
         if watch is not None:
             self._adopt(watch, f"{self._course.params.run_id}:watch for deafness")
         return True
+
+    async def _open_all(self, seats: Sequence[StageSeat]) -> bool:
+        """Open the stages; return True on success. If none has to open anything, this needs no task."""
+        if any(seat.opens for seat in seats):
+            self._chain.hold()
+            return await self._within_the_limit(self._open_stages(seats), "open")
+        return self._open_at_once(seats)
 
     def _are_in_place(self, seats: Iterable[StageSeat]) -> bool:
         """Return True if every stage can work where it stands; log the traps that show before the start."""
@@ -129,7 +132,7 @@ class Opening:
         """Open stages that have nothing to open; return True on success."""
         for seat in seats:
             self._seat = seat
-            seat.open(self._course.params)
+            seat.opened = True
             try:
                 _check_time(seat.processor)
             except BaseException as error:  # a stage's failure becomes a PipelineError

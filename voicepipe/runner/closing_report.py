@@ -72,7 +72,7 @@ def _troubles_of(device: DeviceStatistics) -> Iterator[str]:
         yield f"ran dry {_times(device.underflow)}, so there were gaps"
     if device.gaps:
         count = f"{device.gaps} gap{'s' if device.gaps != 1 else ''}"
-        yield f"played with {count} of {1e3 * device.gaps_s:.0f} ms in all: the voice came too slowly"
+        yield f"had {count}, together {1e3 * device.gaps_s:.0f} ms: the sound for it came too slowly"
 
 
 def delays(report: RunReport) -> Iterator[str]:

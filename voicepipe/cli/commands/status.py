@@ -93,7 +93,8 @@ def _gaps(task: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each speaker whose voice had gaps."""
     for device in task.get("statistics", ()):
         if device.get("gaps"):
-            yield f'  gaps of "{device["device"]}": {device["gaps"]}, together {device["gaps_s"]:.1f} s'
+            together_ms = 1e3 * device["gaps_s"]
+            yield f'  gaps of "{device["device"]}": {device["gaps"]}, together {together_ms:.0f} ms'
 
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
