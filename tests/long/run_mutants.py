@@ -150,7 +150,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "queue_frame accepts after the End",
-        "PipelineTask.queue_frame",
+        "PipelineTask._queue_unusual",
         "course.state is not _RUNNING or course.request is not _NONE",
         "course.state is not _RUNNING",
         f"{LIFE}::test_queue_frame_says_no_after_the_end",
@@ -609,7 +609,7 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "frames are accepted between an early end and the start",
-        "PipelineTask.queue_frame",
+        "PipelineTask._queue_unusual",
         "self._requests.are_kept",
         "False",
         f"{LIFE}::test_queue_frame_says_no_after_an_end_before_the_start",
