@@ -367,13 +367,6 @@ RUN_MUTANTS = (
         f"{LIFE}::test_outer_cancellation_closes_everything_and_is_raised_again",
     ),
     Mutant(
-        "an outer cancellation does not wait for the closing",
-        "Course.until",
-        "self.note_outer(outer)",
-        "self.note_outer(outer)\nraise",
-        f"{LIFE}::test_a_second_outer_cancellation_cannot_interrupt_the_closing",
-    ),
-    Mutant(
         "a run that is cancelled twice forgets to close",
         "Closing._wait",
         "course.note_outer(outer)",
