@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.dialogue import Conversation as Conversation
     from voicepipe.dialogue import Remark as Remark
     from voicepipe.endpoints.microphone import MicrophoneInput as MicrophoneInput
+    from voicepipe.endpoints.played_change import PlayedChange as PlayedChange
     from voicepipe.endpoints.speaker import SpeakerOutput as SpeakerOutput
     from voicepipe.errors import (
         AudioFormatError as AudioFormatError,
@@ -351,6 +352,7 @@ _HOMES = homes_of(
         "voicepipe.devices.port": "Backend",
         "voicepipe.dialogue": "Conversation Remark",
         "voicepipe.endpoints.microphone": "MicrophoneInput",
+        "voicepipe.endpoints.played_change": "PlayedChange",
         "voicepipe.endpoints.speaker": "SpeakerOutput",
         "voicepipe.errors": (
             "AudioFormatError BackendMissingError DeviceBusyError DeviceError "

@@ -64,7 +64,9 @@ def replacer_of(kind: type, name: str) -> Callable[[Any, Any], Any]:
 
 
 def _compile(name: str, parameters: list[str], lines: list[str], names: dict[str, Any]) -> FunctionType:
+    # With the name of this module, an error is laid to the line that calls, not to a line here.
+    space = {"__name__": __name__, **names}
     body = "\n ".join(lines)
-    exec(f"def {name}({', '.join(parameters)}):\n {body}", names)  # as dataclasses do it themselves
-    made: FunctionType = names.pop(name)
+    exec(f"def {name}({', '.join(parameters)}):\n {body}", space)
+    made: FunctionType = space.pop(name)
     return made

@@ -40,12 +40,14 @@ _NAMES = {
 
 
 def measure(python: str, repeats: int, tables: Sequence[Table], *, quick: bool) -> Table:
-    """Run it there; compare with the figures in the tables of the same run.
+    """Measure there what the tables of the same run have, and compare.
 
     Raises:
         RuntimeError: it failed; says how.
     """
-    command = [python, "-P", "-W", "ignore", str(_SCRIPT), "quick" if quick else "full", str(repeats)]
+    ours = {figure: _look_up(tables, *place) for figure, place in _OURS.items()}
+    wanted = ",".join(name for name in _NAMES if ours[name] is not None)
+    command = [python, "-P", "-W", "ignore", str(_SCRIPT), "quick" if quick else "full", str(repeats), wanted]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -56,7 +58,6 @@ def measure(python: str, repeats: int, tables: Sequence[Table], *, quick: bool) 
     found: dict[str, float | str] = json.loads(done.stdout)
     title = f"voicepipe beside pipecat-ai {found.pop('version')} on Python {found.pop('python')}"
     title += "; a stage of pipecat-ai always has queues and tasks"
-    ours = {figure: _look_up(tables, *place) for figure, place in _OURS.items()}
     rows = tuple(_compare(name, float(theirs), ours) for name, theirs in found.items())
     return Table(
         "pipecat", title, ("what", "mailbox", "ratio", "inline", "ratio, inline", "pipecat-ai"), rows

@@ -15,6 +15,7 @@ from voicepipe import (
     BotStoppedSpeakingFrame,
     DeviceStatistics,
     InputAudioFrame,
+    Loopback,
     MicrophoneInput,
     Pipeline,
     PipelineTask,
@@ -211,6 +212,20 @@ def test_a_dashboard_passes_everything_and_knows_who_speaks() -> None:
     live = Dashboard(Screen(out), "", live=True)
     list(live.process(BotStartedSpeakingFrame(), UP))
     assert "listening" in live.plain_line()
+
+
+async def test_a_dashboard_shows_the_delay_of_live_sound() -> None:
+    card, out = SimulatedCard(), io.StringIO()
+    dashboard = Dashboard(Screen(out), live=True, hears=False)
+    microphone, speaker = MicrophoneInput(card.backend()), SpeakerOutput(card.backend())
+    task = PipelineTask(Pipeline([microphone, dashboard, Loopback(), speaker]))
+    dashboard.watch(task)
+    run = asyncio.ensure_future(task.run())
+    await asyncio.sleep(2.05)
+    assert list(dashboard.lines())[2] == "delay 80 ms   lost: nothing"
+    assert dashboard.plain_line().endswith("listening delay 80 ms  lost: nothing")
+    task.end()
+    await run
 
 
 async def test_on_a_terminal_a_dashboard_shows_score_devices_latency_and_what_was_heard(

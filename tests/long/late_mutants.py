@@ -6,6 +6,10 @@ from long.mutant import Mutant
 
 __all__ = ["LATE_MUTANTS"]
 
+DELAY = "tests/endpoints/test_live_delay.py"
+SURPLUS = "tests/drift/test_surplus.py"
+REWRITES = "its card can change all that it was given"
+
 LATE_MUTANTS = (
     Mutant(
         "live sound is late for good",
@@ -38,6 +42,8 @@ LATE_MUTANTS = (
         "Playback._take_live",
         "voice.refuse(gone, DropReason.LATE)",
         "pass",
+        f"{DELAY}::test_without_rewrite_it_is_left_out_of_what_comes",
+        unseen=REWRITES,
     ),
     Mutant(
         "what is late is taken back from a wrong position",
@@ -50,6 +56,8 @@ LATE_MUTANTS = (
         "LiveVoice.note_left_out",
         "self._owed = of - samples",
         "pass",
+        f"{DELAY}::test_without_rewrite_it_is_left_out_of_what_comes",
+        unseen=REWRITES,
     ),
     Mutant(
         "the usual delay is longer after one dry run",
@@ -80,5 +88,45 @@ LATE_MUTANTS = (
         "Surplus._settle",
         "self.usual_s = min(self.usual_s, max(self._held))",
         "pass",
+    ),
+    Mutant(
+        "what is left out leaves a step",
+        "_joint",
+        'crossfade(b"".join(c.data for c in first), b"".join(c.data for c in last))',
+        'b"".join(c.data for c in last)',
+        f"{DELAY}::test_a_sine_has_no_step_where_something_was_left_out",
+        unseen="what it hears has no shape",
+    ),
+    Mutant(
+        "it is left out where it is loud",
+        "_quietest",
+        "min(places, key=lambda at: loud(at) + loud(at + count))",
+        "max(places, key=lambda at: loud(at) + loud(at + count))",
+        f"{DELAY}::test_of_noise_it_is_the_quietest_place",
+        unseen="any place will do",
+    ),
+    Mutant(
+        "hiccups are cut for ever",
+        "Surplus._less_what_hiccups_need",
+        "len(hiccups) >= HICCUPS",
+        "False",
+        f"{DELAY}::test_hiccups_that_come_again_are_not_cut_for_ever",
+        unseen="its runs are too short for it",
+    ),
+    Mutant(
+        "a longer delay stays for good",
+        "Surplus._settle",
+        "self._raise(-min(self._step_s, self.raised_s), now_s)",
+        "pass",
+        f"{SURPLUS}::test_a_raise_that_nothing_has_needed_is_taken_back",
+        unseen="its runs are too short for it",
+    ),
+    Mutant(
+        "the last samples of a steady voice wait",
+        "Playback._inside",
+        "self._drift.held if self._drift is not None and source is self.voice else 0",
+        "0",
+        f"{DELAY}::test_the_last_samples_of_a_steady_voice_come_as_soon_as_it_pauses",
+        unseen="its live sound never pauses",
     ),
 )

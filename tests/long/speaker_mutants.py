@@ -12,8 +12,14 @@ MIXING = "tests/endpoints/test_speaker_mixing.py"
 CONTROLS = "tests/endpoints/test_speaker_controls.py"
 BOTH = "tests/endpoints/test_both_in_a_run.py"
 RANDOM = "tests/properties/test_random_speaker.py"
+GAPS = "tests/endpoints/test_gaps.py"
+DELAY = "tests/endpoints/test_delay.py"
+START = "tests/endpoints/test_start_buffer.py"
 REWRITE = "tests/backends/test_rewrite.py"
 LIVE = "tests/endpoints/test_live_delay.py"
+NO_FIGURES = (
+    "its rules look at samples and facts, not at the figures of delay and gaps, and it has no start buffer"
+)
 ONE_FORMAT = "its audio has one format, and no sentences, sounds or controls"
 
 SPEAKER_MUTANTS = (
@@ -68,8 +74,8 @@ SPEAKER_MUTANTS = (
     Mutant(
         "made samples are forgotten by the sum",
         "sum_of_counts",
-        "if count",
-        "if count > 0",
+        "total.update(each)",
+        "total += Counter(each)",
         f"{LIVE}::test_what_drift_has_made_is_told_and_in_the_report",
         unseen="its speakers are not steady",
     ),
@@ -160,5 +166,69 @@ SPEAKER_MUTANTS = (
         "pass",
         f"{RANDOM} {MIXING}::test_a_voice_after_an_interruption_follows_the_fade_and_the_music_goes_on",
         unseen=ONE_FORMAT,
+    ),
+    Mutant(
+        "what follows an interruption is a gap",
+        "Playback.cut",
+        "self.gaps.forget()",
+        "pass",
+        f"{GAPS}::test_these_are_no_gaps",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a gap counts all silence since the start",
+        "Gaps._begin_anew",
+        "self._lasted = 0",
+        "self._lasted = self._lasted or 0",
+        f"{GAPS}::test_a_voice_that_ran_dry_has_as_many_gaps_as_are_heard",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a program that stood still for long made no gap",
+        "Gaps._longest_s",
+        "self._is_live",
+        "False",
+        f"{GAPS}::test_live_sound_has_a_gap_where_the_program_stood_still_for_however_long",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a gate makes gaps",
+        "Gaps.note",
+        "self._missing_s += missing_s",
+        "pass",
+        f"{GAPS}::test_live_sound_that_a_stage_has_left_out_makes_no_gap",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "live audio waits for the start buffer",
+        "StartBuffer.expect",
+        "live or voice.waiting + samples >= self._enough + min(samples, self._enough)",
+        "voice.waiting + samples >= self._enough + min(samples, self._enough)",
+        f"{START}::test_live_audio_waits_for_nothing",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "the end waits for the start buffer",
+        "Playback.finish",
+        "self._start.begin()",
+        "pass",
+        f"{START}::test_an_end_lets_it_begin",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "the delay leaves out what waits before the frame",
+        "Playback._measure",
+        "ahead_s = self.format.seconds(self._count_held(source))",
+        "ahead_s = 0.0",
+        f"{DELAY}::test_after_a_standstill_it_is_still_what_is_heard",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a delay that was long for a moment is told of",
+        "Delay._watch",
+        "measured.grown_since_s = None",
+        "pass",
+        f"{DELAY}::test_a_growth_is_told_where_it_lasts",
+        unseen=NO_FIGURES,
     ),
 )

@@ -75,6 +75,9 @@ class SpeakerOutput(ControlledSpeaker):
             file or an endless generator, so that an End has little left to play.
         steady: keep the delay of live audio constant over hours, although the microphone has another
             clock. See "Steady playback" below.
+        begin_s: a start buffer, in seconds, for a voice that comes about as fast as it is said. After
+            silence, the voice waits until so much of it has come beside the last frame, or nothing
+            came for so long. Live audio does not wait. At most `max_queue_s`; the default is 0.
         on_loss: "wait" until the device is back, "end" the run, or "fail". A file that can no longer be
             written does not come back; "wait" then means "fail".
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voicepipe.frames import Frame, FrameDirection
+from voicepipe.frames import DataFrame, Frame, FrameDirection
 from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.processor import Outlet
@@ -15,15 +15,54 @@ __all__ = ["Sink", "Source"]
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
 
-class Source(Element):
-    """The end of a pipeline towards the microphone.
+class End(Element):
+    """One end of a pipeline. Frames pass through the ends of a nested pipeline."""
 
-    The task's frames enter at the outermost Source; upstream frames leave there.
-    Frames pass through the Source of a nested pipeline.
-    """
+    exit: FrameDirection
+    """The direction of the frames that leave here."""
 
     def __init__(self, run: RunHandle | None = None) -> None:
         self._run = run
+        """The run, for an outermost end."""
+        self.is_watched = False
+        """True if there are subscribers, who see every frame that leaves."""
+        self.discarded = 0
+        """The number of data frames that left unseen."""
+
+    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
+        """Show a fact to the subscribers at an outermost end."""
+        if self._run is not None:
+            self._run.emit(fact, direction)
+        return self.next(direction)
+
+    def outlet(self, direction: FrameDirection) -> Outlet | None:
+        """Return this end for the frames that leave at an outermost one; else None."""
+        return None if self._run is None or direction is not self.exit else self
+
+    def receiver(self, direction: FrameDirection) -> Receive | None:
+        """Return the exit for the frames that leave at an outermost end; else None."""
+        return None if self._run is None or direction is not self.exit else self.send
+
+    def send(self, frame: Frame) -> Congestion | None:
+        """Let a frame out of the pipeline. Data that nobody sees is only counted."""
+        if self.is_watched or not isinstance(frame, DataFrame):
+            assert self._run is not None, "frames pass through the ends of a nested pipeline"
+            self._run.emit(frame, self.exit)
+        else:
+            self.discarded += 1
+        return None
+
+
+class Source(End):
+    """The end of a pipeline towards the microphone.
+
+    The task's frames enter at the outermost Source; upstream frames leave there.
+    """
+
+    exit = _UP
+
+    def __init__(self, run: RunHandle | None = None) -> None:
+        super().__init__(run)
         self.down: Outlet
 
     def connect(self) -> None:
@@ -31,38 +70,20 @@ class Source(Element):
         if self._run is not None:
             self.down = way_from(self, _DOWN)
 
-    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
-        """Show a fact to the subscribers at the outermost Source."""
-        if self._run is not None:
-            self._run.emit(fact, direction)
-        return self.next(direction)
 
-    def outlet(self, direction: FrameDirection) -> Outlet | None:
-        """Return this end for upstream frames at the outermost Source; else None."""
-        return None if self._run is None or direction is _DOWN else self
-
-    def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Return the exit for upstream frames at the outermost Source; else None."""
-        return None if self._run is None or direction is _DOWN else self.send
-
-    def send(self, frame: Frame) -> Congestion | None:
-        """Let an upstream frame out of the pipeline."""
-        assert self._run is not None, "frames pass through the Source of a nested pipeline"
-        self._run.emit(frame, _UP)
-        return None
-
-
-class Sink(Element):
+class Sink(End):
     """The end of a pipeline towards the speaker.
 
     The outermost Sink has the task's down queue. It tells the task that StartFrame or
-    EndFrame has passed the whole pipeline. Frames pass through the Sink of a nested pipeline.
+    EndFrame has passed the whole pipeline.
     """
+
+    exit = _DOWN
 
     def __init__(
         self, run: RunHandle | None = None, down_queue: Callable[[Flow], None] | None = None
     ) -> None:
-        self._run = run
+        super().__init__(run)
         self._down_queue = down_queue
 
     def take_flow(self, frame: Flow) -> bool:
@@ -70,23 +91,3 @@ class Sink(Element):
         if self._down_queue is not None:
             self._down_queue(frame)
         return True
-
-    def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
-        """Show a fact to the subscribers at the outermost Sink."""
-        if self._run is not None:
-            self._run.emit(fact, direction)
-        return self.next(direction)
-
-    def outlet(self, direction: FrameDirection) -> Outlet | None:
-        """Return this end for downstream frames at the outermost Sink; else None."""
-        return None if self._run is None or direction is _UP else self
-
-    def receiver(self, direction: FrameDirection) -> Receive | None:
-        """Return the exit for downstream frames at the outermost Sink; else None."""
-        return None if self._run is None or direction is _UP else self.send
-
-    def send(self, frame: Frame) -> Congestion | None:
-        """Let a downstream frame out of the pipeline."""
-        assert self._run is not None, "frames pass through the Sink of a nested pipeline"
-        self._run.emit(frame, _DOWN)
-        return None

@@ -21,6 +21,9 @@ _NOBODY: list[asyncio.Future[None]] = []
 class Interrupter(Protocol):
     """The run, which carries out an interruption."""
 
+    def note_change(self) -> None:
+        """Note that the state or the requests have changed."""
+
     def interrupt(self) -> None:
         """Drop the queued output, and send an InterruptionFrame."""
 
@@ -81,10 +84,16 @@ class Course:
         """Return True once an end or a cancel was requested."""
         return self.request is not Request.NONE
 
+    @property
+    def is_plain(self) -> bool:
+        """True while the run takes the program's frames, and nothing else was requested."""
+        return self.state is RunState.RUNNING and self.request is Request.NONE and not self.interrupting
+
     def ask(self, request: Request, reason: str) -> None:
         """Request an end or a cancel. A cancel overrides an end; the first of each kind sets the reason."""
         if request > self.request and not self.state.is_final:
             self.request, self.reason = request, reason
+            self._interrupter.note_change()
             self.wake()
 
     def note_outer(self, outer: asyncio.CancelledError) -> None:
@@ -120,6 +129,7 @@ class Course:
     def ask_interruption(self) -> None:
         """Request an interruption, which drops the queued output."""
         self.interrupting = True
+        self._interrupter.note_change()
         self.wake()
 
     # -- failures ------------------------------------------------------------
@@ -140,6 +150,7 @@ class Course:
     def move(self, event: Event) -> None:
         """Enter the next state."""
         self.state = next_state(self.state, event)
+        self._interrupter.note_change()
         if self._interrupters:
             self._wake_interrupters()
 
@@ -172,6 +183,7 @@ class Course:
         while not condition() and (deadline is None or self.loop.time() < deadline):
             if self.interrupting:
                 self.interrupting = False
+                self._interrupter.note_change()
                 self._interrupter.interrupt()
                 self._wake_interrupters()
                 continue

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 from voicepipe.frames import Frame
+from voicepipe.pipeline.link import Receive
 from voicepipe.pipeline.mailbox import Congestion, has_room
 from voicepipe.run.run import Run
 
@@ -26,11 +27,17 @@ _NONE: deque[Frame] = deque()
 class FrameEntry:
     """The frames kept before the start, and the wait of the sender. In the loop's thread."""
 
-    __slots__ = ("early", "since_break")
+    __slots__ = ("early", "loop", "send", "since_break", "thread")
 
     def __init__(self) -> None:
         self.early = _NONE
         """The frames that wait for the start."""
+        self.loop: asyncio.AbstractEventLoop
+        self.thread: int
+        self.send: Receive | None = None
+        """The function that sends a frame straight in; None while frames may have to wait or are refused.
+
+        While there is one, `loop` and `thread` are those of the run."""
         self.since_break = 0
         """The number of frames sent since other tasks had the loop."""
 

@@ -15,7 +15,6 @@ from voicepipe.conversation.half_duplex import half_duplex_advice
 from voicepipe.conversation.minutes import Minutes
 from voicepipe.frames import (
     CancelFrame,
-    DataFrame,
     EndFrame,
     ErrorFrame,
     Frame,
@@ -59,6 +58,12 @@ class Entry(Protocol):
 
     early: deque[Frame]
     """The frames that wait for the start."""
+    loop: asyncio.AbstractEventLoop
+    """The event loop of the run."""
+    thread: int
+    """The thread of the loop."""
+    send: Receive | None
+    """The function that sends a frame straight in; None while frames may have to wait or are refused."""
 
 
 class Run:
@@ -70,7 +75,6 @@ class Run:
 
     __slots__ = (
         "_closing",
-        "_discarded",
         "_entry",
         "_facts",
         "_has_devices",
@@ -79,17 +83,16 @@ class Run:
         "_minutes",
         "_never_started",
         "_news",
+        "_observers",
         "_to_tell",
         "chain",
         "context",
         "course",
         "eras",
         "loop",
-        "observers",
         "send",
         "slow",
         "stage_task_ended",
-        "thread",
     )
 
     def __init__(
@@ -103,15 +106,11 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
-        self.thread = get_ident()
-        """The thread of the loop."""
         self.context = copy_context()
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
-        self._discarded: dict[str, int] = {}  # a Counter's `+= 1` takes three times as long
-        self.observers = observers
-        """The subscribers to the frames that leave the pipeline."""
         self._entry = entry
+        entry.loop, entry.thread = self.loop, get_ident()
         self._news = news
         self._never_started = 0
         self._to_tell: tuple[tuple[Receive, ErrorFrame], ...] = ()
@@ -122,6 +121,7 @@ class Run:
         self._hold: Hold | None = None
         self.eras = Eras()
         self.chain = Chain(pipeline, self, self._reached_sink)
+        self.show_to(observers)
         self._has_devices = bool(pipeline.devices)
         self._minutes: Minutes | None = None
         """The minutes of the conversation; None before there is one."""
@@ -129,6 +129,10 @@ class Run:
         self._closing = Closing(self.course, self.chain)
         self.send: Receive = self.chain.source.down.send
         """The function that sends a frame of the program. It returns the congested place, if any."""
+
+    def note_change(self) -> None:
+        """Let the program's frames go straight in, or no longer: the course has changed."""
+        self._entry.send = self.send if self.course.is_plain else None
 
     # -- calls from the chain (RunHandle) --------------------------------------
 
@@ -210,20 +214,23 @@ class Run:
 
     def current_work(self) -> StageWork | None:
         """Return the work of the stage whose own task is the running one; None if it is another task."""
-        return next((seat.work for seat in self.chain.task_seats if seat.work.is_current), None)
+        current = asyncio.current_task()
+        seats = self.chain.task_seats if current is not None else ()
+        return next((seat.work for seat in seats if seat.work.task is current), None)
+
+    def show_to(self, observers: tuple[Observer, ...]) -> None:
+        """Show the frames that leave the pipeline to these subscribers from now on."""
+        self._observers = observers
+        self.chain.source.is_watched = self.chain.sink.is_watched = bool(observers)
 
     def emit(self, frame: Frame, direction: FrameDirection) -> None:
-        """Show a frame that left the pipeline to the subscribers; without any, count and discard it."""
+        """Show a frame that left the pipeline to the subscribers. Data comes here only if there are any."""
         if isinstance(frame, ErrorFrame) and frame.exception is None:
             self.course.errors.note(frame.stage, frame.message)
-        if self.observers:
-            self._observe(frame, direction)
-        elif isinstance(frame, DataFrame):
-            where = "downstream" if direction is _DOWN else "upstream"
-            self._discarded[where] = self._discarded.get(where, 0) + 1
+        self._observe(frame, direction)
 
     def _observe(self, frame: Frame, direction: FrameDirection) -> None:
-        for observer in self.observers:
+        for observer in self._observers:
             try:
                 if (result := observer(frame, direction)) is not None:
                     refuse_coroutine(f"the subscriber {name_of(observer)}", result)
@@ -399,7 +406,9 @@ class Run:
             seconds=self.loop.time() - course.began,
             seams=tuple([seam for seat in self.chain.seats for seam in seat.seams()]),
             devices=self._devices(),
-            discarded=dict(self._discarded),
+            discarded={
+                end.exit.value: end.discarded for end in (self.chain.sink, self.chain.source) if end.discarded
+            },
             never_started=self._never_started,
             errors=course.errors.errors,
             slow=tuple(self.slow),

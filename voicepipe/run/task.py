@@ -25,6 +25,7 @@ from voicepipe.hints import with_hints
 from voicepipe.lifecycle import Request, RunState
 from voicepipe.params import Limits, StartParams
 from voicepipe.pipeline.device_stage import settings_in
+from voicepipe.pipeline.mailbox import Congestion
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.report import RunReport, SlowStage
@@ -91,6 +92,7 @@ class PipelineTask:
         ):
             if value is not None and not isinstance(value, kind):
                 raise TypeError(f"{what} must be {kind.__name__}, not {quote(value)}")
+        self._entry = FrameEntry()  # the first: it is needed for every frame, and lies near the object's head
         self.name = name or f"run-{next(_numbers)}"
         """The name of the run in logs, reports and task names."""
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline([pipeline])
@@ -102,7 +104,6 @@ class PipelineTask:
         """True if the run waits for a device that is absent at the start. None if this was not set."""
         self._requests = Requests()
         self._observers: tuple[Observer, ...] = ()
-        self._entry = FrameEntry()
         self._run: Run | None = None
         self._news = StartNews()
         self._ran = False
@@ -268,6 +269,19 @@ class PipelineTask:
             RuntimeError: too many frames before the start, or the wrong event loop; or a stage queued more
                 frames into its own run than fit, and its wait would never end. The frame was sent.
         """
+        entry = self._entry
+        if (send := entry.send) is None or not isinstance(frame, Frame) or frame.is_request:
+            return await self._queue_unusual(frame)
+        if get_ident() != entry.thread or not entry.loop.is_running():  # it is less than to ask for the loop
+            raise self._other_loop()
+        full = send(frame)
+        entry.since_break += 1
+        if full is not None or entry.since_break >= MOST_AT_ONCE:
+            await self._wait(frame, full)
+        return True
+
+    async def _queue_unusual(self, frame: Frame) -> bool:
+        """Send a request, a fact or words, or any frame while the run does not take frames as they come."""
         if not isinstance(frame, Frame):
             raise TypeError(f"frame must be a Frame, not {kind_of(frame)}")
         if frame.is_request and not (frame.is_fact or isinstance(frame, TranscriptionFrame)):
@@ -283,11 +297,8 @@ class PipelineTask:
         if course.state is not _RUNNING or course.request is not _NONE:
             is_over = course.state is not _OPENING or course.request is not _NONE
             return await self._keep(frame, is_over=is_over)
-        if get_ident() != run.thread or not run.loop.is_running():  # it is less than to ask for the loop
-            raise RuntimeError(
-                f"{self.name} runs in another event loop; call queue_frame there, "
-                "with asyncio.run_coroutine_threadsafe"
-            )
+        if get_ident() != entry.thread or not entry.loop.is_running():
+            raise self._other_loop()
         if not frame.is_request:
             full = run.send(frame)
         elif isinstance(frame, TranscriptionFrame):
@@ -295,12 +306,23 @@ class PipelineTask:
         else:
             full = run.push_fact(frame)
         entry.since_break += 1
+        if full is not None or entry.since_break >= MOST_AT_ONCE:
+            await self._wait(frame, full)
+        return True
+
+    async def _wait(self, frame: Frame, full: Congestion | None) -> None:
+        """Wait for room after a frame, or let other tasks run. Live audio waits for nobody."""
         if full is not None and isinstance(frame, AudioFrame) and frame.live:
             full.relieve()
             full = None
-        if full is not None or entry.since_break >= MOST_AT_ONCE:
-            await entry.wait(run, full)
-        return True
+        if self._run is not None and (full is not None or self._entry.since_break >= MOST_AT_ONCE):
+            await self._entry.wait(self._run, full)
+
+    def _other_loop(self) -> RuntimeError:
+        return RuntimeError(
+            f"{self.name} runs in another event loop; call queue_frame there, "
+            "with asyncio.run_coroutine_threadsafe"
+        )
 
     async def _keep(self, frame: Frame, *, is_over: bool) -> bool:
         if not is_over:
@@ -347,7 +369,7 @@ class PipelineTask:
     def _set_observers(self, observers: tuple[Observer, ...]) -> None:
         self._observers = observers
         if self._run is not None:
-            self._run.observers = observers
+            self._run.show_to(observers)
 
     def _note_unawaited(self, error: RuntimeError) -> bool:
         """Take the error of a `queue_frame` that nobody awaited; return False if no run does."""

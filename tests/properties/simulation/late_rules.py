@@ -114,7 +114,7 @@ def nothing_is_late_without_a_standstill(run: Facts) -> Iterator[str]:
         return
     stood_s = sum(seconds for still in live.stills for _, seconds in still.spans)
     rounds = sum(len(still.spans) for still in live.stills)
-    most_s = stood_s + rounds * max(live.speaker_block_s, live.mic_block_s)
+    most_s = stood_s + rounds * (live.speaker_block_s + live.mic_block_s)
     if not rounds or late > most_s * RATE:
         yield f"things stood still for {stood_s:.3f} s, and {late} samples were left out as late"
 

@@ -16,7 +16,7 @@ PERIODS = 6
 """The delay is back after that time, and so many periods of a stage that gives the sound out in bursts."""
 LOOK_S = 0.4
 """And then it is looked at for so long."""
-WHO = ("speech", "loop", "loop", "mic", "speaker", "speaker", "all", "stopped")
+WHO = ("speech", "speech", "loop", "loop", "mic", "speaker", "speaker", "all", "stopped")
 SHORTEST_S, LONGEST_S = 0.01, 1.5
 LONGEST_SIDE_S = 0.8
 """A side of the card that stands for longer counts as lost."""
@@ -92,8 +92,8 @@ def standing_of(seed: int) -> Stills | None:
 
 def _still(draw: random.Random, begin_s: float, path: Stills) -> Still:
     # Where formats meet numbers are no numbers.
-    who = draw.choice(WHO[1:] if path.is_stereo else WHO)
-    longest_s = LONGEST_S if who == "loop" else LONGEST_SIDE_S
+    who = draw.choice(WHO[2:] if path.is_stereo else WHO)
+    longest_s = LONGEST_S if who in ("loop", "speech") else LONGEST_SIDE_S
     spans: list[tuple[float, float]] = []
     for _ in range(draw.randint(2, 4) if draw.random() < 0.3 else 1):
         seconds = round(SHORTEST_S * (longest_s / SHORTEST_S) ** draw.random(), 3)
