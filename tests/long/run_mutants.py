@@ -92,9 +92,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the program's context keeps the era of a run",
-        "Eras.let",
-        "_era.reset(before)",
-        "pass",
+        "Chain.begin",
+        "self._run.context.run(self._begin)",
+        "self._run.eras.enter()\nself._begin()",
         "tests/run/test_quick_start.py",
         unseen="no program looks at its context",
     ),
