@@ -92,9 +92,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "the program's context keeps the era of a run",
-        "Eras.let",
-        "_era.reset(before)",
-        "pass",
+        "Chain.begin",
+        "self._run.context.run(self._begin)",
+        "self._run.eras.enter()\nself._begin()",
         "tests/run/test_quick_start.py",
         unseen="no program looks at its context",
     ),
@@ -365,13 +365,6 @@ RUN_MUTANTS = (
         "if run.course.outer is not None:\n    raise run.course.outer",
         "pass",
         f"{LIFE}::test_outer_cancellation_closes_everything_and_is_raised_again",
-    ),
-    Mutant(
-        "an outer cancellation does not wait for the closing",
-        "Course.until",
-        "self.note_outer(outer)",
-        "self.note_outer(outer)\nraise",
-        f"{LIFE}::test_a_second_outer_cancellation_cannot_interrupt_the_closing",
     ),
     Mutant(
         "a run that is cancelled twice forgets to close",
