@@ -1,10 +1,17 @@
-"""What the running echo program costs, beside a bare bridge of two sounddevice streams through asyncio."""
+"""What the running echo program costs, and how late it is, beside a bare bridge of two sounddevice streams.
+
+Beside them the echo program at its own defaults, and pipecat-ai's local audio at its own, where there is one.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.figures import ratio
@@ -14,11 +21,11 @@ from soundcard.plugging import CannotRunError, plugged
 
 __all__ = ["measure"]
 
-_WIRE = Path(__file__).parents[1] / "soundcard" / "wire.py"
-_COMMANDS = {
-    "bare bridge": [sys.executable, str(_WIRE), "asyncio", *STREAMS, "--input", "vcard", "--output", "vcard"],
-    "echo program": [*ECHO, "--backend", "portaudio"],
-}
+_SOUNDCARD = Path(__file__).parents[1] / "soundcard"
+_BRIDGE = [sys.executable, str(_SOUNDCARD / "wire.py"), "asyncio", "--input", "vcard", "--output", "vcard"]
+_DEFAULTS = [sys.executable, "-m", "voicepipe.echo", "--live", "--mic", "vcard", "--speaker", "vcard"]
+_LOW = ["--rate", "48000", "--block", "480", "--latency", "low"]
+_PIPECAT = Path(__file__).with_name("pipecat_echo.py")
 _MOST_REPEATS = 5
 _COLUMNS = (
     "program",
@@ -30,24 +37,86 @@ _COLUMNS = (
     "CPU ratio",
     "processes",
 )
+_LATENCY_COLUMNS = ("program", "mouth to ear ms", "longest ms", "clicks lost")
 
 
-def measure(repeats: int, *, quick: bool) -> list[Table]:
-    """Both by turns, 10 ms blocks at 48 kHz. Without a card the table is empty and says why."""
-    seconds, settle_s = (0.5, 0.2) if quick else (5.0, 2.0)
-    found: dict[str, list[Cost]] = {name: [] for name in _COMMANDS}
+def measure(repeats: int, *, quick: bool, pipecat: str | None = None) -> list[Table]:
+    """All by turns. Without a card the tables are empty, and say why.
+
+    Args:
+        repeats: how often each is measured; five times at most.
+        quick: measure only briefly.
+        pipecat: an interpreter that has pipecat-ai.
+    """
+    costly = {
+        "bare bridge": [*_BRIDGE, *STREAMS],
+        "echo program": [*ECHO, "--backend", "portaudio"],
+        "echo at its defaults": [*_DEFAULTS, "--backend", "portaudio"],
+    }
+    late = {"bare bridge": [*_BRIDGE, *_LOW], "echo at its defaults": costly["echo at its defaults"]}
+    if pipecat is not None:
+        costly["pipecat-ai at its defaults"] = late["pipecat-ai at its defaults"] = [
+            pipecat,
+            "-P",
+            str(_PIPECAT),
+        ]
     try:
         with TemporaryDirectory() as directory, plugged(Path(directory) / "card") as card:
             env = _with_compiled_modules(card.env, directory)
-            for command in _COMMANDS.values():
+            for command in costly.values():
                 measured(card, command, 0.1, settle_s=0.1, env=env)  # compiles
-            for _ in range(min(repeats, _MOST_REPEATS)):
-                for name, command in _COMMANDS.items():
-                    found[name].append(measured(card, command, seconds, settle_s=settle_s, env=env))
+            times = min(repeats, _MOST_REPEATS)
+            seconds, settle_s = (0.5, 0.2) if quick else (5.0, 2.0)
+            costs: dict[str, list[Cost]] = {name: [] for name in costly}
+            clicks: dict[str, list[dict[str, float]]] = {name: [] for name in late}
+            for _ in range(times):
+                for name, command in costly.items():
+                    costs[name].append(measured(card, command, seconds, settle_s=settle_s, env=env))
+                for name, command in late.items():
+                    clicks[name].append(_latency(command, 2 if quick else 16, env))
     except CannotRunError as error:
         return [Table("echo", f"Echo: not measured: {error}", _COLUMNS, ())]
-    rows = tuple(_row(name, costs, found["bare bridge"]) for name, costs in found.items())
-    return [Table("echo", "Echo, blocks of 10 ms, all processes together", _COLUMNS, rows)]
+    return [
+        Table(
+            "echo",
+            "Echo, all processes together; the first two in blocks of 10 ms at 48 kHz",
+            _COLUMNS,
+            tuple(_row(name, found, costs["bare bridge"]) for name, found in costs.items()),
+        ),
+        Table(
+            "echo latency",
+            "Echo, from the microphone to the speaker at a latency of `low`: the medians of several starts",
+            _LATENCY_COLUMNS,
+            tuple(_latency_row(name, found) for name, found in clicks.items()),
+        ),
+    ]
+
+
+def _latency(command: Sequence[str], clicks: int, env: Mapping[str, str]) -> dict[str, float]:
+    """Return what latency.py reports of one start."""
+    paths = os.pathsep.join(str(_SOUNDCARD.parents[1] / folder) for folder in ("", "devices"))
+    measure = [sys.executable, str(_SOUNDCARD / "latency.py"), "--count", str(clicks)]
+    done = subprocess.run(
+        [*measure, "--", *command],
+        env={**env, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _latency_row(name: str, found: list[dict[str, float]]) -> tuple[Cell, ...]:
+    heard = [each for each in found if each["p50"] is not None]
+    if not heard:
+        return (name, None, None, sum(each["lost"] for each in found))
+    return (
+        name,
+        median(each["p50"] for each in heard),
+        max(each["max"] for each in heard),
+        round(sum(each["lost"] for each in found)),
+    )
 
 
 def _with_compiled_modules(env: Mapping[str, str], directory: str) -> dict[str, str]:

@@ -172,7 +172,8 @@ class MicrophoneInput(DeviceStage):
         try:
             is_done = self._push_captured(stream)
         except Exception as error:  # it would be the device's, whose news it is
-            self.fail(error)
+            if self._seat is not None:
+                self._seat.handle_soon(error)
         else:
             if not is_done or self._silence.reopening_is_due or stream.exhausted:
                 self.wake_up()

@@ -75,12 +75,6 @@ class DeviceStage(FrameProcessor):
             raise RuntimeError(f"{self.name} is not in a running pipeline: it cannot push {kind_of(frame)}")
         seat.push_now(frame)
 
-    def fail(self, error: BaseException) -> None:
-        """Handle an error that the stage met outside of its task, as one of the stage."""
-        seat = self._mailbox_seat
-        if seat is not None:
-            seat.handle_error(error)
-
     def take_charge(self) -> None:
         """Move the frame in progress to the stage's own ledger (`seams`).
 
