@@ -77,8 +77,8 @@ async def test_twenty_standstills_at_random_moments_come_back_each_time(seed: in
     for _ in range(20):
         standstills.append((now_s, float(np.exp(rng.uniform(np.log(0.01), np.log(1.5))))))
         now_s += standstills[-1][1] + rng.uniform(3.0, 5.0)
-    blocks = {"block_s": rng.choice([0.01, 0.02]), "mic_block_s": rng.choice([0.01, 0.02])}
-    live = await Live(standstills, now_s, **blocks).run()
+    block_s, mic_block_s = rng.choice([0.01, 0.02]), rng.choice([0.01, 0.02])
+    live = await Live(standstills, now_s, block_s=block_s, mic_block_s=mic_block_s).run()
     before_s = live.delay_s(AT - 0.5)
     for at_s, seconds in standstills:
         assert live.delay_s(at_s + seconds + 2.0) == pytest.approx(before_s, abs=0.010)
@@ -253,7 +253,7 @@ async def test_a_sine_has_no_step_where_something_was_left_out(hz: float, way: s
     live = await Live([(AT + 0.0137, 0.123)], 6.5, said=said, backend=backend).run()
     (change,) = live.speaker.changes
     played = live.played[np.flatnonzero(live.played)[0] :]
-    silent = np.convolve(played == 0, np.ones(8), "valid").argmax()  # the standstill itself was a gap
+    silent = int(np.argmax(np.convolve(played == 0, np.ones(8), "valid")))  # the standstill itself was a gap
     assert change.position > 0
     # A fade of 5 ms may add as much as it moves from the one end to the other.
     most = steepest(said) + 2 * 12_000 // (RATE // 200) + 2

@@ -197,7 +197,7 @@ class Run:
         self.course.fail(stage, error)
         self.course.wake()
 
-    def _note_end_of(self, task: asyncio.Task[None]) -> None:
+    def _note_end_of(self, task: asyncio.Task[None], /) -> None:
         """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
         is_cut = task.cancelled()
         error = None if is_cut else task.exception()
