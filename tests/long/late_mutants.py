@@ -10,6 +10,8 @@ DELAY = "tests/endpoints/test_live_delay.py"
 SURPLUS = "tests/drift/test_surplus.py"
 REWRITES = "its card can change all that it was given"
 
+SURPLUS = "tests/drift/test_surplus.py"
+
 LATE_MUTANTS = (
     Mutant(
         "live sound is late for good",
@@ -64,6 +66,8 @@ LATE_MUTANTS = (
         "Surplus._less_what_hiccups_need",
         "len(hiccups) >= HICCUPS",
         "True",
+        f"{SURPLUS}::test_of_the_third_hiccup_some_is_kept",
+        unseen="so little more is within what its rules allow",
     ),
     Mutant(
         "a change of what was played is told beside its place",
@@ -88,6 +92,8 @@ LATE_MUTANTS = (
         "Surplus._settle",
         "self.usual_s = min(self.usual_s, max(self._held))",
         "pass",
+        f"{SURPLUS}::test_a_delay_that_has_been_shorter_for_long_is_the_usual_one",
+        unseen="its delays are hardly ever shorter for five seconds",
     ),
     Mutant(
         "what is left out leaves a step",
