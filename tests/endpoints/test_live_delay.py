@@ -253,7 +253,8 @@ async def test_a_sine_has_no_step_where_something_was_left_out(hz: float, way: s
     live = await Live([(AT + 0.0137, 0.123)], 6.5, said=said, backend=backend).run()
     (change,) = live.speaker.changes
     played = live.played[np.flatnonzero(live.played)[0] :]
-    silent = int(np.argmax(np.convolve(played == 0, np.ones(8), "valid")))  # the standstill itself was a gap
+    zeros = np.convolve(played == 0, np.ones(8), "valid")
+    silent = int(np.argmax(zeros))  # the standstill itself was a gap
     assert change.position > 0
     # A fade of 5 ms may add as much as it moves from the one end to the other.
     most = steepest(said) + 2 * 12_000 // (RATE // 200) + 2
