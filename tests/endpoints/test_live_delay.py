@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from voicepipe import (
     SpokenStoppedFrame,
 )
 from voicepipe.devices.port import OutputStream, StreamRequest
+from voicepipe.endpoints.chunks import Change, Chunk, leave_out
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 AT = 3.0
@@ -75,8 +77,8 @@ async def test_twenty_standstills_at_random_moments_come_back_each_time(seed: in
     for _ in range(20):
         standstills.append((now_s, float(np.exp(rng.uniform(np.log(0.01), np.log(1.5))))))
         now_s += standstills[-1][1] + rng.uniform(3.0, 5.0)
-    blocks = {"block_s": rng.choice([0.01, 0.02]), "mic_block_s": rng.choice([0.01, 0.02])}
-    live = await Live(standstills, now_s, **blocks).run()
+    block_s, mic_block_s = rng.choice([0.01, 0.02]), rng.choice([0.01, 0.02])
+    live = await Live(standstills, now_s, block_s=block_s, mic_block_s=mic_block_s).run()
     before_s = live.delay_s(AT - 0.5)
     for at_s, seconds in standstills:
         assert live.delay_s(at_s + seconds + 2.0) == pytest.approx(before_s, abs=0.010)
@@ -251,21 +253,27 @@ async def test_a_sine_has_no_step_where_something_was_left_out(hz: float, way: s
     live = await Live([(AT + 0.0137, 0.123)], 6.5, said=said, backend=backend).run()
     (change,) = live.speaker.changes
     played = live.played[np.flatnonzero(live.played)[0] :]
-    silent = np.convolve(played == 0, np.ones(8), "valid").argmax()  # the standstill itself was a gap
+    zeros = np.convolve(played == 0, np.ones(8), "valid")
+    silent = int(np.argmax(zeros))  # the standstill itself was a gap
     assert change.position > 0
     # A fade of 5 ms may add as much as it moves from the one end to the other.
     most = steepest(said) + 2 * 12_000 // (RATE // 200) + 2
     assert steepest(played[silent + 3 * 2000 : -2000]) <= most
 
 
-async def test_of_noise_it_is_the_quietest_place() -> None:
-    said = noise(8.0)
-    said[(np.arange(len(said)) // 800) % 2 == 0] //= 100
-    live = await Live([(AT + 0.0137, 0.4)], 6.5, said=said, block_s=0.04, mic_block_s=0.06).run()
-    (change,) = live.speaker.changes
-    begin = int(np.flatnonzero(live.played)[0])
-    assert begin >= 0
-    assert change.samples == round(live.late_s * RATE)
+def test_of_noise_it_is_the_quietest_place() -> None:
+    said = noise(1.0)
+    loud = np.ones(len(said), bool)
+    for begin in (3_000, 3_000 + 6_400):
+        said[begin : begin + 400] //= 100
+        loud[begin : begin + 400] = False
+    waiting = deque(Chunk(memoryview(said[at : at + 160].tobytes()), live=True) for at in range(0, RATE, 160))
+    kept, gone = leave_out(waiting, 6_400, RATE // 200, 2)
+    left = np.frombuffer(b"".join(chunk.data for chunk in kept), np.int16)
+    assert sum(gone.values()) == len(said) - len(left) == 6_400
+    joint = int(np.flatnonzero(left != said[: len(left)])[0])
+    assert not loud[joint]
+    assert not loud[joint + 6_400]
 
 
 # -- told ------------------------------------------------------------------------------
@@ -284,6 +292,14 @@ async def test_what_was_left_out_is_told_with_its_position() -> None:
         np.testing.assert_array_equal(sound[before : before + 200], live.said[before + gone :][:200])
         gone += change.samples
         np.testing.assert_array_equal(sound[behind : behind + 200], live.said[behind + gone :][:200])
+
+
+def test_a_change_that_is_left_out_itself_is_told_with_what_takes_its_place() -> None:
+    chunks = [Chunk(memoryview(noise(0.01).tobytes()), live=True) for _ in range(60)]
+    chunks[30] = chunks[30]._replace(change=Change(7, "late"))
+    kept, gone = leave_out(deque(chunks), 50 * 160, RATE // 200, 2)
+    told = [chunk.change.samples for chunk in kept if chunk.change is not None]
+    assert told == [sum(gone.values()) + 7]
 
 
 async def test_what_drift_has_made_is_told_and_in_the_report() -> None:

@@ -10,6 +10,7 @@ around it, and the second with frames that nobody passes on. `mutants.py` has a 
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 
 import pytest
 
@@ -43,11 +44,15 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
+        self.stage_task_ended = self._ignore
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
         self.eras = Eras()
         self.hold = Hold()
         self.interruption = Several([])
+
+    def _ignore(self, task: asyncio.Task[None], /) -> None: ...
 
     def take_request(self, frame: Frame, stage: str) -> None: ...
 

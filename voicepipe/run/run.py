@@ -106,7 +106,6 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
-        self.context = copy_context()
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
         self._entry = entry
@@ -120,6 +119,8 @@ class Run:
         self._facts: FactPassing | None = None
         self._hold: Hold | None = None
         self.eras = Eras()
+        self.context = copy_context()
+        self.context.run(self.eras.enter)
         self.chain = Chain(pipeline, self, self._reached_sink)
         self.show_to(observers)
         self._has_devices = bool(pipeline.devices)
@@ -196,7 +197,7 @@ class Run:
         self.course.fail(stage, error)
         self.course.wake()
 
-    def _note_end_of(self, task: asyncio.Task[None]) -> None:
+    def _note_end_of(self, task: asyncio.Task[None], /) -> None:
         """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
         is_cut = task.cancelled()
         error = None if is_cut else task.exception()
@@ -305,7 +306,7 @@ class Run:
         self._news.tell()
         if self.course.params.speakers.are_controlled:
             self._advise_headphones()
-        self.eras.let(self._send_early)
+        self.context.run(self._send_early)
 
     def _send_early(self) -> None:
         """Send the frames that the program queued before the start."""
