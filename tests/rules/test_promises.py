@@ -10,6 +10,7 @@ around it, and the second with frames that nobody passes on. `mutants.py` has a 
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 
 import pytest
 
@@ -43,6 +44,7 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
         self.eras = Eras()
@@ -53,6 +55,8 @@ class NoRun:
 
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         return send(words)
+
+    def stage_task_ended(self, task: asyncio.Task[None]) -> None: ...
 
     def is_passing(self, frame: Frame) -> bool:
         return False
