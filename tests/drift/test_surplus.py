@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from voicepipe.drift.surplus import HICCUPS, MOST_RAISE_S, REMEMBER_S, Surplus
+from voicepipe.drift.surplus import HICCUPS, MOST_RAISE_S, RAISE_S, REMEMBER_S, Surplus
 
 BLOCK_S = 0.02
 
@@ -113,18 +113,19 @@ def hiccup(queue: Queue, seconds: float = 0.03) -> float:
     return queue.run(1.3)
 
 
-def test_the_third_hiccup_in_a_row_is_kept_as_far_as_a_block() -> None:
-    queue = Queue()
+@pytest.mark.parametrize(("follows", "kept_s"), [(False, RAISE_S), (True, BLOCK_S)])
+def test_of_the_third_hiccup_some_is_kept(follows: bool, kept_s: float) -> None:
+    queue = Queue(Surplus(BLOCK_S, follows=follows))
     queue.run(5.0)
     cuts = [hiccup(queue) for _ in range(HICCUPS)]
-    assert cuts == pytest.approx([0.03, 0.03, 0.01])
-    assert queue.surplus.raised_s == pytest.approx(BLOCK_S)
+    assert cuts == pytest.approx([0.03, 0.03, 0.03 - kept_s])
+    assert queue.surplus.raised_s == pytest.approx(kept_s)
     for _ in range(20):
         hiccup(queue)
     assert queue.surplus.raised_s <= MOST_RAISE_S + 1e-9
 
 
-@pytest.mark.parametrize(("follows", "pause_s"), [(False, 6.0), (True, 60.0)])
+@pytest.mark.parametrize(("follows", "pause_s"), [(False, 10.0), (True, 60.0)])
 def test_hiccups_that_come_seldom_are_made_good_each_time(follows: bool, pause_s: float) -> None:
     queue = Queue(Surplus(BLOCK_S, follows=follows))
     queue.run(5.0)
@@ -143,7 +144,8 @@ def test_a_raise_that_nothing_has_needed_is_taken_back() -> None:
     for _ in range(HICCUPS):
         hiccup(queue)
     assert queue.run(REMEMBER_S - 10.0) == 0.0
-    assert queue.run(20.0) == pytest.approx(BLOCK_S)
+    assert queue.run(20.0) == pytest.approx(0.0), "it is little"
+    assert queue.surplus.raised_s == 0.0
 
 
 def test_behind_a_burst_of_standstills_it_is_left_out_in_one_piece() -> None:

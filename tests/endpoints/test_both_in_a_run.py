@@ -156,7 +156,7 @@ async def test_everything_captured_before_the_end_is_heard_through_stages_that_s
 
     report = assert_accounted(await run_for(task, rng.uniform(0.0, 5.0), end), MIC, "pause", *THROUGH[1:])
     sound, late = sounds(card), report.dropped.get("late", 0)
-    taken = len(sound) + late
+    taken = seam(report, SPEAKER).given + late  # a joint may hold a zero
     assert taken >= captured  # a microphone that waits for room captures until it sees the End
     assert late or np.array_equal(sound, said[:taken])
     assert np.array_equal(sound[-BLOCK:], said[taken - BLOCK : taken]), "to its last sample"

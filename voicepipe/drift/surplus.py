@@ -34,12 +34,12 @@ HICCUP_S = 0.04
 """A dry run of up to so long comes of a busy processor, and may come again at once."""
 HICCUPS = 3
 """After so many of them ..."""
-HICCUPS_WITHIN_S = 6.0
+HICCUPS_WITHIN_S = 10.0
 """... within so long, each after the one before had been made good, ..."""
 STEADY_WITHIN_S = 60.0
 """... or within so long where the delay is longer anyway, ..."""
-LEAST_RAISE_S = 0.01
-"""... the delay is longer by a block, and by so much at least: it would be cut and run dry for ever."""
+RAISE_S = 0.008
+"""... the delay is longer by so much, or by a block where it is steady. Else it would be cut for ever."""
 MOST_RAISE_S = 0.06
 """A queue that would need even more runs dry now and then: the delay would be worse."""
 REMEMBER_S = 300.0
@@ -186,7 +186,7 @@ class Surplus:
 
     @property
     def _step_s(self) -> float:
-        return max(self._block_s, LEAST_RAISE_S)
+        return self._block_s if self._follows else RAISE_S
 
     def _raise(self, seconds: float, now_s: float) -> None:
         assert self.usual_s is not None
@@ -198,9 +198,7 @@ class Surplus:
     def _less_what_hiccups_need(self, now_s: float, surplus_s: float) -> float:
         """Return the surplus, or less of it, where as little was left out twice before and was missed."""
         hiccups = self._hiccups
-        if surplus_s > HICCUP_S:
-            hiccups.clear()
-        elif self._jumped:
+        if self._jumped and surplus_s <= HICCUP_S:
             hiccups.append(now_s)
             while hiccups[0] < now_s - self._within_s:
                 hiccups.popleft()
