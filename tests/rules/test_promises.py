@@ -45,7 +45,6 @@ class NoRun:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
-        self.stage_task_ended = self._ignore
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
         self.eras = Eras()
@@ -58,6 +57,8 @@ class NoRun:
 
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         return send(words)
+
+    def stage_task_ended(self, task: asyncio.Task[None]) -> None: ...
 
     def is_passing(self, frame: Frame) -> bool:
         return False
