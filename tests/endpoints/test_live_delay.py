@@ -28,7 +28,7 @@ from voicepipe import (
     SpokenStoppedFrame,
 )
 from voicepipe.devices.port import OutputStream, StreamRequest
-from voicepipe.endpoints.chunks import Chunk, leave_out
+from voicepipe.endpoints.chunks import Change, Chunk, leave_out
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
 
 AT = 3.0
@@ -261,19 +261,19 @@ async def test_a_sine_has_no_step_where_something_was_left_out(hz: float, way: s
     assert steepest(played[silent + 3 * 2000 : -2000]) <= most
 
 
-def test_it_is_left_out_where_it_is_quietest() -> None:
-    audio = np.full(3_200, 9_000, np.int16)
-    audio[800:960] = audio[1_600:1_760] = 5  # two quiet places, 800 samples apart
-    queue = deque(
-        [Chunk(memoryview(audio[at : at + 320].tobytes()), live=True) for at in range(0, 3_200, 320)]
-    )
-    kept, gone = leave_out(queue, 800, 80, 2)
-    assert sum(gone.values()) == 800
-    sizes = [len(chunk.data) // 2 for chunk in kept]
-    (joint,) = [n for n, chunk in enumerate(kept) if chunk.change is not None]
-    assert sum(sizes) == 2_400
-    assert 800 <= sum(sizes[:joint]) < 960
-    assert np.abs(np.frombuffer(kept[joint].data, np.int16)).max() == 5
+def test_of_noise_it_is_the_quietest_place() -> None:
+    said = noise(1.0)
+    loud = np.ones(len(said), bool)
+    for begin in (3_000, 3_000 + 6_400):
+        said[begin : begin + 400] //= 100
+        loud[begin : begin + 400] = False
+    waiting = deque(Chunk(memoryview(said[at : at + 160].tobytes()), live=True) for at in range(0, RATE, 160))
+    kept, gone = leave_out(waiting, 6_400, RATE // 200, 2)
+    left = np.frombuffer(b"".join(chunk.data for chunk in kept), np.int16)
+    assert sum(gone.values()) == len(said) - len(left) == 6_400
+    joint = int(np.flatnonzero(left != said[: len(left)])[0])
+    assert not loud[joint]
+    assert not loud[joint + 6_400]
 
 
 # -- told ------------------------------------------------------------------------------
@@ -292,6 +292,14 @@ async def test_what_was_left_out_is_told_with_its_position() -> None:
         np.testing.assert_array_equal(sound[before : before + 200], live.said[before + gone :][:200])
         gone += change.samples
         np.testing.assert_array_equal(sound[behind : behind + 200], live.said[behind + gone :][:200])
+
+
+def test_a_change_that_is_left_out_itself_is_told_with_what_takes_its_place() -> None:
+    chunks = [Chunk(memoryview(noise(0.01).tobytes()), live=True) for _ in range(60)]
+    chunks[30] = chunks[30]._replace(change=Change(7, "late"))
+    kept, gone = leave_out(deque(chunks), 50 * 160, RATE // 200, 2)
+    told = [chunk.change.samples for chunk in kept if chunk.change is not None]
+    assert told == [sum(gone.values()) + 7]
 
 
 async def test_what_drift_has_made_is_told_and_in_the_report() -> None:

@@ -21,7 +21,92 @@ SOUND_SETTINGS = "tests/settings/test_sound.py"
 NO_CHANGE = "nobody asks for another device"
 NO_SETTINGS = "it has no settings"
 
+FEW = "tests/endpoints/test_few_wake_ups.py"
+PAGE = "tests/backends/test_shared_page.py"
+ONE_PROCESS = "it has no other processes"
+NO_TIMES = "it does not look at when the end of speech is told"
+
 DEVICE_MUTANTS = (
+    Mutant(
+        "progress that is half written is believed",
+        "SharedPage.look",
+        "_CHECK.unpack_from(self._memory, at + _PROGRESS.size)[0] == sum(found) & _ALL",
+        "True",
+        f"{PAGE}::test_what_is_half_written_is_not_believed",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "progress is written in one place",
+        "SharedPage.note",
+        "_STEP * (progress.calls & 1)",
+        "_STEP",
+        f"{PAGE}::test_what_is_half_written_is_not_believed",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "a wish that is made again is taken for the one before",
+        "SharedPage.wish",
+        "self._serial % _SERIALS + 1",
+        "1",
+        f"{PAGE}::test_a_wish_is_reached_once_and_the_same_wish_once_more",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "a wish is told of in every callback",
+        "SharedPage.reaches_wish",
+        "self._served = wish",
+        "pass",
+        f"{PAGE}::test_a_wish_is_reached_once_and_the_same_wish_once_more",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "a sample that the pipe cut is lost",
+        "SoundPipe.read",
+        "data = self._piece + data",
+        "pass",
+        f"{PAGE}::test_samples_stay_whole_wherever_the_pipe_cuts",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "progress that makes no sense is believed",
+        "_FarRing._note",
+        "played < seen.played or dropped < seen.dropped or played + dropped > self._sent",
+        "False",
+        f"{PAGE}::test_progress_that_makes_no_sense_is_a_loss",
+        unseen=ONE_PROCESS,
+    ),
+    Mutant(
+        "a microphone pushes only in its task",
+        "MicrophoneInput._on_news",
+        "is_done = self._push_captured(stream)",
+        "is_done = False",
+        f"{FEW}::test_a_block_is_pushed_as_it_comes_and_wakes_no_task",
+        unseen="it only costs",
+    ),
+    Mutant(
+        "a microphone that was lost and is back is not told of",
+        "KeptDevice.is_settled",
+        "stream is not None and stream.error is None and self._lost_at is None",
+        "stream is not None and stream.error is None",
+        f"{FEW}::test_a_lost_microphone_hands_over_to_its_task_and_back",
+        unseen="its microphones come back with silence, of which the task is told too",
+    ),
+    Mutant(
+        "the end of live sound is told late, and with that time",
+        "Playback.quiet_since_s",
+        "min(now_s, max(self._taken_s, now_s - GOES_ON_S))",
+        "now_s",
+        f"{FEW}::test_the_end_of_live_sound_is_told_with_its_time",
+        unseen=NO_TIMES,
+    ),
+    Mutant(
+        "nobody looks when live sound stops",
+        "SpeakerOutput._look",
+        "self._expect_more(playback)",
+        "pass",
+        f"{FEW}::test_the_end_of_live_sound_is_told_with_its_time",
+        unseen=NO_TIMES,
+    ),
     Mutant(
         "a device that does not start leaves the run without one",
         "Replacement.change",

@@ -7,10 +7,9 @@ from long.mutant import Mutant
 __all__ = ["LATE_MUTANTS"]
 
 DELAY = "tests/endpoints/test_live_delay.py"
+TOLD = f"{DELAY}::test_what_drift_has_made_is_told_and_in_the_report"
 SURPLUS = "tests/drift/test_surplus.py"
 REWRITES = "its card can change all that it was given"
-
-SURPLUS = "tests/drift/test_surplus.py"
 
 LATE_MUTANTS = (
     Mutant(
@@ -66,8 +65,6 @@ LATE_MUTANTS = (
         "Surplus._less_what_hiccups_need",
         "len(hiccups) >= HICCUPS",
         "True",
-        f"{SURPLUS}::test_of_the_third_hiccup_some_is_kept",
-        unseen="so little more is within what its rules allow",
     ),
     Mutant(
         "a change of what was played is told beside its place",
@@ -80,12 +77,16 @@ LATE_MUTANTS = (
         "cut_chunk",
         "chunk._replace(data=chunk.data[size:], change=None)",
         "chunk._replace(data=chunk.data[size:])",
+        TOLD,
+        unseen="none is cut in two there",
     ),
     Mutant(
         "a change of what was played forgets the one before",
         "leave_out",
         "count + told",
         "count",
+        f"{DELAY}::test_a_change_that_is_left_out_itself_is_told_with_what_takes_its_place",
+        unseen="what was left out has sounded before more is",
     ),
     Mutant(
         "a delay that was shorter for a while is never usual",
@@ -93,7 +94,7 @@ LATE_MUTANTS = (
         "self.usual_s = min(self.usual_s, max(self._held))",
         "pass",
         f"{SURPLUS}::test_a_delay_that_has_been_shorter_for_long_is_the_usual_one",
-        unseen="its delays are hardly ever shorter for five seconds",
+        unseen="its runs are too short for it",
     ),
     Mutant(
         "what is left out leaves a step",
@@ -126,13 +127,5 @@ LATE_MUTANTS = (
         "pass",
         f"{SURPLUS}::test_a_raise_that_nothing_has_needed_is_taken_back",
         unseen="its runs are too short for it",
-    ),
-    Mutant(
-        "the last samples of a steady voice wait",
-        "Playback._inside",
-        "self._drift.held if self._drift is not None and source is self.voice else 0",
-        "0",
-        f"{DELAY}::test_the_last_samples_of_a_steady_voice_come_as_soon_as_it_pauses",
-        unseen="its live sound never pauses",
     ),
 )

@@ -177,9 +177,9 @@ SPEAKER_MUTANTS = (
     ),
     Mutant(
         "a gap counts all silence since the start",
-        "Gaps._begin_anew",
-        "self._lasted = 0",
-        "self._lasted = self._lasted or 0",
+        "Gaps._follow",
+        "self._lasted = min(0, self._lasted) if grown <= -self._least else 0",
+        "pass",
         f"{GAPS}::test_a_voice_that_ran_dry_has_as_many_gaps_as_are_heard",
         unseen=NO_FIGURES,
     ),

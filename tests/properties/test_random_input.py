@@ -61,7 +61,7 @@ CONFIGURED: dict[Callable[..., Any], tuple[str, ...]] = {
         *("backend", "device", "block_s", "latency", "mute", "on_loss", "name"),
     ),
     lambda **given: SpeakerOutput(**{"backend": BACKEND, **given}): (
-        *("backend", "device", "block_s", "latency", "max_queue_s", "steady", "on_loss", "name"),
+        *("backend", "device", "block_s", "latency", "max_queue_s", "steady", "begin_s", "on_loss", "name"),
     ),
     VADProcessor: ("engine", "start_s", "stop_s"),
     WebRTCEngine: ("mode", "high_pass_hz", "window_ms"),

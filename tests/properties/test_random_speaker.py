@@ -68,7 +68,8 @@ def controls(
 async def random_run(seed: int) -> tuple[RunReport, Ends, int]:
     rng = random.Random(seed)
     card = SimulatedCard()
-    speaker = SpeakerOutput(card.backend(), max_queue_s=rng.choice((0.1, 1.0, 300.0)))
+    max_queue_s, begin_s = rng.choice(((0.1, 0.0), (0.1, 0.1), (1.0, 0.2), (300.0, 0.0), (300.0, 2.0)))
+    speaker = SpeakerOutput(card.backend(), max_queue_s=max_queue_s, begin_s=begin_s)
     task = PipelineTask(Pipeline([speaker]))
     ends = Ends(task)
     running = asyncio.create_task(task.run())

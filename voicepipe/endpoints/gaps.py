@@ -100,7 +100,8 @@ class Gaps:
         """Follow the silence: it may have begun, grown, or ended since the last look."""
         if self._lasted is None:
             if sounded:
-                self._begin_anew()
+                self._lasted = 0
+                self._missing_s = self._waited_s = 0.0
             return
         begins_anew = sounded and grown >= self._least and not self._voice.is_with_device
         if not begins_anew:
@@ -122,10 +123,6 @@ class Gaps:
             if LEAST_S <= seconds <= self._longest_s() + self._waited_s:
                 self.count += 1
                 self.seconds += seconds
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._lasted = 0
         self._missing_s = self._waited_s = 0.0
 
     def _longest_s(self) -> float:

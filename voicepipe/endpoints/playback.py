@@ -219,7 +219,8 @@ class Playback:
         if surplus:
             self._leave_out(surplus)
         self.goes_on, self.live_s = True, now_s
-        self._taken_s = now_s + self.format.seconds(waiting) + frame.duration_s
+        # A device takes the last block at once, some time before the moment at which that would end.
+        self._taken_s = now_s + self.format.seconds(waiting) + max(0.0, frame.duration_s - self.block_s / 2)
 
     def _put_live(self, data: bytes) -> None:
         if data:

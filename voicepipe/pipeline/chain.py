@@ -75,7 +75,7 @@ class Chain:
 
     def begin(self) -> None:
         """Start the tasks of the stages, the first one first, so that a frame finds all of them at work."""
-        self._run.eras.let(self._begin)
+        self._run.context.run(self._begin)  # the tasks inherit the era
 
     def _begin(self) -> None:
         for seat in self.task_seats:

@@ -8,7 +8,6 @@ another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar
 
 __all__ = ["Era", "Eras", "leave_era"]
@@ -43,14 +42,6 @@ class Eras:
         """Let the running code work in the present era."""
         if _era.get() is not self.present:
             _era.set(self.present)
-
-    def let(self, work: Callable[[], None]) -> None:
-        """Call a function in the present era. The tasks that it starts inherit it."""
-        before = _era.set(self.present)
-        try:
-            work()
-        finally:
-            _era.reset(before)
 
     def enter_next(self) -> None:
         """Let the running code, which requests an interruption, work in the era after it."""

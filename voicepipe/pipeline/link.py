@@ -44,7 +44,7 @@ class RunHandle(Protocol):
 
     loop: asyncio.AbstractEventLoop
     context: Context
-    """The context of calls that need none of their own."""
+    """A context in the first era of the run, apart from that of the run's caller."""
     stage_task_ended: Callable[[asyncio.Task[None]], None]
     """The function that is called with the task of each stage when it is over: one for all."""
 

@@ -129,7 +129,8 @@ class StageWork:
                     self.current = seat.in_hand = frame = data.popleft()
                     direction = _DOWN
                 else:
-                    self.current, self.call, call, seat.in_hand = None, None, None, NOTHING
+                    self.current = self.call = call = None
+                    seat.in_hand = NOTHING
                     if self._unsettled:
                         self._settle()
                     if box.bypass is not None:

@@ -106,7 +106,6 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
-        self.context = copy_context()
         self.stage_task_ended = self._note_end_of
         self.slow: list[SlowStage] = []
         self._entry = entry
@@ -120,6 +119,8 @@ class Run:
         self._facts: FactPassing | None = None
         self._hold: Hold | None = None
         self.eras = Eras()
+        self.context = copy_context()
+        self.context.run(self.eras.enter)
         self.chain = Chain(pipeline, self, self._reached_sink)
         self.show_to(observers)
         self._has_devices = bool(pipeline.devices)
@@ -305,7 +306,7 @@ class Run:
         self._news.tell()
         if self.course.params.speakers.are_controlled:
             self._advise_headphones()
-        self.eras.let(self._send_early)
+        self.context.run(self._send_early)
 
     def _send_early(self) -> None:
         """Send the frames that the program queued before the start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -36,10 +37,11 @@ class Ear:
         self._times = [at_s for _, at_s in captured]
         self._blocks = list(zip(card.rendered_s, card.rendered, strict=True))
 
-    def delays_ms(self, from_s: float, to_s: float) -> list[float]:
-        """Return the delay at the first captured sample of each block that sounds between two times."""
+    def delay_ms(self, from_s: float, to_s: float) -> float | None:
+        """Return the median delay of the blocks between two times, at their first captured sample."""
         found = (self._delay_ms(at_s, block) for at_s, block in self._blocks if from_s <= at_s < to_s)
-        return [delay for delay in found if delay is not None]
+        known = [delay for delay in found if delay is not None]
+        return statistics.median(known) if known else None
 
     def _delay_ms(self, at_s: float, block: array[int]) -> float | None:
         for place, number in enumerate(block):
@@ -72,17 +74,18 @@ def _tolerance_ms(live: Stills) -> float:
 
 def live_sound_is_back_on_time(run: Facts) -> Iterator[str]:
     """Two seconds after a standstill its delay is what it was before, or before the first one."""
-    usual = list[float]()
+    usual_ms = 0.0
     for still in _stills(run):
         assert run.spec.live is not None
-        ear, over_s = ear_of(run), still.end_s + run.spec.live.back_s
-        usual = usual or ear.delays_ms(still.begin_s - BEFORE_S, still.begin_s)
-        before = usual + ear.delays_ms(still.begin_s - BEFORE_S, still.begin_s)
-        after = ear.delays_ms(over_s, over_s + LOOK_S)
-        if not before or not after:
+        over_s = still.end_s + run.spec.live.back_s
+        before_ms = ear_of(run).delay_ms(still.begin_s - BEFORE_S, still.begin_s)
+        after_ms = ear_of(run).delay_ms(over_s, over_s + LOOK_S)
+        if before_ms is None or after_ms is None:
             yield f"nothing was heard before or after {still}"
-        elif max(after) - max(before) > _tolerance_ms(run.spec.live):
-            late = f"{max(before):.1f} ms before {still}, and {max(after):.1f} ms"
+            return
+        usual_ms = usual_ms or before_ms
+        if after_ms - max(before_ms, usual_ms) > _tolerance_ms(run.spec.live):
+            late = f"{before_ms:.1f} ms before {still}, and {after_ms:.1f} ms"
             yield f"{late} {run.spec.live.back_s:.1f} s after it"
 
 

@@ -19,7 +19,7 @@ LOOK_S = 0.4
 WHO = ("speech", "speech", "loop", "loop", "mic", "speaker", "speaker", "all", "stopped")
 SHORTEST_S, LONGEST_S = 0.01, 1.5
 LONGEST_SIDE_S = 0.8
-"""A side of the card that stands for longer counts as lost."""
+"""A side of the card that stands for longer, all in all, counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,10 @@ def standing_of(seed: int) -> Stills | None:
 def _still(draw: random.Random, begin_s: float, path: Stills) -> Still:
     # Where formats meet numbers are no numbers.
     who = draw.choice(WHO[2:] if path.is_stereo else WHO)
-    longest_s = LONGEST_S if who in ("loop", "speech") else LONGEST_SIDE_S
+    count = draw.randint(2, 4) if draw.random() < 0.3 else 1
+    longest_s = LONGEST_S if who in ("loop", "speech") else LONGEST_SIDE_S / count
     spans: list[tuple[float, float]] = []
-    for _ in range(draw.randint(2, 4) if draw.random() < 0.3 else 1):
+    for _ in range(count):
         seconds = round(SHORTEST_S * (longest_s / SHORTEST_S) ** draw.random(), 3)
         spans.append((round(begin_s, 3), seconds))
         begin_s += seconds + draw.uniform(0.05, 0.3)
