@@ -11,6 +11,8 @@ TOLD = f"{DELAY}::test_what_drift_has_made_is_told_and_in_the_report"
 SURPLUS = "tests/drift/test_surplus.py"
 REWRITES = "its card can change all that it was given"
 
+SURPLUS = "tests/drift/test_surplus.py"
+
 LATE_MUTANTS = (
     Mutant(
         "live sound is late for good",
@@ -26,10 +28,12 @@ LATE_MUTANTS = (
         "delay_s",
     ),
     Mutant(
-        "bursts of live sound are left out",
+        "what the queue needs is left out",
         "Surplus._look",
         "min(slot.spare_s for slot in self._slots)",
-        "max(slot.spare_s for slot in self._slots)",
+        "delay_s",
+        f"{SURPLUS} {DELAY}::test_a_stage_that_gives_live_audio_in_bursts_loses_none",
+        unseen="where its sound comes in bursts the delay has grown by as much",
     ),
     Mutant("what is late is not counted", "Source.leave_out", "self.dropped[reason] += left_out", "pass"),
     Mutant(
@@ -65,6 +69,8 @@ LATE_MUTANTS = (
         "Surplus._less_what_hiccups_need",
         "len(hiccups) >= HICCUPS",
         "True",
+        f"{SURPLUS}::test_of_the_third_hiccup_some_is_kept",
+        unseen="so little more is within what its rules allow",
     ),
     Mutant(
         "a change of what was played is told beside its place",
@@ -94,7 +100,7 @@ LATE_MUTANTS = (
         "self.usual_s = min(self.usual_s, max(self._held))",
         "pass",
         f"{SURPLUS}::test_a_delay_that_has_been_shorter_for_long_is_the_usual_one",
-        unseen="its runs are too short for it",
+        unseen="its delays are hardly ever shorter for five seconds",
     ),
     Mutant(
         "what is left out leaves a step",
@@ -109,7 +115,7 @@ LATE_MUTANTS = (
         "_quietest",
         "min(places, key=lambda at: loud(at) + loud(at + count))",
         "max(places, key=lambda at: loud(at) + loud(at + count))",
-        f"{DELAY}::test_of_noise_it_is_the_quietest_place",
+        f"{DELAY}::test_it_is_left_out_where_it_is_quietest",
         unseen="any place will do",
     ),
     Mutant(

@@ -34,7 +34,15 @@ _CALL = re.compile(r"(?:^(?:\w+=\S+ )*|bin/|\$\()voicepipe (?P<command>[a-z]+)\b
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _NAME = re.compile(r"(?<![\w/.-])voicepipe(?:_devices)?(?:\.\w+)+")
 ENTRY_POINTS = {"voicepipe.backends", "voicepipe.engines", "voicepipe.commands"}
-FLAGS_OF_OTHERS = {"--all", "--busy", "--only", "--pipecat", "--plot", "--onefile", "--bootloader-ignore-signals"}
+FLAGS_OF_OTHERS = {
+    "--all",
+    "--busy",
+    "--only",
+    "--pipecat",
+    "--plot",
+    "--onefile",
+    "--bootloader-ignore-signals",
+}
 """Flags of the scripts in `tests` and `scripts`, and of PyInstaller."""
 
 
