@@ -107,9 +107,17 @@ FRAME_MUTANTS = (
     Mutant(
         "what leaves unseen is not counted",
         "End.send",
-        "self.discarded += 1",
+        "self._unseen += 1",
         "pass",
         f"{ENTRY}::test_data_that_leaves_unseen_is_counted_and_the_rest_is_shown",
+        unseen="its runs have a subscriber",
+    ),
+    Mutant(
+        "the many that leave unseen are forgotten",
+        "End.send",
+        "self._unseen_before += self._unseen",
+        "pass",
+        f"{ENTRY}::test_many_that_leave_unseen_are_counted",
         unseen="its runs have a subscriber",
     ),
 )

@@ -112,3 +112,11 @@ async def test_data_that_leaves_unseen_is_counted_and_the_rest_is_shown() -> Non
     assert seen == frames
     assert report.discarded == {"downstream": 3}
     assert [error.stage for error in report.errors] == ["somewhere"]
+
+
+async def test_many_that_leave_unseen_are_counted() -> None:
+    task = PipelineTask(Pipeline([Quiet()]))
+    async with running(task) as run:
+        for _ in range(700):
+            await task.queue_frame(DataFrame())
+    assert run.result().discarded == {"downstream": 700}

@@ -14,6 +14,9 @@ __all__ = ["Sink", "Source"]
 
 _DOWN, _UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
+_SMALL = 250
+"""CPython has the whole numbers up to 256 once for all."""
+
 
 class End(Element):
     """One end of a pipeline. Frames pass through the ends of a nested pipeline."""
@@ -26,8 +29,15 @@ class End(Element):
         """The run, for an outermost end."""
         self.is_watched = False
         """True if there are subscribers, who see every frame that leaves."""
-        self.discarded = 0
+        self._unseen = 0
+        """The number of data frames that left unseen. A small number is no object of its own."""
+        self._unseen_before = 0
+        """The number of those that left before."""
+
+    @property
+    def discarded(self) -> int:
         """The number of data frames that left unseen."""
+        return self._unseen_before + self._unseen
 
     def take_fact(self, fact: Frame, direction: FrameDirection) -> Element | None:
         """Show a fact to the subscribers at an outermost end."""
@@ -49,7 +59,10 @@ class End(Element):
             assert self._run is not None, "frames pass through the ends of a nested pipeline"
             self._run.emit(frame, self.exit)
         else:
-            self.discarded += 1
+            self._unseen += 1
+            if self._unseen > _SMALL:
+                self._unseen_before += self._unseen
+                self._unseen = 0
         return None
 
 

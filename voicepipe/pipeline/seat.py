@@ -198,7 +198,8 @@ class InlineSeat(StageSeat):
 
     def __init__(self, processor: InlineProcessor, label: str, run: RunHandle) -> None:
         super().__init__(processor, label, run, Ledger())
-        self.call: Call = processor.process
+        self._call: Call | None = None
+        """The call that has taken the place of `process`, once the stage takes no more frames."""
         self._routes: tuple[list[Call], ...] = ()
         """The calls of the routes that lead through here."""
         self._places: tuple[int, ...] = ()
@@ -213,7 +214,9 @@ class InlineSeat(StageSeat):
         """Append the stage's call to the calls of a route, and keep it up to date there."""
         self._routes += (calls,)
         self._places += (len(calls),)
-        calls.append(self.call)
+        # The bound methods of one route are made in a row, so that they lie side by side: with thousands of
+        # sessions, each frame finds them far from the processor.
+        calls.append(self._call or self.processor.process)
 
     def take_flow(self, frame: Flow) -> bool:
         """Let the frame pass. At EndFrame, send the frames that the stage still holds first."""
@@ -303,7 +306,7 @@ class InlineSeat(StageSeat):
         self._set_call(drop)
 
     def _set_call(self, call: Call) -> None:
-        self.call = call
+        self._call = call
         for calls, place in zip(self._routes, self._places, strict=True):
             calls[place] = call
 
