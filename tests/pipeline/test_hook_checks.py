@@ -89,7 +89,7 @@ def test_every_hook_is_known() -> None:
             "on_end",
             "progress",
         ),
-        *("wake_up", "fail", "take_charge", "waits_for", "seams", "device_state", "device_statistics"),
+        *("wake_up", "take_charge", "waits_for", "seams", "device_state", "device_statistics"),
     }
     assert {hook for _, hook in ASYNC} == {
         *("on_start", "on_running", "on_cancel", "cleanup", "process_frame", "push_frame", "on_end"),
