@@ -79,7 +79,7 @@ class Short(AudioFrame):
 class Keyed(AudioFrame):
     key: InitVar[int] = field(kw_only=True)
 
-    def __post_init__(self, key: int) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __post_init__(self, key: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         AudioFrame.__post_init__(self)
 
 
@@ -156,15 +156,18 @@ def test_frames_of_one_format_share_it_and_a_new_format_is_checked() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_constructor_is_that_of_the_dataclass(kind: type[AudioFrame]) -> None:
-    ordinary = dataclass(frozen=True, eq=False)(type(kind.__name__, (kind,), {"__annotations__": {}}))
+    ordinary: type[AudioFrame] = dataclass(frozen=True, eq=False)(
+        type(kind.__name__, (kind,), {"__annotations__": {}})
+    )
     assert inspect.signature(kind) == inspect.signature(ordinary)
-    for arguments, given in [
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
         ((), {}),
         ((b"", 16_000, 1, 0, None, True), {}),
         ((b"",), {"data": b""}),
         ((b"",), {"audio": b""}),
         ((b"",), {"num_samples": 0}),
-    ]:
+    ]
+    for arguments, given in calls:
         assert outcome(kind, *arguments, **given) == outcome(ordinary, *arguments, **given)
 
 

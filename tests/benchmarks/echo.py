@@ -69,11 +69,11 @@ def measure(repeats: int, *, quick: bool, pipecat: str | None = None) -> list[Ta
             seconds, settle_s = (0.5, 0.2) if quick else (5.0, 2.0)
             costs: dict[str, list[Cost]] = {name: [] for name in costly}
             clicks: dict[str, list[dict[str, float]]] = {name: [] for name in late}
-            for _ in range(times):
+            for turn in range(times):
                 for name, command in costly.items():
                     costs[name].append(measured(card, command, seconds, settle_s=settle_s, env=env))
-                for name, command in late.items():
-                    clicks[name].append(_latency(command, 2 if quick else 16, env))
+                for name, command in late.items() if not (quick and turn) else ():
+                    clicks[name].append(_latency(command, env, quick=quick))
     except CannotRunError as error:
         return [Table("echo", f"Echo: not measured: {error}", _COLUMNS, ())]
     return [
@@ -84,7 +84,7 @@ def measure(repeats: int, *, quick: bool, pipecat: str | None = None) -> list[Ta
             tuple(_row(name, found, costs["bare bridge"]) for name, found in costs.items()),
         ),
         Table(
-            "echo latency",
+            "echo_latency",
             "Echo, from the microphone to the speaker at a latency of `low`: the medians of several starts",
             _LATENCY_COLUMNS,
             tuple(_latency_row(name, found) for name, found in clicks.items()),
@@ -92,10 +92,11 @@ def measure(repeats: int, *, quick: bool, pipecat: str | None = None) -> list[Ta
     ]
 
 
-def _latency(command: Sequence[str], clicks: int, env: Mapping[str, str]) -> dict[str, float]:
+def _latency(command: Sequence[str], env: Mapping[str, str], *, quick: bool) -> dict[str, float]:
     """Return what latency.py reports of one start."""
     paths = os.pathsep.join(str(_SOUNDCARD.parents[1] / folder) for folder in ("", "devices"))
-    measure = [sys.executable, str(_SOUNDCARD / "latency.py"), "--count", str(clicks)]
+    length = ("--count", "1", "--settle", "0.1") if quick else ("--count", "16")
+    measure = [sys.executable, str(_SOUNDCARD / "latency.py"), *length]
     done = subprocess.run(
         [*measure, "--", *command],
         env={**env, "PYTHONPATH": paths},

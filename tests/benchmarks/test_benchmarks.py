@@ -77,9 +77,10 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
     }
     rows = {name: [next(iter(row.values())) for row in table] for name, table in found["tables"].items()}
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
-    echo = rows.pop("echo")
+    echo, echo_latency = rows.pop("echo"), rows.pop("echo_latency", [])
     if soundcard_is_required():
-        assert echo == ["bare bridge", "echo program"]
+        assert echo == ["bare bridge", "echo program", "echo at its defaults"]
+        assert echo_latency == ["bare bridge", "echo at its defaults"]
     assert rows == expected
     printed = [line.strip() for line in done.stdout.splitlines()]
     for name in (row for table in expected.values() for row in table):

@@ -77,8 +77,8 @@ async def test_twenty_standstills_at_random_moments_come_back_each_time(seed: in
     for _ in range(20):
         standstills.append((now_s, float(np.exp(rng.uniform(np.log(0.01), np.log(1.5))))))
         now_s += standstills[-1][1] + rng.uniform(3.0, 5.0)
-    blocks: dict[str, Any] = {"block_s": rng.choice([0.01, 0.02]), "mic_block_s": rng.choice([0.01, 0.02])}
-    live = await Live(standstills, now_s, **blocks).run()
+    block_s, mic_block_s = rng.choice([0.01, 0.02]), rng.choice([0.01, 0.02])
+    live = await Live(standstills, now_s, block_s=block_s, mic_block_s=mic_block_s).run()
     before_s = live.delay_s(AT - 0.5)
     for at_s, seconds in standstills:
         assert live.delay_s(at_s + seconds + 2.0) == pytest.approx(before_s, abs=0.010)

@@ -106,7 +106,7 @@ FACT_MUTANTS = (
     ),
     Mutant(
         "a fact of the program waits for an interruption",
-        "PipelineTask.queue_frame",
+        "PipelineTask._queue_unusual",
         "course.interrupting and not frame.is_fact",
         "course.interrupting",
         f"{FACTS}::test_a_fact_of_the_program_does_not_wait_for_an_interruption",

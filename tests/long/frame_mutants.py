@@ -1,4 +1,4 @@
-"""Bugs to plant in the making of frames: a check that the quick way leaves out, a copy of another class."""
+"""Bugs to plant in the making of frames, and where they go straight into a run and leave it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from long.mutant import Mutant
 __all__ = ["FRAME_MUTANTS"]
 
 MAKING = "tests/test_quick_init.py"
+ENTRY = "tests/run/test_straight_entry.py"
 _PLAIN = "its frames have plain fields of the right kind"
 _SAME = f"{MAKING}::test_a_known_format_lets_nothing_pass_that_the_checks_refuse"
 _LEFT_OUT = {
@@ -66,5 +67,49 @@ FRAME_MUTANTS = (
         "False",
         f"{MAKING}::test_with_data_of_a_class_with_an_init_var_says_what_replace_says",
         unseen=_PLAIN,
+    ),
+    Mutant(
+        "a frame goes straight in although an end was requested",
+        "Course.is_plain",
+        "self.request is Request.NONE",
+        "True",
+        f"{ENTRY}::test_a_request_is_heeded_by_the_very_next_frame",
+    ),
+    Mutant(
+        "a frame goes straight in although an interruption will come behind it",
+        "Course.is_plain",
+        "not self.interrupting",
+        "True",
+        "tests/pipeline/test_interruption.py::test_what_is_queued_after_an_interruption_is_not_dropped_by_it",
+    ),
+    Mutant(
+        "the entry does not see that an end was requested",
+        "Course.ask",
+        "self._interrupter.note_change()",
+        "pass",
+        f"{ENTRY}::test_a_request_is_heeded_by_the_very_next_frame",
+    ),
+    Mutant(
+        "frames of another event loop go straight in",
+        "PipelineTask.queue_frame",
+        "get_ident() != entry.thread or not entry.loop.is_running()",
+        "False",
+        f"{ENTRY}::test_another_event_loop_is_refused",
+        unseen="it has one event loop",
+    ),
+    Mutant(
+        "subscribers see no data",
+        "End.send",
+        "self.is_watched",
+        "False",
+        f"{ENTRY}::test_data_that_leaves_unseen_is_counted_and_the_rest_is_shown",
+    ),
+    Mutant(
+        "what leaves unseen is not counted",
+        "End.send",
+        "self.discarded += 1",
+        "pass",
+        f"{ENTRY}::test_data_that_leaves_unseen_is_counted_and_the_rest_is_shown",
+        unseen="its runs have a subscriber",
     ),
 )

@@ -178,7 +178,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "a gain of 0 dB changes samples",
-        "MicrophoneInput._push_block",
+        "MicrophoneInput._make_frame",
         "amplify(block.data, self._gain_db)",
         "amplify(block.data, self._gain_db + 1)",
         "tests/endpoints/test_microphone.py::test_no_gain_leaves_every_byte",

@@ -100,7 +100,7 @@ LATE_MUTANTS = (
         "self.usual_s = min(self.usual_s, max(self._held))",
         "pass",
         f"{SURPLUS}::test_a_delay_that_has_been_shorter_for_long_is_the_usual_one",
-        unseen="its runs are too short for it",
+        unseen="its delays are hardly ever shorter for five seconds",
     ),
     Mutant(
         "what is left out leaves a step",

@@ -10,6 +10,7 @@ around it, and the second with frames that nobody passes on. `mutants.py` has a 
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 
 import pytest
 
@@ -43,16 +44,21 @@ class NoRun:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
         self.emitted: list[Frame] = []
         self.facts = FactPassing()
         self.eras = Eras()
         self.hold = Hold()
         self.interruption = Several([])
 
+    def _ignore(self, task: asyncio.Task[None], /) -> None: ...
+
     def take_request(self, frame: Frame, stage: str) -> None: ...
 
     def take_words(self, words: TranscriptionFrame, send: Receive) -> Congestion | None:
         return send(words)
+
+    def stage_task_ended(self, task: asyncio.Task[None]) -> None: ...
 
     def is_passing(self, frame: Frame) -> bool:
         return False

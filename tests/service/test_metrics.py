@@ -106,10 +106,10 @@ async def test_the_numbers_are_those_of_the_status() -> None:
         assert into == out + sum(seam["dropped"].values())
     assert found["voicepipe_open"][("tasks",)] == len(status["census"]["tasks"])
     assert found["voicepipe_device_samples_total"][SPEAKER] == speaker["samples"]
-    at_speaker = (speaker["device"], "talk", speaker["stage"])
-    assert found["voicepipe_delay_seconds"][at_speaker] == speaker["delay_s"] > 0.01
-    assert found["voicepipe_gaps_total"][at_speaker] == speaker["gaps"]
-    assert found["voicepipe_gap_seconds_total"][at_speaker] == speaker["gaps_s"]
+    of_speaker = (speaker["device"], "talk", speaker["stage"])
+    assert found["voicepipe_delay_seconds"][of_speaker] == speaker["delay_s"] > 0.01
+    assert found["voicepipe_gaps_total"][of_speaker] == speaker["gaps"]
+    assert found["voicepipe_gap_seconds_total"][of_speaker] == speaker["gaps_s"]
 
 
 async def test_a_speaker_without_live_sound_has_no_delay() -> None:

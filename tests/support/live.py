@@ -76,7 +76,7 @@ class Live:
         for at_s, seconds in self.standstills:
             loop.call_later(at_s, loop.freeze, seconds)
         for at_s, act in self.at:
-            loop.call_later(at_s, _do, act, self)
+            loop.call_later(at_s, _act, act, self)
         loop.call_later(self.seconds, self.task.end)
         self.report = assert_accounted(await self.task.run())
         return self
@@ -104,7 +104,7 @@ class Live:
         return sum(seam.dropped.get("late", 0) for seam in self.report.seams) / self.rate
 
 
-def _do(act: Callable[[Live], object], live: Live) -> None:
+def _act(act: Callable[[Live], object], live: Live) -> None:
     result = act(live)
     if asyncio.iscoroutine(result):
         task = asyncio.ensure_future(result)

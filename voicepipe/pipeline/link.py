@@ -45,8 +45,11 @@ class RunHandle(Protocol):
     loop: asyncio.AbstractEventLoop
     context: Context
     """A context in the first era of the run, apart from that of the run's caller."""
-    stage_task_ended: Callable[[asyncio.Task[None]], None]
-    """The function that is called with the task of each stage when it is over: one for all."""
+
+    @property
+    def stage_task_ended(self) -> Callable[[asyncio.Task[None]], None]:
+        """The function that is called with the task of each stage when it is over: one for all."""
+        ...
 
     def take_request(self, frame: Frame, stage: str) -> None:
         """Take a request that a stage pushed: an EndFrame, CancelFrame or InterruptionFrame."""

@@ -142,7 +142,7 @@ def way_from(start: Element, direction: FrameDirection) -> Outlet:
     """Return the way of frames from an element: the next receiver itself, or a route to it."""
     neighbour = start.next(direction)
     assert neighbour is not None, "a chain ends in a receiver"
-    return neighbour.outlet(direction) or Route(start, direction)
+    return neighbour.outlet(direction) or Route(start, direction)  # pyright: ignore[reportReturnType]  # it takes a callable in a slot for a method
 
 
 def describe_no_frames(what: str, out: object) -> str:

@@ -106,7 +106,7 @@ class Run:
     ) -> None:
         self.course = Course(params, limits, self)
         self.loop: asyncio.AbstractEventLoop = self.course.loop
-        self.stage_task_ended = self._note_end_of
+        self.stage_task_ended: Callable[[asyncio.Task[None]], None] = self._note_end_of
         self.slow: list[SlowStage] = []
         self._entry = entry
         entry.loop, entry.thread = self.loop, get_ident()
@@ -121,7 +121,7 @@ class Run:
         self.eras = Eras()
         self.context = copy_context()
         self.context.run(self.eras.enter)
-        self.chain = Chain(pipeline, self, self._reached_sink)
+        self.chain = Chain(pipeline, self, self._reached_sink)  # pyright: ignore[reportArgumentType]  # it takes a callable in a slot for a method
         self.show_to(observers)
         self._has_devices = bool(pipeline.devices)
         self._minutes: Minutes | None = None
@@ -197,7 +197,7 @@ class Run:
         self.course.fail(stage, error)
         self.course.wake()
 
-    def _note_end_of(self, task: asyncio.Task[None]) -> None:
+    def _note_end_of(self, task: asyncio.Task[None], /) -> None:
         """Note that the task of a stage has ended. Most end because their stage takes no more frames."""
         is_cut = task.cancelled()
         error = None if is_cut else task.exception()
