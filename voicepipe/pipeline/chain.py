@@ -41,7 +41,7 @@ class Chain:
         self.has_branches = layout.has_branches
         """True if a part of the pipeline is parallel."""
 
-    def discarded(self) -> dict[str, int]:
+    def count_unseen(self) -> dict[str, int]:
         """Return the numbers of data frames that left unseen, by direction."""
         ends = (self.sink, self.source)
         return {end.exit.value: end.discarded for end in ends if end.discarded}
