@@ -13,8 +13,10 @@ from voicepipe import (
     Frame,
     FrameDirection,
     FrameProcessor,
+    InlineProcessor,
     InputAudioFrame,
     InterruptionFrame,
+    MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
     PipelineTask,
@@ -24,6 +26,7 @@ from voicepipe import (
     TranscriptionFrame,
     UtteranceFrame,
 )
+from voicepipe_devices.fake import SimulatedCard
 
 Answer = Callable[["Answers"], Awaitable[None]]
 
@@ -113,6 +116,32 @@ async def conversation(stage: FrameProcessor) -> tuple[list[str], RunReport]:
 async def test_a_stale_answer_is_dropped_and_the_next_is_heard(answer: Answer) -> None:
     said, report = await conversation(Answers(answer))
     assert said == ["two"]
+    assert report.dropped_frames == {"interrupted": 1}
+
+
+async def test_an_inline_stage_behind_a_live_microphone_answers_in_the_present_era() -> None:
+    """A microphone pushes what it hears outside of any task, where nothing says which era it is."""
+
+    voice = FrameProcessor(name="voice")
+
+    class Decides(InlineProcessor):
+        def process(self, frame: Frame, direction: FrameDirection) -> tuple[Frame, ...]:
+            if isinstance(frame, InputAudioFrame) and frame.position in (0, 4 * frame.rate):
+                self.create_task(self._answer(f"at {frame.position // frame.rate} s"))
+            return (frame,)
+
+        async def _answer(self, said: str) -> None:
+            await asyncio.sleep(2.0)
+            await voice.push_frame(TextFrame(said))
+
+    card = SimulatedCard()
+    card.mic.hear(bytes(2 * 16_000 * 9))
+    task = PipelineTask(Pipeline([MicrophoneInput(card.backend()), Decides(), voice]))
+    ends = Ends(task)
+    asyncio.get_running_loop().call_later(1.0, task.interrupt)
+    asyncio.get_running_loop().call_later(8.0, task.end)
+    report = await task.run()
+    assert [frame.text for frame in ends.down if isinstance(frame, TextFrame)] == ["at 4 s"]
     assert report.dropped_frames == {"interrupted": 1}
 
 

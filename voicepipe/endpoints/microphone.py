@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from dataclasses import replace
 from typing import ClassVar
 
@@ -109,6 +110,8 @@ class MicrophoneInput(DeviceStage):
         """True if the device goes on by itself. A file waits."""
         self._origin = ""
         """The label of the stage in its run."""
+        self._context = copy_context()
+        """The context in which blocks are pushed outside of the stage's task."""
         self._reset()
 
     def _reset(self) -> None:
@@ -134,6 +137,7 @@ class MicrophoneInput(DeviceStage):
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
         self._reset()
+        self._context = copy_context()
         self._speakers = params.speakers if self._mutes else None
         self._origin = self._seat.label if self._seat is not None else self.name
         request = replace(self._wish, format=params.input)
@@ -170,7 +174,7 @@ class MicrophoneInput(DeviceStage):
             self.wake_up()
             return
         try:
-            is_done = self._push_captured(stream)
+            is_done = self._context.run(self._push_captured, stream)
         except Exception as error:  # it would be the device's, whose news it is
             if self._seat is not None:
                 self._seat.handle_soon(error)

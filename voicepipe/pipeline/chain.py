@@ -41,11 +41,6 @@ class Chain:
         self.has_branches = layout.has_branches
         """True if a part of the pipeline is parallel."""
 
-    def count_unseen(self) -> dict[str, int]:
-        """Return the numbers of data frames that left unseen, by direction."""
-        ends = (self.sink, self.source)
-        return {end.exit.value: end.discarded for end in ends if end.discarded}
-
     def attach(self) -> None:
         """Give every processor its seat in this run.
 

@@ -224,7 +224,7 @@ class Processor:
 
 
 class InlineProcessor(Processor):
-    """A stage that never waits. It has no queue and no task; its code runs in the pusher's task."""
+    """A stage that never waits. It has no queue and no task; its code runs where the frame is pushed."""
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Return the frames that go on in the same direction in place of `frame`.

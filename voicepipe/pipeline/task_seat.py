@@ -211,7 +211,8 @@ class TaskSeat(StageSeat):
         return self.down if direction is _DOWN else self.up
 
     def push_now(self, frame: Frame) -> None:
-        """Push a frame downstream, and wait for nobody."""
+        """Push a frame downstream, and wait for nobody. What stages make of it belongs to the present era."""
+        self.run.eras.enter()
         full = self.down.send(frame)
         if full is not None:
             full.relieve()
