@@ -119,13 +119,27 @@ async def test_an_interruption_drops_what_the_conversion_holds_too() -> None:
     assert seam(report, DEVICE).taken == round(1.2 * RATE)
 
 
+@pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize(("source", "target"), [(22_050, 16_000), (8_000, 48_000), (48_000, 22_050)])
-def test_a_run_does_not_depend_on_where_it_is_cut(source: int, target: int) -> None:
+def test_a_run_does_not_depend_on_where_it_is_cut(source: int, target: int, live: bool) -> None:
     audio = noise(0.5, rate=source)
 
     def converted(size: int) -> bytes:
-        run = FormatRun(AudioFormat(source), AudioFormat(target))
+        run = FormatRun(AudioFormat(source), AudioFormat(target), live=live)
         parts = [run.convert(audio[at : at + size].tobytes()) for at in range(0, len(audio), size)]
         return b"".join([*parts, run.finish()])
 
     assert converted(7) == converted(441) == converted(len(audio))
+
+
+@pytest.mark.parametrize(("source", "target"), [(24_000, 16_000), (16_000, 48_000), (48_000, 16_000)])
+def test_a_live_run_holds_back_little_and_is_the_same_sound(source: int, target: int) -> None:
+    audio, size = tone(0.5, source), source // 100
+    run = FormatRun(AudioFormat(source), AudioFormat(target), live=True)
+    parts: list[bytes] = []
+    for at in range(0, len(audio), size):
+        parts.append(run.convert(audio[at : at + size].tobytes()))
+        assert run.held <= 0.003 * target
+    whole = samples(b"".join([*parts, run.finish()]))
+    assert len(whole) == target // 2
+    assert np.abs(whole - tone(0.5, target).astype(int)).max() < 100

@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from voicepipe.audio.convert import Converter
 from voicepipe.audio.format import AudioFormat
+from voicepipe.audio.rates.filter_plan import suits_short_filter
 
 __all__ = ["FormatRun"]
 
 CONTINUED_S = 0.01
 """The least continuation at each end. The filter of soxr's HQ reaches over a few milliseconds."""
+LIVE_CONTINUED_S = 0.004
+"""The same for the short filter of live audio. Its delay is that of the first frames: they wait for so much."""
 
 
 class FormatRun:
@@ -25,13 +28,16 @@ class FormatRun:
     Args:
         source: the format of the frames.
         target: the format of the speaker.
+        live: the audio has just been captured, and somebody waits for it.
     """
 
-    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
+    def __init__(self, source: AudioFormat, target: AudioFormat, *, live: bool = False) -> None:
         self.source = source
         self._target = target
-        self._converter = Converter(source, target, quality="HQ")
-        self._continued = _continuation(source.rate, target.rate)
+        self._converter = Converter(source, target, quality="live" if live else "HQ")
+        is_short = live and suits_short_filter(source.rate, target.rate)
+        continued_s = LIVE_CONTINUED_S if is_short else CONTINUED_S
+        self._continued = _continuation(source.rate, target.rate, continued_s)
         self._skip = round(self._continued * target.rate / source.rate)
         """Samples of the target that the continuation before the first sample makes."""
         self._taken = self._given = 0
@@ -95,14 +101,14 @@ class FormatRun:
         return data
 
 
-def _continuation(source: int, target: int) -> int:
+def _continuation(source: int, target: int, least_s: float) -> int:
     """Return the samples of the source to continue a run by; 0: its rate does not change.
 
     Both rates meet on a sample there, or nearly so.
     """
     if source == target:
         return 0
-    least = round(CONTINUED_S * source)
+    least = round(least_s * source)
     return min(range(least, 3 * least), key=lambda samples: _off_a_sample(samples * target, source))
 
 

@@ -39,13 +39,14 @@ class Intake:
         """Samples of the speaker's format that are inside."""
         return 0 if self._run is None else self._run.held
 
-    def convert(self, data: bytes, audio: AudioFormat, *, follows: bool) -> bytes:
+    def convert(self, data: bytes, audio: AudioFormat, *, follows: bool, live: bool = False) -> bytes:
         """Convert the audio of one frame, and return what is ready.
 
         Args:
             data: whole samples.
             audio: their format.
             follows: the sound before it still sounds.
+            live: it has just been captured.
         """
         if audio == self._target and self._format in (None, audio):
             self._format = audio
@@ -53,7 +54,7 @@ class Intake:
         changed = self._format not in (None, audio)
         before = self.finish() if changed else b""
         self._format = audio
-        out = data if audio == self._target else self._begun(audio).convert(data)
+        out = data if audio == self._target else self._begun(audio, live).convert(data)
         self._joins = (self._joins or changed) and follows
         if self._joins and self._last and out:
             self._joins = False
@@ -76,9 +77,9 @@ class Intake:
         self._last, self._joins = b"", False
         return held
 
-    def _begun(self, audio: AudioFormat) -> FormatRun:
+    def _begun(self, audio: AudioFormat, live: bool) -> FormatRun:
         if self._run is None:
             from voicepipe.endpoints.format_run import FormatRun  # here, for it brings numpy
 
-            self._run = FormatRun(audio, self._target)
+            self._run = FormatRun(audio, self._target, live=live)
         return self._run

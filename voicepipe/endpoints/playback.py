@@ -204,7 +204,7 @@ class Playback:
         self._converts = self._converts or frame.format != self.format
         intake.came_s = now_s
         intake.gap_s = max(RUN_GAP_S, 1.5 * frame.duration_s) if frame.live else RUN_GAP_S
-        return intake.convert(frame.data, frame.format, follows=source.held > 0)
+        return intake.convert(frame.data, frame.format, follows=source.held > 0, live=frame.live)
 
     def _take_live(self, frame: OutputAudioFrame, now_s: float) -> None:
         """Take live audio of the voice, and leave out what waits for longer than it needs to."""
