@@ -19,7 +19,7 @@ __all__ = ["FormatRun"]
 CONTINUED_S = 0.01
 """The least continuation at each end. The filter of soxr's HQ reaches over a few milliseconds."""
 LIVE_CONTINUED_S = 0.004
-"""The same for the short filter of live audio. Its delay is that of the first frames: they wait for so much."""
+"""The same for the short filter of live audio, whose first frames wait for so much."""
 
 
 class FormatRun:
