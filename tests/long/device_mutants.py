@@ -78,7 +78,7 @@ DEVICE_MUTANTS = (
     Mutant(
         "a microphone pushes only in its task",
         "MicrophoneInput._on_news",
-        "is_done = self._push_captured(stream)",
+        "is_done = self._context.run(self._push_captured, stream)",
         "is_done = False",
         f"{FEW}::test_a_block_is_pushed_as_it_comes_and_wakes_no_task",
         unseen="it only costs",

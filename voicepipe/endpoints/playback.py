@@ -34,8 +34,8 @@ LIVE_QUEUE_S = 3.0
 what the speaker had before it."""
 MOST_SOUNDS = 32
 """The names of sounds that have a ledger of their own. Others share the last one's."""
-MOST_CHANGES = 1_000
-"""While drift is corrected, about twenty come in a second."""
+MOST_CHANGES = 100
+"""Five seconds of them: while drift is corrected, about twenty come in a second."""
 GOES_ON_S = 0.2
 """Live audio that came so shortly ago goes on. Its end is then told later, with its time."""
 RUN_GAP_S = 0.03
