@@ -52,8 +52,10 @@ def measure(repeats: int, *, quick: bool, pipecat: str | None = None) -> list[Ta
         "bare bridge": [*_BRIDGE, *STREAMS],
         "echo program": [*ECHO, "--backend", "portaudio"],
         "echo at its defaults": [*_DEFAULTS, "--backend", "portaudio"],
+        "echo, 20 ms, high": [*_DEFAULTS, "--backend", "portaudio", "--block", "320", "--latency", "high"],
     }
-    late = {"bare bridge": [*_BRIDGE, *_LOW], "echo at its defaults": costly["echo at its defaults"]}
+    late = {"bare bridge": [*_BRIDGE, *_LOW]}
+    late |= {name: costly[name] for name in ("echo at its defaults", "echo, 20 ms, high")}
     if pipecat is not None:
         costly["pipecat-ai at its defaults"] = late["pipecat-ai at its defaults"] = [
             pipecat,

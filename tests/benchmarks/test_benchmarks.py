@@ -79,8 +79,8 @@ def test_quick_run_prints_and_writes_every_row(tmp_path: Path) -> None:
     assert {"voicepipe.frames", "voicepipe.task"} <= set(rows.pop("modules"))
     echo, echo_latency = rows.pop("echo"), rows.pop("echo_latency", [])
     if soundcard_is_required():
-        assert echo == ["bare bridge", "echo program", "echo at its defaults"]
-        assert echo_latency == ["bare bridge", "echo at its defaults"]
+        assert echo == ["bare bridge", "echo program", "echo at its defaults", "echo, 20 ms, high"]
+        assert echo_latency == ["bare bridge", "echo at its defaults", "echo, 20 ms, high"]
     assert rows == expected
     printed = [line.strip() for line in done.stdout.splitlines()]
     for name in (row for table in expected.values() for row in table):
