@@ -70,6 +70,17 @@ def test_a_queue_that_is_long_from_the_start_keeps_one_piece() -> None:
     assert queue.run(5.0) == pytest.approx(0.28)
 
 
+@pytest.mark.parametrize("late_s", [0.04, 0.33, 1.5])
+def test_a_program_that_stood_still_as_it_began_keeps_one_piece_too(late_s: float) -> None:
+    """All that was heard meanwhile comes at once, and nothing waited before the first of it."""
+    queue = Queue()
+    pieces = round(late_s / BLOCK_S)
+    for n in range(pieces):
+        queue.surplus.observe(queue.now_s, 0.03 + late_s, n * BLOCK_S, BLOCK_S)
+    queue.late_s = late_s
+    assert queue.run(2.0) == pytest.approx(late_s - BLOCK_S)
+
+
 def test_a_delay_that_has_been_shorter_for_long_is_the_usual_one() -> None:
     queue = Queue(late_s=0.03)
     queue.run(5.0)
@@ -83,7 +94,7 @@ def test_a_delay_that_was_shorter_for_a_moment_is_not() -> None:
     queue = Queue(late_s=0.03)
     queue.run(5.0)
     queue.late_s = 0.0
-    queue.run(2.0)
+    queue.run(1.0)
     queue.late_s = 0.03
     assert queue.run(5.0) == 0.0
 

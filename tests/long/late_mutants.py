@@ -103,6 +103,14 @@ LATE_MUTANTS = (
         unseen="its delays are hardly ever shorter for five seconds",
     ),
     Mutant(
+        "the first pieces tell what a queue needs",
+        "Surplus._begin",
+        "list(self._slots)[1:]",
+        "self._slots",
+        f"{SURPLUS}::test_a_program_that_stood_still_as_it_began_keeps_one_piece_too",
+        unseen="its programs do not stand still as they begin",
+    ),
+    Mutant(
         "what is left out leaves a step",
         "_joint",
         'crossfade(b"".join(c.data for c in first), b"".join(c.data for c in last))',

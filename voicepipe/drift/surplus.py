@@ -26,8 +26,8 @@ TOLERANCE_S = 0.008
 """So much later nobody minds."""
 JUMP_S = 0.003
 """The delay grows by less within a slot where two clocks differ, and by more where the speaker ran dry."""
-HELD_SLOTS = 25
-"""A delay that has been shorter for so many slots, 5 s in all, is the usual one from then on."""
+HELD_SLOTS = 10
+"""A delay that has been shorter for so many slots, 2 s in all, is the usual one from then on."""
 FOLLOW_PPM = 1_000.0
 """The speed at which the usual delay follows, where the difference of the clocks is corrected elsewhere."""
 HICCUP_S = 0.04
@@ -144,7 +144,7 @@ class Surplus:
         delay_s = min(slot.delay_s for slot in self._slots)
         spare_s = min(slot.spare_s for slot in self._slots)
         if self.usual_s is None:
-            self._begin(delay_s, spare_s, max(audio_s, self._block_s))
+            self._begin(delay_s, max(audio_s, self._block_s))
         if self._last_s is not None and delay_s - self._last_s > JUMP_S:
             self._jumped = True
         self._last_s = delay_s
@@ -159,8 +159,13 @@ class Surplus:
             return 0.0
         return self._less_what_hiccups_need(now_s, surplus_s)
 
-    def _begin(self, delay_s: float, spare_s: float, piece_s: float) -> None:
-        """Learn the usual delay. A queue that never falls below two pieces has one too many."""
+    def _begin(self, delay_s: float, piece_s: float) -> None:
+        """Learn the usual delay. A queue that never falls below two pieces has one too many.
+
+        Nothing waited before the very first pieces, even where they came all at once because the program
+        stood still as it began.
+        """
+        spare_s = min(slot.spare_s for slot in list(self._slots)[1:])
         self.usual_s = delay_s - (max(0.0, spare_s - piece_s) if spare_s >= 2 * piece_s else 0.0)
 
     def _settle(self, now_s: float, delay_s: float, spare_s: float) -> None:
