@@ -79,7 +79,7 @@ class Short(AudioFrame):
 class Keyed(AudioFrame):
     key: InitVar[int] = field(kw_only=True)
 
-    def __post_init__(self, key: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __post_init__(self, key: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # an InitVar
         AudioFrame.__post_init__(self)
 
 
@@ -96,7 +96,7 @@ def outcome(make: Callable[..., AudioFrame], *arguments: Any, **given: Any) -> o
     """Return the fields of the frame, or the class and the line of the error."""
     try:
         made = make(*arguments, **given)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is compared
         return type(error), str(error).replace("Checked", "AudioFrame")
     return [(each.name, getattr(made, each.name)) for each in fields(made)]
 
@@ -178,7 +178,7 @@ def test_every_field_arrives_and_stays(kind: type[AudioFrame]) -> None:
         assert {name: getattr(one, name) for name in EVERYTHING} == EVERYTHING
         assert (one.num_samples, one.format.rate) == (2, 48_000)
         with pytest.raises(FrozenInstanceError):
-            one.position = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            one.position = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
 
 
 def test_a_class_of_ones_own_that_is_no_dataclass_keeps_its_check() -> None:

@@ -138,7 +138,7 @@ class _NoRewrite(FakeBackend):
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         stream = await super().open_output(request, wake)
-        stream.rewrite = lambda position, data: False  # type: ignore[method-assign]
+        stream.rewrite = lambda position, data: False  # type: ignore[method-assign]  # as of a back end that has no rewrite
         return stream
 
 

@@ -195,4 +195,4 @@ def test_a_wrong_value_is_refused(arguments: dict[str, Any], message: str) -> No
 
 def test_a_wrong_type_is_refused() -> None:
     with pytest.raises(TypeError, match="begin_s must be a number"):
-        SpeakerOutput(SimulatedCard().backend(), begin_s="0.2")  # type: ignore[arg-type]
+        SpeakerOutput(SimulatedCard().backend(), begin_s="0.2")  # type: ignore[arg-type]  # a mistake of the caller

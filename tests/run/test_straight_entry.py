@@ -86,7 +86,7 @@ async def test_what_is_no_frame_is_refused_while_frames_go_straight_in(value: ob
     task = PipelineTask(Pipeline([Quiet()]))
     async with running(task):
         with pytest.raises(TypeError, match="frame must be a Frame, not"):
-            await task.queue_frame(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            await task.queue_frame(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # mistakes
 
 
 async def test_data_that_leaves_unseen_is_counted_and_the_rest_is_shown() -> None:

@@ -54,7 +54,7 @@ def make_page() -> int:
     descriptor = _make_file()
     try:
         os.ftruncate(descriptor, mmap.PAGESIZE)
-    except BaseException:
+    except BaseException:  # whatever it is, the descriptor must not stay open
         os.close(descriptor)
         raise
     return descriptor

@@ -89,7 +89,7 @@ def _running(card: PluggedCard, command: Command) -> Iterator[Program]:
         while not (card.mic.running and card.speaker.running):
             if time.monotonic() > until_s or not program.is_alive:
                 raise AssertionError(f"it did not open the card: {program.end()}")
-            time.sleep(0.01)
+            time.sleep(0.01)  # a card has no event to wait for
         yield program
 
 
@@ -111,7 +111,7 @@ def _stop(processes: Sequence[int], seconds: float) -> None:
     try:
         for process in processes:
             os.kill(process, signal.SIGSTOP)
-        time.sleep(seconds)
+        time.sleep(seconds)  # by the real clock, as all here: real processes stand still on a real device
     finally:
         for process in processes:
             with suppress(ProcessLookupError):
