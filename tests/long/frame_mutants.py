@@ -81,6 +81,7 @@ FRAME_MUTANTS = (
         "not self.interrupting",
         "True",
         "tests/pipeline/test_interruption.py::test_what_is_queued_after_an_interruption_is_not_dropped_by_it",
+        unseen="an interruption is carried out within a turn of the loop",
     ),
     Mutant(
         "the entry does not see that an end was requested",

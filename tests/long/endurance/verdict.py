@@ -26,8 +26,9 @@ MEMORY_MB = 1.0
 """What the memory may have moved between the second and the last quarter."""
 LATENCY_MS = 20.0
 """The same: two blocks, for each time that streams are opened they stand to each other in another way."""
-FILL_MS = 25.0
-"""The same; single values swing by some blocks."""
+FILL_MS = 70.0
+"""The same. It is the fill of the moment, of which the device takes 60 ms at once, at its latency; and the
+moments of the looks move against it as the clocks do."""
 POSITION_S = 0.05
 """By how much the time that passed at a microphone may be mistaken with each loss."""
 SILENCE = 40
