@@ -110,7 +110,8 @@ def _stand(program: Program, deck: _Deck, standstills: Sequence[Standstill]) -> 
 def _stop(processes: Sequence[int], seconds: float) -> None:
     try:
         for process in processes:
-            os.kill(process, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # it was taken for lost, and replaced
+                os.kill(process, signal.SIGSTOP)
         time.sleep(seconds)  # by the real clock, as all here: real processes stand still on a real device
     finally:
         for process in processes:
