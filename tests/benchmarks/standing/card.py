@@ -56,7 +56,7 @@ def bridge(block_s: float) -> Command:
 
 def pipecat(python: str) -> Command:
     """Return the command of a live program of pipecat-ai, at its defaults, in an interpreter that has it."""
-    return (python, "-W", "ignore", str(_HERE / "pipecat_live.py"))
+    return (python, "-P", "-W", "ignore", str(_HERE.parent / "pipecat_echo.py"))
 
 
 def play(
@@ -73,7 +73,7 @@ def play(
             command = (*command, "--status-socket", os.fspath(status))
         program = stack.enter_context(_running(card, command))
         deck = stack.enter_context(_Deck(card))
-        time.sleep(settle_s)
+        time.sleep(settle_s)  # the start of a real program is over by then
         moments = _stand(program, deck, standstills)
         counts = status.exists()
         dropped = _dropped_ms(status) if counts else {}
@@ -96,14 +96,14 @@ def _running(card: PluggedCard, command: Command) -> Iterator[Program]:
 def _stand(program: Program, deck: _Deck, standstills: Sequence[Standstill]) -> list[Moment]:
     cast, moments = _Cast(program.pid), list[Moment]()
     for standstill in standstills:
-        time.sleep(BEFORE_S + standstill.waits_s)
+        time.sleep(BEFORE_S + standstill.waits_s)  # what is heard before it, by the real clock
         processes = cast.of(standstill.who)
         begin_s = deck.now_s()
         for number, stands_s in enumerate(standstill.stands_s):
-            time.sleep(standstill.apart_s if number else 0.0)
+            time.sleep(standstill.apart_s if number else 0.0)  # as the plan says
             _stop(processes, stands_s)
         moments.append(Moment(standstill, begin_s, deck.now_s()))
-        time.sleep(AFTER_S + ROOM_S)
+        time.sleep(AFTER_S + ROOM_S)  # what is heard behind it
     return moments
 
 
