@@ -349,25 +349,29 @@ async def test_steady_says_once_that_it_has_no_effect_on_made_speech(
     assert len(lines) == (1 if frame is OutputAudioFrame else 0)
 
 
+@pytest.mark.heavy
 async def test_the_last_samples_of_a_steady_voice_come_as_soon_as_it_pauses() -> None:
     """While it corrects, the stretcher holds 16 samples."""
     held: list[int] = []
 
     class Silent(FrameProcessor):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-            if not isinstance(frame, AudioFrame) or frame.position < 30 * RATE:
+            if not isinstance(frame, AudioFrame) or frame.position < 120 * RATE:
                 await self.push_frame(frame, direction)
 
     live = Live(
-        seconds=34.0,
+        seconds=124.0,
         mic_ppm=400.0,
         between=[Silent()],
         speaking={"steady": True},
         at=[
-            (29.0, lambda live: held.append(live.speaker.seams()[0].held)),
-            (32.0, lambda live: held.append(live.speaker.seams()[0].held)),
+            (119.0, lambda live: held.append(live.speaker.seams()[0].held)),
+            (122.0, lambda live: held.append(live.speaker.seams()[0].held)),
         ],
     )
     await live.run()
+    assert any(
+        change.reason == "drift" and change.samples > 0 for change in live.speaker.changes
+    )  # it corrects
     assert held[0] > 0
     assert held[1] == 0

@@ -103,6 +103,14 @@ LATE_MUTANTS = (
         unseen="its delays are hardly ever shorter for five seconds",
     ),
     Mutant(
+        "the last samples of a steady voice wait",
+        "Playback._holds",
+        "self._converts or self._drift is not None",
+        "self._converts",
+        f"{DELAY}::test_the_last_samples_of_a_steady_voice_come_as_soon_as_it_pauses",
+        unseen="they come at the End",
+    ),
+    Mutant(
         "the first pieces tell what a queue needs",
         "Surplus._begin",
         "list(self._slots)[1:]",
