@@ -31,6 +31,7 @@ Each folder is one part, and its docstring lists its files:
     engines      heavy things, such as judges of turns, in processes of their own
     devices      the port to the back ends (the back ends are in `voicepipe_devices`)
     settings     the settings of the user: variables, and one file
+    canceller    the echo canceller: reference, engines, protection
     drift        the compensation of clock drift between microphone and speaker
     speech       voice detection and utterances
     conversation interruptions, the record of who said what, the times of the turns

@@ -17,6 +17,8 @@ __all__ = [
     "DeviceState",
     "DeviceStatistics",
     "DropReason",
+    "EchoState",
+    "Protection",
     "RunReport",
     "SeamReport",
     "SlowStage",
@@ -28,6 +30,8 @@ __all__ = [
 
 
 DeviceKind = Literal["microphone", "speaker"]
+Protection = Literal["cancelling", "half-duplex", "headphones"]
+"""The protection from the program's own sound; "headphones": none, as it does not reach the microphone."""
 
 
 def sum_of_counts(*counts: Mapping[str, int]) -> dict[str, int]:
@@ -99,6 +103,25 @@ class SeamReport:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoState:
+    """The echo of a run's speakers at one microphone, and the protection from it. Decibels are of power."""
+
+    protection: Protection
+    """The protection at present."""
+    reason: str = ""
+    """The reason for it, where it is not the usual one; safe to print."""
+    erle_db: float | None = None
+    """The echo return loss enhancement at the ear: by how much the canceller reduces the echo. Over the last
+    3 s in which the program sounded and nobody talked over it. None: none yet."""
+    words_erle_db: float | None = None
+    """The same of the audio that is kept and recognised."""
+    delay_s: float | None = None
+    """From the sound at the speaker to its echo at the microphone, in seconds; None: not known."""
+    strength_db: float | None = None
+    """The level of the echo at the microphone against what the speaker was handed; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceState:
     """A microphone or a speaker, as its stage knows it."""
 
@@ -121,6 +144,8 @@ class DeviceState:
     """The level of the last block, in dB below full scale; None: of a speaker, or nothing came yet."""
     delay_s: float | None = None
     """The delay of live audio from the microphone to a speaker, in seconds; None: it plays none now."""
+    echo: EchoState | None = None
+    """The echo at a microphone; None: of a speaker, or no speaker of the run shares its air."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +197,8 @@ class DeviceStatistics:
     """The number of times that the speaker's voice ran dry while it spoke, and went on soon after."""
     gaps_s: float = 0.0
     """The silence of all these gaps together, in seconds."""
+    echo: EchoState | None = None
+    """The echo at a microphone; None: of a speaker, or no speaker of the run shares its air."""
 
     @property
     def delay(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
-__all__ = ["SpeakerControls", "Speakers"]
+__all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped"]
 
 _KEEP = 256
 """The number of remembered periods. A microphone asks about the last few seconds at most."""
@@ -15,6 +15,38 @@ _KEEP = 256
 _NEVER: deque[tuple[float, float]] = deque()
 """An empty deque that all runs share until something has sounded. It is never changed."""
 _NOBODY: frozenset[object] = frozenset()
+
+
+class Sounded(NamedTuple):
+    """Audio that the device of a speaker took, and the time at which it sounds."""
+
+    data: bytes
+    """Interleaved int16 in the stream's format; zeros where nothing was written."""
+    position: int
+    """The first sample's place among all the samples that the device took, zeros included. A jump is a gap
+    in the record: what was taken there is unknown."""
+    sounds_s: float
+    """The time at which the first sample sounds, by the loop's clock."""
+
+
+class Tapped(NamedTuple):
+    """A block of what a speaker plays, with the stream it belongs to."""
+
+    number: int
+    """The number of the block, which grows by one for each."""
+    stream: int
+    """The number of the stream: another one after a loss, or a change of device."""
+    rate: int
+    channels: int
+    sounded: Sounded
+
+
+class SpeakerTap(Protocol):
+    """The record of what one speaker's devices took. In the loop's thread."""
+
+    def read(self, after: int) -> Sequence[Tapped]:
+        """Return the blocks behind the block of that number, oldest first; -1: all that is kept, 4 s."""
+        ...
 
 
 class SpeakerControls(Protocol):
@@ -56,7 +88,7 @@ class Speakers:
     that plays "sounds", for as long after its end as a room needs to be quiet.
     """
 
-    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking")
+    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking", "are_tapped", "taps")
 
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
@@ -64,6 +96,10 @@ class Speakers:
         self._speaking = _NOBODY
         self._over = _NEVER
         self._controls: list[SpeakerControls] | None = None
+        self.are_tapped = False
+        """True if a stage of the run needs a record of what sounds: the speakers then have taps."""
+        self.taps: tuple[SpeakerTap, ...] = ()
+        """The taps of the run's speakers, in their order in the pipeline."""
 
     @property
     def controls(self) -> list[SpeakerControls]:

@@ -13,6 +13,7 @@ from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
+from voicepipe.speakers import Sounded
 from voicepipe.text import printable
 from voicepipe_devices.conversion import (
     BlockConverter,
@@ -309,6 +310,10 @@ class RenderStream(_Stream):
     def rewrite(self, position: int, data: bytes | memoryview) -> bool:
         """Replace what waits from there on; return False while a flush waits."""
         return self.ring.rewrite(position, data)
+
+    def heard(self) -> Sounded | None:
+        """Return the oldest block that the device took and that was not returned yet."""
+        return None
 
     async def drain(self) -> None:
         """Return when everything written has been heard. Raises: DeviceError."""

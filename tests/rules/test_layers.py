@@ -22,6 +22,7 @@ LAYERS = (
     ("runner",),
     ("service", "testing"),
     ("endpoints", "speech", "stages", "run"),
+    ("canceller",),
     ("conversation",),
     ("pipeline",),
     ("frames",),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from voicepipe.devices.trial import DeviceTrial
 from voicepipe.devices.values import Block, DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
+from voicepipe.speakers import Sounded
 
 if TYPE_CHECKING:
     from voicepipe.devices.callback_counts import CallbackCounts
@@ -172,6 +173,14 @@ class OutputStream(Stream, Protocol):
             False where nothing was changed: the stream cannot do it, as by default, or a flush waits.
         """
         return False
+
+    def heard(self) -> Sounded | None:
+        """Return the oldest block that the device took and that was not returned yet; None: there is none.
+
+        The stream keeps 4 s of them, if the request asked for a `tap`; otherwise nothing, as by default. A
+        block is what was played behind the queue: zeros included, and without what a flush has taken.
+        """
+        return None
 
     async def drain(self) -> None:
         """Return when everything written has been heard.

@@ -46,6 +46,8 @@ class StreamRequest:
     """The latency to ask for: "low", "high", or seconds. PipeWire's "low" is 0.04: less crackles."""
     channel: int | None = None
     """The one of a microphone's channels that is heard, counted from 1; None: all of them, mixed."""
+    tap: bool = False
+    """True if the record of what a speaker's device took is wanted: see `OutputStream.heard`."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, AudioFormat):

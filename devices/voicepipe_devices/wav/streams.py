@@ -16,6 +16,7 @@ from voicepipe.devices.port import Block, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.log import logger_of
 from voicepipe.report import SeamReport
+from voicepipe.speakers import Sounded
 from voicepipe.text import printable
 from voicepipe_devices.ring import Doorbell, PlaybackRing
 from voicepipe_devices.wav.pace import AtOnce, Clock, Pace
@@ -273,6 +274,10 @@ class FileOutput(_Stream):
     def notify_at(self, queued: int) -> None:
         """Make the wake-up call once, in the loop's next step at the earliest."""
         self._ring.notify_at(queued)
+
+    def heard(self) -> Sounded | None:
+        """Return None: nobody hears a file."""
+        return None
 
     async def drain(self) -> None:
         """Return when everything is in the file. Raises: DeviceError."""

@@ -1,0 +1,6 @@
+"""The echo canceller: the program does not hear itself, and keeps the words that are said over it.
+
+protocol     the engine that takes the echo out of a microphone's audio, as a protocol
+"""
+
+__all__: list[str] = []

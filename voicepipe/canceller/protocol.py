@@ -1,0 +1,48 @@
+"""The engine of an echo canceller, as a protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["EchoEngine"]
+
+
+class EchoEngine(Protocol):
+    """Takes the echo out of one microphone's audio, block by block. It belongs to one microphone.
+
+    It gives two outputs. The ear is for judges, such as voice detection: as little echo as possible, even if
+    words suffer. The words are for listeners, such as recognisers: every word stays, and some echo may.
+    """
+
+    name: str
+    """The name on the screen, such as "aec3"."""
+    rate: int
+    """Samples a second, of all its audio."""
+    channels: int
+    """The channels of the microphone."""
+    block: int
+    """The samples of a block: 10 ms."""
+    delay: int
+    """The samples by which both outputs lag behind the microphone."""
+
+    def cancel(
+        self, mic: npt.NDArray[np.int16], far: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """Take the echo of `far` out of a block of the microphone.
+
+        Args:
+            mic: the audio of the microphone, shape (block, channels).
+            far: what sounded at the same time, full scale at -1 and 1, shape (block,).
+
+        Returns:
+            The ear, shape (block,), and the words, shape (block, channels).
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the path of the echo, and all audio: a new stream begins."""
+        ...
