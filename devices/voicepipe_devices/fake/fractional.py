@@ -65,9 +65,12 @@ def _read(
 ) -> npt.NDArray[np.float64]:
     before = int(np.floor(place)) - half + 1
     after = int(np.floor(place + (count - 1) * step)) + half + 1
-    near = sound[max(0, before) : max(0, after)]
-    near = np.pad(near, (max(0, -before), max(0, after - max(0, before) - len(near))))
-    rows = np.lib.stride_tricks.sliding_window_view(near, 2 * half)
+    near = _cut(sound, before, after)
+    # A row for each sample: the 2 * half samples from it on. It is what sliding_window_view makes, at a fifth
+    # of the cost.
+    rows: npt.NDArray[np.float64] = np.ndarray(
+        (len(near) - 2 * half + 1, 2 * half), np.float64, near, 0, (8, 8)
+    )
     if abs(step - 1) < 1e-12:
         return _read_steady(near, rows[:count], place - np.floor(place), half)
     places = place + step * np.arange(count)
@@ -78,7 +81,16 @@ def _read(
     near_rows = rows[whole.astype(np.intp) - (before + half - 1)]
     lower = np.einsum("ij,ij->i", near_rows, table[at])
     upper = np.einsum("ij,ij->i", near_rows, table[at + 1])
-    return lower + (upper - lower) * between
+    read: npt.NDArray[np.float64] = lower + (upper - lower) * between
+    return read
+
+
+def _cut(sound: npt.NDArray[np.float64], begin: int, end: int) -> npt.NDArray[np.float64]:
+    """Return a stretch of a sound as an array of its own, with zeros where there is none."""
+    stretch = np.zeros(end - begin)
+    inside = sound[max(0, begin) : max(0, end)]
+    stretch[max(0, -begin) :][: len(inside)] = inside
+    return stretch
 
 
 def _read_steady(

@@ -408,7 +408,7 @@ class SimulatedSpeaker(Side):
         self._keep_bytes = audio.samples(self._keep_s) * audio.sample_bytes
         self._played += bytes(missed * audio.sample_bytes)
         sounds_s = handle.time_in_block(handle.info.block) + handle.info.latency_s
-        data = callback(handle.info.block)
+        data = callback(handle.info.block, self._stamps.of(sounds_s))
         if self.is_muted:
             data = bytes(len(data))
         self._played += data
