@@ -112,11 +112,11 @@ class SimulatedCard:
         """
         if loss is not None and not isinstance(loss, Losses):
             raise TypeError(f"loss must be Losses(...) or None, not {quote(loss)}")
-        self._room = None if impulse is None else self._changed(impulse, rate, clip)
+        self._room = None if impulse is None else self._enter(impulse, rate, clip)
         for side, name in ((self.mic, "mic"), (self.speaker, "speaker")):
             side.enter(self._room, loss if loss is not None and loss.side in (name, "both") else None)
 
-    def _changed(
+    def _enter(
         self, impulse: npt.NDArray[np.floating] | Sequence[float], rate: int, clip: float | None
     ) -> Room:
         """Return the room that it is in, with another way; or a new one."""

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["LEAD", "half_width", "read_between", "resampled"]
+__all__ = ["LEAD", "half_width", "read_between", "resample"]
 
 LOBES = 24
 """Zero crossings of the sinc on either side."""
@@ -51,7 +51,7 @@ def read_between(
     return out
 
 
-def resampled(sound: npt.NDArray[np.float64], rate: int, to_rate: int) -> npt.NDArray[np.float64]:
+def resample(sound: npt.NDArray[np.float64], rate: int, to_rate: int) -> npt.NDArray[np.float64]:
     """Return an impulse response at another rate. It begins `LEAD` samples of that rate earlier, for its
     first tap becomes a pulse, and ends as much later.
     """

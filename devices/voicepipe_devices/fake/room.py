@@ -10,7 +10,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.checks import check_number
 from voicepipe.text import quote
 from voicepipe_devices.fake.convolution import Convolver
-from voicepipe_devices.fake.fractional import LEAD, resampled
+from voicepipe_devices.fake.fractional import LEAD, resample
 from voicepipe_devices.fake.track import SoundTrack
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Room:
     def change(self, impulse: Any, rate: int, clip: float | None) -> None:
         """Change the way. What still echoes takes the new one, too. Raises: TypeError, ValueError."""
         drive = None if clip is None else check_number("clip", clip, at_least=0.01, at_most=100.0)
-        self._way, self._drive = _Way(_checked(impulse, AudioFormat(rate).rate), rate), drive
+        self._way, self._drive = _Way(_check_impulse(impulse, AudioFormat(rate).rate), rate), drive
 
     def play(self, data: bytes, channels: int, sounds_s: float, hz: float) -> None:
         """Take what the loudspeaker plays: int16, the first sample at that time, at a true rate of `hz`."""
@@ -105,12 +105,12 @@ class _Way:
     def _response_at(self, rate: int) -> npt.NDArray[np.float64]:
         if self._response_rate != rate:
             is_own = rate == self._rate
-            self._response = self._impulse if is_own else resampled(self._impulse, self._rate, rate)
+            self._response = self._impulse if is_own else resample(self._impulse, self._rate, rate)
             self._response_rate, self._lead, self._convolver = rate, 0 if is_own else LEAD, None
         return self._response
 
 
-def _checked(impulse: Any, rate: int) -> npt.NDArray[np.float64]:
+def _check_impulse(impulse: Any, rate: int) -> npt.NDArray[np.float64]:
     """Return an impulse response as floats. Raises: TypeError, ValueError."""
     expected = "a response of floats (1.0: as loud as it was played), shape (taps,)"
     try:

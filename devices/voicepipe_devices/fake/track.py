@@ -62,7 +62,7 @@ class _Piece:
 
 
 class SoundTrack:
-    """What sounds, by time. It keeps the last few seconds."""
+    """The record of what sounds, by time. It keeps the last few seconds."""
 
     def __init__(self, keep_s: float) -> None:
         self._keep_s = keep_s
