@@ -151,11 +151,10 @@ class EchoState:
         """The protection and its figures, in a few words for a status line."""
         if self.protection == "headphones":
             return "headphones"
-        if self.erle_db is None:
-            said = "echo cancelling" if self.protection == "cancelling" else self.protection
-        else:
-            said = f"echo reduced by {self.erle_db:.0f} dB"
-            said = f"half-duplex, {said}" if self.protection == "half-duplex" else said
+        said = "echo cancelling" if self.protection == "cancelling" else "half-duplex"
+        if self.erle_db is not None:
+            reduced = f"echo reduced by {self.erle_db:.0f} dB"
+            said = reduced if self.protection == "cancelling" else f"{said}, {reduced}"
         return said if self.delay_s is None else f"{said}, {1e3 * self.delay_s:.0f} ms late"
 
     @property

@@ -78,7 +78,7 @@ def test_a_flag_goes_before_all_settings(
         monkeypatch.setenv(f"VOICEPIPE_{name.upper()}", value)
     assert read_options(["--backend", "fake", *flags.split()], "echo").protection == asked
     if "--live" not in flags:
-        assert read_level(["--echo", *flags.split()], "level").protection == Protection(*asked)  # type: ignore[arg-type]
+        assert read_level(["--echo", *flags.split()], "level").protection == Protection(*asked)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,10 @@ def test_a_reduction_below_ten_decibels_has_a_cure(erle_db: float | None, is_low
 
 
 def microphone(echo: EchoState | None) -> DeviceStatistics:
-    counts: tuple[Any, ...] = (False, 16_000, 1, 9, 9, 0, 0, 0, 0.0, 0, 0.0, 0.04)
-    return DeviceStatistics("the microphone", "microphone", "USB", *counts, echo=echo)
+    device = DeviceStatistics(
+        *("the microphone", "microphone", "USB", False, 16_000, 1, 9, 9, 0, 0, 0, 0.0, 0, 0.0, 0.04)
+    )
+    return dataclasses.replace(device, echo=echo)
 
 
 def status(echo: EchoState | None) -> dict[str, Any]:
