@@ -252,7 +252,7 @@ class RenderStream(_Stream):
     def _convert(self, device: AudioFormat) -> None:
         self._pull = Renderer(device, self._request.format, self._pull).render
 
-    def render(self, samples: int) -> bytes:
+    def render(self, samples: int, sounds_s: float | None = None) -> bytes:
         """Take the driver's callback."""
         self._watch.note_call()
         return self._pull(samples)

@@ -114,7 +114,7 @@ class RenderSide:
         """Start; the first call comes at once."""
         self.handle.start()
 
-    def _on_call(self, samples: int) -> bytes:
+    def _on_call(self, samples: int, sounds_s: float | None = None) -> bytes:
         while self._orders:  # first: what was written before them has come by then
             self._orders.popleft()()
         for data in self._sound.read():
