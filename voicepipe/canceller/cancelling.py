@@ -1,4 +1,4 @@
-"""The echo canceller over a stream of a microphone's frames: blocks for the engine, and frames again behind it."""
+"""The echo canceller over a microphone's frames: blocks for the engine, and frames again behind it."""
 
 from __future__ import annotations
 
@@ -227,9 +227,7 @@ class Cancelling:
         made = self._ask(mic, bytes(0))
         return (plain, None) if made is None else (self._fade(made[0], plain), None)
 
-    def _cancel(
-        self, before: bytes, mic: bytes, far: npt.NDArray[np.float32]
-    ) -> tuple[bytes, bytes | None]:
+    def _cancel(self, before: bytes, mic: bytes, far: npt.NDArray[np.float32]) -> tuple[bytes, bytes | None]:
         begins = not self._is_awake
         if begins:
             self._is_awake = True
@@ -250,9 +248,7 @@ class Cancelling:
         lag = self._delay * self._size
         return (before + mic)[-len(mic) - lag : -lag]
 
-    def _ask(
-        self, mic: bytes, far: npt.NDArray[np.float32] | bytes | None
-    ) -> tuple[bytes, bytes] | None:
+    def _ask(self, mic: bytes, far: npt.NDArray[np.float32] | bytes | None) -> tuple[bytes, bytes] | None:
         """Return the words and the ear of a block; None: the engine has failed."""
         import numpy as np
 

@@ -1,23 +1,24 @@
-"""A microphone's guard against the program's own sound: the canceller, its figures, and half-duplex instead."""
+"""A microphone's guard against the program's own sound: a canceller, its figures, or half-duplex."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
+from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.protection import FallBack
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.frames import InputAudioFrame
 from voicepipe.log import logger_of
-from voicepipe.report import EchoState
+from voicepipe.report import EchoState, Protection
 from voicepipe.speakers import Speakers
 from voicepipe.text import printable
 
-__all__ = ["EchoGuard"]
+__all__ = ["EchoGuard", "guard_of", "open_guard"]
 
 _log = logger_of("voicepipe")
+_DEAF = "it does not hear you while the program sounds"
 _CURE = "turn the speaker down, move it away from the microphone, use another device, or use headphones"
 
 
@@ -48,8 +49,8 @@ class EchoGuard:
     ) -> None:
         self.observers: list[Observer] = []
         """Called with every block, such as for a recording of all tracks."""
-        self.muted = 0
-        """The samples dropped because a speaker sounded."""
+        self._muted = 0
+        """The samples dropped because a speaker sounded, since it was asked for last."""
         self._engine_name = engine.name
         self._speakers = speakers
         self._label = label
@@ -71,6 +72,11 @@ class EchoGuard:
     def held(self) -> int:
         """The samples inside the canceller."""
         return self._cancelling.held
+
+    def take_muted(self) -> int:
+        """Return the samples dropped since the last call because a speaker sounded."""
+        muted, self._muted = self._muted, 0
+        return muted
 
     def put(self, frame: InputAudioFrame) -> list[InputAudioFrame]:
         """Take the next frame; return those that are done, and that may be heard."""
@@ -94,7 +100,7 @@ class EchoGuard:
         from_s = frame.captured_s
         if from_s is None or not self._speakers.has_sound(from_s, from_s + frame.duration_s):
             return False
-        self.muted += frame.num_samples
+        self._muted += frame.num_samples
         return True
 
     def _observe(self, block: CancelledBlock) -> None:
@@ -120,7 +126,7 @@ class EchoGuard:
         says = f"the echo is reduced by {max(0.0, erle_db):.0f} dB only"
         if self._may_fall_back:
             self._state = replace(self._state, protection="half-duplex", reason=says)
-            self._warn("%s: %s, so it is half-duplex now: it does not hear you while the program sounds; %s", says)
+            self._warn(f"%s: %s, so it is half-duplex now: {_DEAF}; %s", says)
         else:
             self._warn("%s: %s, so the program may hear itself; %s", says)
 
@@ -130,21 +136,39 @@ class EchoGuard:
 
     def _return(self, erle_db: float) -> None:
         if self._may_fall_back:
-            self._state = replace(
-                self._state, protection="cancelling", reason=printable(self._engine_name)
-            )
+            self._state = replace(self._state, protection="cancelling", reason=printable(self._engine_name))
             _log.info("%s: the echo is reduced by %.0f dB again, so it is cancelled", self._label, erle_db)
 
     def _note_failure(self, error: Exception) -> None:
         reason = f"the echo engine {printable(self._engine_name)} failed: {printable(error)}"
-        protection = "half-duplex" if self._may_fall_back else "headphones"
+        protection: Protection = "half-duplex" if self._may_fall_back else "headphones"
         self._state = EchoState(protection, reason)
         _log.warning(
             "%s: %s; %s",
             self._label,
             reason,
-            "half-duplex from now on: it does not hear you while the program sounds"
-            if self._may_fall_back
-            else "the program may hear itself",
+            f"half-duplex from now on: {_DEAF}" if self._may_fall_back else "the program may hear itself",
             exc_info=_log.isEnabledFor(10),
         )
+
+
+def open_guard(
+    audio: AudioFormat, speakers: Speakers, label: str, *, may_fall_back: bool = True
+) -> EchoGuard:
+    """Return a guard with the default engine, for a microphone of this format.
+
+    Raises:
+        EngineError: no engine takes the format, or its package is missing; says what to do.
+    """
+    from voicepipe.canceller.engines.registry import default_engine
+
+    engine = default_engine(audio.rate, audio.channels)
+    return guard_of(engine, speakers, label, may_fall_back=may_fall_back)
+
+
+def guard_of(engine: EchoEngine, speakers: Speakers, label: str, *, may_fall_back: bool = True) -> EchoGuard:
+    """Return a guard with this engine, and a reference of all speakers."""
+    from voicepipe.canceller.reference import Reference
+
+    far = Reference(engine.rate)
+    return EchoGuard(engine, far, speakers, label=label, may_fall_back=may_fall_back, lead=far.lead)

@@ -44,13 +44,15 @@ class ProtectionWish:
         """True if half-duplex may take the place of a canceller that is of no use."""
         return self.mute is not False
 
-    def without_canceller(self, reason: str = "") -> EchoState:
-        """Return the protection where nothing cancels.
+    def without_canceller(self, reason: str = "") -> EchoState | None:
+        """Return the protection where nothing cancels; None: none is needed.
 
         Args:
             reason: why nothing does, although it should.
         """
         protection: Protection = "half-duplex" if self.mutes else "headphones"
+        if not (self.shares_air or self.mutes or self.cancel):
+            return None
         return EchoState(protection, reason)
 
 
