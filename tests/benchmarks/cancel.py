@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.cancelling.clock_lines import drift_lines, loss_lines, queue_lines
 from benchmarks.cancelling.echo_lines import clipping_lines, path_lines, room_lines
 from benchmarks.cancelling.goals import Line, missed, table_of
 from benchmarks.cancelling.plan import Plan
+from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.subjects import offline
 from benchmarks.cancelling.transcripts import MissingModelError
 from benchmarks.cancelling.voice_lines import jump_lines, noticed_lines, own_voice_lines
@@ -37,6 +39,9 @@ LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "own-voice": (own_voice_lines, "what of the program's speech is taken for a user's"),
     "jump": (jump_lines, "the same where the delay of the loudspeaker jumps"),
     "noticed": (noticed_lines, "the users over the program that are noticed in time"),
+    "drift": (drift_lines, "the echo where two clocks drift apart"),
+    "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
+    "queued": (queue_lines, "the echo where a minute of speech is queued"),
     "words": (word_lines, "the words over the program that a recogniser gets wrong"),
 }
 
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table. Returns the exit code."""
     options = _parser().parse_args(arguments)
     plan = Plan(
-        offline,
+        offline if options.offline else simulated(),
         options.speech,
         options.seed,
         options.rooms,
@@ -91,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(given) if given else None,
         metavar="FOLDER",
         help="labelled speech of users; default: VOICEPIPE_LABELLED_SPEECH",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="judge the engine alone: no card and no clocks, it is told to the sample what sounded",
     )
     parser.add_argument("--seed", type=int, default=1_000, help="of rooms and programs; default: 1000")
     parser.add_argument("--rooms", type=int, default=5, metavar="N", help="default: 5")

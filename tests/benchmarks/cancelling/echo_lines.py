@@ -12,7 +12,7 @@ from benchmarks.cancelling.scenes import Scene, listening
 from benchmarks.cancelling.subjects import OURS, Taken
 from benchmarks.cancelling.voices import program
 
-__all__ = ["WORDS", "clipping_lines", "path_lines", "room_lines"]
+__all__ = ["WORDS", "clipping_lines", "figures_of", "path_lines", "room_lines"]
 
 WORDS = "its words"
 """The column of the product's other output."""
@@ -32,8 +32,8 @@ def room_lines(plan: Plan) -> list[Line]:
         taken = [plan.play(scene) for scene in scenes]
         name = f"reverberation {reverberation_s:g} s"
         lines += [
-            _line(f"{name}, seconds 1 to 2", scenes, taken, first, 1.0, 2.0),
-            _line(f"{name}, from second {from_s:g}", scenes, taken, later, from_s),
+            figures_of(f"{name}, seconds 1 to 2", scenes, taken, first, 1.0, 2.0),
+            figures_of(f"{name}, from second {from_s:g}", scenes, taken, later, from_s),
         ]
     return lines
 
@@ -47,7 +47,7 @@ def clipping_lines(plan: Plan) -> list[Line]:
             for n, room in enumerate(plan.rooms_of(0.3))
         ]
         taken = [plan.play(scene) for scene in scenes]
-        lines.append(_line(f"soft clipping, drive {drive:g}", scenes, taken, least, 2.0))
+        lines.append(figures_of(f"soft clipping, drive {drive:g}", scenes, taken, least, 2.0))
     return lines
 
 
@@ -60,10 +60,10 @@ def path_lines(plan: Plan) -> list[Line]:
     ]
     taken = [plan.play(scene) for scene in scenes]
     from_s = CHANGE_S + AFTER_S
-    return [_line(f"{AFTER_S:g} s after a change of path", scenes, taken, 20.0, from_s, from_s + 1)]
+    return [figures_of(f"{AFTER_S:g} s after a change of path", scenes, taken, 20.0, from_s, from_s + 1)]
 
 
-def _line(
+def figures_of(
     name: str,
     scenes: Sequence[Scene],
     taken: Sequence[Taken],
