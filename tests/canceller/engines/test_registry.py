@@ -38,6 +38,11 @@ def test_the_default_without_its_package_says_what_to_install(monkeypatch: pytes
         default_engine(16_000, 1)
 
 
+def test_the_default_for_a_rate_that_it_does_not_take_is_an_engine_error_of_one_line() -> None:
+    with pytest.raises(EngineError, match=r"^aec3 takes the rates 8000, .* and 48000, not 12000$"):
+        default_engine(12_000, 1)
+
+
 @pytest.mark.parametrize("name", CANCELLERS)
 @pytest.mark.parametrize(("rate", "channels"), [(22_050, 1), (0, 1), (16_000, 0)])
 def test_a_format_that_no_canceller_takes_is_refused_in_one_line(name: str, rate: int, channels: int) -> None:

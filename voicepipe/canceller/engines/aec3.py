@@ -44,8 +44,8 @@ class AEC3:
     def __init__(self, rate: int, channels: int = 1) -> None:
         block_of(rate)
         if rate not in _DELAYS:
-            rates = ", ".join(map(str, _DELAYS))
-            raise ValueError(f"aec3 takes the rates {rates}, not {rate}")
+            *rates, last = _DELAYS
+            raise ValueError(f"aec3 takes the rates {', '.join(map(str, rates))} and {last}, not {rate}")
         self._channels = check_count("channels", channels, at_least=1)
         self.delay = _DELAYS[rate]
         package = _load()

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.part import Canceller, check_canceller
 from voicepipe.canceller.protocol import EchoEngine
+from voicepipe.errors import EngineError
 from voicepipe.registry import Registry
 
 __all__ = [
@@ -85,5 +86,12 @@ def open_echo_engine(
 
 
 def default_engine(rate: int, channels: int) -> EchoEngine:
-    """Open the engine for a microphone of which nobody said more. Errors as `open_echo_engine`."""
-    return open_echo_engine(rate, channels)
+    """Open the engine for a microphone of which nobody said more.
+
+    Raises:
+        EngineError: it does not take this format, or something that it needs is missing or damaged.
+    """
+    try:
+        return open_echo_engine(rate, channels)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
