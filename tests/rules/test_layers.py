@@ -52,7 +52,7 @@ PUBLIC = {
     "voicepipe_devices.wav",
 }
 
-HEAVY = {"sounddevice", "soxr", "webrtcvad", "pytest", "scipy"}
+HEAVY = {"sounddevice", "soxr", "webrtcvad", "pywebrtc_audio", "pytest", "scipy"}
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPS = {"voicepipe": ROOT, "voicepipe_devices": ROOT / "devices"}

@@ -7,6 +7,7 @@ cancelling       blocks for the engine, and frames again behind it
 protection       the choice of a protection, and the fall-back to half-duplex
 echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
+engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words
 reference        what sounded while the microphone captured a block, by time, of all speakers
 alignment        the place in a speaker's track of what sounds while a sample is captured
 clock_line       the line from a stream's positions to times, through jitter, losses and drift
