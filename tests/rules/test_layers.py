@@ -31,10 +31,11 @@ LAYERS = (
     ("devices", "drift", "engines", "sample"),
     ("audio", "registry", "children", "settings"),
     ("census", "errors"),
+    ("speakers",),
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "dialogue", "shadowing", "hints", "quick_init"),
+    ("text", "log", "lifecycle", "version", "dialogue", "shadowing", "hints", "quick_init"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 
