@@ -180,7 +180,7 @@ class LevelDisplay(Display):
         """Note the frame, and pass it on."""
         if isinstance(frame, InputAudioFrame):
             if frame.num_samples:
-                self._level = Level.of(frame.data)
+                self._level = Level.of(frame.data if frame.ear is None else frame.ear)
                 self._peak_db = max(self._peak_db, self._level.peak_db)
                 self._clipped += self._level.clipped
                 self._at_s = (frame.position + frame.num_samples) / frame.rate

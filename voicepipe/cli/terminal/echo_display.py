@@ -108,7 +108,7 @@ class Dashboard(Display):
     def _note_level(self, frame: InputAudioFrame) -> None:
         self._at_s = (frame.position + frame.num_samples) / frame.rate
         self.heard_s += frame.duration_s
-        self._unmeasured.append(frame.data)
+        self._unmeasured.append(frame.data if frame.ear is None else frame.ear)
         self._unmeasured_s += frame.duration_s
         if self._unmeasured_s >= _MEASURED_S:
             self._measure()
