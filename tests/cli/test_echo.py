@@ -254,7 +254,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         ),
         (["--frobnicate"], "unrecognized arguments: --frobnicate (--help"),  # it is like no other
         (["--backend", "wav:"], "the back end 'wav' needs a file"),
-        (["--backend", "fake:1"], "the back end 'fake' takes nothing but 'voice' behind its name"),
+        (["--backend", "fake:1"], "the back end 'fake' takes nothing but 'voice' or 'room' behind its name"),
         (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),
         (["--backend", f"wav:{SAMPLE}", "--mic", "usb"], "--mic and --speaker name sound devices"),
         (["--backend", "wav:,out.wav"], "'wav:,out.wav' names no input; give wav:IN.wav or"),

@@ -153,7 +153,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
-    sound = choose_sound(options.backend, screen.say)
+    sound = choose_sound(options.backend, screen.say, headphones=options.protection == (False, False))
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
     runner = PipelineRunner(beside=_companions(options))
