@@ -45,7 +45,7 @@ def read_protection(
         return _by_settings(parser, given, live=live)
     if flags.headphones or live:
         return Protection(cancel=False, mute=bool(flags.mute))
-    return Protection(cancel=bool(flags.cancel), mute=False if flags.cancel else flags.mute)
+    return Protection(cancel=bool(flags.cancel), mute=flags.mute)
 
 
 def _by_settings(parser: Parser, given: argparse.Namespace, *, live: bool) -> Protection:

@@ -131,6 +131,7 @@ def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> Pipelin
         device=options.mic,
         channel=options.mic_channel,
         gain_db=options.gain_db,
+        cancel=protection.cancel,
         mute=protection.mute,
         name=MICROPHONE,
     )
