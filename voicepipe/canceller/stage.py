@@ -137,7 +137,10 @@ class EchoCanceller(InlineProcessor):
         if frame.num_samples and not self._has_warned:
             self._has_warned = True
             _log.warning(
-                "%s passes audio of %s as it is: it was made for %s", label_of(self), frame.format, self._format
+                "%s passes audio of %s as it is: it was made for %s",
+                label_of(self),
+                frame.format,
+                self._format,
             )
         return [*before, frame]
 
