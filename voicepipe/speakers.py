@@ -15,6 +15,9 @@ _KEEP = 256
 _NEVER: deque[tuple[float, float]] = deque()
 """An empty deque that all runs share until something has sounded. It is never changed."""
 _NOBODY: frozenset[object] = frozenset()
+_NO_EARS: dict[str, tuple[float, float]] = {}
+"""A dictionary that all runs share until a canceller is at work. It is never changed."""
+_NEARLY_S = 1e-3
 
 
 class Sounded(NamedTuple):
@@ -88,7 +91,7 @@ class Speakers:
     that plays "sounds", for as long after its end as a room needs to be quiet.
     """
 
-    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking", "are_tapped", "taps")
+    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking", "are_tapped", "ears", "taps")
 
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
@@ -100,6 +103,9 @@ class Speakers:
         """True if a stage of the run needs a record of what sounds: the speakers then have taps."""
         self.taps: tuple[SpeakerTap, ...] = ()
         """The taps of the run's speakers, in their order in the pipeline."""
+        self.ears = _NO_EARS
+        """By the label of a microphone, the last stretch of its audio to which an echo canceller gave an ear:
+        from where to where in its stream, in seconds. Read only; see `note_ear`."""
 
     @property
     def controls(self) -> list[SpeakerControls]:
@@ -123,6 +129,13 @@ class Speakers:
         """True while anything sounds: speech, music, or what still echoes of it."""
         now_s = self._clock()
         return self.has_sound(now_s, now_s) or bool(self._sounding)
+
+    def note_ear(self, origin: str, from_s: float, to_s: float) -> None:
+        """Note that the audio of a microphone has an ear between these seconds of its stream."""
+        if self.ears is _NO_EARS:
+            self.ears = {}
+        began_s, ended_s = self.ears.get(origin, (from_s, from_s))
+        self.ears[origin] = (began_s if abs(from_s - ended_s) < _NEARLY_S else from_s, to_s)
 
     def begin(self, speaker: object, at_s: float, *, speech: bool = True) -> None:
         """Note that the speaker sounds from `at_s` on. A second call changes nothing."""

@@ -44,8 +44,12 @@ class CaptureCallback(Protocol):
 class RenderCallback(Protocol):
     """Called for every block to be played. Never waits, never raises."""
 
-    def __call__(self, samples: int) -> bytes:
-        """Return exactly so many samples."""
+    def __call__(self, samples: int, sounds_s: float | None = None) -> bytes:
+        """Return exactly so many samples.
+
+        `sounds_s`: when the first of them sounds, by the loop's clock. None: the driver does not know; then
+        the callbacks themselves are timed, and the latency is the one of the handle's `info`.
+        """
         ...
 
 

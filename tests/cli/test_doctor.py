@@ -39,8 +39,8 @@ class Room(FakeBackend):
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        def rendered(samples: int) -> bytes:
-            data = callback(samples)
+        def rendered(samples: int, sounds_s: float | None = None) -> bytes:
+            data = callback(samples, sounds_s)
             noise = self._noise.normal(0, 30, samples)
             heard = np.frombuffer(data, np.int16) * GAIN + noise
             heard *= np.abs(heard).max() >= self._gate
@@ -169,8 +169,8 @@ class Line(Room):
     async def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished
     ) -> Handle:
-        def rendered(samples: int) -> bytes:
-            data = callback(samples)
+        def rendered(samples: int, sounds_s: float | None = None) -> bytes:
+            data = callback(samples, sounds_s)
             if data.strip(b"\0"):
                 self.card.mic.hear(self._line(np.frombuffer(data, np.int16).astype(np.float64)))
             else:

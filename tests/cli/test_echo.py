@@ -322,7 +322,7 @@ def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tm
 
 def test_half_duplex_is_said_at_the_start() -> None:
     backend = SimulatedCard().backend()
-    half = "not listening while it speaks; --no-mute to listen all the time"
+    half = "half-duplex: it may not hear you while it speaks"
     for words, said in (([], False), (["--mute"], True), (["--no-mute"], False), (["--live"], False)):
         _, dashboard = _task(read_options(words, "echo"), Sound(backend), Screen())
         assert (half in dashboard.greeting.splitlines()) is said, words

@@ -7,6 +7,7 @@ device again.
     captured            the blocks of all streams of a microphone, with their ledger
     silence             the detection of a microphone that delivers only zeros
     speaker             `SpeakerOutput`: plays audio
+    speaker_tap         the record of what a speaker played, for who takes its echo out
     controlled_speaker  the controls of a speaker while it plays: volume, ducking, hold, cuts
     source              one source of sound, such as the voice: its queue and its ledger
     intake              frames of any format become the speaker's own

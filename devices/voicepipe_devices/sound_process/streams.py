@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
+from voicepipe.speakers import Sounded
 from voicepipe.text import printable
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.in_process import OPEN_S, START_S, label_of
@@ -28,6 +30,7 @@ from voicepipe_devices.sound_process.messages import (
 )
 from voicepipe_devices.sound_process.parent import SoundProcess
 from voicepipe_devices.sound_process.shared_page import Progress
+from voicepipe_devices.sound_process.shared_record import record_bytes
 from voicepipe_devices.streams import CaptureStream, RenderStream
 
 __all__ = ["FarInput", "FarOutput"]
@@ -47,7 +50,9 @@ class _Handle:
         self.process = SoundProcess(self._take, finished)
 
     async def open(self, driver: str, request: StreamRequest) -> _Handle:
-        await self.process.start(driver)
+        await self.process.start(driver, record_bytes(request))
+        if request.tap:
+            self.process.page.keep_record(request)
         what = f"opening {label_of(request, 'microphone' if self._capture else 'speaker')}"
         wish = json.dumps({**to_fields(request), "capture": self._capture}).encode()
         try:
@@ -139,7 +144,7 @@ class FarOutput(RenderStream):
     """A speaker elsewhere."""
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
-        super().__init__(request, wake)
+        super().__init__(replace(request, tap=False), wake)  # the record is over there
         self.handle = _Handle(False, self._hear, self.on_finished)
         self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
         self.ring = self._far
@@ -170,6 +175,11 @@ class FarOutput(RenderStream):
     def reach(self) -> int:
         """A block: the device may take one while the message is on its way."""
         return self.info.block
+
+    def heard(self) -> Sounded | None:
+        """Return the oldest block that the device took and that was not returned yet."""
+        record = self.handle.process.page.record
+        return None if record is None else record.take()
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS and self._far.hear():

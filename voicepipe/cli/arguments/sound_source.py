@@ -28,6 +28,8 @@ class Sound:
     """A back end to run on, with its own beginning and end."""
 
     has_speaker = True
+    can_be_talked_over = True
+    """True if somebody may speak while the program does, who can hear it."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -42,6 +44,8 @@ class Sound:
 class FileSound(Sound):
     """Files; the output may be missing."""
 
+    can_be_talked_over = False
+
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         devices = asyncio.run(backend.devices())
@@ -50,6 +54,8 @@ class FileSound(Sound):
 
 class SimulatedSound(Sound):
     """The simulated card: its microphone hears the bundled voice, and its speaker plays into a file."""
+
+    can_be_talked_over = False
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """Let the voice speak into the microphone; without a limit in seconds the input ends with it."""

@@ -1,0 +1,66 @@
+"""An impulse response of thousands of taps, applied to a sound as it comes: no delay, and cheap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["Convolver"]
+
+PART = 512
+"""Taps in a part of the response. Each part is multiplied in the frequency domain."""
+
+
+class Convolver:
+    """The convolution of a stream with a response, in pieces of any size. What comes in comes out at once.
+
+    The response is cut into equal parts (uniformly partitioned overlap-save; Wefers, 2015). The sum over
+    all parts but the first is made once for every `PART` samples; the first part is applied to what has
+    come of the present samples, for each piece anew.
+    """
+
+    def __init__(self, response: npt.NDArray[np.float64]) -> None:
+        parts = -(-len(response) // PART)
+        taps = np.pad(response, (0, parts * PART - len(response))).reshape(parts, PART)
+        self._response = np.fft.rfft(taps, 2 * PART)
+        self._spectra = np.zeros((parts, PART + 1), np.complex128)
+        """Of the last windows, as a ring: two parts of the stream in each."""
+        self._newest = 0
+        self._window = np.zeros(2 * PART)
+        """The part before the present one, and the present one as far as it has come."""
+        self._filled = 0
+        self._later = np.zeros(PART + 1, np.complex128)
+        """Of the present part, what all parts of the response but the first bring."""
+
+    def convolve(self, sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Take the next samples of the stream, and return as many of what becomes of it."""
+        out, done = np.empty(len(sound)), 0
+        while done < len(sound):
+            some = min(PART - self._filled, len(sound) - done)
+            out[done : done + some] = self._convolve(sound[done : done + some])
+            done += some
+        return out
+
+    def _convolve(self, sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        begin = PART + self._filled
+        self._window[begin : begin + len(sound)] = sound
+        spectrum = np.fft.rfft(self._window)
+        out = np.fft.irfft(spectrum * self._response[0] + self._later)[begin : begin + len(sound)]
+        self._filled += len(sound)
+        if self._filled == PART:
+            self._go_on(spectrum)
+        return out
+
+    def _go_on(self, spectrum: npt.NDArray[np.complex128]) -> None:
+        parts = len(self._spectra)
+        self._newest = (self._newest + 1) % parts
+        self._spectra[self._newest] = spectrum
+        order = (self._newest - np.arange(parts - 1)) % parts
+        self._later = np.einsum("ij,ij->j", self._response[1:], self._spectra[order])
+        self._window[:PART] = self._window[PART:]
+        self._window[PART:] = 0
+        self._filled = 0
