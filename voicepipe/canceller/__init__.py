@@ -1,6 +1,12 @@
 """The echo canceller: the program does not hear itself, and keeps the words that are said over it.
 
-protocol     the engine that takes the echo out of a microphone's audio, as a protocol
+protocol         the engine that takes the echo out of a microphone's audio, as a protocol
+reference        what sounded while the microphone captured a block, by time, of all speakers
+alignment        the place in a speaker's track of what sounds while a sample is captured
+clock_line       the line from a stream's positions to times, through jitter, losses and drift
+speaker_track    one stream of a speaker, in mono at the microphone's rate
+history          its last seconds
+fractional_read  sampled sound between its samples
 """
 
 __all__: list[str] = []

@@ -33,6 +33,11 @@ class DeviceStage(FrameProcessor):
         return False
 
     @property
+    def cancels_echo(self) -> bool:
+        """True for a microphone that will cancel the echo of the run's speakers. They must have taps then."""
+        return False
+
+    @property
     def is_live(self) -> bool:
         """True if the device goes on by itself, as a sound card does and a file does not."""
         return True
