@@ -8,6 +8,7 @@ ring           the crossing of audio between a callback and the event loop
 device_watch   a watch on a device that falls silent, or changes its rate
 formats        the formats to try on a device
 conversion     between a device's format and the pipeline's
+tap            the record of what a speaker's device took
 probing        trials of devices, without a sound
 streams        the port's streams over any driver: `DriverBackend`, to derive from
 calls          calls that may never come back, in threads, with a limit

@@ -11,6 +11,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
 from voicepipe.speakers import Sounded
@@ -23,8 +24,9 @@ from voicepipe_devices.conversion import (
     needs_conversion,
 )
 from voicepipe_devices.device_watch import DeviceWatch
-from voicepipe_devices.driver import Driver, Handle, underflows_of
+from voicepipe_devices.driver import Driver, Handle, stamps_of, underflows_of
 from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing, QueuedSound
+from voicepipe_devices.tap import SoundedRecord, Tap
 
 __all__ = ["CaptureStream", "DriverBackend", "RenderStream"]
 
@@ -112,6 +114,11 @@ class _Stream(abc.ABC):
             block_s = self.info.format.seconds(self.info.block)
             limit_s = SILENCE_S + block_s
             self._watch.start(limit_s, max(limit_s, self._first_s), block_s)
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps; empty: nobody judges them."""
+        return stamps_of(self._handle)
 
     @property
     def counts(self) -> CallbackCounts:
@@ -247,15 +254,29 @@ class RenderStream(_Stream):
         ring = PlaybackRing(request.format, self._bell.ring)
         self.ring: QueuedSound = ring
         self._pull = ring.pull
+        self._tap: Tap | None = None
+        self._record = SoundedRecord(request.format)
+        if request.tap:
+            self._tap = Tap(ring.pull, request.format, self._record.add, self._loop.time)
+            self._pull = self._tap.pull
         self._news = asyncio.Event()
+
+    async def open(self, opening: Awaitable[Handle]) -> None:
+        """Await the handle, and learn its rate and latency. Raises: DeviceError."""
+        await super().open(opening)
+        if self._tap is not None:
+            device = self._handle.info
+            self._tap.expect(device.format.rate, device.latency_s)
 
     def _convert(self, device: AudioFormat) -> None:
         self._pull = Renderer(device, self._request.format, self._pull).render
 
-    def render(self, samples: int) -> bytes:
+    def render(self, samples: int, sounds_s: float | None = None) -> bytes:
         """Take the driver's callback."""
         self._watch.note_call()
-        return self._pull(samples)
+        if self._tap is None:
+            return self._pull(samples)
+        return self._tap.render(self._pull, samples, sounds_s)
 
     def on_finished(self, error: DeviceError | None) -> None:
         """Note that the callbacks have ended: a speaker does not run out, so it is lost. For the driver."""
@@ -313,7 +334,7 @@ class RenderStream(_Stream):
 
     def heard(self) -> Sounded | None:
         """Return the oldest block that the device took and that was not returned yet."""
-        return None
+        return self._record.take()
 
     async def drain(self) -> None:
         """Return when everything written has been heard. Raises: DeviceError."""

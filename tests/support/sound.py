@@ -167,9 +167,9 @@ class _WatchedBackend(FakeBackend):
     ) -> Handle:
         loop = asyncio.get_running_loop()
 
-        def watched(samples: int) -> bytes:
+        def watched(samples: int, sounds_s: float | None = None) -> bytes:
             self._watched.queued.append(self._watched.stream.queued)
-            data = callback(samples)
+            data = callback(samples, sounds_s)
             self._watched.calls.append((loop.time(), data))
             return data
 

@@ -5,8 +5,10 @@ device again.
 
     microphone          `MicrophoneInput`: captures audio
     captured            the blocks of all streams of a microphone, with their ledger
+    own_sound           the protection of a microphone from the sound of the run's speakers
     silence             the detection of a microphone that delivers only zeros
     speaker             `SpeakerOutput`: plays audio
+    speaker_tap         the record of what a speaker played, for who takes its echo out
     controlled_speaker  the controls of a speaker while it plays: volume, ducking, hold, cuts
     source              one source of sound, such as the voice: its queue and its ledger
     intake              frames of any format become the speaker's own

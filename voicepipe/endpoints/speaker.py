@@ -24,6 +24,7 @@ from voicepipe.endpoints.playback import GOES_ON_S, LIVE_QUEUE_S, RUN_GAP_S, Pla
 from voicepipe.endpoints.played_change import PlayedChange
 from voicepipe.endpoints.sentences import Sentences
 from voicepipe.endpoints.source import Source
+from voicepipe.endpoints.speaker_tap import StreamsTap
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.frames import BackgroundAudioFrame, Frame, FrameDirection, OutputAudioFrame, SpokenFrame
 from voicepipe.log import logger_of
@@ -140,6 +141,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._playback = None
         self._speech = None
         self._speakers: Speakers | None = None
+        self._tap: StreamsTap | None = None
         self._has_warned = self._is_ending = self._has_left_out = self._has_said_made = False
         self._timer: asyncio.TimerHandle | None = None
         self._live_timer: asyncio.TimerHandle | None = None
@@ -150,7 +152,7 @@ class SpeakerOutput(ControlledSpeaker):
         self._box = StageMailbox(self)
         self._post = FactPost(self._box.tell)
         self._box.count_apart(BackgroundAudioFrame)
-        request = replace(self._wish, format=params.output)
+        request = replace(self._wish, format=params.output, tap=params.speakers.are_tapped)
         self._device = device = KeptDevice(
             self,
             "speaker",
@@ -173,6 +175,10 @@ class SpeakerOutput(ControlledSpeaker):
         self._background = BackgroundSound(playback, params.speakers)
         self._speakers = params.speakers
         params.speakers.controls.append(self)
+        if request.tap:
+            self._tap = StreamsTap()
+            self._tap.follow(stream)
+            params.speakers.taps += (self._tap,)
         self.set_volume(self._volume_db, 0.0)
         await stream.start()
 
@@ -404,6 +410,8 @@ class SpeakerOutput(ControlledSpeaker):
 
     def _on_lost(self, stream: OutputStream) -> None:
         """Drop the audio that waits for the lost stream; keep it for another one that takes its place."""
+        if self._tap is not None:
+            self._tap.leave()
         if self._playback is not None and stream.error is None:
             self._playback.leave()
         elif self._playback is not None and self._speech is not None:
@@ -424,6 +432,8 @@ class SpeakerOutput(ControlledSpeaker):
 
     async def _on_found(self, stream: OutputStream) -> None:
         """Wait until the stream has asked for a block, and use it from then on."""
+        if self._tap is not None:
+            self._tap.follow(stream)
         stream.flush()
         await stream.settle()
         if self._playback is not None:
@@ -444,6 +454,8 @@ class SpeakerOutput(ControlledSpeaker):
             self._wish = replace(self._wish, device=self._device.device)
         if self._speakers is not None and self in self._speakers.controls:
             self._speakers.controls.remove(self)
+        if self._speakers is not None and self._tap is not None:
+            self._speakers.taps = tuple(tap for tap in self._speakers.taps if tap is not self._tap)
         if self._speech is not None:
             self._post.is_closed = True
             self._speech.close()

@@ -13,9 +13,10 @@ answers   the way out, on which no callback waits
 priority  real-time priority, and a limit for a library that spins
 
 In both:
-messages     the messages between them
-shared_page  the memory with a speaker's progress, which needs no message
-sound_pipe   the pipe of the sound to be heard
+messages       the messages between them
+shared_page    the memory with a speaker's progress, which needs no message
+shared_record  the memory with what its device took, where somebody wants that
+sound_pipe     the pipe of the sound to be heard
 """
 
 __all__: list[str] = []

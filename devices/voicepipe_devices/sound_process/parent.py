@@ -56,14 +56,20 @@ class SoundProcess:
         self._ended = False
         self._closed = False
 
-    async def start(self, driver: str) -> Self:
+    async def start(self, driver: str, record_bytes: int = 0) -> Self:
         """Make the process. Cancelled, it is ended again before that is raised.
+
+        Args:
+            driver: the function that makes the driver.
+            record_bytes: the size of the record of the sound, in the shared memory.
 
         Raises:
             DeviceError: it cannot be made.
         """
         try:
-            made = await call(lambda: _spawn(driver), "making the sound process", SPAWN_S, undo=_undo)
+            made = await call(
+                lambda: _spawn(driver, record_bytes), "making the sound process", SPAWN_S, undo=_undo
+            )
         except LaunchError as error:
             raise DeviceError(f"the sound process cannot be made: {error}") from error
         except OSError as error:
@@ -239,14 +245,14 @@ class _Made(NamedTuple):
     page: SharedPage
 
 
-def _spawn(driver: str) -> _Made:
+def _spawn(driver: str, record_bytes: int) -> _Made:
     """Make the process, with a pipe for sound and a shared page. In a thread."""
     with ExitStack() as failing, ExitStack() as given:
         its_end, our_end = os.pipe()
         given.callback(os.close, its_end)
         make_roomy(our_end)
         sound = failing.enter_context(os.fdopen(our_end, "wb", buffering=0))
-        its_page = make_page()
+        its_page = make_page(record_bytes)
         given.callback(os.close, its_page)
         page = SharedPage(os.dup(its_page))
         failing.callback(page.close)

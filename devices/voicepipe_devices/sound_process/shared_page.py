@@ -5,7 +5,7 @@ wakes up. A message is for what the program waits for: the page has its wish too
 
 A callback writes in two places in turn, so that a look never meets one that stands still while it writes. The
 two processors may see each other's writes in another order. So the progress has a checksum, and what does not
-add up is looked at again.
+add up is looked at again. Behind the page there may be a record of the sound (`shared_record`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import struct
 import sys
 import tempfile
 from typing import NamedTuple
+
+from voicepipe.devices.port import StreamRequest
+from voicepipe_devices.sound_process.shared_record import SharedRecord, record_bytes
 
 __all__ = ["Progress", "SharedPage", "make_page"]
 
@@ -49,11 +52,11 @@ class Progress(NamedTuple):
     """The time of the last callback, by the clock that all processes have."""
 
 
-def make_page() -> int:
-    """Make the memory, and return its descriptor. Raises: OSError."""
+def make_page(record_bytes: int = 0) -> int:
+    """Make the memory, with so much behind the page, and return its descriptor. Raises: OSError."""
     descriptor = _make_file()
     try:
-        os.ftruncate(descriptor, mmap.PAGESIZE)
+        os.ftruncate(descriptor, mmap.PAGESIZE + record_bytes)
     except BaseException:  # whatever it is, the descriptor must not stay open
         os.close(descriptor)
         raise
@@ -79,9 +82,11 @@ class SharedPage:
 
     def __init__(self, descriptor: int) -> None:
         try:
-            self._map(mmap.mmap(descriptor, mmap.PAGESIZE))
+            self._map(mmap.mmap(descriptor, 0))
         finally:
             os.close(descriptor)
+        self.record: SharedRecord | None = None
+        """The record of the sound; None: nobody keeps one."""
         self._served = self._serial = 0
         """The wish that was reached last, and the number of the last one."""
 
@@ -89,10 +94,18 @@ class SharedPage:
         self._memory = memory
         self._numbers = memoryview(memory)[:_BYTES].cast("Q")
 
+    def keep_record(self, request: StreamRequest) -> SharedRecord:
+        """Begin with the record that the memory has room for."""
+        end = mmap.PAGESIZE + record_bytes(request)
+        self.record = SharedRecord(memoryview(self._memory)[mmap.PAGESIZE : end], request)
+        return self.record
+
     def close(self) -> None:
         """Give the memory back; a second call does nothing."""
         memory = self._memory
         if isinstance(memory, mmap.mmap):
+            if self.record is not None:
+                self.record.close()
             self._numbers.release()
             self._map(bytearray(memory[:_BYTES]))
             memory.close()

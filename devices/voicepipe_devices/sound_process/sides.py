@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from voicepipe.devices.callback_counts import CallbackCounter
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
-from voicepipe_devices.driver import underflows_of
+from voicepipe_devices.driver import stamps_of, underflows_of
 from voicepipe_devices.ring import RING_S, CaptureRing, PlaybackRing
 from voicepipe_devices.sound_process.answers import Answers
 from voicepipe_devices.sound_process.messages import (
@@ -17,6 +18,7 @@ from voicepipe_devices.sound_process.messages import (
     COUNTS,
     FLUSH_BODY,
     REWRITE_HEAD,
+    STAMPS,
     Kind,
     error_message,
     message,
@@ -24,6 +26,7 @@ from voicepipe_devices.sound_process.messages import (
 from voicepipe_devices.sound_process.priority import take_real_time, without_real_time
 from voicepipe_devices.sound_process.shared_page import Progress, SharedPage
 from voicepipe_devices.sound_process.sound_pipe import SoundPipe
+from voicepipe_devices.tap import Tap
 
 if TYPE_CHECKING:
     from voicepipe_devices.driver import BlockingDriver, BlockingHandle
@@ -67,8 +70,9 @@ class CaptureSide:
         """Return a message for every block that waits."""
         blocks = []
         counts = COUNTS.pack(*self._counter.counts())
+        stamps = STAMPS.index(stamps_of(self.handle))
         while (block := self._ring.take()) is not None:
-            head = BLOCK_HEAD.pack(block.position, block.captured_s)
+            head = BLOCK_HEAD.pack(block.position, block.captured_s, stamps)
             blocks.append(message(Kind.BLOCK, head + counts + block.data))
         return b"".join(blocks)
 
@@ -89,7 +93,12 @@ class RenderSide:
     ) -> None:
         self._answers = answers
         self._ring = PlaybackRing(request.format, _do_nothing)
+        self._tap: Tap | None = None
         self._pull = self._ring.pull
+        if request.tap:
+            page.keep_record(request)
+            self._tap = Tap(self._ring.pull, request.format, self._note, time.monotonic)
+            self._pull = self._tap.pull
         self._orders: deque[Callable[[], object]] = deque()
         """The requests that the callback has not carried out."""
         self._sound = SoundPipe(sound, request.format.sample_bytes)
@@ -100,6 +109,8 @@ class RenderSide:
         self.handle: BlockingHandle = driver.open_render(request, self._on_call, self._over)
         device = self.handle.info
         self._counter.expect(device.format.seconds(device.block), device.latency_s)
+        if self._tap is not None:
+            self._tap.expect(device.format.rate, device.latency_s)
         self.info = device
         if device.format != request.format:
             self.info = self._convert(device, request)
@@ -107,22 +118,28 @@ class RenderSide:
     def _convert(self, device: StreamInfo, request: StreamRequest) -> StreamInfo:
         from voicepipe_devices.conversion import Renderer, describe_conversion  # numpy may be needed
 
-        self._pull = Renderer(device.format, request.format, self._ring.pull).render
+        self._pull = Renderer(device.format, request.format, self._pull).render
         return describe_conversion(device, request)
 
     def start(self) -> None:
         """Start; the first call comes at once."""
         self.handle.start()
 
-    def _on_call(self, samples: int) -> bytes:
+    def _on_call(self, samples: int, sounds_s: float | None = None) -> bytes:
         while self._orders:  # first: what was written before them has come by then
             self._orders.popleft()()
         for data in self._sound.read():
             self._ring.write(data)
-        data = self._pull(samples)
+        tap = self._tap
+        data = self._pull(samples) if tap is None else tap.render(self._pull, samples, sounds_s)
         self._counter.note_call()
         self._note_progress()
         return data
+
+    def _note(self, data: bytes, position: int, sounds_s: float) -> None:
+        """Record what the device took."""
+        if self._page.record is not None:
+            self._page.record.add(data, position, sounds_s, STAMPS.index(stamps_of(self.handle)))
 
     def _note_progress(self) -> None:
         ring, counter = self._ring, self._counter

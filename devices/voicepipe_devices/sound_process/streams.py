@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError
+from voicepipe.speakers import Sounded
 from voicepipe.text import printable
 from voicepipe_devices.driver import Finished
 from voicepipe_devices.in_process import OPEN_S, START_S, label_of
@@ -23,11 +26,13 @@ from voicepipe_devices.sound_process.messages import (
     decode_json,
     error_of,
     from_fields,
+    stamps_at,
     to_fields,
     unpack,
 )
 from voicepipe_devices.sound_process.parent import SoundProcess
 from voicepipe_devices.sound_process.shared_page import Progress
+from voicepipe_devices.sound_process.shared_record import record_bytes
 from voicepipe_devices.streams import CaptureStream, RenderStream
 
 __all__ = ["FarInput", "FarOutput"]
@@ -47,7 +52,9 @@ class _Handle:
         self.process = SoundProcess(self._take, finished)
 
     async def open(self, driver: str, request: StreamRequest) -> _Handle:
-        await self.process.start(driver)
+        await self.process.start(driver, record_bytes(request))
+        if request.tap:
+            self.process.page.keep_record(request)
         what = f"opening {label_of(request, 'microphone' if self._capture else 'speaker')}"
         wish = json.dumps({**to_fields(request), "capture": self._capture}).encode()
         try:
@@ -86,6 +93,7 @@ class FarInput(CaptureStream):
         self.handle = _Handle(True, self._hear, self.on_finished)
         self._next = 0
         self._counts = CallbackCounts()
+        self._stamps: Stamps = ""
         self._asked_to_stop = False
         self._stopped_there = asyncio.Event()
 
@@ -94,7 +102,8 @@ class FarInput(CaptureStream):
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
-            position, captured_s = unpack(BLOCK_HEAD, body)
+            position, captured_s, stamps = unpack(BLOCK_HEAD, body)
+            self._stamps = stamps_at(stamps)
             self._counts = CallbackCounts(*unpack(COUNTS, body, BLOCK_HEAD.size))
             data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
@@ -105,6 +114,11 @@ class FarInput(CaptureStream):
             super().stop()
             self._stopped_there.set()
             self._bell.ring()
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps, as of the last block that has come."""
+        return self._stamps
 
     @property
     def counts(self) -> CallbackCounts:
@@ -139,7 +153,7 @@ class FarOutput(RenderStream):
     """A speaker elsewhere."""
 
     def __init__(self, request: StreamRequest, wake: Callable[[], None]) -> None:
-        super().__init__(request, wake)
+        super().__init__(replace(request, tap=False), wake)  # the record is over there
         self.handle = _Handle(False, self._hear, self.on_finished)
         self._far = _FarRing(request.format, self._bell.ring, self.handle.process)
         self.ring = self._far
@@ -170,6 +184,17 @@ class FarOutput(RenderStream):
     def reach(self) -> int:
         """A block: the device may take one while the message is on its way."""
         return self.info.block
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps, as of the last block that was heard."""
+        record = self.handle.process.page.record
+        return "" if record is None else stamps_at(record.stamps)
+
+    def heard(self) -> Sounded | None:
+        """Return the oldest block that the device took and that was not returned yet."""
+        record = self.handle.process.page.record
+        return None if record is None else record.take()
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.PROGRESS and self._far.hear():

@@ -108,6 +108,15 @@ class Clock:
         self._taken += self.waiting
 
     @property
+    def taken(self) -> int:
+        """Blocks that were taken or skipped."""
+        return self._taken
+
+    def end_s(self, block: int) -> float:
+        """Return the time at which the block of that number, counted from 0, is over, by the loop's clock."""
+        return self._began_s + (block + 1) * self._block_s
+
+    @property
     def waiting(self) -> int:
         """Blocks that are over, not taken yet."""
         self._look()
@@ -122,7 +131,7 @@ class Clock:
         """Call `tick` once, when the next block is over."""
         self._look()
         if self._running and self._timer is None:
-            self._timer = self._loop.call_at(self._end_of(self._over), self._ring, self._over + 1)
+            self._timer = self._loop.call_at(self.end_s(self._over), self._ring, self._over + 1)
 
     def _ring(self, over: int) -> None:
         # A loop's timers may fire a moment early: the block they were for counts as over.
@@ -133,8 +142,5 @@ class Clock:
 
     def _look(self) -> None:
         now = self._loop.time()
-        while self._running and self._end_of(self._over) <= now:
+        while self._running and self.end_s(self._over) <= now:
             self._over += 1
-
-    def _end_of(self, block: int) -> float:
-        return self._began_s + (block + 1) * self._block_s

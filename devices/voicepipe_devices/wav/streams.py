@@ -13,12 +13,14 @@ from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.log import logger_of
 from voicepipe.report import SeamReport
 from voicepipe.speakers import Sounded
 from voicepipe.text import printable
 from voicepipe_devices.ring import Doorbell, PlaybackRing
+from voicepipe_devices.tap import SoundedRecord
 from voicepipe_devices.wav.pace import AtOnce, Clock, Pace
 
 __all__ = ["FileInput", "FileOutput", "file_name"]
@@ -126,6 +128,11 @@ class _Stream:
     """A file gives no signs of life."""
 
     @property
+    def stamps(self) -> Stamps:
+        """A file gives no time stamps: it keeps time, or has none."""
+        return ""
+
+    @property
     def counts(self) -> CallbackCounts:
         """A file makes no callbacks, and none is late: the pieces that were read or written."""
         return CallbackCounts(self._count)
@@ -219,6 +226,8 @@ class FileOutput(_Stream):
         self._writer = writer
         self._ring = PlaybackRing(request.format, self._bell.ring)
         self._clock = Clock(_block_s(self.info), self._tick) if paced else None
+        self._record = SoundedRecord(request.format) if request.tap else None
+        self._made_s = asyncio.get_running_loop().time()
         self._news = asyncio.Event()
 
     @property
@@ -276,8 +285,12 @@ class FileOutput(_Stream):
         self._ring.notify_at(queued)
 
     def heard(self) -> Sounded | None:
-        """Return None: nobody hears a file."""
-        return None
+        """Return the oldest block that went to the file and was not returned yet.
+
+        Paced, positions count the blocks of the clock, with a jump where it had nothing to write. Unpaced,
+        the first sample of the file sounds when the stream is made.
+        """
+        return None if self._record is None else self._record.take()
 
     async def drain(self) -> None:
         """Return when everything is in the file. Raises: DeviceError."""
@@ -346,6 +359,18 @@ class FileOutput(_Stream):
         except OSError as error:
             self.error = _loss_error(error, self._path, "written")
             self._bell.ring()
+        else:
+            self._note(data, before)
+
+    def _note(self, data: bytes, position: int) -> None:
+        """Record what the file took."""
+        if self._record is None or not data:
+            return
+        sounds_s = self._made_s + self.info.format.seconds(position)
+        if self._clock is not None:
+            block = self._clock.taken - 1
+            position, sounds_s = block * self.info.block, self._clock.end_s(block)
+        self._record.add(data, position, sounds_s)
 
 
 def _block_s(info: StreamInfo) -> float:

@@ -156,8 +156,8 @@ class _TapedSpeaker(SimulatedSpeaker):
     track: Samples
 
     def tick(self, handle: OpenSide, missed: int, callback: RenderCallback) -> bool:
-        def rendered(samples: int) -> bytes:
-            data = callback(samples)
+        def rendered(samples: int, sounds_s: float | None = None) -> bytes:
+            data = callback(samples, sounds_s)
             _put(self.track, handle.block_began_s + samples / RATE, data)  # it begins when it is asked for
             return data
 

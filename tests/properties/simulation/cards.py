@@ -85,9 +85,9 @@ class _Watched(FakeBackend):
     ) -> Handle:
         card, watch = self._numbered, _Watch(self._numbered.journal, "speaker")
 
-        def rendered(samples: int) -> bytes:
+        def rendered(samples: int, sounds_s: float | None = None) -> bytes:
             watch.called()
-            data = callback(samples)
+            data = callback(samples, sounds_s)
             card.rendered.append(array("H", data))
             card.rendered_s.append(card.journal.clock())
             return data
