@@ -83,6 +83,11 @@ class Keyed(AudioFrame):
         AudioFrame.__post_init__(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Long(InputAudioFrame):
+    longest_s: ClassVar[float] = 60.0
+
+
 class Noted(InputAudioFrame):
     """No dataclass: the check of its own is called all the same."""
 
@@ -191,6 +196,66 @@ def test_a_class_without_slots_keeps_its_defaults() -> None:
     frame = Wide(bytes(4), note="la")
     assert (frame.rate, frame.format.rate, frame.note, frame.num_samples) == (24_000, 24_000, "la", 2)
     assert Wide(bytes(4), 8_000).with_data(bytes(2)).format.rate == 8_000
+
+
+# -- the ear -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [InputAudioFrame, Noted])
+@pytest.mark.parametrize("rate", [16_000, 12_346])
+@pytest.mark.parametrize(
+    ("ear", "error", "words"),
+    [
+        (bytearray(4), TypeError, "ear must be bytes or None, not bytearray"),
+        (np.zeros(2, np.int16), TypeError, "not ndarray"),
+        ("ab", TypeError, "not str"),
+        (bytes(2), AudioFormatError, "ear has 2 bytes, and data 2 samples: .* 4 bytes"),
+        (bytes(8), AudioFormatError, "ear has 8 bytes"),
+        (bytes(5), AudioFormatError, "ear has 5 bytes"),
+        (b"", AudioFormatError, "ear has 0 bytes"),
+    ],
+    ids=repr,
+)
+def test_an_ear_is_checked(
+    kind: type[InputAudioFrame], rate: int, ear: Any, error: type[Exception], words: str
+) -> None:
+    for _ in range(2):  # a new format, and one that has passed
+        assert kind(bytes(8), rate, 2, origin="mic", ear=bytes(4)).ear == bytes(4)
+        with pytest.raises(error, match=words):
+            kind(bytes(8), rate, 2, origin="mic", ear=ear)
+
+
+HEARD = InputAudioFrame(b"abcdefgh", 48_000, 2, 77, 1.25, live=True, origin="mic", ear=b"WXYZ")
+
+
+def test_an_ear_is_what_judges_hear() -> None:
+    assert HEARD.for_ear == b"WXYZ"
+    assert InputAudioFrame(b"abcd").for_ear == b"abcd"
+    both = np.array([[100, 300], [-5, 5]], np.int16)
+    assert InputAudioFrame.from_array(both, channels=2).for_ear == np.array([200, 0], np.int16).tobytes()
+    assert repr(HEARD) == "InputAudioFrame(2 samples at 77, 48000 Hz, 2 ch, with an ear)"
+    assert "ear" not in repr(HEARD.with_data(b""))
+
+
+def test_an_ear_stays_with_audio_of_the_same_length_alone() -> None:
+    assert HEARD.with_data(bytes(8)).ear == b"WXYZ"
+    for data in (b"", bytes(4), bytes(16)):
+        made = HEARD.with_data(data)
+        assert (made.data, made.ear, made.position, made.origin) == (data, None, 77, "mic")
+    with pytest.raises(TypeError, match="data must be bytes"):
+        HEARD.with_data(bytearray(4))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong on purpose
+
+
+def test_an_ear_goes_along() -> None:
+    for made in (copy.copy(HEARD), pickle.loads(pickle.dumps(HEARD)), replace(HEARD), Noted.of(HEARD)):
+        assert (made.ear, made.data) == (b"WXYZ", HEARD.data)
+    assert OutputAudioFrame.of(HEARD).ear is None
+    samples = np.arange(25 * 1_000, dtype=np.int16)
+    whole = Long(samples.tobytes(), 1_000, ear=samples[::-1].tobytes())
+    parts = [*InputAudioFrame.parts_of(whole)]
+    assert [part.num_samples for part in parts] == [10_000, 10_000, 5_000]
+    assert b"".join(part.for_ear for part in parts) == whole.ear
+    assert [part.ear for part in OutputAudioFrame.parts_of(whole)] == [None] * 3
 
 
 # -- copies with other audio ---------------------------------------------------------------

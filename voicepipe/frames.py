@@ -48,9 +48,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import KNOWN_FORMATS, SAMPLE_BYTES, AudioFormat, format_of, pcm_bytes
 from voicepipe.checks import check_count, check_number
 from voicepipe.errors import AudioFormatError
@@ -262,6 +263,8 @@ class AudioFrame(DataFrame):
     longest_s: ClassVar[float] = 10.0
     """The maximum duration of one frame, in seconds."""
 
+    ear: ClassVar[bytes | None] = None
+    """None: only an `InputAudioFrame` may have other audio for judges."""
     _with_data: ClassVar[tuple[type, Callable[[Any, bytes], Any]] | None] = None
     """A class, and the function behind `with_data` for it. None until one is needed."""
 
@@ -293,16 +296,21 @@ class AudioFrame(DataFrame):
             if (
                 type(rate) is int
                 and type(channels) is int
-                and (audio := KNOWN_FORMATS[rate][channels])
                 and type(data) is bytes
                 and type(position) is int
-                and 0 <= position <= 0x4000_0000_0000_0000
+                # Not negative, and not beyond the limit.
+                and not position >> 62
                 # Infinite less infinite is not a number, which equals nothing.
                 and (captured_s is None or (type(captured_s) is float and captured_s - captured_s == 0.0))
             ):
+                audio = KNOWN_FORMATS[rate][channels]
                 size = SAMPLE_BYTES * channels
                 count = len(data) // size
-                if count * size == len(data) and count / rate < self.longest_s:
+                if (
+                    count * size == len(data)
+                    and count / rate < self.longest_s
+                    and (self.ear is None or _fits(self.ear, count))
+                ):
                     _set_num_samples(self, count)
                     _set_format(self, audio)
                     return
@@ -329,6 +337,7 @@ class AudioFrame(DataFrame):
                 f"{count} samples ({count / self.rate:.1f} s) are too long for one {type(self).__name__}; "
                 f"send parts of at most {self.longest_s:g} s, at {self.rate} Hz"
             )
+        _check_ear(self.ear, count)
         _set_num_samples(self, count)
         _set_format(self, audio)
 
@@ -352,7 +361,7 @@ class AudioFrame(DataFrame):
     @classmethod
     def of(cls, frame: AudioFrame) -> Self:
         """Make a frame of this class with the audio of another frame: `OutputAudioFrame.of(heard)`."""
-        return cls(
+        made = cls(
             frame.data,
             frame.rate,
             frame.channels,
@@ -361,6 +370,7 @@ class AudioFrame(DataFrame):
             live=frame.live,
             origin=frame.origin,
         )
+        return made if frame.ear is None else made._with_ear(frame.ear)
 
     @classmethod
     def parts_of(cls, frame: AudioFrame) -> Iterator[Self]:
@@ -372,7 +382,7 @@ class AudioFrame(DataFrame):
         for at in range(0, frame.num_samples, most):
             captured_s = None if frame.captured_s is None else frame.captured_s + at / frame.rate
             data = frame.data[at * size : (at + most) * size]
-            yield cls(
+            part = cls(
                 data,
                 frame.rate,
                 frame.channels,
@@ -381,6 +391,16 @@ class AudioFrame(DataFrame):
                 live=frame.live,
                 origin=frame.origin,
             )
+            ear = None if frame.ear is None else frame.ear[at * SAMPLE_BYTES : (at + most) * SAMPLE_BYTES]
+            yield part if ear is None else part._with_ear(ear)
+
+    def _with_ear(self, ear: bytes) -> Self:
+        """Return the frame, with this ear if its class has one."""
+        return self
+
+    def _without_ear(self, data: bytes) -> Self:
+        """Return the frame with other audio, and without an ear."""
+        return replace(self, data=data)
 
     @property
     def array(self) -> npt.NDArray[np.int16]:
@@ -395,7 +415,12 @@ class AudioFrame(DataFrame):
         return self.num_samples / self.rate
 
     def with_data(self, data: bytes) -> Self:
-        """Return a new frame with other audio and otherwise equal fields."""
+        """Return a new frame with other audio and otherwise equal fields.
+
+        An `ear` stays with audio of the same length; otherwise the new frame has none.
+        """
+        if self.ear is not None and type(data) is bytes and len(data) != len(self.data):
+            return self._without_ear(data)
         kind, known = type(self), self._with_data
         if known is None or known[0] is not kind:
             kind._with_data = known = kind, replacer_of(kind, "data")
@@ -413,10 +438,51 @@ _set_num_samples = setter_of(AudioFrame, "num_samples")
 _set_format = setter_of(AudioFrame, "format")
 
 
+def _fits(ear: bytes, count: int) -> bool:
+    return type(ear) is bytes and len(ear) == SAMPLE_BYTES * count
+
+
+def _check_ear(ear: object, count: int) -> None:
+    """Raises: TypeError, AudioFormatError."""
+    if ear is None:
+        return
+    if not isinstance(ear, bytes):
+        raise TypeError(f"ear must be bytes or None, not {class_name(ear)}: use bytes(...)")
+    if len(ear) != SAMPLE_BYTES * count:
+        raise AudioFormatError(
+            f"ear has {len(ear)} bytes, and data {count} samples: ear must be mono int16 of as many samples, "
+            f"{SAMPLE_BYTES * count} bytes"
+        )
+
+
 @with_quick_init
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class InputAudioFrame(AudioFrame):
-    """Audio from a microphone."""
+    """Audio from a microphone.
+
+    Where an echo canceller is at work, `data` has every word of the user, and `ear` the least echo.
+    Listeners such as recorders and recognisers use `data`; judges such as voice detection use `for_ear`.
+    """
+
+    ear: bytes | None = field(default=None, kw_only=True)  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]  # this class alone has more than the default
+    """The same audio for judges: mono int16, as many samples, with as little echo of the program as possible.
+    None: `data` serves for both."""
+
+    @property
+    def for_ear(self) -> bytes:
+        """The audio for judges, mono int16: `ear`, or else `data`, of which several channels are mixed."""
+        ear = self.ear
+        return set_channels(self.data, self.channels, 1) if ear is None else ear
+
+    def _with_ear(self, ear: bytes) -> Self:
+        return replace(self, ear=ear)
+
+    def _without_ear(self, data: bytes) -> Self:
+        return replace(self, data=data, ear=None)
+
+    def __repr__(self) -> str:
+        told = AudioFrame.__repr__(self)
+        return told if self.ear is None else f"{told[:-1]}, with an ear)"
 
 
 @with_quick_init

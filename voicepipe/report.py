@@ -18,6 +18,7 @@ __all__ = [
     "DeviceStatistics",
     "DropReason",
     "EchoState",
+    "LEAST_ERLE_DB",
     "Protection",
     "RunReport",
     "SeamReport",
@@ -32,6 +33,14 @@ __all__ = [
 DeviceKind = Literal["microphone", "speaker"]
 Protection = Literal["cancelling", "half-duplex", "headphones"]
 """The protection from the program's own sound; "headphones": none, as it does not reach the microphone."""
+
+LEAST_ERLE_DB = 10.0
+"""A canceller that reduces the echo by less is of no use: voice detection takes the rest for the user."""
+_PROTECTIONS: dict[Protection, str] = {
+    "cancelling": "echo cancelling: you can talk over it",
+    "half-duplex": "half-duplex: it may not hear you while it speaks",
+    "headphones": "headphones: without them it hears itself",
+}
 
 
 def sum_of_counts(*counts: Mapping[str, int]) -> dict[str, int]:
@@ -119,6 +128,47 @@ class EchoState:
     """From the sound at the speaker to its echo at the microphone, in seconds; None: not known."""
     strength_db: float | None = None
     """The level of the echo at the microphone against what the speaker was handed; None: not known."""
+
+    @property
+    def announcement(self) -> str:
+        """The line at the start of a program: the protection, and its reason where there is one."""
+        return _PROTECTIONS[self.protection] + (f" ({self.reason})" if self.reason else "")
+
+    @property
+    def is_low(self) -> bool:
+        """True if the canceller reduces the echo by too little."""
+        return self.erle_db is not None and self.erle_db < LEAST_ERLE_DB
+
+    @property
+    def advice(self) -> str:
+        """The cure of a low reduction; empty: it is not low."""
+        if not self.is_low:
+            return ""
+        return "turn the speaker down, move it away from the microphone, or use headphones"
+
+    @property
+    def figures(self) -> str:
+        """The protection and its figures, in a few words for a status line."""
+        if self.protection == "headphones":
+            return "headphones"
+        said = "echo cancelling" if self.protection == "cancelling" else "half-duplex"
+        if self.erle_db is not None:
+            reduced = f"echo reduced by {self.erle_db:.0f} dB"
+            said = reduced if self.protection == "cancelling" else f"{said}, {reduced}"
+        return said if self.delay_s is None else f"{said}, {1e3 * self.delay_s:.0f} ms late"
+
+    @property
+    def details(self) -> str:
+        """The protection, its reason, and all figures that are known."""
+        words, strength = self.words_erle_db, self.strength_db
+        parts = [
+            self.protection + (f" ({self.reason})" if self.reason else ""),
+            "" if self.erle_db is None else f"reduced by {self.erle_db:.0f} dB for voice detection",
+            "" if words is None else f"by {words:.0f} dB in the words",
+            "" if strength is None else f"strength {strength:.0f} dB",
+            "" if self.delay_s is None else f"delay {1e3 * self.delay_s:.0f} ms",
+        ]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from voicepipe.report import EchoState
+
 __all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped"]
 
 _KEEP = 256
@@ -15,6 +17,11 @@ _KEEP = 256
 _NEVER: deque[tuple[float, float]] = deque()
 """An empty deque that all runs share until something has sounded. It is never changed."""
 _NOBODY: frozenset[object] = frozenset()
+_NO_EARS: dict[str, tuple[float, float]] = {}
+"""A dictionary that all runs share until a canceller is at work. It is never changed."""
+_NO_ECHOES: dict[str, Callable[[], EchoState]] = {}
+"""The same of the echoes."""
+_NEARLY_S = 1e-3
 
 
 class Sounded(NamedTuple):
@@ -88,7 +95,18 @@ class Speakers:
     that plays "sounds", for as long after its end as a room needs to be quiet.
     """
 
-    __slots__ = ("_clock", "_controls", "_over", "_sounding", "_speaking", "are_tapped", "taps")
+    __slots__ = (
+        "_clock",
+        "_controls",
+        "_over",
+        "_sounding",
+        "_speaking",
+        "are_tapped",
+        "are_there",
+        "ears",
+        "echoes",
+        "taps",
+    )
 
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
@@ -96,10 +114,18 @@ class Speakers:
         self._speaking = _NOBODY
         self._over = _NEVER
         self._controls: list[SpeakerControls] | None = None
+        self.are_there = False
+        """True if the run has a speaker."""
         self.are_tapped = False
         """True if a stage of the run needs a record of what sounds: the speakers then have taps."""
         self.taps: tuple[SpeakerTap, ...] = ()
         """The taps of the run's speakers, in their order in the pipeline."""
+        self.ears = _NO_EARS
+        """By the label of a microphone, the last stretch of its audio to which an echo canceller gave an ear:
+        from where to where in its stream, in seconds. Read only; see `note_ear`."""
+        self.echoes = _NO_ECHOES
+        """By the label of a microphone, the function that returns the state of its echo, where a stage of its
+        own cancels it. Read only; see `note_echo`."""
 
     @property
     def controls(self) -> list[SpeakerControls]:
@@ -123,6 +149,19 @@ class Speakers:
         """True while anything sounds: speech, music, or what still echoes of it."""
         now_s = self._clock()
         return self.has_sound(now_s, now_s) or bool(self._sounding)
+
+    def note_echo(self, origin: str, echo: Callable[[], EchoState]) -> None:
+        """Note that a stage cancels the echo of a microphone, and the function that returns its state."""
+        if self.echoes is _NO_ECHOES:
+            self.echoes = {}
+        self.echoes[origin] = echo
+
+    def note_ear(self, origin: str, from_s: float, to_s: float) -> None:
+        """Note that the audio of a microphone has an ear between these seconds of its stream."""
+        if self.ears is _NO_EARS:
+            self.ears = {}
+        began_s, ended_s = self.ears.get(origin, (from_s, from_s))
+        self.ears[origin] = (began_s if abs(from_s - ended_s) < _NEARLY_S else from_s, to_s)
 
     def begin(self, speaker: object, at_s: float, *, speech: bool = True) -> None:
         """Note that the speaker sounds from `at_s` on. A second call changes nothing."""

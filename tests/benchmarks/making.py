@@ -29,6 +29,7 @@ class _Floor:
     captured_s: float | None = None
     live: bool = field(default=False, kw_only=True)
     origin: str = field(default="", kw_only=True)
+    ear: bytes | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -90,10 +90,11 @@ def test_a_gain_of_the_microphone_is_a_setting_of_every_program_that_listens(
 
 
 def test_every_kind_of_value_can_stand_in_the_file(settings: Settings) -> None:
-    settings.file('backend = "fake"\nlive = true\nmute = false\nlatency = 0.05\nblock = 160\nseconds = 2\n')
+    settings.file('backend = "fake"\nlive = true\ncancel = false\nlatency = 0.05\nblock = 160\nseconds = 2\n')
     settings.variable("VAD", "webrtc")
     options = echo()
-    assert (options.backend, options.live, options.mute, options.latency) == ("fake", True, False, 0.05)
+    assert (options.backend, options.live, options.latency) == ("fake", True, 0.05)
+    assert options.protection == (False, False)
     assert options.voice is not None
     assert (options.block_s, options.seconds, options.voice.engine) == (0.01, 2.0, "webrtc")
 
@@ -309,7 +310,7 @@ def test_a_measurement_and_a_recording_take_the_devices_only(settings: Settings)
 def test_every_option_of_the_programs_that_run_for_long_is_a_setting(settings: Settings) -> None:
     for program in (echo_program, level):
         options = program.command_line("it")._option_string_actions
-        flags = {name for name in options if not name.startswith("--no-")} - {"-h", "--help"}
+        flags = {name for name in options if not name.startswith("--no-")} - {"-h", "--help", "--echo"}
         assert flags <= set(SETTINGS)
 
 

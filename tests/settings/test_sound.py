@@ -118,6 +118,38 @@ def test_mute_is_a_switch(settings: Settings, value: str, arguments: dict[str, A
     assert MicrophoneInput(open_backend(), **arguments)._mutes is mutes
 
 
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("cancel = false", (False, None)),
+        ("cancel = true", (True, None)),
+        ("headphones = true", (False, False)),
+        ("headphones = true\nmute = false", (False, False)),
+        ("headphones = false\nmute = true", (None, True)),
+    ],
+)
+def test_headphones_mean_neither_a_canceller_nor_a_mute(
+    settings: Settings, said: str, found: tuple[bool | None, bool | None]
+) -> None:
+    settings.file(said)
+    asked = read_sound_settings()
+    assert (asked.cancel, asked.mute) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mute", "the settings headphones and mute contradict each other: with headphones it listens"),
+        ("cancel", "the settings headphones and cancel contradict each other: headphones leave no echo"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_one_line(settings: Settings, name: str, said: str) -> None:
+    settings.file("headphones = true")
+    settings.variable(name, "on")
+    with pytest.raises(SettingsError, match=said):
+        open_backend()
+
+
 @pytest.mark.parametrize("gain_db", [0, 0.0, -3])
 def test_a_gain_in_the_code_goes_before_the_settings(settings: Settings, gain_db: float) -> None:
     settings.file(FILE)
@@ -287,5 +319,5 @@ async def test_the_simulated_card_of_the_settings_hears_the_bundled_voice_once(
 
 def test_a_simulated_card_that_the_code_opens_hears_nothing_by_itself() -> None:
     assert type(open_backend("fake")) is FakeBackend
-    with pytest.raises(ValueError, match="takes nothing but 'voice' behind its name, not 'music'"):
+    with pytest.raises(ValueError, match="takes nothing but 'voice' or 'room' behind its name, not 'music'"):
         open_backend("fake:music")

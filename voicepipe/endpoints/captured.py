@@ -94,13 +94,16 @@ class Captured:
         while stream is not None and (block := stream.read()) is not None:
             self.dropped[reason] += len(block.data) // stream.info.format.sample_bytes
 
-    def seam(self, name: str, stream: InputStream | None, *, heard: bool = False) -> SeamReport:
+    def seam(
+        self, name: str, stream: InputStream | None, *, heard: bool = False, held: int = 0
+    ) -> SeamReport:
         """Return the ledger over all streams.
 
         Args:
             name: the name of the seam.
             stream: the present stream.
             heard: without the silence that was pushed in place of audio.
+            held: samples that were read, and neither pushed nor dropped yet.
         """
         total = self._over
         for each in (*self._lost, stream):
@@ -108,8 +111,8 @@ class Captured:
                 total = _sum(total, each.seam("", {}))
         dropped = sum_of_counts(total.dropped, self.dropped)
         made = self._gap + (0 if heard else self.silence)
-        given = total.given + made - self.dropped.total()
-        return SeamReport(name, total.taken + made, given, total.held, dropped)
+        given = total.given + made - self.dropped.total() - held
+        return SeamReport(name, total.taken + made, given, total.held + held, dropped)
 
 
 def _sum(first: SeamReport, second: SeamReport) -> SeamReport:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Sequence
 from contextvars import copy_context
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
@@ -15,15 +17,26 @@ from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, Block, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
 from voicepipe.endpoints.kept_device import KeptDevice, OnLoss, check_device, check_on_loss
+from voicepipe.endpoints.own_sound import OwnSound
 from voicepipe.endpoints.silence import LIMIT_S, DigitalSilence
 from voicepipe.frames import EndFrame, Frame, InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, DropReason, SeamReport
+from voicepipe.pipeline.place import Place
+from voicepipe.report import (
+    DeviceKind,
+    DeviceState,
+    DeviceStatistics,
+    DropReason,
+    EchoState,
+    SeamReport,
+)
 from voicepipe.settings.sound import SoundSettings
-from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
+
+if TYPE_CHECKING:
+    from voicepipe.canceller.guard import EchoGuard
 
 __all__ = ["MicrophoneInput"]
 
@@ -60,9 +73,13 @@ class MicrophoneInput(DeviceStage):
         gain_db: a gain in decibels, -60 to 60, for all that is heard of it; 0: every sample stays as it is.
             For a quiet microphone, so that a recording or a recogniser has enough; voice detection has no
             need of it. Audio is clipped at full scale. The default is 0.
-        mute: drop the audio captured while a speaker of the run sounds; counted as `muted`. None: mute
-            if the back end is sound hardware, whose microphone hears its speaker. With headphones,
-            use False.
+        cancel: cancel the echo of the run's speakers, so that the user can talk over the program. Frames
+            then have an `ear`. None: cancel if the back end is sound hardware, whose microphone hears its
+            speaker, and no `EchoCanceller` stands behind. Where it cannot be cancelled, or too little of
+            it, the microphone is half-duplex: see `mute`.
+        mute: half-duplex: drop the audio captured while a speaker of the run sounds; counted as `muted`.
+            None: mute where the microphone hears the speaker and nothing cancels. False: never. With
+            headphones, use `cancel=False, mute=False`.
         on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
             A file that can no longer be read does not come back; "wait" then means "fail".
 
@@ -87,17 +104,15 @@ class MicrophoneInput(DeviceStage):
         latency: str | float | None = None,
         channel: int | None = None,
         gain_db: float | None = None,
+        cancel: bool | None = None,
         mute: bool | None = None,
         on_loss: OnLoss = "wait",
         name: str = "",
     ) -> None:
         super().__init__(name=name)
-        if not isinstance(mute, bool | None):
-            raise TypeError(f"mute must be True, False, or None (the back end's default), not {quote(mute)}")
         self._backend = backend_of(backend)
         asked = settings_of(self._backend)
-        mute = asked.mute if mute is None else mute
-        self._mutes = self._backend.shares_air if mute is None else mute
+        self._own_sound = OwnSound(self._backend, asked, cancel, mute)
         device = asked.mic or "" if device == "" else device
         latency = asked.latency if latency is None else latency
         latency = "low" if latency is None else latency
@@ -116,7 +131,8 @@ class MicrophoneInput(DeviceStage):
 
     def _reset(self) -> None:
         self._device: KeptDevice[InputStream] | None = None
-        self._speakers: Speakers | None = None
+        self._ready: deque[InputAudioFrame] = deque()
+        """Frames that are made and not pushed yet."""
         self._captured = Captured()
         self._silence = self._new_silence()
         self._rest_reason = DropReason.SHUTDOWN
@@ -132,14 +148,29 @@ class MicrophoneInput(DeviceStage):
     @property
     def mutes(self) -> bool:
         """True if the microphone drops what it hears while a speaker of the run sounds: half-duplex."""
-        return self._mutes
+        return self._own_sound.mutes
+
+    @property
+    def cancels_echo(self) -> bool:
+        """True if the microphone is to cancel the echo of the run's speakers."""
+        return self._own_sound.cancels
+
+    @property
+    def echo(self) -> EchoState | None:
+        """The echo of the run's speakers at the microphone; None: no speaker of the run shares its air."""
+        return self._own_sound.state
+
+    def check_place(self, place: Place) -> tuple[()]:
+        """Look for a stage behind that cancels the echo in its place."""
+        self._own_sound.look_behind(place)
+        return ()
 
     async def on_start(self, params: StartParams) -> None:
         """Open the device. Raises: DeviceError."""
         self._reset()
         self._context = copy_context()
-        self._speakers = params.speakers if self._mutes else None
         self._origin = self._seat.label if self._seat is not None else self.name
+        self._own_sound.begin(params.input, params.speakers, self._origin)
         request = replace(self._wish, format=params.input)
         self._device = KeptDevice(
             self,
@@ -188,8 +219,7 @@ class MicrophoneInput(DeviceStage):
             raw = stream.read()
             if raw is None:
                 return True
-            frame = self._make_frame(self._captured.place(raw, stream))
-            if frame is not None:
+            for frame in self._frames_of(self._captured.place(raw, stream)):
                 self.push_now(frame)
         return False
 
@@ -207,6 +237,9 @@ class MicrophoneInput(DeviceStage):
         return False
 
     async def _push_block(self, device: KeptDevice[InputStream]) -> bool:
+        if self._ready:
+            await self._push(self._ready.popleft())
+            return True
         captured = self._captured
         block = captured.next_lost_block()
         if block is None and (stream := device.stream) is not None and (raw := stream.read()) is not None:
@@ -218,33 +251,37 @@ class MicrophoneInput(DeviceStage):
                 raise
         if block is None:
             return False
-        frame = self._make_frame(block)
-        if frame is not None:
-            await self._push(frame)
+        self._ready += self._frames_of(block)
         return True
 
-    def _make_frame(self, block: Block) -> InputAudioFrame | None:
-        """Make the frame of a block; return None if it is not to be heard, as a speaker sounds."""
-        captured = self._captured
+    def _frames_of(self, block: Block) -> Sequence[InputAudioFrame]:
+        """Return what may be heard after a block: its frame, or what the canceller has done by now."""
         self._taken += 1
-        audio = captured.format
+        audio = self._captured.format
         samples = len(block.data) // audio.sample_bytes
-        seconds = audio.seconds(samples)
-        mutes = self._hears_a_speaker(block.captured_s, block.captured_s + seconds)
-        if mutes or self._muted:
-            captured.dropped[DropReason.MUTED] += samples
+        end_s = block.captured_s + audio.seconds(samples)
+        drops = self._own_sound.drops(block.captured_s, end_s)
+        if drops or self._muted:
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
-        elif self._silence.has_lasted(block.data, seconds):
+        elif self._silence.has_lasted(block.data, audio.seconds(samples)):
             self._warn_of_silence()
-        if mutes:
-            return None
-        if self._muted:  # silence in its place, so that a turn in progress ends as at any pause
-            captured.silence += samples
-            data = bytes(len(block.data))
+        if drops:
+            self._captured.dropped[DropReason.MUTED] += samples
+            return ()
+        guard = self._own_sound.guard
+        if guard is not None:
+            return self._let_out(guard, guard.put(self._make_frame(block, block.data)))
+        if self._muted:
+            self._count_silence(samples)
+            frame = self._make_frame(block, bytes(len(block.data)))
         else:
-            data = amplify(block.data, self._gain_db)
-        self._last = data
+            frame = self._make_frame(block, amplify(block.data, self._gain_db))
+        self._last = frame.data
+        return (frame,)
+
+    def _make_frame(self, block: Block, data: bytes) -> InputAudioFrame:
+        audio = self._captured.format
         return InputAudioFrame(
             data,
             audio.rate,
@@ -255,8 +292,22 @@ class MicrophoneInput(DeviceStage):
             origin=self._origin,
         )
 
-    def _hears_a_speaker(self, from_s: float, to_s: float) -> bool:
-        return self._speakers is not None and self._speakers.has_sound(from_s, to_s)
+    def _count_silence(self, samples: int) -> None:
+        """Count silence that takes the place of audio, so that a turn in progress ends as at any pause."""
+        self._captured.dropped[DropReason.MUTED] += samples
+        self._captured.silence += samples
+
+    def _let_out(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
+        """Return frames of the canceller, muted or amplified; count what half-duplex has dropped."""
+        self._captured.dropped[DropReason.MUTED] += guard.take_muted()
+        if self._muted:
+            self._count_silence(sum(frame.num_samples for frame in frames))
+            frames = [_silenced(frame) for frame in frames]
+        elif self._gain_db:
+            frames = [_amplified(frame, self._gain_db) for frame in frames]
+        if frames:
+            self._last = frames[-1].ear or frames[-1].data
+        return frames
 
     async def _push(self, frame: InputAudioFrame) -> None:
         """Push a block: a live one waits for nobody, that of a file for everybody."""
@@ -370,6 +421,10 @@ class MicrophoneInput(DeviceStage):
                     await device.stream.finish()
             while await self._push_block(device):
                 pass
+            if (guard := self._own_sound.guard) is not None:
+                self._ready += self._let_out(guard, guard.end())
+            while self._ready:
+                await self._push(self._ready.popleft())
             device.retire()
 
     async def on_cancel(self) -> None:
@@ -387,6 +442,9 @@ class MicrophoneInput(DeviceStage):
             if device.stream is not None:
                 device.stream.stop()
             captured.drop_rest(device.stream, reason)
+            captured.dropped[reason] += self._held
+            self._own_sound.end()
+            self._ready.clear()
             try:
                 await device.close()
             finally:  # its thread may have been storing a block when the intake closed
@@ -402,21 +460,38 @@ class MicrophoneInput(DeviceStage):
         if device is None or not (device.stream or self._captured.any_lost or device.awaits_the_first):
             return None
         level_db = Level.of(self._last).rms_db if self._last else None
-        return replace(device.state(), level_db=level_db, taken=self._taken)
+        return replace(device.state(), level_db=level_db, taken=self._taken, echo=self.echo)
+
+    @property
+    def _held(self) -> int:
+        """The samples that were read and not pushed yet."""
+        return self._own_sound.held + sum(frame.num_samples for frame in self._ready)
 
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the device over all its streams, in addition to the mailbox's."""
         device = self._device
         if device is None or (device.stream is None and not self._captured.any_lost):
             return []
-        return [self._captured.seam(f"{self.name} device", device.stream)]
+        return [self._captured.seam(f"{self.name} device", device.stream, held=self._held)]
 
     def device_statistics(self) -> DeviceStatistics | None:
         """Return the counts of the microphone; None before it was opened. In the loop's thread."""
         device = self._device
-        return (
-            None if device is None else device.statistics(self._captured.seam("", device.stream, heard=True))
-        )
+        if device is None:
+            return None
+        seam = self._captured.seam("", device.stream, heard=True, held=self._held)
+        statistics = device.statistics(seam)
+        return None if statistics is None else replace(statistics, echo=self.echo)
+
+
+def _silenced(frame: InputAudioFrame) -> InputAudioFrame:
+    ear = None if frame.ear is None else bytes(len(frame.ear))
+    return replace(frame, data=bytes(len(frame.data)), ear=ear)
+
+
+def _amplified(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:
+    ear = None if frame.ear is None else amplify(frame.ear, gain_db)
+    return replace(frame, data=amplify(frame.data, gain_db), ear=ear)
 
 
 async def _finish(stream: InputStream) -> None:

@@ -59,6 +59,8 @@ class Opening:
         needs_advice = has_something_to_check(self._chain)
         if needs_advice and not self._are_in_place(seats):
             return False
+        if needs_advice:
+            self._announce_speakers(seats)
         if not await self._open_all(seats[::-1]):
             return False
         self._chain.source.pass_flow(StartFrame(self._course.params))
@@ -72,6 +74,17 @@ class Opening:
         if watch is not None:
             self._adopt(watch, f"{self._course.params.run_id}:watch for deafness")
         return True
+
+    def _announce_speakers(self, seats: Iterable[StageSeat]) -> None:
+        """Tell all stages that the run has a speaker, and let it keep a record if one cancels its echo.
+
+        A speaker opens before the microphone that asks for the record.
+        """
+        speakers = self._course.params.speakers
+        speakers.are_there = any(getattr(seat.processor, "kind", None) == "speaker" for seat in seats)
+        speakers.are_tapped = speakers.are_there and any(
+            getattr(seat.processor, "cancels_echo", False) for seat in seats
+        )
 
     async def _open_all(self, seats: Sequence[StageSeat]) -> bool:
         """Open the stages; return True on success. If none has to open anything, this needs no task."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from voicepipe.lifecycle import RunState
 from voicepipe.report import DeviceStatistics, DropReason, RunReport
 
-__all__ = ["delays", "describe_end", "engineers_report", "losses", "seconds", "troubles"]
+__all__ = ["delays", "describe_end", "echoes", "engineers_report", "losses", "seconds", "troubles"]
 
 _SIGNALS = {"SIGINT": "Ctrl-C"}
 _LEAST_S = 0.05
@@ -80,6 +80,15 @@ def delays(report: RunReport) -> Iterator[str]:
     for device in report.devices:
         if device.delay:
             yield f'from the microphone to the speaker "{device.device}": {device.delay}'
+
+
+def echoes(report: RunReport) -> Iterator[str]:
+    """Yield a line for every microphone whose echo was measured, and the cure where it was hardly reduced."""
+    for device in report.devices:
+        echo = device.echo
+        if echo is not None and echo.erle_db is not None:
+            cure = f": {echo.advice}" if echo.is_low else ""
+            yield f"{echo.figures}{cure}"
 
 
 def _times(count: int) -> str:

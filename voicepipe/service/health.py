@@ -251,6 +251,7 @@ def _status(
     parts = [f"{device.level_db:.0f} dB" for device in devices if device.level_db is not None]
     parts += ["speech"] if speech else []
     parts += [f"delay {1e3 * device.delay_s:.0f} ms" for device in devices if device.delay_s is not None]
+    parts += [device.echo.figures for device in devices if device.echo is not None]
     parts.append(f"{sum(device.reconnections for device in devices)} reconnections")
     doing = f"sound flows, but nothing gets on in {waits}" if waits else "sound flows"
     return doing, ": " + ", ".join(parts)

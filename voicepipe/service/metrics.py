@@ -11,12 +11,12 @@ import asyncio
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from voicepipe.checks import check_count
 from voicepipe.errors import VoicepipeError
 from voicepipe.log import logger_of
-from voicepipe.report import DropReason
+from voicepipe.report import DropReason, Protection
 from voicepipe.run.task import PipelineTask
 from voicepipe.service.one_shot_server import Clients
 from voicepipe.service.status import status_of
@@ -47,6 +47,16 @@ _GAUGES = {
     "longest_wait_seconds": ("longest_wait_s", "The longest time between two callbacks."),
     "lost": ("lost", "1: it is away at this moment."),
 }
+_ECHO_GAUGES = {
+    "return_loss_enhancement_decibels": ("erle_db", "ERLE: the reduction of the echo for voice detection."),
+    "words_return_loss_enhancement_decibels": (
+        "words_erle_db",
+        "ERLE of the audio that is kept and recognised.",
+    ),
+    "delay_seconds": ("delay_s", "From the sound at the speaker to its echo at the microphone."),
+    "strength_decibels": ("strength_db", "The level of the echo against that of the played sound."),
+}
+"""The fields of an echo, by the names of their metrics."""
 
 _log = logger_of("voicepipe")
 
@@ -200,6 +210,7 @@ def _families(status: dict[str, Any]) -> Iterator[Metric]:
         values = [(labels, device[field]) for labels, device in devices]
         yield _family(gauge, f"voicepipe_device_{name}", what, which, values)
     yield from _live_sound(tasks, counter, gauge)
+    yield from _echoes(tasks, gauge)
     yield from _seams(tasks, counter, gauge)
     yield _turns(tasks)
     opened = [((kind,), len(found)) for kind, found in status["census"].items()]
@@ -224,6 +235,31 @@ def _live_sound(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> It
         ("voicepipe_gap_seconds", "gaps_s", "The silence of all gaps together."),
     ):
         yield _family(counter, name, what, which, [(labels, device[field]) for labels, device in speakers])
+
+
+def _echoes(tasks: Sequence[dict[str, Any]], gauge: Any) -> Iterator[Metric]:
+    """Yield the protection of each microphone from the program's own sound, and the figures of its echo."""
+    echoes = [
+        ((task["name"], device["stage"], device["device"]), device["echo"])
+        for task in tasks
+        for device in task.get("statistics", ())
+        if device["echo"] is not None
+    ]
+    which = ("run", "stage", "device")
+    yield _family(
+        gauge,
+        "voicepipe_echo_protection",
+        "1: this protection from the program's own sound is in force.",
+        (*which, "protection"),
+        [
+            ((*labels, each), each == echo["protection"])
+            for labels, echo in echoes
+            for each in get_args(Protection)
+        ],
+    )
+    for name, (field, what) in _ECHO_GAUGES.items():
+        values = [(labels, echo[field]) for labels, echo in echoes if echo[field] is not None]
+        yield _family(gauge, f"voicepipe_echo_{name}", what, which, values)
 
 
 def _seams(tasks: Sequence[dict[str, Any]], counter: Any, gauge: Any) -> Iterator[Metric]:

@@ -14,16 +14,22 @@ from typing import Any, TypeVar
 from voicepipe.settings.sources import SettingsError, config_path, file_values, switch_of, variable_of
 from voicepipe.text import printable, quote
 
-__all__ = ["KNOWN", "SoundSettings", "read_sound_settings"]
+__all__ = ["CONTRADICTIONS", "KNOWN", "SoundSettings", "read_sound_settings"]
 
 _T = TypeVar("_T")
 
 KNOWN = (
     *("backend", "live", "mic", "mic_channel", "gain_db", "speaker", "rate", "block", "latency", "seconds"),
-    *("mute", "steady", "vad", "preset", "start", "stop", "min", "max", "gate"),
+    *("cancel", "headphones", "mute", "steady", "vad", "preset", "start", "stop", "min", "max", "gate"),
     *("status_socket", "metrics", "log_format", "debug", "report"),
 )
 """The names of all settings. The programs of the command `voicepipe` take the others, too."""
+CONTRADICTIONS = (
+    ("headphones", "cancel", "headphones leave no echo to cancel"),
+    ("headphones", "mute", "with headphones it listens all the time"),
+    ("cancel", "mute", "a canceller listens while it speaks"),
+)
+"""The settings that cannot both be true, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class SoundSettings:
     gain_db: float | None = None
     speaker: str | None = None
     latency: str | float | None = None
+    cancel: bool | None = None
+    headphones: bool | None = None
     mute: bool | None = None
     vad: str | None = None
     preset: str | None = None
@@ -72,9 +80,20 @@ def read_sound_settings() -> SoundSettings:
             found[each.name] = (_value_of(each.name, text), variable_of(each.name))
     ours = {name: found[name] for name in _KINDS if name in found}
     values: dict[str, Any] = {name: _check_kind(name, *each) for name, each in ours.items()}
+    _settle_headphones(values)
     return SoundSettings(**values, sources={name: place for name, (_, place) in ours.items()})
 
 
+def _settle_headphones(values: dict[str, Any]) -> None:
+    """Give headphones their meaning: neither a canceller nor a mute. Raises: SettingsError."""
+    for one, other, why in CONTRADICTIONS:
+        if values.get(one) and values.get(other):
+            raise SettingsError(f"the settings {one} and {other} contradict each other: {why}")
+    if values.get("headphones"):
+        values |= {"cancel": False, "mute": False}
+
+
+_SWITCHES = ("cancel", "headphones", "mute")
 _NUMBERS = ("mic_channel", "gain_db", "latency")
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "backend": ((str,), "text"),
@@ -83,6 +102,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "gain_db": ((int, float), "a gain in decibels; give -60 to 60, such as 20"),
     "speaker": ((str,), "text; give a name, as `voicepipe devices` lists them"),
     "latency": ((str, int, float), "a latency; give low, high, or seconds up to 10, such as 0.05"),
+    "cancel": ((bool,), "true or false"),
+    "headphones": ((bool,), "true or false"),
     "mute": ((bool,), "true or false"),
     "vad": ((str,), "text"),
     "preset": ((str,), "text"),
@@ -91,7 +112,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 
 def _value_of(name: str, text: str) -> object:
     """Return the text of a variable, or of a file, as the value it means."""
-    if name == "mute":
+    if name in _SWITCHES:
         meant = switch_of(text)
         return text if meant is None else meant
     if name in _NUMBERS:

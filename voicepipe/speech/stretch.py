@@ -56,11 +56,12 @@ class Stretch:
         self._engine = engine
         self._observe = observe
         self._heard, self._wanted = first.format, AudioFormat(engine.rate)
-        heard = self._heard
+        heard = AudioFormat(first.rate)
+        self._mixer = mixer
         self._origin = first.origin
         # soxr's quick recipe dulls what is above 6 kHz, and engines hear other edges then.
         quality: Quality = "live" if suits_short_filter(heard.rate, engine.rate) else "HQ"
-        self._converter = Converter(heard, self._wanted, quality=quality, mixer=mixer)
+        self._converter = Converter(heard, self._wanted, quality=quality)
         # A change of rate costs as much by the call as by the sample: tiny frames gather to 10 ms first.
         gathered = max(1, heard.rate // 100) if heard.rate != engine.rate else 1
         self._converts = self._converter.is_needed
@@ -95,12 +96,20 @@ class Stretch:
         """Take the next frame; return the facts that it made certain."""
         self._end += frame.num_samples
         self._last = frame
-        mono = self._mono + (self._convert(frame.data) if self._converts else frame.data)
+        heard = frame.data if self._mixer is None else self._mix(frame)
+        if frame.ear is not None:
+            heard = frame.ear
+        mono = self._mono + (self._convert(heard) if self._converts else heard)
         if len(mono) < self._window_bytes:
             self._mono = mono
             return []
         self._mono = b""
         return self._judge(mono)
+
+    def _mix(self, frame: InputAudioFrame) -> bytes:
+        # Also where an ear takes its place: what it knows of the channels then stays fresh.
+        assert self._mixer is not None
+        return self._mixer.mix(frame.array).tobytes()
 
     def _convert(self, data: bytes) -> bytes:
         raw = self._raw + data if self._raw else data

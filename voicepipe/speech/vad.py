@@ -26,8 +26,9 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.log import logger_of
 from voicepipe.pipeline.place import Place, makes, takes
-from voicepipe.pipeline.processor import InlineProcessor
+from voicepipe.pipeline.processor import InlineProcessor, label_of
 from voicepipe.settings.sound import SoundSettings
 from voicepipe.speech.detectors.protocol import (
     LONGEST_WINDOW_S,
@@ -37,7 +38,7 @@ from voicepipe.speech.detectors.protocol import (
 )
 from voicepipe.speech.detectors.registry import DEFAULT_ENGINE, open_engine
 from voicepipe.speech.pauses import JudgedStretch
-from voicepipe.speech.positions import StreamPositions, refuse_two_microphones
+from voicepipe.speech.positions import StreamPositions, are_of_one_origin, refuse_two_microphones
 from voicepipe.speech.segmenter import (
     LONGEST_START_S,
     REACH_S,
@@ -50,8 +51,11 @@ from voicepipe.speech.stretch import Observe, Stretch
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
+    from voicepipe.speakers import Speakers
 
 __all__ = ["LOOK_BACK_S", "VADProcessor"]
+
+_log = logger_of("voicepipe")
 
 LOOK_BACK_S = LONGEST_START_S + REACH_S + LONGEST_START_S + 6 * LONGEST_WINDOW_S
 """The longest way from a start to the frame that made it certain, in seconds: the longest
@@ -74,6 +78,8 @@ class VADProcessor(InlineProcessor):
 
     A frame that a program made without a position, at 0, follows the frame before it. Audio of two
     microphones at once is an error: each needs a `VADProcessor` of its own.
+
+    It judges the `ear` of frames that have one, which an echo canceller makes.
 
     Args:
         engine: the voice detector: a name (`"silero"`, `"webrtc"`, `"auto"`: see `open_engine`), or an
@@ -143,6 +149,8 @@ class VADProcessor(InlineProcessor):
         self._mixed: AudioFormat | None = None
         self._tells_pauses = self._is_answered = False
         """True if a stage behind takes pauses, and if one answers each."""
+        self._speakers: Speakers | None = None
+        """Those of the run, until a missing ear was told."""
 
     @property
     def engine(self) -> SpeechEngine:
@@ -186,6 +194,7 @@ class VADProcessor(InlineProcessor):
         """Forget an earlier run, and take from the user's settings what the code leaves out."""
         self._stretch = self._mixer = self._mixed = None
         params.conversation.ears.append(self)
+        self._speakers = params.speakers
         self._positions = StreamPositions()
         self._follow(params.settings)
 
@@ -208,6 +217,8 @@ class VADProcessor(InlineProcessor):
             return (frame,)
         if not frame.num_samples:
             return (frame,)
+        if frame.ear is None and self._speakers is not None and self._speakers.ears:
+            self._look_for_ear(frame, self._speakers)
         position, stretch, ended = self._positions.place(frame), self._stretch, None
         if stretch is None or not stretch.goes_on_with(frame, position):
             ended = self._finish()
@@ -238,6 +249,20 @@ class VADProcessor(InlineProcessor):
         """Return the end of a turn in progress."""
         self._positions = StreamPositions()
         return self._finish()
+
+    def _look_for_ear(self, frame: InputAudioFrame, speakers: Speakers) -> None:
+        """Warn once if a stage before this one has dropped what an echo canceller made for it."""
+        begin_s, end_s = frame.position / frame.rate, (frame.position + frame.num_samples) / frame.rate
+        for origin, (from_s, to_s) in speakers.ears.items():
+            if are_of_one_origin(origin, frame.origin) and from_s <= begin_s and end_s <= to_s:
+                self._speakers = None
+                _log.warning(
+                    "%s hears the words and not the ear of the echo canceller, so the program's own voice "
+                    "may be taken for speech: a stage before it drops InputAudioFrame.ear; keep it with "
+                    "frame.with_data() or dataclasses.replace(frame, ear=...)",
+                    label_of(self),
+                )
+                return
 
     def _mixer_for(self, audio: AudioFormat) -> ChannelMixer | None:
         if audio.channels > 1 and audio != self._mixed:

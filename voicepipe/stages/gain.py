@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from voicepipe.audio.amplify import amplify
 from voicepipe.checks import check_number
-from voicepipe.frames import AudioFrame, Frame, FrameDirection
+from voicepipe.frames import AudioFrame, Frame, FrameDirection, InputAudioFrame
 from voicepipe.pipeline.processor import InlineProcessor
 
 __all__ = ["Gain"]
@@ -39,4 +40,7 @@ class Gain(InlineProcessor):
         """Apply the gain to audio; pass other frames, and audio at 0 dB, on unchanged."""
         if not isinstance(frame, AudioFrame) or self._db == 0:
             return (frame,)
-        return (frame.with_data(amplify(frame.data, self._db)),)
+        data = amplify(frame.data, self._db)
+        if isinstance(frame, InputAudioFrame) and frame.ear is not None:
+            return (replace(frame, data=data, ear=amplify(frame.ear, self._db)),)
+        return (frame.with_data(data),)

@@ -15,6 +15,8 @@ __all__ = ["LevelMeter"]
 class LevelMeter(InlineProcessor):
     """A level meter for audio that passes downstream. All frames go on unchanged.
 
+    Of a microphone whose echo is cancelled it measures the `ear`.
+
     Args:
         kind: measure only audio of this class.
 
@@ -44,7 +46,7 @@ class LevelMeter(InlineProcessor):
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Measure the audio, and pass the frame on."""
         if isinstance(frame, self._kind) and direction is FrameDirection.DOWNSTREAM and frame.num_samples:
-            self.level = Level.of(frame.data)
+            self.level = Level.of(frame.data if frame.ear is None else frame.ear)
             self.loudest_db = max(self.loudest_db, self.level.peak_db)
             self.num_samples += frame.num_samples
         return (frame,)

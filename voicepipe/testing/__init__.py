@@ -20,6 +20,8 @@ demand: `card.mic.unplug()`, `card.speaker.stall()`. In virtual time it uses the
     report = run_virtual(PipelineTask(pipeline(card.backend())).run())
     assert card.speaker.played()
 
+`card.room(room_impulse())` puts it into a room, in which the microphone hears the speaker.
+
 **Test sounds**: `tone`, `silence`, `noise`, `speech`, and `frames_of` to cut them into frames.
 The same arguments give the same bytes.
 
@@ -77,6 +79,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         noise as noise,
     )
     from voicepipe.testing.sound import (
+        room_impulse as room_impulse,
+    )
+    from voicepipe.testing.sound import (
         silence as silence,
     )
     from voicepipe.testing.sound import (
@@ -95,6 +100,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.testing.virtual import (
         run_virtual as run_virtual,
     )
+    from voicepipe_devices.fake import Losses as Losses
     from voicepipe_devices.fake import SimulatedCard as SimulatedCard
 
 _HOMES = homes_of(
@@ -105,10 +111,10 @@ _HOMES = homes_of(
         "voicepipe.testing.processing": "Frames Processed arun_processor run_processor",
         "voicepipe.testing.processor_checks": "check_processor",
         "voicepipe.testing.rules": "RuleError",
-        "voicepipe.testing.sound": "frames_of noise silence speech tone",
+        "voicepipe.testing.sound": "frames_of noise room_impulse silence speech tone",
         "voicepipe.testing.steps": "SteppingLoop",
         "voicepipe.testing.virtual": "VirtualClockError VirtualLoop run_virtual",
-        "voicepipe_devices.fake": "SimulatedCard",
+        "voicepipe_devices.fake": "Losses SimulatedCard",
     }
 )
 """The module of each public name: a name is added here and above, for the type checkers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from voicepipe.devices.hardware import Hardware, ThreadedHardware, Tick
 from voicepipe.devices.port import StreamInfo, StreamRequest
@@ -22,6 +22,7 @@ class Owner(Protocol):
 
     name: str
     drift_ppm: float
+    captures: ClassVar[bool]
 
     @property
     def fails_to_start(self) -> bool:
@@ -39,6 +40,17 @@ class Owner(Protocol):
 
     def take_missing(self) -> int:
         """Return the samples lost since the last callback, and forget them."""
+        ...
+
+    def take_gap(self, age_s: float) -> int:
+        """Return the samples that are lost in the middle of the next block, which nobody is told of.
+
+        `age_s`: the time from the start of the stream to that block.
+        """
+        ...
+
+    def go_silent(self) -> None:
+        """Note that the callbacks have ended."""
         ...
 
     def crash_if_told(self) -> None:
@@ -72,9 +84,11 @@ class OpenSide:
         self._samples = 0
         """Samples of the blocks so far, lost ones included: where the next block begins."""
         self._missed = 0
+        self.gap = 0
+        """Samples lost in the middle of the present block, without a word: their time passes."""
         self.underflows = 0
         """The number of callbacks before which samples were lost."""
-        self._began_s = 0.0
+        self._began_s = self._born_s = 0.0
         self._rate = request.format.rate
         """At which it runs."""
         self._next: Tick | None = None
@@ -89,7 +103,7 @@ class OpenSide:
         with self._lock:
             if not self._started:
                 self._started = True
-                self._began_s = self.hardware.now()
+                self._began_s = self._born_s = self.hardware.now()
                 self._schedule()
 
     async def close(self) -> None:
@@ -102,6 +116,7 @@ class OpenSide:
             self._stopped = True
             if self._next is not None:
                 self._next.cancel()
+            self._side.go_silent()
 
     def resume(self) -> None:
         """Let the clock go on from now, after a stall."""
@@ -122,11 +137,23 @@ class OpenSide:
         """The time at which the first sample of the present block was due, by the card's clock."""
         return self._time_of(self._samples)
 
+    def time_in_block(self, samples: int) -> float:
+        """Return the time so many samples behind the beginning of the present block, by the card's clock."""
+        return self._time_of(self._samples + samples)
+
+    @property
+    def hz(self) -> float:
+        """The rate at which it runs, by the loop's clock."""
+        return self._rate * (1 + self._side.drift_ppm * 1e-6)
+
     def _time_of(self, samples: int) -> float:
-        return self._began_s + samples / (self._rate * (1 + self._side.drift_ppm * 1e-6))
+        return self._began_s + samples / self.hz
 
     def _schedule(self) -> None:
-        due = self._time_of(self._samples + self.info.block) + self._side.lateness()
+        self.gap += self._side.take_gap(self.block_began_s - self._born_s)
+        # What a microphone hears behind a gap must have been before the callback brings it.
+        waits = self.gap if self._side.captures else 0
+        due = self._time_of(self._samples + self.info.block + waits) + self._side.lateness()
         self._next = self.hardware.call_at(due, self._call)
 
     def _call(self) -> None:
@@ -143,7 +170,8 @@ class OpenSide:
                 missed, self._missed = self._missed, 0
                 if not self._tick(self, missed):
                     return
-                self._samples += self.info.block
+                self._samples += self.info.block + self.gap
+                self.gap = 0
             self._schedule()
 
 

@@ -12,7 +12,7 @@ import random
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from voicepipe.audio.format import AudioFormat, pcm_bytes, samples_in
 from voicepipe.checks import check_count, check_number, check_seconds
@@ -30,18 +30,25 @@ from voicepipe.errors import (
 from voicepipe.text import printable
 from voicepipe_devices.driver import CaptureCallback, Finished, RenderCallback
 from voicepipe_devices.fake.handle import OpenSide, hardware_of
+from voicepipe_devices.fake.losses import Losses, LossScript
 from voicepipe_devices.fake.sound_server import SoundServer, call_of
+from voicepipe_devices.fake.stamps import Stamps
 from voicepipe_devices.probing import try_side
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from voicepipe_devices.fake.room import Room
+
 __all__ = ["Side", "SimulatedMicrophone", "SimulatedSpeaker"]
 
 
 class Side:
     """One direction of the card, with its clock and its faults."""
+
+    captures: ClassVar[bool]
+    """True for a microphone."""
 
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
         self.name = name
@@ -64,7 +71,10 @@ class Side:
         self._stalled = False
         self._muted = False
         self._missing = 0
+        self._script = LossScript()
+        self._stamps = Stamps(seed)
         self._crashes = False
+        self._room: Room | None = None
         self._server = SoundServer()
 
     # -- faults ----------------------------------------------------------------
@@ -169,6 +179,29 @@ class Side:
         """Lose so many samples before the next callback: what was to be heard is, and their time passes."""
         self._missing += check_count("samples", samples)
 
+    def lose(self, seconds: float) -> None:
+        """Lose so much in the middle of the next block, and do not own up to it: positions go on as ever.
+
+        A microphone misses what was to be heard meanwhile; a speaker is silent. The time passes, so the
+        times of later blocks show it.
+        """
+        self._script.lose(seconds)
+
+    def step_stamps(self, seconds: float) -> None:
+        """Tell times that are so much later from now on, or earlier; the sound stays. Steps add up."""
+        self._stamps.step(seconds)
+
+    def jitter_stamps(self, seconds: float) -> None:
+        """Tell times that are up to so much early or late, at random, from now on; 0: right ones."""
+        self._stamps.jitter(seconds)
+
+    # -- for the card ----------------------------------------------------------
+
+    def enter(self, room: Room | None, losses: Losses | None) -> None:
+        """Be in that room, with those losses; None: in none, with none."""
+        self._room = room
+        self._script.follow(losses)
+
     # -- for the driver ----------------------------------------------------------
 
     @property
@@ -266,6 +299,14 @@ class Side:
         missing, self._missing = self._missing, 0
         return missing
 
+    def take_gap(self, age_s: float) -> int:
+        """Return the samples that are lost in the middle of the next block, and forget them."""
+        lost_s = self._script.take(age_s)
+        return self._handle.info.format.samples(lost_s) if lost_s and self._handle is not None else 0
+
+    def go_silent(self) -> None:
+        """Note that the callbacks have ended, by whatever cause."""
+
     def lateness(self) -> float:
         """Return the delay of the next callback, in seconds."""
         return self._random.uniform(0, self.jitter_s) if self.jitter_s else 0.0
@@ -273,6 +314,8 @@ class Side:
 
 class SimulatedMicrophone(Side):
     """A microphone; a script says what it hears."""
+
+    captures = True
 
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int) -> None:
         super().__init__(name, drift_ppm, jitter_s, seed)
@@ -301,32 +344,55 @@ class SimulatedMicrophone(Side):
 
     def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
         """Make one callback; return whether there will be another."""
-        size = handle.info.format.sample_bytes
+        block, size = handle.info.block, handle.info.format.sample_bytes
         del self._heard[: missed * size]
-        data = bytes(self._heard[: handle.info.block * size])
-        del self._heard[: len(data)]
+        if handle.gap:
+            data = self._listen(handle, 0, block // 2)
+            del self._heard[: handle.gap * size]
+            data += self._listen(handle, block // 2 + handle.gap, block - block // 2)
+        else:
+            data = self._listen(handle, 0, block)
         last = self._ends and not self._heard
         if self.is_muted:
             data = bytes(len(data))
-        if not last:
-            data += bytes(handle.info.block * size - len(data))
         if data or missed:
             self.captured += len(data) // size
-            callback(data, handle.block_began_s, missed)
+            callback(data, self._stamps.of(handle.block_began_s), missed)
         if last:
             self._ends = False
             handle.finished(None)
         return not last
 
+    def _listen(self, handle: OpenSide, begin: int, samples: int) -> bytes:
+        """Return so many samples, fewer where the input ends: the script's, and the room's."""
+        audio = handle.info.format
+        data = bytes(self._heard[: samples * audio.sample_bytes])
+        del self._heard[: len(data)]
+        if not self._ends or self._heard:
+            data += bytes(samples * audio.sample_bytes - len(data))
+        if self._room is None or not data:
+            return data
+        return self._room.add_echo(data, audio, handle.time_in_block(begin), handle.hz)
+
 
 class SimulatedSpeaker(Side):
     """A loudspeaker; what it plays is kept."""
+
+    captures = False
 
     def __init__(self, name: str, drift_ppm: float, jitter_s: float, seed: int, keep_s: float) -> None:
         super().__init__(name, drift_ppm, jitter_s, seed)
         self._keep_s = check_seconds("keep_s", keep_s)
         self._keep_bytes = 0
         self._played = bytearray()
+        self._delay_s = 0.0
+
+    def delay(self, seconds: float) -> None:
+        """Sound so much later than its times say, up to 1 s, from now on; 0: as they say.
+
+        So does a device whose way to the loudspeaker has become longer, and which does not own up to it.
+        """
+        self._delay_s = check_seconds("seconds", seconds, at_most=1.0)
 
     def played(self) -> bytes:
         """Return what came out since the first callback, zeros included; the last `keep_s` seconds of it."""
@@ -341,8 +407,27 @@ class SimulatedSpeaker(Side):
         audio = handle.info.format
         self._keep_bytes = audio.samples(self._keep_s) * audio.sample_bytes
         self._played += bytes(missed * audio.sample_bytes)
-        data = callback(handle.info.block)
-        self._played += bytes(len(data)) if self.is_muted else data
+        sounds_s = handle.time_in_block(handle.info.block) + handle.info.latency_s
+        data = callback(handle.info.block, self._stamps.of(sounds_s))
+        if self.is_muted:
+            data = bytes(len(data))
+        self._played += data
+        if self._room is not None:
+            self._sound(self._room, handle, data, sounds_s + self._delay_s)
         if len(self._played) > 2 * self._keep_bytes:
             del self._played[: len(self._played) - self._keep_bytes]
         return True
+
+    def _sound(self, room: Room, handle: OpenSide, data: bytes, sounds_s: float) -> None:
+        """Let a block sound in the room, from that time on, with the gap in its middle."""
+        audio = handle.info.format
+        half = handle.info.block // 2 if handle.gap else handle.info.block
+        room.play(data[: half * audio.sample_bytes], audio.channels, sounds_s, handle.hz)
+        if handle.gap:
+            behind_s = sounds_s + (half + handle.gap) / handle.hz
+            room.play(data[half * audio.sample_bytes :], audio.channels, behind_s, handle.hz)
+
+    def go_silent(self) -> None:
+        """Let what the device still holds not be heard: it was closed, or is gone."""
+        if self._room is not None and self._handle is not None:
+            self._room.silence_from(self._handle.hardware.now())

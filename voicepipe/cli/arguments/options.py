@@ -292,10 +292,19 @@ SETTINGS: _Declared = {
         "help": "latency of the device: low, high, or seconds",
     },
     "--seconds": {"type": _seconds, "metavar": "N", "help": "stop after this many seconds"},
+    "--cancel": {
+        "action": _SWITCH,
+        "help": "cancel the echo of the speaker, so that you can talk over it; with --no-cancel it is "
+        "half-duplex: it may not hear you while it speaks; default: on for sound hardware, off with --live",
+    },
+    "--headphones": {
+        "action": _SWITCH,
+        "default": False,
+        "help": "you wear headphones: no canceller, and it listens all the time",
+    },
     "--mute": {
         "action": _SWITCH,
-        "help": "do not listen while it speaks, so that it does not hear itself; "
-        "default: on for sound hardware, off with --live",
+        "help": "half-duplex, without a canceller; default: only where the echo cannot be cancelled",
     },
     "--steady": {
         "action": _SWITCH,
@@ -366,6 +375,10 @@ OTHERS: _Declared = {
         "default": 0.6,
         "metavar": "SECONDS",
         "help": "longest time to wait for a chirp; default: %(default)s",
+    },
+    "--echo": {
+        "action": "store_true",
+        "help": "play a voice, again and again, and show how well its echo is cancelled",
     },
     "--json": {"action": "store_true", "help": "print JSON, for machines"},
     "--plot": {"type": _picture, "metavar": "FILE.png"},

@@ -13,6 +13,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.commands.devices import describe_side
 from voicepipe.cli.parts.chirp import Chirp, Trip, collect, open_microphone, open_speaker, round_trip
+from voicepipe.cli.parts.doctor_echo import VOICE_S, air_findings, cancelling_findings
 from voicepipe.cli.parts.doctor_finding import INDENT, Finding, Verdict
 from voicepipe.cli.parts.doctor_level import level_finding
 from voicepipe.cli.parts.doctor_system import permissions, servers, software
@@ -58,6 +59,8 @@ class DoctorOptions:
     gain_db: float = 0.0
     speaker: str = ""
     format: AudioFormat = field(default_factory=AudioFormat)
+    echo: bool = False
+    """True: a voice is played, to measure how well its echo is cancelled."""
     json: bool = False
 
 
@@ -66,11 +69,14 @@ def command_line(program: str) -> Parser:
     parser = Parser(
         program,
         "Checks everything that sound needs, and names the remedy where a check fails. "
-        "It listens for a second, and plays three short chirps.",
+        "It listens for a second, and plays three short chirps. With --echo it also plays a voice for "
+        f"{VOICE_S:.0f} s, and measures how well its echo is cancelled: be silent meanwhile.",
         "0 all checks passed, 1 a check failed, 2 wrong usage, 130 stopped by Ctrl-C",
     )
     parser.take("--backend", default="auto")
-    parser.take("--mic", "--mic-channel", "--gain-db", "--speaker", "--rate", "--json")
+    parser.take("--mic", "--mic-channel", "--gain-db", "--speaker", "--rate")
+    parser.take("--echo", help="play a voice, and measure how well its echo is cancelled")
+    parser.take("--json")
     return parser
 
 
@@ -91,6 +97,9 @@ def run(arguments: Sequence[str], program: str) -> int:
     options = read_options(arguments, program)
     findings: list[Finding] = []
     screen = Screen()  # whose reader may go away
+
+    if options.echo and not options.json:
+        screen.say(f"it plays a voice for {VOICE_S:.0f} s at the end: be silent until it has finished")
 
     async def look() -> None:
         async for finding in examine(open_backend(options.backend), options):
@@ -131,8 +140,16 @@ async def examine(backend: Backend, options: DoctorOptions) -> AsyncIterator[Fin
     yield _device_finding(devices)
     async for finding in _rates(backend, options):
         yield finding
+    hears = False
     async for finding in _sound(backend, options):
+        hears |= finding.check == "plays" and finding.verdict == "good"
         yield finding
+    if options.echo and hears:
+        audio, mic, speaker = options.format, options.mic, options.speaker
+        for finding in await cancelling_findings(
+            backend, audio, mic, speaker, options.mic_channel, options.gain_db
+        ):
+            yield finding
 
 
 def _bad(check: str, why: object) -> Finding:
@@ -231,6 +248,8 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
                 during = []
                 trips = await _play_chirps(microphone, speaker, options.format, during)
                 yield _echo_finding(trips)
+                for finding in air_findings(trips):
+                    yield finding
             except DeviceError as error:
                 yield _bad("round trip", error)
         if microphone is not None and blocks:

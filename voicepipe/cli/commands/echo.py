@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from voicepipe.audio.format import AudioFormat
 from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.arguments.options import SETTINGS, Parser
+from voicepipe.cli.arguments.protection import PROTECTION_FLAGS, Protection, read_protection
 from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VadSettings, vad_settings
 from voicepipe.cli.terminal.display import Countdown
@@ -23,7 +24,15 @@ from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import InlineProcessor, Processor
 from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
-from voicepipe.runner.closing_report import delays, describe_end, engineers_report, losses, seconds, troubles
+from voicepipe.runner.closing_report import (
+    delays,
+    describe_end,
+    echoes,
+    engineers_report,
+    losses,
+    seconds,
+    troubles,
+)
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.stages.loopback import Loopback
@@ -58,7 +67,7 @@ class EchoOptions:
     block_s: float
     latency: str | float
     seconds: float | None
-    mute: bool | None
+    protection: Protection
     steady: bool
     voice: VadSettings | None
     """None: live sound without voice detection."""
@@ -75,8 +84,8 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Listens, and when you pause it plays back what you said. Ctrl-C to finish; press it again to "
-        "stop immediately. It does not listen while it speaks, unless --no-mute is given.",
+        "Listens, and when you pause it plays back what you said. Talk over it, and it stops. Ctrl-C to "
+        "finish; press it again to stop immediately.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take(
@@ -89,7 +98,7 @@ def command_line(program: str) -> Parser:
     parser.take(
         "--latency", help="latency of the devices: low, high, or seconds; default: high, with --live low"
     )
-    parser.take("--seconds", "--mute", "--steady")
+    parser.take("--seconds", *PROTECTION_FLAGS, "--steady")
     parser.take("--vad", help=f"{SETTINGS['--vad']['help']} (with --live: only if this is given)")
     parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")
     return parser
@@ -114,7 +123,7 @@ def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
         format=AudioFormat(given.rate),
         block_s=parser.block_s(given, LIVE_BLOCK_S if given.live else BLOCK_S),
         latency=given.latency or ("low" if given.live else "high"),
-        mute=False if given.live and given.mute is None else given.mute,
+        protection=read_protection(parser, given, arguments, live=given.live),
         voice=None if given.live and given.vad is None else vad_settings(parser, given),
     )
 
@@ -144,7 +153,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
-    sound = choose_sound(options.backend, screen.say)
+    sound = choose_sound(options.backend, screen.say, headphones=options.protection == (False, False))
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
     runner = PipelineRunner(beside=_companions(options))
@@ -189,8 +198,10 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         vad = VADProcessor(chosen.engine, preset=chosen.preset, observe=dashboard.judge, name=name)
         greeting.append(f"voice detection: {engine_name(vad.engine)}")
         voice = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
-    if sound.has_speaker and (sound.backend.shares_air if options.mute is None else options.mute):
-        greeting.append("not listening while it speaks; --no-mute to listen all the time")
+        if sound.can_be_talked_over and not (options.live or options.protection.is_half_duplex):
+            from voicepipe.conversation.interrupter import Interrupter
+
+            voice.append(Interrupter())
     dashboard.greeting = "\n".join([*greeting, "Ctrl-C to finish; press it again to stop immediately"])
     microphone = MicrophoneInput(
         sound.backend,
@@ -199,7 +210,8 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         latency=options.latency,
         channel=options.mic_channel,
         gain_db=options.gain_db,
-        mute=options.mute,
+        cancel=options.protection.cancel,
+        mute=options.protection.mute,
         name=MICROPHONE,
     )
     stages: list[Processor] = [
@@ -254,7 +266,7 @@ def _summarize(
     count = dashboard.utterances
     heard = f", {count} {'utterance' if count == 1 else 'utterances'}" if dashboard.hears else ""
     say(f"listened {seconds(dashboard.heard_s)}{heard}, played {seconds(played_s)}")
-    for line in (*delays(report), *losses(report, rate), *troubles(report)):
+    for line in (*delays(report), *echoes(report), *losses(report, rate), *troubles(report)):
         say(line)
     if options.report:
         say(f"heard {dashboard.heard_s:.3f} s, played {played_s:.3f} s")

@@ -9,20 +9,23 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
-from voicepipe.cli.arguments.sound_source import MICROPHONE, Sound, choose_sound
+from voicepipe.cli.arguments.protection import PROTECTION_FLAGS, Protection, read_protection
+from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.loudness import Loudness, gain_for
 from voicepipe.cli.parts.vad_file import Segments
+from voicepipe.cli.parts.voice_loop import VoiceLoop
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
-from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
+from voicepipe.cli.terminal.status_lines import beside, devices_line, echo_line, level_line, with_protection
 from voicepipe.endpoints.microphone import MicrophoneInput
+from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import PipelineStartError
 from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import Processor
 from voicepipe.run.task import PipelineTask
-from voicepipe.runner.closing_report import describe_end, losses, seconds, troubles
+from voicepipe.runner.closing_report import describe_end, echoes, losses, seconds, troubles
 from voicepipe.runner.runner import PipelineRunner
 from voicepipe.speech.detectors.registry import engine_name
 from voicepipe.speech.stretch import Judgement
@@ -44,6 +47,10 @@ class LevelOptions:
     mic: str
     mic_channel: int | None
     gain_db: float
+    speaker: str
+    echo: bool
+    """True: a voice is played, and its echo is measured."""
+    protection: Protection
     format: AudioFormat
     seconds: float | None
     voice: VadSettings
@@ -55,13 +62,14 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Shows the level at the microphone, and where there is speech. Ctrl-C to finish.",
+        "Shows the level at the microphone, and where there is speech. With --echo it plays a voice, and "
+        "shows how well its echo is cancelled. Ctrl-C to finish.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take("--backend", help="auto, portaudio, fake, or wav:IN.wav; default: VOICEPIPE_BACKEND, or auto")
-    parser.take(
-        "--mic", "--mic-channel", "--gain-db", "--rate", "--seconds", *VAD_FLAGS, "--log-format", "--debug"
-    )
+    parser.take("--echo", "--speaker", *PROTECTION_FLAGS)
+    parser.take("--mic", "--mic-channel", "--gain-db", "--rate", "--seconds", *VAD_FLAGS)
+    parser.take("--log-format", "--debug")
     return parser
 
 
@@ -74,6 +82,7 @@ def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
         given,
         backend=given.backend or "auto",
         format=AudioFormat(given.rate),
+        protection=read_protection(parser, given, arguments),
         voice=vad_settings(parser, given),
     )
 
@@ -95,7 +104,8 @@ def _run(options: LevelOptions, screen: Screen) -> int:
     display = LevelDisplay(screen)
     task = _task(options, sound, display)
     display.watch(task)
-    sound.begin(options.format, options.seconds)
+    if not options.echo:  # which is to be heard alone
+        sound.begin(options.format, options.seconds)
     runner = PipelineRunner()
     status = runner.run(task)
     screen.clear()
@@ -106,7 +116,8 @@ def _run(options: LevelOptions, screen: Screen) -> int:
         screen.say(display.summary())
         for line in display.advice():
             screen.say(line)
-        for line in () if report is None else (*losses(report, options.format.rate), *troubles(report)):
+        rate = options.format.rate
+        for line in () if report is None else (*echoes(report), *losses(report, rate), *troubles(report)):
             screen.say(line)
     return status
 
@@ -114,19 +125,25 @@ def _run(options: LevelOptions, screen: Screen) -> int:
 def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> PipelineTask:
     vad = VADProcessor(observe=display.judge, **options.voice.arguments(), name="voice detection")
     display.greeting = f"voice detection: {engine_name(vad.engine)}. Ctrl-C to finish"
+    protection = options.protection if options.echo else Protection(cancel=False, mute=False)
     microphone = MicrophoneInput(
         sound.backend,
         device=options.mic,
         channel=options.mic_channel,
         gain_db=options.gain_db,
-        mute=False,
+        cancel=protection.cancel,
+        mute=protection.mute,
         name=MICROPHONE,
     )
     stages: list[Processor] = [microphone, vad, display]
+    if options.echo:
+        speaker = SpeakerOutput(sound.backend, device=options.speaker, max_queue_s=1.0, name=SPEAKER)
+        stages += [VoiceLoop(name="the voice"), speaker]
     if options.seconds is not None:
         in_file = sound.backend.name == "wav"  # which is read faster than any clock goes
         stages.insert(1, EndAfterAudio(options.seconds) if in_file else EndAfter(options.seconds))
-    return PipelineTask(Pipeline(stages), name="level", input=options.format)
+    audio = options.format
+    return PipelineTask(Pipeline(stages), name="level", input=audio, output=audio)
 
 
 class LevelDisplay(Display):
@@ -151,6 +168,10 @@ class LevelDisplay(Display):
         """Show the microphone of this task too."""
         self._task = task
 
+    def greet(self) -> str:
+        """Return the greeting, with the protection from the program's own sound."""
+        return with_protection(self.greeting, self._task)
+
     def judge(self, judgement: Judgement) -> None:
         """Note the result of the last window."""
         self._judged = judgement
@@ -161,7 +182,7 @@ class LevelDisplay(Display):
         """Note the frame, and pass it on."""
         if isinstance(frame, InputAudioFrame):
             if frame.num_samples:
-                self._level = Level.of(frame.data)
+                self._level = Level.of(frame.data if frame.ear is None else frame.ear)
                 self._peak_db = max(self._peak_db, self._level.peak_db)
                 self._clipped += self._level.clipped
                 self._at_s = (frame.position + frame.num_samples) / frame.rate
@@ -217,7 +238,10 @@ class LevelDisplay(Display):
         """Return level and score; the microphone, and the last speech."""
         yield level_line(self._screen, self._at_s, self._level, self._peak_db, self._judged, "")
         report = self._task.report if self._task is not None else None
-        devices = devices_line(self._screen, report.devices if report is not None else ())
+        there = report.devices if report is not None else ()
+        devices = devices_line(self._screen, there)
         still = not self._count and self._at_s >= ENOUGH_S and not self._loudness.moves
         last = "no speech yet, and the level does not move: is it the right input?" if still else self._last
         yield beside(self._screen, devices, last)
+        if echo := echo_line(self._screen, there):
+            yield echo

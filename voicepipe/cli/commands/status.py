@@ -12,6 +12,7 @@ from typing import Any
 
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.terminal.wrapping import columns_of, complain, wrap
+from voicepipe.report import EchoState
 from voicepipe.text import printable
 
 __all__ = ["command_line", "run"]
@@ -89,6 +90,17 @@ def _turns(task: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _echoes(task: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each microphone that hears an echo, and one with the cure where it must be."""
+    for device in task.get("statistics", ()):
+        said = device.get("echo")  # a program may be older than this command
+        if said is not None:
+            echo = EchoState(**said)
+            yield f'  echo at "{device["device"]}": {echo.details}'
+            if echo.is_low:
+                yield f"  the echo is hardly reduced: {echo.advice}"
+
+
 def _gaps(task: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each speaker whose voice had gaps."""
     for device in task.get("statistics", ()):
@@ -110,6 +122,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
             again = f", {device['reconnections']} reconnections"
             yield f'  {device["kind"]} "{device["device"]}": {state}{device["absent"]}{level}{again}'
         yield from _turns(task)
+        yield from _echoes(task)
         yield from _gaps(task)
         yield f"  lost: {_losses(task)}"
         yield from (f"  error in {e['stage'] or 'the run'}: {e['message']}" for e in task.get("errors", []))

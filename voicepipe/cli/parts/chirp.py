@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamRequest
+from voicepipe.speakers import Sounded
 
 __all__ = ["CHIRP_S", "Chirp", "Trip", "collect", "open_microphone", "open_speaker", "round_trip"]
 
@@ -38,8 +39,8 @@ async def open_microphone(backend: Backend, wish: StreamRequest, name: str) -> A
 
 @asynccontextmanager
 async def open_speaker(backend: Backend, wish: StreamRequest, name: str) -> AsyncIterator[OutputStream]:
-    """Open a speaker; its stream runs. Raises: DeviceError."""
-    stream = await backend.open_output(replace(wish, device=name), lambda: None)
+    """Open a speaker; its stream runs, and tells when its sound is heard. Raises: DeviceError."""
+    stream = await backend.open_output(replace(wish, device=name, tap=True), lambda: None)
     try:
         await stream.start()
         yield stream
@@ -106,6 +107,9 @@ class Trip:
     """Until the program held the block in which it begins."""
     gain_db: float
     """Its level beside that of the played chirp."""
+    air_s: float | None = None
+    """From the moment it sounded, by the speaker's clock, until it was at the microphone. None: the speaker
+    does not tell when it sounds."""
 
 
 async def round_trip(
@@ -124,7 +128,7 @@ async def round_trip(
         DeviceError: a device is lost.
     """
     loop = asyncio.get_running_loop()
-    while microphone.read() is not None:
+    while microphone.read() is not None or speaker.heard() is not None:
         pass
     began_s = loop.time()
     speaker.write(chirp.data)
@@ -138,23 +142,40 @@ async def round_trip(
                 raise error
     if heard is not None:
         heard.extend(block for block, _ in arrived)
-    return _trip(chirp, arrived, began_s)
+    return _trip(chirp, arrived, began_s, _sounded_s(chirp, list(iter(speaker.heard, None))))
 
 
-def _trip(chirp: Chirp, arrived: Sequence[tuple[Block, float]], began_s: float) -> Trip | None:
-    audio = chirp.format
-    if not arrived:
-        return None
-    first = arrived[0][0].position
-    last, _ = arrived[-1]
-    sound = np.zeros(last.position + len(last.data) // audio.sample_bytes - first)
-    for block, _ in arrived:  # what was lost between two blocks stays silent
-        mono = np.frombuffer(block.data, np.int16).reshape(-1, audio.channels)[:, 0] / 32768
-        sound[block.position - first : block.position - first + len(mono)] = mono
-    found = chirp.find(sound)
+def _trip(
+    chirp: Chirp, arrived: Sequence[tuple[Block, float]], began_s: float, sounded_s: float | None
+) -> Trip | None:
+    found = _find(chirp, [(block.position, block.data) for block, _ in arrived])
     if found is None:
         return None
-    at, gain = found[0] + first, found[1]
+    at, gain = found
     block, in_hand_s = next(b for b in reversed(arrived) if b[0].position <= at)
-    heard_s = block.captured_s + (at - block.position) / audio.rate
-    return Trip(began_s, heard_s - began_s, in_hand_s - began_s, 20 * math.log10(gain))
+    heard_s = block.captured_s + (at - block.position) / chirp.format.rate
+    air_s = None if sounded_s is None else heard_s - sounded_s
+    return Trip(began_s, heard_s - began_s, in_hand_s - began_s, 20 * math.log10(gain), air_s)
+
+
+def _sounded_s(chirp: Chirp, tapped: Sequence[Sounded]) -> float | None:
+    """Return the time at which a chirp sounded, by the clock of its speaker; None: that is not told."""
+    found = _find(chirp, [(block.position, block.data) for block in tapped])
+    if found is None:
+        return None
+    block = next(each for each in reversed(tapped) if each.position <= found[0])
+    return block.sounds_s + (found[0] - block.position) / chirp.format.rate
+
+
+def _find(chirp: Chirp, blocks: Sequence[tuple[int, bytes]]) -> tuple[int, float] | None:
+    """Return the position of a chirp in blocks, and its gain; None: it is not in them."""
+    if not blocks:
+        return None
+    audio, first = chirp.format, blocks[0][0]
+    position, data = blocks[-1]
+    sound = np.zeros(position + len(data) // audio.sample_bytes - first)
+    for position, data in blocks:  # what was lost between two blocks stays silent
+        mono = np.frombuffer(data, np.int16).reshape(-1, audio.channels)[:, 0] / 32768
+        sound[position - first : position - first + len(mono)] = mono
+    found = chirp.find(sound)
+    return None if found is None else (found[0] + first, found[1])

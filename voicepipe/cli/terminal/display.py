@@ -110,9 +110,13 @@ class Display(InlineProcessor):
 
     async def on_running(self) -> None:
         """Greet, and begin to show."""
-        if self.greeting:
-            self._screen.say(self.greeting)
+        if greeting := self.greet():
+            self._screen.say(greeting)
         self.create_task(self._show(), name="status")
+
+    def greet(self) -> str:
+        """Return the text that is printed when capture begins; empty: none."""
+        return self.greeting
 
     def lines(self) -> Iterable[str]:
         """Return the lines for a terminal."""

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, ClassVar
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen
-from voicepipe.cli.terminal.status_lines import beside, devices_line, level_line
+from voicepipe.cli.terminal.status_lines import (
+    beside,
+    devices_line,
+    echo_line,
+    level_line,
+    with_protection,
+)
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     Frame,
     FrameDirection,
     InputAudioFrame,
+    InterruptionFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     UtteranceFrame,
@@ -68,6 +75,10 @@ class Dashboard(Display):
         if self.countdown is not None:
             self.countdown.watch(task)
 
+    def greet(self) -> str:
+        """Return the greeting, with the protection from the program's own sound."""
+        return with_protection(self.greeting, self._task)
+
     def judge(self, judgement: Judgement) -> None:
         """Note the result of the last window."""
         self._judged = judgement
@@ -85,6 +96,8 @@ class Dashboard(Display):
                 self._speaks = not self._live
             case BotStoppedSpeakingFrame():
                 self._speaks = False
+            case InterruptionFrame():
+                self._screen.say("you talked over it: it stopped")
             case UtteranceFrame():
                 self.utterances += 1
                 at_s = frame.position / frame.rate
@@ -95,7 +108,7 @@ class Dashboard(Display):
     def _note_level(self, frame: InputAudioFrame) -> None:
         self._at_s = (frame.position + frame.num_samples) / frame.rate
         self.heard_s += frame.duration_s
-        self._unmeasured.append(frame.data)
+        self._unmeasured.append(frame.data if frame.ear is None else frame.ear)
         self._unmeasured_s += frame.duration_s
         if self._unmeasured_s >= _MEASURED_S:
             self._measure()
@@ -123,7 +136,8 @@ class Dashboard(Display):
             return
         yield devices_line(self._screen, report.devices)
         heard = f"utterances: {self.utterances}{self._last}" if self.hears else ""
-        yield beside(self._screen, heard, _delays(report), self._losses(report))
+        echo = echo_line(self._screen, report.devices)
+        yield beside(self._screen, heard, _delays(report), echo, self._losses(report))
 
     def plain_line(self) -> str:
         """Return time, level, state and losses."""
@@ -143,7 +157,8 @@ class Dashboard(Display):
         if report is None:
             return "lost: nothing"
         troubles = [f"{d.kind} {d.troubles}" for d in report.devices if d.troubles]
-        return "  ".join([*filter(None, [_delays(report)]), self._losses(report), *troubles])
+        echo = "  ".join(device.echo.figures for device in report.devices if device.echo is not None)
+        return "  ".join([*filter(None, [_delays(report), echo]), self._losses(report), *troubles])
 
     def _losses(self, report: RunReport) -> str:
         """Return the seconds that were not heard or played, by reason."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from voicepipe.audio.level import Level
 from voicepipe.cli.terminal.screen import Screen
-from voicepipe.cli.terminal.wrapping import cells
-from voicepipe.report import DeviceStatistics
+from voicepipe.cli.terminal.wrapping import cells, wrap
+from voicepipe.report import DeviceStatistics, EchoState
+from voicepipe.run.task import PipelineTask
 
 if TYPE_CHECKING:
     from voicepipe.speech.stretch import Judgement  # it brings numpy, which --live can do without
 
-__all__ = ["bar", "beside", "devices_line", "level_line"]
+__all__ = ["bar", "beside", "devices_line", "echo_line", "level_line", "with_protection"]
 
 _BESIDE_BAR = 48
 """Cells of the line beside the bar."""
@@ -25,6 +26,8 @@ _SCORE = 11
 _RANGE_DB = 72.0
 _NARROW = 66
 """A terminal with less cells has a line for each device."""
+_MARGIN = 3
+"""Cells of a line that stay free."""
 _BESIDE_NAME = 22
 """Cells that a device needs beside its name."""
 
@@ -79,11 +82,32 @@ def devices_line(screen: Screen, devices: Iterable[DeviceStatistics]) -> str:
     return ("\n" if narrow else "   ").join(_device(screen, device, room) for device in there)
 
 
+def with_protection(greeting: str, task: PipelineTask | None) -> str:
+    """Return a greeting with the protection from the program's own sound behind its first line."""
+    report = task.report if task is not None else None
+    echoes = [device.echo for device in report.devices if device.echo is not None] if report else []
+    first, *others = greeting.split("\n")
+    return "\n".join([first, *(echo.announcement for echo in echoes), *others])
+
+
+def echo_line(screen: Screen, devices: Iterable[DeviceStatistics]) -> str:
+    """Return the figures of the echo, and the cure where it is hardly reduced; empty: there is no echo."""
+    there = [device.echo for device in devices if device.echo is not None]
+    return "   ".join(_echo(screen, echo) for echo in there)
+
+
+def _echo(screen: Screen, echo: EchoState) -> str:
+    if not echo.is_low:
+        return echo.figures
+    lines = wrap(f"{echo.figures}: {echo.advice}", screen.columns - _MARGIN).split("\n")
+    return "\n".join(screen.paint(line, "yellow") for line in lines)
+
+
 def beside(screen: Screen, *parts: str) -> str:
     """Return the parts in one line where they fit, or else in lines of their own."""
     there = [part for part in parts if part]
     line = "   ".join(there)
-    return line if "\n" not in line and cells(line) < screen.columns - 3 else "\n".join(there)
+    return line if "\n" not in line and cells(line) < screen.columns - _MARGIN else "\n".join(there)
 
 
 def _device(screen: Screen, device: DeviceStatistics, room: int) -> str:

@@ -1,0 +1,115 @@
+"""How well the echo canceller keeps its promises: each line of its table of targets, by one command.
+
+    python tests/benchmarks/cancel.py LINE [LINE ...] [FOLDER options]
+
+A line is one of those that `--help` lists, or `all`. Beside the product stand the bare microphone and AEC3
+alone, in the same run. The exit status is 1 where a target is missed, and 2 where something is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.cancelling.clock_lines import drift_lines, loss_lines, queue_lines
+from benchmarks.cancelling.echo_lines import clipping_lines, path_lines, room_lines
+from benchmarks.cancelling.goals import Line, missed, table_of
+from benchmarks.cancelling.plan import Plan
+from benchmarks.cancelling.simulated import simulated
+from benchmarks.cancelling.subjects import offline
+from benchmarks.cancelling.transcripts import MissingModelError
+from benchmarks.cancelling.voice_lines import jump_lines, noticed_lines, own_voice_lines
+from benchmarks.cancelling.word_lines import word_lines
+from benchmarks.hearing.conditions import MissingSpeechError
+from voicepipe.errors import BackendMissingError
+
+LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
+    "rooms": (room_lines, "the echo that is left in rooms"),
+    "clipping": (clipping_lines, "the same where the loudspeaker clips"),
+    "path-change": (path_lines, "the same after the loudspeaker has been moved"),
+    "own-voice": (own_voice_lines, "what of the program's speech is taken for a user's"),
+    "jump": (jump_lines, "the same where the delay of the loudspeaker jumps"),
+    "noticed": (noticed_lines, "the users over the program that are noticed in time"),
+    "drift": (drift_lines, "the echo where two clocks drift apart"),
+    "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
+    "queued": (queue_lines, "the echo where a minute of speech is queued"),
+    "words": (word_lines, "the words over the program that a recogniser gets wrong"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    plan = Plan(
+        offline if options.offline else simulated(),
+        options.speech,
+        options.seed,
+        options.rooms,
+        options.minutes,
+        options.seconds,
+        options.utterances,
+    )
+    chosen = list(LINES) if "all" in options.lines else list(dict.fromkeys(options.lines))
+    lines: list[Line] = []
+    status = 0
+    for name in chosen:
+        began_s = time.monotonic()
+        try:
+            found = LINES[name][0](plan)
+        except (MissingSpeechError, MissingModelError, BackendMissingError) as missing:
+            print(f"cancel.py: {name}: {missing}", file=sys.stderr)
+            status = 2
+            continue
+        title = f"{name}: {LINES[name][1]}; seed {plan.seed}, {time.monotonic() - began_s:.0f} s"
+        print(table_of(name, title, found), end="\n\n", flush=True)
+        lines += found
+    if options.json is not None:
+        records = table_of("figure", "", lines).records()
+        options.json.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    short = missed(lines)
+    if short:
+        print(f"{len(short)} of {len(lines)} targets missed: {', '.join(line.name for line in short)}")
+    return status or bool(short)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cancel.py",
+        description="Measure how well the echo canceller keeps its promises.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="lines:\n" + "\n".join(f"  {name:12} {about}" for name, (_, about) in LINES.items()),
+    )
+    given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
+    parser.add_argument("lines", nargs="+", choices=[*LINES, "all"], metavar="LINE")
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        default=Path(given) if given else None,
+        metavar="FOLDER",
+        help="labelled speech of users; default: VOICEPIPE_LABELLED_SPEECH",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="judge the engine alone: no card and no clocks, it is told to the sample what sounded",
+    )
+    parser.add_argument("--seed", type=int, default=1_000, help="of rooms and programs; default: 1000")
+    parser.add_argument("--rooms", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of own voice in each room; default: 10")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of a scene without a user; default: 30")
+    parser.add_argument("--utterances", type=int, default=132, metavar="N", help="default: 132")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

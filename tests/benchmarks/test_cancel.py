@@ -1,0 +1,108 @@
+"""The benchmark of the echo canceller: its measures by hand, and what it says without data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import cancel
+from benchmarks.cancelling.ears import Judged, Turn, noticed
+from benchmarks.cancelling.goals import Goal, Line, missed, table_of
+from benchmarks.cancelling.reduction import over_time, reduction_db
+from benchmarks.cancelling.rooms import RATE, room
+from benchmarks.cancelling.scenes import Onset, Scene, conversation, ints, listening
+from benchmarks.cancelling.transcripts import compared, plain_words
+from benchmarks.cancelling.voices import Said, said
+
+FAR = np.random.default_rng(1).normal(0, 0.1, 2 * RATE).clip(-1, 1)
+
+
+def test_a_tenth_of_the_echo_is_20_db_less() -> None:
+    mic = ints(FAR)
+    assert reduction_db(mic, ints(FAR / 10)) == pytest.approx(20, abs=0.1)
+    assert reduction_db(mic, mic) == 0
+    left = np.concatenate([mic[:RATE], ints(FAR[RATE:] / 100)])
+    times, reduced = over_time(mic, left)
+    assert reduction_db(mic, left, 1.0) == pytest.approx(40, abs=0.2)
+    assert (times[0], reduced[0], times[-1]) == (1.0, 0.0, 2.0)
+    assert reduced[-1] == pytest.approx(40, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_room_of_a_seed_is_the_same_again_and_fades(seed: int) -> None:
+    first, again = room(seed, 0.3), room(seed, 0.3)
+    assert (first.impulse == again.impulse).all()
+    energy = np.cumsum(first.impulse[::-1] ** 2)[::-1]
+    assert energy[0] == pytest.approx(1)
+    at = [int(np.argmax(energy < 10 ** (-db / 10))) for db in (15, 25)]
+    assert 6 * (at[1] - at[0]) / RATE == pytest.approx(0.3, rel=0.35)
+    assert 0.002 * RATE <= np.flatnonzero(first.impulse)[0] <= 0.011 * RATE
+
+
+def test_an_echo_is_as_loud_as_was_asked_for_and_has_its_way() -> None:
+    way = room(3, 0.3)
+    scene = listening("it", FAR, [way, way], echo_db=-6.0, changed_s=[1.0])
+    assert 20 * np.log10(scene.microphone().std() / 32_768) == pytest.approx(-32, abs=0.5)
+    louder = Scene("it", FAR, scene.user, (scene.ways[0], 10 * scene.ways[1]), changed=scene.changed)
+    mic = louder.microphone()
+    assert reduction_db(mic[RATE:], mic[:RATE]) == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize(("stops_s", "sounds"), [(0.35, False), (None, True)])
+def test_a_program_stops_when_the_user_talks_over_it_or_goes_on(stops_s: float | None, sounds: bool) -> None:
+    word = said("word", FAR[:RATE])
+    scene = conversation("it", FAR, room(3, 0.3), [word, word], echo_db=0.0, seed=1, stops_s=stops_s)
+    first, second = scene.onsets
+    assert first.end + 5 * RATE <= second.at <= len(scene.far) - 2 * RATE
+    assert scene.far[first.at : first.at + 5_000].all()
+    assert scene.far[first.at + 6_000 : first.end].any() == sounds
+    assert 20 * np.log10(scene.clean[first.at : first.end].std() / 32_768) == pytest.approx(-26, abs=0.1)
+
+
+def test_a_user_is_noticed_in_time_late_or_never() -> None:
+    word = Said("word", FAR)
+    onsets = [Onset(at * RATE, (at + 1) * RATE, word) for at in (1, 5, 9, 13)]
+    turns = (Turn(1.2, 2.0), Turn(5.5, 6.0), Turn(8.0, 10.0), Turn(12.0, 12.9))
+    assert noticed(Judged(turns, 0.0), onsets) == pytest.approx([0.2, 0.5, None, None])
+
+
+@pytest.mark.parametrize(
+    ("heard", "errors", "first"),
+    [
+        ("turn the light on", 0, 1),
+        ("turn light on", 1, 1),
+        ("the light on", 1, 0),
+        ("burn the light on now", 2, 0),
+        ("please turn the light on", 1, 1),
+        ("", 4, 0),
+    ],
+)
+def test_words_that_are_wrong_missing_or_too_many_are_counted(heard: str, errors: int, first: int) -> None:
+    found = compared(plain_words("Turn the light on."), plain_words(heard))
+    assert (found.words, found.errors, found.utterances, found.first_words) == (4, errors, 1, first)
+
+
+def test_a_figure_that_falls_short_or_is_not_there_is_missed() -> None:
+    figures = {"high": 30.0, "low": 10.0, "none": None}
+    least, most = Goal(20.0), Goal(20.0, most=True)
+    lines = [Line(n, figures, goal, n) for goal in (least, most, None) for n in figures]
+    assert [(line.name, line.goal) for line in missed(lines)] == [
+        ("low", least),
+        ("none", least),
+        ("high", most),
+        ("none", most),
+    ]
+    assert "MISSED" in str(table_of("it", "title", lines))
+
+
+def test_without_speech_or_a_model_it_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("VOICEPIPE_LABELLED_SPEECH", raising=False)
+    assert cancel.main(["noticed"]) == 2
+    assert capsys.readouterr().err == (
+        "cancel.py: noticed: no labelled speech: name its folder, or set VOICEPIPE_LABELLED_SPEECH\n"
+    )
+    monkeypatch.setenv("VOICEPIPE_WHISPER", "/nowhere")
+    assert cancel.main(["words", "--speech", "/nowhere"]) == 2
+    assert "no model of Whisper in /nowhere" in capsys.readouterr().err

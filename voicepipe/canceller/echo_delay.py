@@ -1,0 +1,70 @@
+"""The delay of an echo, from the correlation of the microphone with the speaker's sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["EchoDelay"]
+
+HEARD_S = 0.5
+"""So much of the microphone is compared."""
+LONGEST_S = 0.5
+"""The longest delay that is found."""
+CLEAR = 8.0
+"""The height of a peak above the mean of the correlation's size; noise reaches about 4.5."""
+
+_Floats = npt.NDArray[np.float64]
+
+
+class EchoDelay:
+    """Finds the delay of an echo in the last second of sound.
+
+    Args:
+        rate: in samples a second.
+        lead: the samples by which the speaker's sound is early.
+    """
+
+    def __init__(self, rate: int, lead: int = 0) -> None:
+        self._rate, self._lead = rate, lead
+        self._heard, self._longest = round(HEARD_S * rate), round(LONGEST_S * rate)
+        self._mic: list[_Floats] = []
+        self._far: list[_Floats] = []
+        self._samples = 0
+
+    def add(self, mic: _Floats, far: _Floats) -> None:
+        """Take what came next, of the same length."""
+        self._mic.append(mic)
+        self._far.append(far)
+        self._samples += len(mic)
+        while self._samples - len(self._mic[0]) >= self._heard + self._longest:
+            self._samples -= len(self._mic.pop(0))
+            self._far.pop(0)
+
+    def forget(self) -> None:
+        """Begin anew behind a gap."""
+        self._mic.clear()
+        self._far.clear()
+        self._samples = 0
+
+    def find(self) -> float | None:
+        """Return the delay in seconds; None: too little has sounded, or nothing stands out.
+
+        It is the peak of the cross-correlation, whitened (GCC-PHAT, Knapp and Carter 1976).
+        """
+        wanted = self._heard + self._longest
+        if self._samples < wanted:
+            return None
+        far = np.concatenate(self._far)[-wanted:]
+        mic = np.concatenate(self._mic)[-self._heard :]
+        size = 1 << (wanted + self._heard).bit_length()
+        cross = np.fft.rfft(mic, size) * np.conj(np.fft.rfft(far, size))
+        cross /= np.abs(cross) + 1e-12
+        correlation = np.abs(np.fft.irfft(cross, size))
+        # The microphone's first sample lies so far behind that of the speaker.
+        delays = np.arange(-self._lead, self._longest - self._lead)
+        found = correlation[(delays + self._lead - self._longest) % size]
+        best = int(np.argmax(found))
+        if found[best] < CLEAR * found.mean():
+            return None
+        return max(0, int(delays[best])) / self._rate

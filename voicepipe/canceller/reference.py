@@ -1,0 +1,146 @@
+"""The sound of all speakers at the moments at which a microphone captured its samples."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.canceller.alignment import LEAD_S, Alignment
+from voicepipe.canceller.clock_line import ClockLine
+from voicepipe.canceller.speaker_track import KEEP_S, SpeakerTrack
+from voicepipe.checks import check_count
+from voicepipe.speakers import Tapped
+
+__all__ = ["Reference"]
+
+MARGIN_S = 0.004
+"""So much more than what is asked for must be in: stamps jitter, and a fractional read looks ahead."""
+DEAD_S = 0.25
+"""A stream that has told nothing for so long will tell nothing more: nobody waits for it."""
+OTHER_DEVICE_S = 0.3
+"""A gap of the microphone as long as this may be a change of device."""
+
+_Floats: TypeAlias = npt.NDArray[np.float32]
+
+
+class Reference:
+    """The sound of all speakers while a microphone captured its blocks, in mono, by time.
+
+    Each device has a line from positions to times, which its stamps make. `ClockLine` tells losses and
+    changes of delay from jitter. A microphone's sample is paired with what sounded then through the lines.
+    While both clocks agree, samples are copied, bit by bit; otherwise they are read between samples.
+
+    What is unknown is silent. All calls are in one thread.
+
+    Args:
+        rate: of the microphone, in samples a second.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = check_count("rate", rate)
+        self._mic = ClockLine(rate)
+        self._next: int | None = None
+        """The microphone's position behind its last block."""
+        self._newest: dict[object, Alignment] = {}
+        """Of each speaker, its present stream."""
+        self._old: list[Alignment] = []
+        """Streams that ended, some of whose sound may still be asked for."""
+        self._over = 0
+        """The realignments of streams that are let go."""
+
+    @property
+    def lead(self) -> int:
+        """The samples by which the reference is early, so that the path of an echo never is."""
+        return round(LEAD_S * self._rate)
+
+    @property
+    def realignments(self) -> int:
+        """The number of times that it jumped to another place while something sounded."""
+        return self._over + sum(alignment.realignments for alignment in self._alignments())
+
+    @property
+    def steps(self) -> int:
+        """The number of losses and changes of delay that nobody told of, in all present streams."""
+        return self._mic.steps + sum(alignment.track.line.steps for alignment in self._alignments())
+
+    @property
+    def ratio_ppm(self) -> float:
+        """The speed at which a speaker's sound is read, beyond the microphone's, in parts in a million.
+
+        0 while both clocks agree. Of several speakers, that of the one whose clock differs most.
+        """
+        ratios = (alignment.ratio_ppm for alignment in self._newest.values())
+        return max(ratios, key=abs, default=0.0)
+
+    def put(self, speaker: object, block: Tapped) -> None:
+        """Take a block of what a speaker's device took, in the order in which its tap tells them."""
+        alignment = self._newest.get(speaker)
+        if alignment is None or not alignment.track.is_of(block):
+            alignment = self._begin(speaker, block, alignment)
+        alignment.track.put(block)
+
+    def is_in(self, until_s: float) -> bool:
+        """Return True if all that sounds before that time is here.
+
+        A stream that has told nothing for a while is not waited for.
+        """
+        wanted_s = until_s + LEAD_S + MARGIN_S
+        for alignment in self._newest.values():
+            end_s = alignment.track.end_s
+            if end_s < wanted_s < end_s + DEAD_S:
+                return False
+        return True
+
+    def read(self, position: int, captured_s: float, samples: int) -> _Floats | None:
+        """Return what sounded while these samples of the microphone were captured, full scale at -1 and 1.
+
+        It is called for every block, in order.
+
+        Args:
+            position: of the block's first sample. A jump is a loss that was told.
+            captured_s: the time of that sample, by the loop's clock.
+            samples: in the block.
+
+        Returns:
+            As many samples; None: nothing sounds, and nothing has for half a second.
+        """
+        self._follow_microphone(position, captured_s)
+        self._next = position + samples
+        total: _Floats | None = None
+        for alignment in self._alignments():
+            sound = alignment.read(position, samples, self._mic)
+            if sound is not None:
+                total = sound if total is None else total + sound
+        if self._old:
+            self._let_go()
+        return total
+
+    def _alignments(self) -> list[Alignment]:
+        return [*self._newest.values(), *self._old]
+
+    def _follow_microphone(self, position: int, captured_s: float) -> None:
+        gap = 0 if self._next is None else position - self._next
+        if abs(gap) > OTHER_DEVICE_S * self._rate:
+            self._mic.loosen()
+        step = self._mic.put(position, captured_s, after_gap=gap != 0)
+        if step is not None:
+            for alignment in self._alignments():
+                alignment.shift(step.by_s)
+
+    def _begin(self, speaker: object, block: Tapped, before: Alignment | None) -> Alignment:
+        ppm = 0.0
+        if before is not None:
+            self._old.append(before)
+            ppm = before.track.line.ppm
+        self._newest[speaker] = alignment = Alignment(SpeakerTrack(block, self._rate, ppm))
+        return alignment
+
+    def _let_go(self) -> None:
+        """Forget the streams whose sound is over for good."""
+        assert self._next is not None
+        oldest_s = self._mic.time_of(self._next) - KEEP_S
+        for alignment in [old for old in self._old if old.track.end_s < oldest_s]:
+            self._old.remove(alignment)
+            self._over += alignment.realignments
