@@ -40,6 +40,7 @@ from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
+from long.tap_mutants import TAP_MUTANTS
 from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,7 @@ MUTANTS = (
     *DEVICE_MUTANTS,
     *FILE_MUTANTS,
     *TALK_MUTANTS,
+    *TAP_MUTANTS,
     *SPEAKER_MUTANTS,
     *LATE_MUTANTS,
     *FACT_MUTANTS,
