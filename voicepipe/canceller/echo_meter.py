@@ -125,7 +125,7 @@ class EchoMeter:
         self._smeared = power + SMEAR * self._smeared
         hop = _Hop(_power(late), _power(ear), _power(words), power, self._smeared)
         if hop.smeared < LEAST_FAR / 100:
-            least = np.square(late).reshape(HOP_BLOCKS, -1).mean(axis=1).min()
+            least = np.min(np.square(late).reshape(HOP_BLOCKS, -1).mean(axis=1))
             self._floors.append(float(least))
         if hop.far < LEAST_FAR or hop.mic < CLEAR * self._noise:
             return None
