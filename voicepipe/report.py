@@ -249,6 +249,10 @@ class DeviceStatistics:
     """The silence of all these gaps together, in seconds."""
     echo: EchoState | None = None
     """The echo at a microphone; None: of a speaker, or no speaker of the run shares its air."""
+    stamps: str = ""
+    """The worth of the device's time stamps, by which echo and delay are found. "good"; "missing" or
+    "absurd": then the callbacks are timed instead; "unsteady": then the middle one of a second counts. Empty:
+    nobody judges them."""
 
     @property
     def delay(self) -> str:
