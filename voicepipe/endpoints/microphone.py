@@ -302,9 +302,9 @@ class MicrophoneInput(DeviceStage):
         self._captured.dropped[DropReason.MUTED] += guard.take_muted()
         if self._muted:
             self._count_silence(sum(frame.num_samples for frame in frames))
-            frames = [_silenced(frame) for frame in frames]
+            frames = [_silence_of(frame) for frame in frames]
         elif self._gain_db:
-            frames = [_amplified(frame, self._gain_db) for frame in frames]
+            frames = [_amplify(frame, self._gain_db) for frame in frames]
         if frames:
             self._last = frames[-1].ear or frames[-1].data
         return frames
@@ -484,12 +484,12 @@ class MicrophoneInput(DeviceStage):
         return None if statistics is None else replace(statistics, echo=self.echo)
 
 
-def _silenced(frame: InputAudioFrame) -> InputAudioFrame:
+def _silence_of(frame: InputAudioFrame) -> InputAudioFrame:
     ear = None if frame.ear is None else bytes(len(frame.ear))
     return replace(frame, data=bytes(len(frame.data)), ear=ear)
 
 
-def _amplified(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:
+def _amplify(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:
     ear = None if frame.ear is None else amplify(frame.ear, gain_db)
     return replace(frame, data=amplify(frame.data, gain_db), ear=ear)
 
