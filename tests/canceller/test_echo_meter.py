@@ -57,7 +57,12 @@ class Room:
     def blocks(self) -> Iterator[CancelledBlock]:
         far = voice(self.seconds, FAR_DB, 1).copy()
         far[:RATE] = 0
-        ways = [(self.delay, 1.0), (self.delay + 130, 0.3), (self.delay + 411, -0.25), (self.delay + 999, 0.1)]
+        ways = [
+            (self.delay, 1.0),
+            (self.delay + 130, 0.3),
+            (self.delay + 411, -0.25),
+            (self.delay + 999, 0.1),
+        ]
         echo = sum(share * np.concatenate([np.zeros(late), far])[: len(far)] for late, share in ways)
         echo = echo * 10 ** (self.strength_db / 20) / np.sqrt(sum(share**2 for _, share in ways))
         user = np.zeros_like(far)
