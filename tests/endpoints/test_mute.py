@@ -152,9 +152,9 @@ async def test_a_speaker_that_is_lost_does_not_sound() -> None:
     ("backend", "default"), [(SimulatedCard().backend(), False), (open_backend("portaudio"), True)]
 )
 def test_what_the_back_end_shares_is_the_default(backend: Backend, default: bool) -> None:
-    assert MicrophoneInput(backend)._mutes is default
-    assert MicrophoneInput(backend, mute=False)._mutes is False
-    assert MicrophoneInput(backend, mute=True)._mutes is True
+    assert MicrophoneInput(backend).mutes is default
+    assert MicrophoneInput(backend, mute=False).mutes is False
+    assert MicrophoneInput(backend, mute=True).mutes is True
 
 
 @pytest.mark.parametrize("wrong", [0, 1, "yes", []])
