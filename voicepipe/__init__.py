@@ -48,6 +48,8 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
 
     from voicepipe.audio.format import AudioFormat as AudioFormat
     from voicepipe.audio.level import Level as Level
+    from voicepipe.canceller.protocol import EchoEngine as EchoEngine
+    from voicepipe.canceller.stage import EchoCanceller as EchoCanceller
     from voicepipe.census.census import (
         Census as Census,
     )
@@ -242,6 +244,9 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         DropReason as DropReason,
     )
     from voicepipe.report import (
+        EchoState as EchoState,
+    )
+    from voicepipe.report import (
         RunReport as RunReport,
     )
     from voicepipe.report import (
@@ -343,6 +348,8 @@ _HOMES = homes_of(
     {
         "voicepipe.audio.format": "AudioFormat",
         "voicepipe.audio.level": "Level",
+        "voicepipe.canceller.protocol": "EchoEngine",
+        "voicepipe.canceller.stage": "EchoCanceller",
         "voicepipe.census.census": "Census assert_nothing_left take_census",
         "voicepipe.census.monitor": "CensusMonitor",
         "voicepipe.children.start": "freeze_support",
@@ -375,7 +382,7 @@ _HOMES = homes_of(
         "voicepipe.pipeline.pipeline": "ParallelPipeline Pipeline",
         "voicepipe.pipeline.processor": "FrameProcessor InlineProcessor Processor",
         "voicepipe.report": (
-            "Abandoned DeviceStatistics DropReason RunReport SeamReport SlowStage StageError Turn"
+            "Abandoned DeviceStatistics DropReason EchoState RunReport SeamReport SlowStage StageError Turn"
         ),
         "voicepipe.run.controls": "MicrophoneHandle SpeakerHandle",
         "voicepipe.run.task": "PipelineTask",

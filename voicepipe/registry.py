@@ -44,7 +44,7 @@ class Registry(Generic[T]):
         self._check = check
         self._forms = forms or tuple(built_in)
 
-    def make(self, name: str, *arguments: str) -> T:
+    def make(self, name: str, *arguments: object) -> T:
         """Call the maker of that name.
 
         Raises:
@@ -71,7 +71,7 @@ class Registry(Generic[T]):
         """Return the names that other packages add, in alphabetical order."""
         return sorted({printable(entry.name) for entry in _entries(self._group)} - {*self._built_in})
 
-    def _make_elsewhere(self, name: str, arguments: tuple[str, ...]) -> T:
+    def _make_elsewhere(self, name: str, arguments: tuple[object, ...]) -> T:
         found = _entries(self._group, name)
         if not found:
             raise ValueError(f"unknown {self._noun} {quote(name)}; choose {self.choices()}")

@@ -1,4 +1,4 @@
-"""The line about an interrupter behind a microphone that is muted while the program sounds."""
+"""The line about the protection, where an interrupter stands behind a microphone that is half-duplex."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_it_is_told_once_at_the_start(
     found = lines(caplog, microphone, *stages, SpeakerOutput(backend))
     assert found == (
         [
-            "half-duplex: desk is muted while the program sounds, so Interrupter hears nobody then; "
-            "use headphones, and mute=False for the microphone"
+            "desk: half-duplex: it may not hear you while it speaks; so Interrupter hears nobody then; "
+            "to talk over it, use headphones, with cancel=False and mute=False for the microphone"
         ]
         if told
         else []
@@ -52,6 +52,7 @@ def test_it_is_told_once_at_the_start(
 
 
 def test_a_card_in_a_room_mutes_by_itself() -> None:
-    assert MicrophoneInput("portaudio").mutes
-    assert not MicrophoneInput("portaudio", mute=False).mutes
+    assert MicrophoneInput("portaudio").cancels_echo
+    assert MicrophoneInput("portaudio", cancel=False).mutes
+    assert not MicrophoneInput("portaudio", cancel=False, mute=False).mutes
     assert not SpeakerOutput("portaudio").mutes

@@ -31,10 +31,11 @@ LAYERS = (
     ("devices", "drift", "engines", "sample"),
     ("audio", "registry", "children", "settings"),
     ("census", "errors"),
+    ("speakers",),
     ("report",),
     ("checks",),
     ("awaitables",),
-    ("text", "log", "lifecycle", "version", "speakers", "dialogue", "shadowing", "hints", "quick_init"),
+    ("text", "log", "lifecycle", "version", "dialogue", "shadowing", "hints", "quick_init"),
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 
@@ -51,7 +52,7 @@ PUBLIC = {
     "voicepipe_devices.wav",
 }
 
-HEAVY = {"sounddevice", "soxr", "webrtcvad", "pytest", "scipy"}
+HEAVY = {"sounddevice", "soxr", "webrtcvad", "pywebrtc_audio", "pytest", "scipy"}
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPS = {"voicepipe": ROOT, "voicepipe_devices": ROOT / "devices"}

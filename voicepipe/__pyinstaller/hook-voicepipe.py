@@ -15,6 +15,8 @@ hiddenimports = [
     *collect_submodules("voicepipe_devices"),
     "webrtcvad",
 ]
+if can_import_module("pywebrtc_audio"):  # it has no wheel for some machines
+    hiddenimports += ["pywebrtc_audio"]
 if can_import_module("soundfile"):  # its own hook brings its library
     hiddenimports += ["soundfile"]
 datas = [

@@ -232,7 +232,7 @@ class Cancelling:
 
     def _rest(self, before: bytes, mic: bytes) -> tuple[bytes, bytes | None]:
         """Return the microphone's own audio, delayed like everything; fade to it if something has sounded."""
-        plain = self._delayed(before, mic)
+        plain = self._delay_of(before, mic)
         if not self._is_awake:
             return plain, None
         self._is_awake = False
@@ -248,13 +248,13 @@ class Cancelling:
             for at in range(0, len(warm_up), size):
                 self._ask(warm_up[at : at + size], None)
         made = self._ask(mic, far)
-        plain = self._delayed(before, mic)
+        plain = self._delay_of(before, mic)
         if made is None:
             return plain, None
         words, ear = made
         return (self._fade(plain, words) if begins else words), ear
 
-    def _delayed(self, before: bytes, mic: bytes) -> bytes:
+    def _delay_of(self, before: bytes, mic: bytes) -> bytes:
         if not self._delay:
             return mic
         lag = self._delay * self._size
@@ -272,7 +272,7 @@ class Cancelling:
             far = np.zeros(len(audio), np.float32)
         try:
             ear, words = engine.cancel(audio, far)
-            return _checked(words, audio.shape), _checked(ear, audio.shape[:1])
+            return _check(words, audio.shape), _check(ear, audio.shape[:1])
         except Exception as error:  # an engine may be a user's, and the run goes on without it
             self._fail(error)
             return None
@@ -374,7 +374,7 @@ def _goes_on(before: _Span, span: _Span) -> bool:
     )
 
 
-def _checked(audio: object, shape: tuple[int, ...]) -> bytes:
+def _check(audio: object, shape: tuple[int, ...]) -> bytes:
     """Return an output of an engine. Raises: EngineError."""
     import numpy as np
 

@@ -34,7 +34,7 @@ OUTLIER_DB = 6.0
 SMEAR = 0.5
 """The part of a hop's sound that still echoes in the next one."""
 LEAST_CORRELATION = 0.3
-"""What is left of an echo rises and falls with it; a voice does not."""
+"""The rest of an echo rises and falls with it; a voice does not."""
 QUIET_HOPS = 100
 """The noise of the room is the least of the last 5 s in which no speaker sounded."""
 MINIMUM_BIAS = 1.3
@@ -125,7 +125,7 @@ class EchoMeter:
         self._smeared = power + SMEAR * self._smeared
         hop = _Hop(_power(late), _power(ear), _power(words), power, self._smeared)
         if hop.smeared < LEAST_FAR / 100:
-            least = np.square(late).reshape(HOP_BLOCKS, -1).mean(axis=1).min()
+            least = np.min(np.square(late).reshape(HOP_BLOCKS, -1).mean(axis=1))
             self._floors.append(float(least))
         if hop.far < LEAST_FAR or hop.mic < CLEAR * self._noise:
             return None

@@ -13,7 +13,7 @@ from voicepipe.speakers import Speakers
 if TYPE_CHECKING:
     from voicepipe.canceller.cancelling import CancelledBlock
 
-__all__ = ["LOOK_BACK_S", "HalfDuplex", "Muted", "silenced"]
+__all__ = ["LOOK_BACK_S", "HalfDuplex", "Muted", "silence_of"]
 
 LOOK_BACK_S = 0.2
 """Audio waits for so long before it is dropped: the gate opens behind the beginning of a word."""
@@ -123,10 +123,10 @@ class HalfDuplex:
             return ()
         self._bridge_s -= frame.duration_s
         self._silenced += frame.num_samples
-        return (silenced(frame),)
+        return (silence_of(frame),)
 
 
-def silenced(frame: InputAudioFrame) -> InputAudioFrame:
+def silence_of(frame: InputAudioFrame) -> InputAudioFrame:
     """Return the frame with silence in place of its audio."""
     ear = None if frame.ear is None else bytes(len(frame.ear))
     return replace(frame, data=bytes(len(frame.data)), ear=ear)

@@ -32,14 +32,14 @@ class EchoEngine(Protocol):
     def cancel(
         self, mic: npt.NDArray[np.int16], far: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Take the echo of `far` out of a block of the microphone.
+        """Take the echo of `far` out of a block of the microphone, or of several whole ones.
 
         Args:
-            mic: the audio of the microphone, shape (block, channels).
-            far: what sounded at the same time, full scale at -1 and 1, shape (block,).
+            mic: the audio of the microphone, shape (n * block, channels).
+            far: what sounded at the same time, full scale at -1 and 1, shape (n * block,).
 
         Returns:
-            The ear, shape (block,), and the words, shape (block, channels).
+            The ear, shape (n * block,), and the words, shape (n * block, channels).
         """
         ...
 

@@ -1,25 +1,31 @@
-"""The advice for an interrupter behind a microphone that hears nothing while the program sounds."""
+"""The lines at the start of a run about the protection from the program's own sound."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.processor import Processor, label_of
 
-__all__ = ["half_duplex_advice"]
+__all__ = ["protection_lines"]
+
+_CURE = "to talk over it, use headphones, with cancel=False and mute=False for the microphone"
 
 
-def half_duplex_advice(processors: Sequence[Processor]) -> str:
-    """Return a line for the log if nobody can interrupt the program; else an empty text."""
+def protection_lines(processors: Sequence[Processor]) -> Iterator[tuple[int, str]]:
+    """Yield for each microphone that hears a speaker its protection, and the level for the log.
+
+    It is a warning where an interrupter stands behind a microphone that is half-duplex.
+    """
     # By an attribute, not by the class: a run without an interrupter need not import it.
     interrupter = next((each for each in processors if getattr(each, "lets_interrupt", False)), None)
-    if interrupter is None:
-        return ""
-    microphone = next((each for each in processors if isinstance(each, DeviceStage) and each.mutes), None)
-    if microphone is None:
-        return ""
-    return (
-        f"half-duplex: {label_of(microphone)} is muted while the program sounds, so {label_of(interrupter)} "
-        "hears nobody then; use headphones, and mute=False for the microphone"
-    )
+    for stage in processors:
+        echo = stage.echo if isinstance(stage, DeviceStage) else None
+        if echo is None:
+            continue
+        line = f"{label_of(stage)}: {echo.announcement}"
+        if interrupter is None or echo.protection != "half-duplex":
+            yield logging.INFO, line
+        else:
+            yield logging.WARNING, f"{line}; so {label_of(interrupter)} hears nobody then; {_CURE}"

@@ -5,6 +5,7 @@ device again.
 
     microphone          `MicrophoneInput`: captures audio
     captured            the blocks of all streams of a microphone, with their ledger
+    own_sound           the protection of a microphone from the sound of the run's speakers
     silence             the detection of a microphone that delivers only zeros
     speaker             `SpeakerOutput`: plays audio
     speaker_tap         the record of what a speaker played, for who takes its echo out

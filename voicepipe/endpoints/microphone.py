@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.canceller.half_duplex import silenced
+from voicepipe.canceller.half_duplex import silence_of
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, Block, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
@@ -304,11 +304,11 @@ class MicrophoneInput(DeviceStage):
         self._captured.dropped[DropReason.MUTED] += muted.dropped
         if self._muted:
             self._count_silence(sum(frame.num_samples for frame in frames))
-            frames = [silenced(frame) for frame in frames]
+            frames = [silence_of(frame) for frame in frames]
         else:
             self._count_silence(muted.silenced)
             if self._gain_db:
-                frames = [_amplified(frame, self._gain_db) for frame in frames]
+                frames = [_amplify(frame, self._gain_db) for frame in frames]
         if frames:
             self._last = frames[-1].ear or frames[-1].data
         return frames
@@ -488,7 +488,7 @@ class MicrophoneInput(DeviceStage):
         return None if statistics is None else replace(statistics, echo=self.echo)
 
 
-def _amplified(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:
+def _amplify(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:
     ear = None if frame.ear is None else amplify(frame.ear, gain_db)
     return replace(frame, data=amplify(frame.data, gain_db), ear=ear)
 

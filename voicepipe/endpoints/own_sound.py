@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.protection import ProtectionWish
 from voicepipe.devices.port import Backend
-from voicepipe.errors import EngineError
+from voicepipe.errors import BackendMissingError, EngineError
 from voicepipe.pipeline.device_stage import DeviceStage
 from voicepipe.pipeline.place import Place
 from voicepipe.report import EchoState
@@ -107,7 +107,7 @@ class OwnSound:
             try:
                 self.guard = open_guard(audio, speakers, label, may_fall_back=wish.may_fall_back)
                 return
-            except EngineError as error:
+            except (EngineError, BackendMissingError, ValueError) as error:
                 reason = str(error)
         self._without = without = wish.without_canceller(reason)
         if without is not None and without.protection == "half-duplex" and speakers.taps:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from voicepipe.frames import Frame, kind_of
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, EchoState, SeamReport
 from voicepipe.settings.sound import SoundSettings
 
 __all__ = ["DeviceStage", "settings_in"]
@@ -36,6 +36,11 @@ class DeviceStage(FrameProcessor):
     def cancels_echo(self) -> bool:
         """True for a microphone that will cancel the echo of the run's speakers. They must have taps then."""
         return False
+
+    @property
+    def echo(self) -> EchoState | None:
+        """The echo of the run's speakers at a microphone; None: no speaker of the run shares its air."""
+        return None
 
     @property
     def is_live(self) -> bool:

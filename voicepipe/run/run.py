@@ -11,7 +11,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from voicepipe.awaitables import refuse_coroutine
-from voicepipe.conversation.half_duplex import half_duplex_advice
+from voicepipe.conversation.half_duplex import protection_lines
 from voicepipe.conversation.minutes import Minutes
 from voicepipe.frames import (
     CancelFrame,
@@ -304,8 +304,8 @@ class Run:
         """Tell that the run has started, and send what has waited for that."""
         self.course.move(Event.STARTED)
         self._news.tell()
-        if self.course.params.speakers.are_controlled:
-            self._advise_headphones()
+        if self.course.params.speakers.are_there:
+            self._tell_protection()
         self.context.run(self._send_early)
 
     def _send_early(self) -> None:
@@ -320,9 +320,9 @@ class Run:
             else:
                 self.send(frame)
 
-    def _advise_headphones(self) -> None:
-        if advice := half_duplex_advice([seat.processor for seat in self.chain.seats]):
-            _log.warning(advice)
+    def _tell_protection(self) -> None:
+        for level, line in protection_lines([seat.processor for seat in self.chain.seats]):
+            _log.log(level, "%s", line)
 
     def _drop_reason(self) -> str:
         if self.course.request is Request.CANCEL:

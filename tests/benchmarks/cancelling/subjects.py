@@ -81,7 +81,7 @@ def ours(mic: Ints, far: Floats) -> Heard:
     Raises:
         BackendMissingError: it cannot be had here.
     """
-    from voicepipe.canceller.engines import default_engine
+    from voicepipe.canceller.engines.registry import default_engine
 
     engine, sounded = default_engine(RATE, 1), far.astype(np.float32)
     pairs = [engine.cancel(mic[at : at + BLOCK, None], sounded[at : at + BLOCK]) for at in _blocks(mic)]

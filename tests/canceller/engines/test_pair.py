@@ -1,0 +1,96 @@
+"""The pair: both outputs of the same instants, whatever comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from canceller.engines.rooms import RATE, Floats, Ints, int16, program
+from voicepipe.audio.format import AudioFormat
+from voicepipe.canceller.engines.delay import Delay
+from voicepipe.canceller.engines.pair import EarAndWords
+
+BLOCK = RATE // 100
+
+
+@dataclass
+class Late:
+    """A canceller that only delays, and remembers what sounded."""
+
+    delay: int
+    channels: int = 1
+    name: str = "late"
+
+    def __post_init__(self) -> None:
+        self._line = Delay(self.delay, (self.channels,))
+        self.sounded: list[np.ndarray] = []
+
+    def cancel(self, mic: Ints, far: np.ndarray) -> Ints:
+        assert mic.shape[1] == self.channels
+        self.sounded.append(far)
+        return self._line.pass_on(mic)
+
+    def reset(self) -> None:
+        self._line.reset()
+
+
+def outputs(pair: EarAndWords, mic: Ints, far: Floats, size: int = BLOCK) -> tuple[Ints, Ints]:
+    made = [
+        pair.cancel(mic[at : at + size], far[at : at + size].astype(np.float32))
+        for at in range(0, len(mic), size)
+    ]
+    return np.concatenate([ear for ear, _ in made]), np.concatenate([words for _, words in made])
+
+
+@pytest.mark.parametrize(("ear", "words"), [(128, 0), (0, 37), (200, 200), (0, 0), (5, 431)])
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_both_outputs_lag_by_the_delay_of_the_slower_one(ear: int, words: int, blocks: int) -> None:
+    pair = EarAndWords(Late(ear), Late(words), AudioFormat(RATE, 1))
+    mic = int16(program(0.2))[:, None]
+    heard, kept = outputs(pair, mic, np.zeros(len(mic)), blocks * BLOCK)
+    late = pair.delay
+    assert late == max(ear, words)
+    assert not kept[:late].any()
+    assert np.array_equal(kept[late:], mic[: len(mic) - late])
+    assert np.array_equal(heard[:, None], kept)
+
+
+def test_the_ear_gets_one_channel_and_the_words_keep_all() -> None:
+    pair = EarAndWords(Late(10), Late(0, channels=2), AudioFormat(RATE, 2))
+    left = int16(program(0.2))
+    mic = np.stack([left, left // 2], axis=1)
+    ear, words = outputs(pair, mic, np.zeros(len(mic)))
+    assert np.array_equal(words[10:], mic[:-10])
+    assert np.abs(ear[10:] - mic[:-10].mean(axis=1)).max() <= 0.5
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+def test_what_is_no_sound_never_reaches_a_canceller(bad: float) -> None:
+    ear, words = Late(0), Late(0)
+    pair = EarAndWords(ear, words, AudioFormat(RATE, 1))
+    far = np.full(BLOCK, 0.5)
+    far[7] = bad
+    pair.cancel(np.zeros((BLOCK, 1), np.int16), far.astype(np.float32))
+    for (sounded,) in (ear.sounded, words.sounded):
+        assert np.isfinite(sounded).all()
+        assert np.abs(sounded).max() <= 8
+        assert (np.delete(sounded, 7) == 0.5).all()
+
+
+def test_a_reset_empties_the_delays() -> None:
+    pair = EarAndWords(Late(100), Late(0), AudioFormat(RATE, 1))
+    loud, quiet = np.full((BLOCK, 1), 9, np.int16), np.zeros((BLOCK, 1), np.int16)
+    pair.cancel(loud, np.zeros(BLOCK, np.float32))
+    pair.reset()
+    ear, words = pair.cancel(quiet, np.zeros(BLOCK, np.float32))
+    assert not ear.any()
+    assert not words.any()
+
+
+@pytest.mark.parametrize(("mic", "far"), [(100, 100), (160, 320), (161, 161), (160, 0)])
+def test_pieces_of_blocks_are_refused(mic: int, far: int) -> None:
+    pair = EarAndWords(Late(0), Late(0), AudioFormat(RATE, 1))
+    with pytest.raises(ValueError, match=f"whole blocks of 160 samples .* not {mic} .* and {far} "):
+        pair.cancel(np.zeros((mic, 1), np.int16), np.zeros(far, np.float32))

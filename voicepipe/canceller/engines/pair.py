@@ -1,0 +1,77 @@
+"""Two cancellers as one engine: one for the ear, one for the words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from voicepipe.audio.channel_mixer import ChannelMixer
+from voicepipe.audio.format import AudioFormat
+from voicepipe.canceller.engines.delay import Delay
+from voicepipe.canceller.engines.part import Canceller, block_of
+
+__all__ = ["EarAndWords"]
+
+_Ints = npt.NDArray[np.int16]
+_Floats = npt.NDArray[np.float32]
+
+_LOUDEST = 8.0
+"""Several speakers at once may be louder than full scale. What is louder than this is no sound."""
+
+
+class EarAndWords:
+    """An `EchoEngine` of two cancellers that get the same bare microphone. Neither hears the other's output.
+
+    (A canceller for the ear behind a linear one stops suppressing when the loudspeaker distorts.)
+
+    Args:
+        ear: gets one channel: the mix, or the better channel where that is better.
+        words: gets all channels.
+        source: the format of the microphone.
+    """
+
+    def __init__(self, ear: Canceller, words: Canceller, source: AudioFormat) -> None:
+        self.name = f"{ear.name} and {words.name}"
+        self.rate, self.channels = source.rate, source.channels
+        self.block = block_of(source.rate)
+        self.delay = max(ear.delay, words.delay)
+        self._source = source
+        self._ear, self._words = ear, words
+        self._ear_later = Delay(self.delay - ear.delay)
+        self._words_later = Delay(self.delay - words.delay, (source.channels,))
+        self._mixer = self._new_mixer()
+
+    def cancel(self, mic: _Ints, far: _Floats) -> tuple[_Ints, _Ints]:
+        """Take the echo of `far` out of whole blocks of the microphone.
+
+        Returns:
+            The ear, shape (samples,), and the words, shape (samples, channels).
+
+        Raises:
+            ValueError: these are no whole blocks, or not as much of both.
+        """
+        if len(mic) % self.block or len(mic) != len(far):
+            raise ValueError(
+                f"whole blocks of {self.block} samples are cancelled, not {len(mic)} of the microphone"
+                f" and {len(far)} of the speakers"
+            )
+        far = _plausible(far)
+        heard = self._ear.cancel(mic if self._mixer is None else self._mixer.mix(mic), far)
+        words = self._words.cancel(mic, far)
+        return self._ear_later.pass_on(heard.reshape(-1)), self._words_later.pass_on(words)
+
+    def reset(self) -> None:
+        """Forget the path of the echo, and all audio: a new stream begins."""
+        for part in (self._ear, self._words, self._ear_later, self._words_later):
+            part.reset()
+        self._mixer = self._new_mixer()
+
+    def _new_mixer(self) -> ChannelMixer | None:
+        return ChannelMixer(self._source) if self._source.channels > 1 else None
+
+
+def _plausible(far: _Floats) -> _Floats:
+    """Return what sounded, without what cannot have: numbers that are none, or far beyond full scale."""
+    if not len(far) or (np.min(far) >= -_LOUDEST and np.max(far) <= _LOUDEST):  # false for NaN, too
+        return far
+    return np.clip(np.nan_to_num(far, nan=0.0, posinf=0.0, neginf=0.0), -_LOUDEST, _LOUDEST)

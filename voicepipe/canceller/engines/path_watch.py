@@ -1,0 +1,76 @@
+"""A linear filter that is wrong adds an echo of its own: it is held back, and begins again."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["PathWatch"]
+
+_Floats = npt.NDArray[np.float32]
+
+_FAST, _SLOW = 0.1, 0.03
+"""The weights of a block in the averages by which it is held back (0.1 s), and begins again (0.3 s)."""
+_SURE_AFTER = 50
+"""The blocks it is given to learn before it is judged."""
+_CORRELATED = 0.3
+"""The correlation of echo and error from which it is the path that is wrong, and not a user who talks."""
+_AUDIBLE = 1e-8
+"""The mean square of an echo that is worth judging: -80 dB."""
+_MUCH_LOUDER = 4.0
+"""The factor of power, 6 dB, that no single block may gain."""
+
+
+class PathWatch:
+    """Compares the estimated echo with the microphone.
+
+    The product of both is the power of the echo, if the estimate is right. Where it is less than half of it,
+    the estimate makes the output louder than the microphone. A user who talks changes the product only by
+    chance, and less the longer it is averaged.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again, with a filter that knows nothing."""
+        self._both = self._power = 0.0
+        self._slow_both = self._slow_power = self._slow_mic = 0.0
+        self._share = 1.0
+        self._age = 0
+
+    @property
+    def is_wrong(self) -> bool:
+        """True where the path is not the one that was learnt."""
+        both, power = self._slow_both, self._slow_power
+        if self._age < _SURE_AFTER or power < _AUDIBLE or 2 * both >= power:
+            return False
+        error = max(self._slow_mic - 2 * both + power, 0.0)
+        return (power - both) ** 2 >= _CORRELATED**2 * power * error
+
+    def take_out(self, mic: _Floats, echo: _Floats) -> _Floats:
+        """Return a block of the microphone without its echo, or with a part of it while that is doubtful."""
+        size = len(mic)
+        both, power, heard = float(mic @ echo), float(echo @ echo), float(mic @ mic)
+        self._both += _FAST * (both / size - self._both)
+        self._power += _FAST * (power / size - self._power)
+        self._slow_both += _SLOW * (both / size - self._slow_both)
+        self._slow_power += _SLOW * (power / size - self._slow_power)
+        self._slow_mic += _SLOW * (heard / size - self._slow_mic)
+        self._age += 1
+        before, self._share = self._share, _fair_share(self._both, self._power)
+        if before == self._share == 1.0:
+            if heard - 2 * both + power <= _MUCH_LOUDER * heard:
+                return mic - echo
+        else:
+            share = np.linspace(before, self._share, size + 1, dtype=np.float32)[1:]
+            rest = mic - share * echo
+            if float(rest @ rest) <= _MUCH_LOUDER * heard:
+                return rest
+        self._share = min(self._share, _fair_share(both, power))
+        return mic - np.float32(self._share) * echo
+
+
+def _fair_share(both: float, power: float) -> float:
+    """Return the largest part of an echo, up to 1, that makes nothing louder when it is taken out."""
+    return 1.0 if 2 * both >= power else max(2 * both / power, 0.0)
