@@ -34,7 +34,7 @@ OUTLIER_DB = 6.0
 SMEAR = 0.5
 """The part of a hop's sound that still echoes in the next one."""
 LEAST_CORRELATION = 0.3
-"""What is left of an echo rises and falls with it; a voice does not."""
+"""The rest of an echo rises and falls with it; a voice does not."""
 QUIET_HOPS = 100
 """The noise of the room is the least of the last 5 s in which no speaker sounded."""
 MINIMUM_BIAS = 1.3
