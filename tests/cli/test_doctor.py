@@ -124,7 +124,7 @@ def jittery(card: SimulatedCard) -> None:
 @pytest.mark.parametrize(
     ("verb", "sentence"),
     [
-        (early, "-45 ms from the .*: they are wrong; a canceller finds the delay by itself"),
+        (early, "-45 ms from the .*: they are wrong, as behind PipeWire; a canceller finds the delay by itself"),
         (jittery, ".* ms apart: they jitter; ask for more latency"),
     ],
 )

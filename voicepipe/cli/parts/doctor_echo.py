@@ -43,7 +43,7 @@ def air_findings(trips: Sequence[Trip]) -> Iterator[Finding]:
         spread_ms = 1e3 * (max(times) - min(times))
         yield Finding("air", "note", f"{text}, {spread_ms:.0f} ms apart: they jitter; ask for more latency")
     elif median(times) < _EARLIEST_S:
-        yield Finding("air", "note", f"{text}: they are wrong; a canceller finds the delay by itself")
+        yield Finding("air", "note", f"{text}: they are wrong, as behind PipeWire; a canceller finds the delay by itself")
     else:
         yield Finding("air", "good", text)
 
