@@ -64,9 +64,7 @@ class EchoGuard:
         self._may_fall_back = may_fall_back
         self._fall_back = FallBack()
         self._state = state or EchoState("cancelling", printable(self._engine_name))
-        self._meter = (
-            None if engine is None else EchoMeter(engine.rate, engine.channels, engine.delay, lead)
-        )
+        self._meter = None if engine is None else EchoMeter(engine.rate, engine.channels, engine.delay, lead)
         self._has_warned = False
         self._cancelling = Cancelling(
             engine,
