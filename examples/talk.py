@@ -50,7 +50,7 @@ def show(frame: vp.Frame, direction: vp.FrameDirection) -> None:
 
 
 def conversation(sound: vp.Backend) -> vp.PipelineTask:
-    ear = [vp.MicrophoneInput(sound, mute=False), vp.VADProcessor(), vp.UtteranceCollector()]  # headphones
+    ear = [vp.MicrophoneInput(sound), vp.VADProcessor(), vp.UtteranceCollector()]
     answer = [vp.Interrupter(), Recogniser(), vp.Tap(show), Answerer(), Voice()]
     return vp.PipelineTask(vp.Pipeline([*ear, *answer, vp.SpeakerOutput(sound)]))
 

@@ -5,7 +5,7 @@ VoicepipeError
  |    +-- PipelineStartError     it failed before capture began; everything opened is closed again
  +-- LifecycleError              a transition that the life cycle's table does not have
  +-- LaunchError                 a child process cannot be started in this program
- +-- EngineError                 an engine's process failed, ended, or gave no answer in time
+ +-- EngineError                 an engine is missing, failed, ended, or gave no answer in time
  +-- AudioFormatError            bytes, a shape or a file that is not the audio it claims to be
  +-- DeviceError                 something is wrong with sound hardware
       +-- BackendMissingError    the back end, or the library or sound server under it, is not there
@@ -77,7 +77,7 @@ class LaunchError(VoicepipeError):
 
 
 class EngineError(VoicepipeError):
-    """An engine's process failed, ended, or gave no answer in time; it is made again where that may help."""
+    """An engine cannot be had, or its process failed, ended or gave no answer in time."""
 
 
 class AudioFormatError(VoicepipeError, ValueError):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from voicepipe.devices.port import DeviceInfo, StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "Handle",
     "RenderCallback",
     "Sides",
+    "stamps_of",
     "underflows_of",
 ]
 
@@ -65,7 +67,8 @@ From any thread; never waits, never raises.
 class Handle(Protocol):
     """One open stream of the library.
 
-    A speaker's may have `underflows`: the number of times that the device said that it ran dry.
+    A speaker's may have `underflows`: the number of times that the device said that it ran dry. Either may
+    have `stamps`: the worth of the library's time stamps.
     """
 
     @property
@@ -134,6 +137,12 @@ def underflows_of(handle: Handle | BlockingHandle) -> int:
     """Return how often the device said that it ran dry; 0 where the handle does not count that."""
     count: int = getattr(handle, "underflows", 0)
     return count
+
+
+def stamps_of(handle: Handle | BlockingHandle) -> Stamps:
+    """Return the worth of the library's time stamps; empty where the handle does not judge them."""
+    stamps: Stamps = getattr(handle, "stamps", "")
+    return stamps
 
 
 class BlockingDriver(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
 from voicepipe.devices.trial import DeviceTrial
+from voicepipe.devices.values import Stamps
 from voicepipe.text import printable
 from voicepipe_devices.calls import call
 from voicepipe_devices.driver import (
@@ -14,6 +15,7 @@ from voicepipe_devices.driver import (
     Handle,
     RenderCallback,
     Sides,
+    stamps_of,
     underflows_of,
 )
 from voicepipe_devices.probing import TRY_S, try_devices
@@ -97,6 +99,10 @@ class _Handle:
     @property
     def underflows(self) -> int:
         return underflows_of(self._handle)
+
+    @property
+    def stamps(self) -> Stamps:
+        return stamps_of(self._handle)
 
     async def start(self) -> None:
         await call(self._handle.start, f"starting {self.info.device}", START_S)

@@ -11,6 +11,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.report import DropReason, SeamReport
 from voicepipe.speakers import Sounded
@@ -23,7 +24,7 @@ from voicepipe_devices.conversion import (
     needs_conversion,
 )
 from voicepipe_devices.device_watch import DeviceWatch
-from voicepipe_devices.driver import Driver, Handle, underflows_of
+from voicepipe_devices.driver import Driver, Handle, stamps_of, underflows_of
 from voicepipe_devices.ring import RING_S, CaptureRing, Doorbell, PlaybackRing, QueuedSound
 from voicepipe_devices.tap import SoundedRecord, Tap
 
@@ -113,6 +114,11 @@ class _Stream(abc.ABC):
             block_s = self.info.format.seconds(self.info.block)
             limit_s = SILENCE_S + block_s
             self._watch.start(limit_s, max(limit_s, self._first_s), block_s)
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps; empty: nobody judges them."""
+        return stamps_of(self._handle)
 
     @property
     def counts(self) -> CallbackCounts:

@@ -17,13 +17,13 @@ import pytest
 from support.bare import bare
 from support.program_output import without_countdown, without_slow_steps
 from support.stages import DOWN
-from voicepipe import InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
+from voicepipe import AudioFormat, InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
 from voicepipe.audio.files.wav_file import WavReader, WavWriter
-from voicepipe.cli.arguments.sound_source import Sound
+from voicepipe.cli.arguments.sound_source import Sound, choose_sound
 from voicepipe.cli.commands.echo import SayBack, _task, read_options
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.sample import speech
-from voicepipe.testing import SimulatedCard, run_virtual
+from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, silence
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "voicepipe" / "data" / "speech.wav"
@@ -254,7 +254,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         ),
         (["--frobnicate"], "unrecognized arguments: --frobnicate (--help"),  # it is like no other
         (["--backend", "wav:"], "the back end 'wav' needs a file"),
-        (["--backend", "fake:1"], "the back end 'fake' takes nothing but 'voice' behind its name"),
+        (["--backend", "fake:1"], "the back end 'fake' takes nothing but 'voice' or 'room' behind its name"),
         (["--backend", f"wav:{SAMPLE},{SAMPLE}"], "is the input file too"),
         (["--backend", f"wav:{SAMPLE}", "--mic", "usb"], "--mic and --speaker name sound devices"),
         (["--backend", "wav:,out.wav"], "'wav:,out.wav' names no input; give wav:IN.wav or"),
@@ -320,12 +320,47 @@ def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tm
     assert "2 utterances" in out
 
 
-def test_half_duplex_is_said_at_the_start() -> None:
-    backend = SimulatedCard().backend()
-    half = "half-duplex: it may not hear you while it speaks"
-    for words, said in (([], False), (["--mute"], True), (["--no-mute"], False), (["--live"], False)):
-        _, dashboard = _task(read_options(words, "echo"), Sound(backend), Screen())
-        assert (half in dashboard.greeting.splitlines()) is said, words
+CANCELS, HALF, NONE = (
+    "echo cancelling: you can talk over it (aec3 and kalman)",
+    "half-duplex: it may not hear you while it speaks",
+    "headphones: without them it hears itself",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "has_room", "said"),
+    [
+        ("", True, CANCELS),
+        ("--no-cancel", True, HALF),
+        ("--mute", False, HALF),
+        ("--headphones", True, NONE),
+        ("--live", True, NONE),
+        ("", False, ""),
+    ],
+)
+def test_one_line_at_the_start_says_which_protection_is_active(
+    words: str, has_room: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = SimulatedCard()
+    if has_room:
+        card.room(room_impulse())
+    card.mic.hear(silence(0.2))
+    card.mic.run_out()
+    task, _ = _task(read_options(words.split(), "echo"), Sound(card.backend()), Screen())
+    run_virtual(task.run())
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line in (CANCELS, HALF, NONE)] == ([said] if said else [])
+
+
+@pytest.mark.heavy
+def test_the_bundled_voice_talks_over_it_and_it_stops(capsys: pytest.CaptureFixture[str]) -> None:
+    sound = choose_sound("fake:room", print)
+    task, dashboard = _task(read_options([], "echo"), sound, Screen())
+    sound.begin(AudioFormat(), None)
+    report = run_virtual(task.run())
+    shown = capsys.readouterr().out
+    assert re.search(r"heard .* s of speech.*\nyou talked over it: it stopped\n.*heard 3", shown, re.DOTALL)
+    assert (dashboard.utterances, list(report.dropped)) == (2, ["interrupted"])
 
 
 def test_two_devices_that_open_slowly_are_no_failure() -> None:

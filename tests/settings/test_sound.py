@@ -319,5 +319,5 @@ async def test_the_simulated_card_of_the_settings_hears_the_bundled_voice_once(
 
 def test_a_simulated_card_that_the_code_opens_hears_nothing_by_itself() -> None:
     assert type(open_backend("fake")) is FakeBackend
-    with pytest.raises(ValueError, match="takes nothing but 'voice' behind its name, not 'music'"):
+    with pytest.raises(ValueError, match="takes nothing but 'voice' or 'room' behind its name, not 'music'"):
         open_backend("fake:music")

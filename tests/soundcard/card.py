@@ -14,6 +14,8 @@ And a command:
     card.py play WAV [--after 0.2] [--gain 1.0] [--wait]
     card.py record WAV --seconds 5
     card.py echo [--delay-ms 40] [--gain 0.5] [--taps "40:0.5,55:0.2"] | --off
+    card.py room IMPULSE [--gain 1.0] [--clip 4] | --off
+    card.py loss mic|speaker|both [--ms 20] [--every-ms 3000] [--once] | --off
     card.py fault mic|speaker|both none|unplug|vanish|stall|break|xrun|busy
     card.py clock mic|speaker|both --ppm 150
     card.py wake mic|speaker|both --delay-ms 3
@@ -26,6 +28,7 @@ from __future__ import annotations
 import argparse
 import array
 import json
+import math
 import mmap
 import os
 import sys
@@ -40,7 +43,7 @@ if __name__ == "__main__":
 
 from soundcard.shared import Direction, Head
 
-__all__ = ["FAULTS", "Card", "load", "save"]
+__all__ = ["FAULTS", "Card", "load", "load_impulse", "save"]
 
 RING_FRAMES = 1 << 19
 FAULTS = {"none": 0, "unplug": 1, "stall": 2, "xrun": 3, "busy": 4, "vanish": 5, "break": 6}
@@ -71,11 +74,12 @@ class Card:
         self.mic, self.speaker, self.rate = head.mic, head.speaker, head.rate
         self._mic_ring = Head.BYTES
         self._speaker_ring = Head.BYTES + head.ring * 2 * self.mic.channels
+        self._impulse = self._speaker_ring + head.ring * 2 * self.speaker.channels
 
     @classmethod
     def create(cls, path: str, rate: int = 48000, mic: int = 1, speaker: int = 2) -> Self:
         """Make the file of a new card with so many channels. Who has the old one open keeps it."""
-        size = Head.BYTES + RING_FRAMES * 2 * (mic + speaker)
+        size = Head.BYTES + RING_FRAMES * 2 * (mic + speaker) + 4 * Head.IMPULSE
         temporary = f"{path}.{os.getpid()}"
         with open(temporary, "w+b") as file:
             file.truncate(size)
@@ -208,6 +212,40 @@ class Card:
             raise ValueError(f"{len(taps)} taps: at most {Head.TAPS}")
         self._head.echo = [(int(ms * self.rate / 1000), gain) for ms, gain in taps]
 
+    def room(self, impulse: Sequence[float], clip: float = 0.0) -> None:
+        """Let the microphone hear the speaker through an impulse response at the card's rate; empty: not.
+
+        1.0 is as loud as it was played. In mid-run the way changes at once. `clip` is the drive of the
+        loudspeaker's soft clipping, tanh(clip x) / clip; 0: it does not clip.
+
+        Raises:
+            ValueError: too many taps, one that is no finite number, or a clip below 0 or above 100.
+        """
+        taps = array.array("f", impulse)
+        if len(taps) > Head.IMPULSE:
+            raise ValueError(f"{len(taps)} taps: at most {Head.IMPULSE}, {Head.IMPULSE / self.rate:.1f} s")
+        if not all(map(math.isfinite, taps)):
+            raise ValueError("a tap of the impulse response is no finite number")
+        if not 0 <= clip <= 100:
+            raise ValueError(f"clip must be from 0 to 100, not {clip}")
+        self._head.changes += 1  # odd: the plugin waits
+        self._memory[self._impulse : self._impulse + 4 * len(taps)] = taps.tobytes()
+        self._head.impulse, self._head.drive = len(taps), round(1000 * clip)
+        self._head.changes += 1
+
+    def loss(self, which: str, seconds: float, every_s: float = 0.0) -> None:
+        """Lose so much of `mic`, `speaker` or `both`, without an overrun: every so often, or once, now.
+
+        Time passes, the position stands still, and goes on. A microphone misses what is to be heard
+        meanwhile; a speaker is silent. Without `seconds` the losses end.
+        """
+        frames, every = round(seconds * self.rate), round(every_s * self.rate)
+        for direction in self.directions(which):
+            if frames and not every:
+                direction.lose = frames
+            else:
+                direction.loss_every, direction.loss = every, frames
+
     def directions(self, which: str) -> list[Direction]:
         """Those that `mic`, `speaker` or `both` names."""
         return {"mic": [self.mic], "speaker": [self.speaker], "both": [self.mic, self.speaker]}[which]
@@ -224,6 +262,8 @@ class Card:
             "rate": self.rate,
             "now": self.now(),
             "echo": [(delay * 1000 / self.rate, round(gain, 4)) for delay, gain in self._head.echo],
+            "impulse": self._head.impulse,
+            "clip": self._head.drive / 1000,
             "mic": self.mic.as_dict(),
             "speaker": self.speaker.as_dict(),
         }
@@ -253,6 +293,22 @@ def _interpolated(samples: array.array[int], step: float, gain: float) -> Iterat
         j = int(i * step)
         x = samples[j] + (samples[j + 1] - samples[j]) * (i * step - j)
         yield max(-32768, min(32767, int(x * gain)))
+
+
+def load_impulse(path: str, rate: int, gain: float = 1.0) -> array.array[float]:
+    """An impulse response: a 16-bit WAV's first channel, or a text file of numbers.
+
+    Raises:
+        ValueError: the WAV has another rate, or a word of the text is no number.
+    """
+    if not path.lower().endswith(".wav"):
+        with open(path, encoding="utf-8") as file:
+            words = [word for line in file for word in line.split("#")[0].replace(",", " ").split()]
+        return array.array("f", (float(word) * gain for word in words))
+    with wave.open(path, "rb") as wav:
+        if wav.getframerate() != rate:
+            raise ValueError(f"{path} has {wav.getframerate()} Hz, the card {rate}: convert it, as with sox")
+    return array.array("f", (sample / 32768 * gain for sample in load(path, rate)))
 
 
 def save(path: str, samples: array.array[int], rate: int) -> None:
@@ -291,6 +347,20 @@ def _echo(card: Card, options: argparse.Namespace) -> None:
     card.echo([] if options.off else options.taps or [(options.delay_ms, options.gain)])
 
 
+def _room(card: Card, options: argparse.Namespace) -> None:
+    if options.off:
+        card.room([])
+    elif options.impulse is None:
+        raise ValueError("name the file of an impulse response, or --off")
+    else:
+        card.room(load_impulse(options.impulse, card.rate, options.gain), options.clip)
+
+
+def _loss(card: Card, options: argparse.Namespace) -> None:
+    every_s = 0.0 if options.once or options.off else options.every_ms / 1000
+    card.loss(options.which, 0.0 if options.off else options.ms / 1000, every_s)
+
+
 def _fault(card: Card, options: argparse.Namespace) -> None:
     card.fault(options.which, options.kind)
 
@@ -326,7 +396,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, what: Callable[[Card, argparse.Namespace], None]) -> argparse.ArgumentParser:
         made = commands.add_parser(name)
         made.set_defaults(what=what)
-        if what in (_fault, _clock, _wake, _grain):
+        if what in (_fault, _loss, _clock, _wake, _grain):
             made.add_argument("which", choices=WHICH)
         return made
 
@@ -344,6 +414,16 @@ def _parser() -> argparse.ArgumentParser:
     echo.add_argument("--gain", type=float, default=0.5)
     echo.add_argument("--taps", type=_taps, help='"ms:gain,ms:gain,..."')
     echo.add_argument("--off", action="store_true")
+    room = command("room", _room)
+    room.add_argument("impulse", nargs="?", help="16-bit WAV at the card's rate, or a text file of numbers")
+    room.add_argument("--gain", type=float, default=1.0)
+    room.add_argument("--clip", type=float, default=0.0, metavar="DRIVE")
+    room.add_argument("--off", action="store_true")
+    loss = command("loss", _loss)
+    loss.add_argument("--ms", type=float, default=20)
+    loss.add_argument("--every-ms", type=float, default=3000)
+    loss.add_argument("--once", action="store_true")
+    loss.add_argument("--off", action="store_true")
     command("fault", _fault).add_argument("kind", choices=FAULTS)
     command("clock", _clock).add_argument("--ppm", type=float, required=True)
     command("wake", _wake).add_argument("--delay-ms", type=float, required=True)
@@ -368,8 +448,11 @@ def main() -> None:
         return
     if not (options.card or os.environ.get("VCARD")):
         parser.error("no card: source what `up` prints, or name its file with --card")
-    with Card(options.card) as card:
-        options.what(card, options)
+    try:
+        with Card(options.card) as card:
+            options.what(card, options)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

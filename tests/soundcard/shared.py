@@ -59,7 +59,8 @@ class Direction(_Fields):
     """Added to each wake-up."""
     grain = _Field("I")
     """The position is told in steps of so many frames; 0: of a period."""
-    reserved = _Field("I")
+    lose = _Field("I")
+    """Frames to lose once, without a word."""
     epoch_ns = _Field("q")
     """When frame 0 was, by CLOCK_MONOTONIC."""
     lo = _Field("Q")
@@ -80,6 +81,12 @@ class Direction(_Fields):
     """The card's frame at the start of the stream."""
     appl = _Field("Q")
     """Frames the program has moved since."""
+    loss = _Field("I")
+    """Frames lost ..."""
+    loss_every = _Field("I")
+    """... every so many, without a word; 0: none."""
+    lost = _Field("Q")
+    """Frames that were lost so."""
 
 
 class _Numbers(_Fields):
@@ -88,16 +95,23 @@ class _Numbers(_Fields):
     ring = _Field("I")
     exclusive = _Field("I")
     taps = _Field("I")
-    reserved = _Field("I")
+    impulse = _Field("I")
+    """Taps of the impulse response."""
+    changes = _Field("I")
+    """Changes of it; odd while it is being written."""
+    drive = _Field("I")
+    """Of the loudspeaker's clipping, in thousandths; 0: it does not clip."""
 
 
 class Head(_Numbers):
     """The whole page: numbers, the taps of the echo, both directions."""
 
-    MAGIC: ClassVar[int] = 0x32434356
+    MAGIC: ClassVar[int] = 0x33434356
     BYTES: ClassVar[int] = 4096
     TAPS: ClassVar[int] = 16
     """Most reflections there can be."""
+    IMPULSE: ClassVar[int] = 1 << 17
+    """Most taps of an impulse response: the floats behind both rings."""
     _TAP: ClassVar[struct.Struct] = struct.Struct("If")
 
     def __init__(self, memory: mmap.mmap) -> None:

@@ -19,6 +19,8 @@ import pytest
 from soundcard.card import Card, save
 from soundcard.plugging import HERE, NewCard, PluggedCard, plugged
 from soundcard.rooms import DEV, ProgramOnCard, Samples, find, load_wav
+from voicepipe.testing import room_impulse
+from voicepipe_devices.fake.fractional import read_between
 
 RATE = 48000
 PATIENCE_S = 20.0
@@ -106,6 +108,79 @@ def test_the_microphone_hears_the_speaker_through_the_air(card: PluggedCard) -> 
     first, second = (int(np.argmax(heard == level)) for level in (8000, 4000))
     assert 0 < first < second
     assert second - first == pytest.approx(first + RATE * 0.040, abs=2)
+
+
+@pytest.mark.heavy(after=1)
+@pytest.mark.parametrize(("clip", "ppm"), [(4.0, 0), (0.0, 0), (0.0, 200)])
+def test_room_is_the_convolution_of_all_that_is_played(card: PluggedCard, clip: float, ppm: int) -> None:
+    """The program passes its microphone on: what it plays is what was said, and the echo of what it plays."""
+    impulse = room_impulse(RATE, level_db=-12.0)
+    card.clock("speaker", ppm)
+    card.room(impulse.tolist(), clip)
+    said = noise(RATE // 2)
+    with wire(card) as program:
+        program.has_opened()
+        first = program.card.say(array.array("h", said.tobytes()), 0.4)
+        before = card.at_speaker(first) - RATE // 4
+        played = np.array(card.heard(before, 2 * RATE), np.float64)
+    ratio = 1 + ppm * 1e-6
+    # The speaker's place, among the samples that were played, at the microphone's first frame.
+    place = (card.mic.epoch_ns - card.speaker.epoch_ns) * 1e-9 * RATE * ratio + first * ratio - before
+    sounds = read_between(played, place - RATE // 4 * ratio, ratio, 3 * RATE // 2)
+    sounds = np.tanh(clip * sounds / 32768) / clip * 32768 if clip else sounds
+    size = len(sounds) + len(impulse)
+    echo = np.fft.irfft(np.fft.rfft(sounds, size) * np.fft.rfft(impulse, size), size)[: len(sounds)]
+    expected = np.concatenate([np.zeros(RATE // 4), said, np.zeros(len(echo))])[: len(echo)] + echo
+    rest = slice(RATE // 2, RATE + RATE // 4)
+    at = find(np.rint(expected[rest]).astype(np.int16), played.astype(np.int16)).offset
+    off = played[at : at + RATE * 3 // 4] - expected[rest]
+    assert np.std(echo[rest]) > 300
+    assert np.std(off) < 1.0 if not ppm else np.std(off) < 0.02 * np.std(echo[rest])
+    command(card, "room", "--off")
+    assert card.status()["impulse"] == 0
+
+
+def test_room_of_the_command_is_a_file_or_a_line_that_says_why_not(card: PluggedCard, tmp_path: Path) -> None:
+    text, sound = tmp_path / "room.txt", tmp_path / "room.wav"
+    text.write_text("0, 0.5  # the direct sound\n0.25\n")
+    save(str(sound), array.array("h", [16384] * 1000), RATE)
+    command(card, "room", str(text), "--clip", "4")
+    assert (card.status()["impulse"], card.status()["clip"]) == (3, 4.0)
+    command(card, "room", str(sound), "--gain", "0.5")
+    assert card.status()["impulse"] == 1000
+    save(str(sound), array.array("h", [1]), 16_000)
+    text.write_text("loud")
+    for arguments, reason in (
+        ([str(sound)], "has 16000 Hz, the card 48000: convert it"),
+        ([str(text)], "could not convert string to float: 'loud'"),
+        ([str(tmp_path / "no.wav")], "No such file"),
+        ([], "name the file of an impulse response, or --off"),
+    ):
+        done = python(card, str(HERE / "card.py"), "room", *arguments)
+        assert done.returncode == 2
+        assert reason in done.stderr.splitlines()[-1]
+    with pytest.raises(ValueError, match="131073 taps: at most 131072"):
+        card.room([0.0] * 131_073)
+
+
+def test_lost_samples_are_lost_without_a_word(card: PluggedCard) -> None:
+    said = noise(RATE)
+    with wire(card) as program:
+        start = program.has_opened().say(said, after_s=0.5)
+        while card.now(card.mic) < start + RATE // 2:
+            time.sleep(0.005)
+        card.loss("mic", 0.02)
+        heard = program.heard(start, 2 * RATE)
+    assert (card.mic.lost, card.mic.xruns, card.speaker.xruns) == (960, 0, 0)
+    begin, end = find(said[: RATE // 4], heard).offset, find(said[-RATE // 4 :], heard).offset
+    assert end - begin == RATE * 3 // 4 - 960
+    command(card, "loss", "speaker", "--ms", "10", "--every-ms", "500")
+    with wire(card) as program:
+        start = program.has_opened().say(said, after_s=0.5)
+        heard = program.heard(start, 2 * RATE)
+    begin, end = find(said[: RATE // 4], heard).offset, find(said[-RATE // 4 :], heard).offset
+    assert end - begin in (RATE * 3 // 4 + 480, RATE * 3 // 4 + 960)
+    assert card.speaker.xruns == 0
 
 
 def test_two_cards_at_once_do_not_hear_each_other(new_card: NewCard) -> None:

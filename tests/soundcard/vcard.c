@@ -7,14 +7,15 @@
  * avail_update of a kernel device shows it), overruns and underruns.  There is no
  * kernel driver and no daemon.  The "card" is a shared-memory file:
  *
- *     struct vc_card (first page) | microphone ring | speaker ring
+ *     struct vc_card (first page) | microphone ring | speaker ring | impulse response
  *
  * Rings are addressed by the card's frame number, (now - epoch) * rate with now
  * = CLOCK_MONOTONIC, so that microphone and speaker lie on one time line (unless
  * the tester gives one of them a clock error) and a delay through a program under
  * test can be read off to the frame.  card.py
  * beside this file puts sound into the microphone ring, takes it out of the
- * speaker ring, joins the two acoustically, and injects faults.
+ * speaker ring, joins the two acoustically, and injects faults.  The way through
+ * the air is a few taps, or an impulse response of thousands: room.h.
  */
 #define _GNU_SOURCE
 #include <alsa/asoundlib.h>
@@ -30,9 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VC_MAGIC 0x32434356u /* "VCC2" */
+#define VC_MAGIC 0x33434356u /* "VCC3" */
 #define VC_TAPS 16
 #define VC_HEADER 4096
+#define VC_IMPULSE (1u << 17) /* most taps of an impulse response */
 
 /* UNPLUG: the stream breaks off with an overrun or underrun, and no call works
  * after that (a USB device pulled out).  VANISH: the state is DISCONNECTED at
@@ -47,7 +49,7 @@ struct vc_dir { /* one direction; shared.py has the same, keep in step */
 	uint32_t fault;		/* F_*: written by the tester */
 	uint32_t wake_delay_us; /* added to each wake-up: written by the tester */
 	uint32_t grain;		/* position is told in steps of so many frames; 0: a period */
-	uint32_t reserved;
+	uint32_t lose;		/* frames to lose, once: written by the tester */
 	int64_t epoch_ns;	/* when this direction's frame 0 was */
 	uint64_t lo, hi;	/* frames [lo, hi) of the ring are valid */
 	/* what the plugin tells */
@@ -56,14 +58,21 @@ struct vc_dir { /* one direction; shared.py has the same, keep in step */
 	uint64_t late;		/* playback frames written after their time, so not heard */
 	uint64_t base;		/* card frame of the running stream's frame 0 */
 	uint64_t appl;		/* frames the program has moved since */
+	uint32_t loss, loss_every; /* so many frames are lost every so many: written by the tester */
+	uint64_t lost;		/* frames that were lost so: nobody was told */
 };
 
 struct vc_card {
 	uint32_t magic, rate, ring, exclusive;
-	uint32_t ntaps, reserved;
+	uint32_t ntaps;
+	uint32_t impulse;	/* taps of the impulse response */
+	uint32_t changes;	/* of it; odd while it is being written */
+	uint32_t drive;		/* of the loudspeaker's clipping, in thousandths; 0: it does not clip */
 	struct { uint32_t delay; float gain; } tap[VC_TAPS]; /* speaker -> microphone */
 	struct vc_dir dir[2];
 };
+
+#include "room.h"
 
 typedef struct {
 	snd_pcm_ioplug_t io;
@@ -74,6 +83,11 @@ typedef struct {
 	int which, lock_fd, running;
 	uint64_t base;	       /* card frame at which the stream started */
 	uint64_t hw;	       /* frames since then */
+	uint64_t skip_at;      /* the frame from which on the last loss is in `base` ... */
+	uint64_t old_base;     /* ... and the base of those before */
+	uint64_t next_loss;    /* of the script: its frame */
+	struct vc_room room;   /* of a microphone */
+	float *echo;	       /* what it hears of the speaker in a transfer */
 	int16_t *pend;	       /* playback written before the start */
 	int16_t *row;	       /* playback of another sample format, as 16 bit */
 	snd_pcm_format_t format;
@@ -124,6 +138,26 @@ static void arm(vcard_t *v)
 	timerfd_settime(v->io.poll_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* Frames vanish, and nobody is told: time passes, the position stands still, and goes
+ * on.  What was available before is still what it was. */
+static void lose(vcard_t *v)
+{
+	uint64_t n = v->d->lose;
+
+	v->d->lose = 0;
+	if (v->d->loss && v->d->loss_every && v->io.appl_ptr >= v->next_loss) {
+		n += v->d->loss;
+		v->next_loss = v->io.appl_ptr + v->d->loss_every;
+	}
+	if (!n || v->io.appl_ptr < v->skip_at)
+		return;
+	v->old_base = v->base;
+	v->skip_at = v->which == MIC ? v->hw : v->io.appl_ptr;
+	v->base += n;
+	v->d->base = v->base;
+	v->d->lost += n;
+}
+
 static void spk_write(vcard_t *v, uint64_t f, const int16_t *src, uint64_t n)
 {
 	uint32_t ring = v->card->ring, ch = v->d->channels;
@@ -147,7 +181,7 @@ static void spk_write(vcard_t *v, uint64_t f, const int16_t *src, uint64_t n)
 }
 
 /* Full scale is 32768; it may be more. */
-static float mic_sample(vcard_t *v, uint64_t f, uint32_t c)
+static float mic_sample(vcard_t *v, uint64_t f, uint32_t c) /* without the room */
 {
 	struct vc_card *k = v->card;
 	struct vc_dir *s = &k->dir[SPK];
@@ -225,9 +259,9 @@ static int16_t get_sample(snd_pcm_format_t format, const char *p)
 /* Frames since the start, in the steps in which the device tells them. */
 static uint64_t position(const vcard_t *v)
 {
-	uint64_t grain = v->d->grain ? v->d->grain : v->period;
+	uint64_t grain = v->d->grain ? v->d->grain : v->period, now = card_frame(v);
 
-	return (card_frame(v) - v->base) / grain * grain;
+	return now < v->base ? 0 : (now - v->base) / grain * grain;
 }
 
 static int gone(const vcard_t *v)
@@ -256,7 +290,8 @@ static snd_pcm_sframes_t vc_pointer(snd_pcm_ioplug_t *io)
 	if (f > v->hw)
 		v->hw = f;
 	if (io->state == SND_PCM_STATE_DRAINING) { /* ends within a period */
-		f = card_frame(v) - v->base;
+		f = card_frame(v);
+		f = f < v->base ? v->hw : f - v->base;
 		v->hw = f < io->appl_ptr ? f : io->appl_ptr;
 		return v->hw;
 	}
@@ -269,6 +304,23 @@ static snd_pcm_sframes_t vc_pointer(snd_pcm_ioplug_t *io)
 	return v->hw;
 }
 
+/* Frames up to a loss, and those behind it. */
+static void mic_read(vcard_t *v, char *p, uint32_t step, uint32_t width, uint64_t n)
+{
+	uint64_t at = v->io.appl_ptr, end = at + n, to, f, i;
+	uint32_t c;
+
+	for (; at < end; at = to) {
+		to = at < v->skip_at && v->skip_at < end ? v->skip_at : end;
+		f = at + (at < v->skip_at ? v->old_base : v->base);
+		int echoes = room_echo(&v->room, v->card, v->spk, f, to - at, v->echo);
+		for (i = 0; i < to - at; i++, p += step)
+			for (c = 0; c < v->io.channels; c++)
+				put_sample(v->format, p + c * width,
+					   mic_sample(v, f + i, c) + (echoes ? v->echo[i] : 0));
+	}
+}
+
 static snd_pcm_sframes_t vc_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *a,
 				     snd_pcm_uframes_t off, snd_pcm_uframes_t n)
 {
@@ -276,17 +328,18 @@ static snd_pcm_sframes_t vc_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 	uint32_t ch = io->channels, step = a->step / 8, c;
 	char *p = (char *)a->addr + a->first / 8 + off * step;
 	uint32_t width = snd_pcm_format_physical_width(v->format) / 8;
-	uint64_t f = v->base + io->appl_ptr, i;
+	uint64_t f, i;
 
 	if (gone(v))
 		return -ENODEV;
+	if (v->running)
+		lose(v);
 	if (v->which == MIC) {
-		for (i = 0; i < n; i++, p += step)
-			for (c = 0; c < ch; c++)
-				put_sample(v->format, p + c * width, mic_sample(v, f + i, c));
+		mic_read(v, p, step, width, n);
 		v->d->appl = io->appl_ptr + n;
 		return n;
 	}
+	f = v->base + io->appl_ptr;
 	if (v->format != SND_PCM_FORMAT_S16_LE) {
 		for (i = 0; i < n; i++, p += step)
 			for (c = 0; c < ch; c++)
@@ -326,7 +379,8 @@ static int vc_start(snd_pcm_ioplug_t *io)
 	if (gone(v))
 		return -ENODEV;
 	v->base = v->d->base = card_frame(v);
-	v->hw = 0;
+	v->hw = v->skip_at = 0;
+	v->next_loss = v->d->loss_every;
 	v->running = v->d->running = 1;
 	v->d->starts++;
 	if (v->which == SPK && v->npend)
@@ -410,13 +464,15 @@ static int vc_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *hw)
 	(void)hw;
 	free(v->pend);
 	free(v->row);
+	free(v->echo);
+	v->echo = calloc(io->buffer_size, sizeof *v->echo);
 	v->pend = calloc(io->buffer_size, io->channels * 2);
 	v->row = calloc(io->buffer_size, io->channels * 2);
 	v->period = v->avail_min = io->period_size;
 	v->stop_threshold = io->buffer_size;
 	v->d->period = io->period_size;
 	v->d->buffer = io->buffer_size;
-	return v->pend && v->row ? 0 : -ENOMEM;
+	return v->pend && v->row && v->echo ? 0 : -ENOMEM;
 }
 
 static int vc_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *sw)
@@ -440,6 +496,8 @@ static int vc_close(snd_pcm_ioplug_t *io)
 	munmap(v->card, v->map_len);
 	free(v->pend);
 	free(v->row);
+	free(v->echo);
+	room_free(&v->room);
 	free(v);
 	return 0;
 }

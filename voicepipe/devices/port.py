@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from voicepipe.devices.trial import DeviceTrial
-from voicepipe.devices.values import Block, DeviceInfo, LibraryInfo, StreamInfo, StreamRequest
+from voicepipe.devices.values import Block, DeviceInfo, LibraryInfo, Stamps, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
 from voicepipe.speakers import Sounded
 
@@ -62,6 +62,11 @@ class Stream(Protocol):
     def callbacks(self) -> int | None:
         """The number of callbacks so far, the device's signs of life; None: it makes none, as a file."""
         return None
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps; empty, as by default: nobody judges them."""
+        return ""
 
     async def start(self) -> None:
         """Begin to capture or to play.

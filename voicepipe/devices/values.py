@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from voicepipe.audio.format import MOST_CHANNELS, AudioFormat
 from voicepipe.checks import check_count, check_seconds
 from voicepipe.devices.names import fold, is_number
 from voicepipe.text import printable, quote
 
-__all__ = ["Block", "DeviceInfo", "LibraryInfo", "StreamInfo", "StreamRequest"]
+__all__ = ["Block", "DeviceInfo", "LibraryInfo", "Stamps", "StreamInfo", "StreamRequest"]
+
+Stamps = Literal["", "good", "missing", "absurd", "unsteady"]
+"""The worth of a device's time stamps, which tell when a block was captured, or sounds.
+
+Those that are "missing" or "absurd" are not used: then the callbacks are timed, and the reported latency
+counts. Of those that are "unsteady" the middle one of a second counts. Empty: nobody looks at them.
+"""
 
 
 def _check_device(device: object) -> None:

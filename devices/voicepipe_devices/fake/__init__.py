@@ -201,9 +201,21 @@ class VoiceBackend(FakeBackend):
 
 
 def open_backend(argument: str = "") -> FakeBackend:
-    """Return a back end over a new simulated card. Raises: ValueError: an argument other than "voice"."""
-    if argument not in ("", "voice"):
+    """Return a back end over a new simulated card.
+
+    Args:
+        argument: "voice": its microphone hears a bundled voice. "room": it hears the card's own speaker.
+
+    Raises:
+        ValueError: another argument.
+    """
+    if argument not in ("", "voice", "room"):
         raise ValueError(
-            f"the back end 'fake' takes nothing but 'voice' behind its name, not {quote(argument)}"
+            f"the back end 'fake' takes nothing but 'voice' or 'room' behind its name, not {quote(argument)}"
         )
-    return VoiceBackend() if argument else FakeBackend()
+    backend = VoiceBackend() if argument == "voice" else FakeBackend()
+    if argument == "room":
+        from voicepipe.testing.sound import room_impulse
+
+        backend.card.room(room_impulse())
+    return backend

@@ -96,9 +96,9 @@ class _Way:
             return None
         convolver = self._convolver
         if convolver is None or hz != self._hz or abs(from_s - self._next_s) > _STEADY_S:
-            convolver = self._convolver = Convolver(response)
             before = len(response) - 1
-            convolver.convolve(track.read(from_s - before / hz, hz, before))
+            convolver = Convolver(response, track.read(from_s - before / hz, hz, before))
+            self._convolver = convolver
         self._hz, self._next_s = hz, from_s + count / hz
         return convolver.convolve(track.read(from_s, hz, count))
 

@@ -9,7 +9,8 @@ device             a device in PortAudio's list: found, tried, opened
 choosing           the choice of a device by its name
 cards              the cards of Linux's kernel, and steady names for their devices
 handle             an open stream, and its callbacks
-capture_clock      from PortAudio's clock to ours
+block_clock        from PortAudio's clock to ours: when a block was captured, or sounds
+stamps             the worth of PortAudio's time stamps
 suggested_latency  the latency to ask for
 place              in a process of its own, or in this one
 alsa               why a device is missing or busy, on Linux
@@ -94,7 +95,7 @@ class PortAudio(BlockingDriver):
     ) -> PortAudioHandle:
         """Open a speaker. Raises: DeviceError."""
         speaker = find(OUTPUT, request.device)
-        return speaker.open(request, lambda info: RenderHandle(info, callback, finished))
+        return speaker.open(request, lambda info: RenderHandle(info, callback, finished, timed=request.tap))
 
 
 def driver() -> PortAudio:

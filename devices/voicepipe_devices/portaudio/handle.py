@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from voicepipe.devices.port import StreamInfo
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
-from voicepipe_devices.portaudio.capture_clock import CaptureClock
+from voicepipe_devices.portaudio.block_clock import BlockClock, BlockTime
 from voicepipe_devices.portaudio.library import translate_errors
 
 if TYPE_CHECKING:
@@ -89,31 +90,75 @@ class CaptureHandle(PortAudioHandle):
     def __init__(self, info: StreamInfo, callback: CaptureCallback, finished: Finished) -> None:
         super().__init__(info, finished)
         self._callback = callback
-        self._clock = CaptureClock(info.latency_s)
-        self._next_s: float | None = None
-        """The time at which the next block begins if nothing is lost, by PortAudio's clock."""
+        self._clock = BlockClock(0.0, 1.0)
+        self._passed = 0
+        """Samples captured so far."""
+        self._next: BlockTime | None = None
+        """The time at which the next block begins if nothing is lost."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of PortAudio's time stamps."""
+        return self._clock.stamps
+
+    def open(self, kind: Callable[..., Any], device: int, latency: str | float) -> None:
+        """Open it; no callback yet. In a thread; raises sounddevice's errors."""
+        super().open(kind, device, latency)
+        self._clock = BlockClock(self.info.latency_s, self.info.format.seconds(self.info.block))
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
-        rate = self.info.format.rate
-        now_s, block_s = time.monotonic(), frames / rate
-        captured_s, began_s = self._clock.capture_time_s(
-            now_s, clock.currentTime, clock.inputBufferAdcTime, block_s
-        )
-        missed = 0
-        if status.input_overflow and self._next_s is not None:
-            missed = max(0, round((began_s - self._next_s) * rate))
-        self._next_s = began_s + block_s
-        self._callback(bytes(data), captured_s, missed)
+        now_s, rate = time.monotonic(), self.info.format.rate
+        overflow = status.input_overflow
+        if overflow:
+            self._clock.restart()
+        began = self._clock.look(now_s, clock.currentTime, clock.inputBufferAdcTime, self._passed / rate)
+        missed = max(0, round(self._late_s(began) * rate)) if overflow else 0
+        self._passed += frames
+        self._next = began.later(frames / rate)
+        self._callback(bytes(data), began.time_s, missed)
+
+    def _late_s(self, began: BlockTime) -> float:
+        """Return the time that is missing before this block: by PortAudio's exact clock, if it tells."""
+        due = self._next
+        if due is None:
+            return 0.0
+        if began.stamp_s is None or due.stamp_s is None:
+            return began.time_s - due.time_s
+        return began.stamp_s - due.stamp_s
 
 
 class RenderHandle(PortAudioHandle):
-    """A speaker."""
+    """A speaker.
 
-    def __init__(self, info: StreamInfo, callback: RenderCallback, finished: Finished) -> None:
+    Args:
+        info: the stream as it is to be opened.
+        callback: takes the callbacks.
+        finished: is called when they have ended by themselves.
+        timed: tell the callback when its block sounds.
+    """
+
+    def __init__(
+        self, info: StreamInfo, callback: RenderCallback, finished: Finished, *, timed: bool = False
+    ) -> None:
         super().__init__(info, finished)
         self._callback = callback
+        self._clock: BlockClock | None = None
+        self._timed = timed
+        self._passed = 0
+        """Samples played so far."""
         self.underflows = 0
         """The number of times that PortAudio said that the device ran dry."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of PortAudio's time stamps; empty: nobody looks at them."""
+        return "" if self._clock is None else self._clock.stamps
+
+    def open(self, kind: Callable[..., Any], device: int, latency: str | float) -> None:
+        """Open it; no callback yet. In a thread; raises sounddevice's errors."""
+        super().open(kind, device, latency)
+        if self._timed:
+            self._clock = BlockClock(self.info.latency_s)
 
     def _on_call(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         super()._on_call(data, frames, clock, status)
@@ -123,4 +168,15 @@ class RenderHandle(PortAudioHandle):
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         if status.output_underflow:
             self.underflows += 1
-        data[:] = self._callback(frames)
+        if self._clock is None:
+            data[:] = self._callback(frames)
+        else:
+            data[:] = self._callback(frames, self._time_s(self._clock, frames, clock, status))
+
+    def _time_s(self, times: BlockClock, frames: int, clock: Any, status: Any) -> float:
+        """Return the time at which the block sounds."""
+        if status.output_underflow:
+            times.restart()
+        passed_s = self._passed / self.info.format.rate
+        self._passed += frames
+        return times.look(time.monotonic(), clock.currentTime, clock.outputBufferDacTime, passed_s).time_s

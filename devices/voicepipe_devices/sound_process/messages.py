@@ -24,11 +24,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from voicepipe import errors
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError
 from voicepipe.text import printable
 
@@ -37,6 +38,7 @@ __all__ = [
     "COUNTS",
     "FLUSH_BODY",
     "REWRITE_HEAD",
+    "STAMPS",
     "Kind",
     "InvalidMessageError",
     "Parser",
@@ -44,14 +46,16 @@ __all__ = [
     "error_message",
     "error_of",
     "message",
+    "stamps_at",
     "to_fields",
     "from_fields",
     "unpack",
 ]
 
 _HEAD = struct.Struct("<BI")
-BLOCK_HEAD = struct.Struct("<Qd")
-"""Position of the first sample, and when it was captured. `COUNTS` follow, and the samples."""
+BLOCK_HEAD = struct.Struct("<QdB")
+"""Position of the first sample, when it was captured, and the code of `STAMPS`. `COUNTS` follow, and the
+samples."""
 FLUSH_BODY = struct.Struct("<Q")
 """Samples written until then. Some of them may still be on their way."""
 REWRITE_HEAD = struct.Struct("<QQQ")
@@ -59,6 +63,8 @@ REWRITE_HEAD = struct.Struct("<QQQ")
 follow."""
 COUNTS = struct.Struct("<QIId")
 """The fields of `CallbackCounts`."""
+STAMPS: tuple[Stamps, ...] = get_args(Stamps)
+"""The worth of time stamps, each at its code."""
 
 
 _MOST_BYTES = 1 << 26
@@ -127,6 +133,13 @@ def from_fields(kind: type[StreamRequest | StreamInfo], fields: dict[str, Any]) 
         return kind(format=audio, **fields)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidMessageError(repr(error)) from error
+
+
+def stamps_at(code: int) -> Stamps:
+    """Return the worth of time stamps of that code. Raises: InvalidMessageError."""
+    if not 0 <= code < len(STAMPS):
+        raise InvalidMessageError(f"time stamps of code {code}")
+    return STAMPS[code]
 
 
 def decode_json(body: bytes) -> Any:

@@ -20,8 +20,9 @@ from voicepipe_devices.tap import KEPT_S
 
 __all__ = ["SharedRecord", "record_bytes"]
 
-_ENTRY = struct.Struct("@QQQd")
-"""The serial number, the position of the first sample, the number of bytes, and the time of the sound."""
+_ENTRY = struct.Struct("@QQQdQ")
+"""The serial number, the position of the first sample, the number of bytes, the time of the sound, and the
+code of the worth of that time (`messages.STAMPS`)."""
 _CHECK = struct.Struct("@Q")
 _STEP = _ENTRY.size + _CHECK.size
 _HEAD = 128
@@ -66,6 +67,8 @@ class SharedRecord:
         self._serial = 0
         """The entries that were added, or read, so far."""
         self._rest: deque[Sounded] | None = None
+        self.stamps = 0
+        """The code of the worth of the device's time stamps, as of the last entry that was read."""
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -76,7 +79,7 @@ class SharedRecord:
 
     # -- in the sound process --------------------------------------------------------
 
-    def add(self, data: bytes, position: int, sounds_s: float) -> None:
+    def add(self, data: bytes, position: int, sounds_s: float, stamps: int = 0) -> None:
         """Add a block, in place of the oldest ones. For the callback."""
         ring, most = self._ring, len(self._ring)
         if len(data) > most:
@@ -86,7 +89,7 @@ class SharedRecord:
         here = min(len(data), most - at)
         ring[at : at + here] = data[:here]
         ring[: len(data) - here] = data[here:]
-        entry = _ENTRY.pack(self._serial, position, len(data), sounds_s)
+        entry = _ENTRY.pack(self._serial, position, len(data), sounds_s, stamps)
         place = _HEAD + self._serial % self._entries * _STEP
         self._memory[place : place + _ENTRY.size] = entry
         _CHECK.pack_into(self._memory, place + _ENTRY.size, zlib.crc32(data, zlib.crc32(entry)))
@@ -112,11 +115,14 @@ class SharedRecord:
         """Return the entry of that number, if it adds up."""
         place = _HEAD + serial % self._entries * _STEP
         entry = bytes(self._memory[place : place + _ENTRY.size])
-        number, position, length, sounds_s = _ENTRY.unpack(entry)
+        number, position, length, sounds_s, stamps = _ENTRY.unpack(entry)
         if number != serial or length > len(self._ring):
             return None
         at = position * self._size % len(self._ring)
         data = bytes(self._ring[at : at + length])
         data += bytes(self._ring[: length - len(data)])
         (check,) = _CHECK.unpack_from(self._memory, place + _ENTRY.size)
-        return Sounded(data, position, sounds_s) if check == zlib.crc32(data, zlib.crc32(entry)) else None
+        if check != zlib.crc32(data, zlib.crc32(entry)):
+            return None
+        self.stamps = stamps
+        return Sounded(data, position, sounds_s)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from voicepipe.devices.callback_counts import CallbackCounter
 from voicepipe.devices.port import StreamInfo, StreamRequest
 from voicepipe.errors import DeviceError
-from voicepipe_devices.driver import underflows_of
+from voicepipe_devices.driver import stamps_of, underflows_of
 from voicepipe_devices.ring import RING_S, CaptureRing, PlaybackRing
 from voicepipe_devices.sound_process.answers import Answers
 from voicepipe_devices.sound_process.messages import (
@@ -18,6 +18,7 @@ from voicepipe_devices.sound_process.messages import (
     COUNTS,
     FLUSH_BODY,
     REWRITE_HEAD,
+    STAMPS,
     Kind,
     error_message,
     message,
@@ -69,8 +70,9 @@ class CaptureSide:
         """Return a message for every block that waits."""
         blocks = []
         counts = COUNTS.pack(*self._counter.counts())
+        stamps = STAMPS.index(stamps_of(self.handle))
         while (block := self._ring.take()) is not None:
-            head = BLOCK_HEAD.pack(block.position, block.captured_s)
+            head = BLOCK_HEAD.pack(block.position, block.captured_s, stamps)
             blocks.append(message(Kind.BLOCK, head + counts + block.data))
         return b"".join(blocks)
 
@@ -94,8 +96,8 @@ class RenderSide:
         self._tap: Tap | None = None
         self._pull = self._ring.pull
         if request.tap:
-            record = page.keep_record(request)
-            self._tap = Tap(self._ring.pull, request.format, record.add, time.monotonic)
+            page.keep_record(request)
+            self._tap = Tap(self._ring.pull, request.format, self._note, time.monotonic)
             self._pull = self._tap.pull
         self._orders: deque[Callable[[], object]] = deque()
         """The requests that the callback has not carried out."""
@@ -133,6 +135,11 @@ class RenderSide:
         self._counter.note_call()
         self._note_progress()
         return data
+
+    def _note(self, data: bytes, position: int, sounds_s: float) -> None:
+        """Record what the device took."""
+        if self._page.record is not None:
+            self._page.record.add(data, position, sounds_s, STAMPS.index(stamps_of(self.handle)))
 
     def _note_progress(self) -> None:
         ring, counter = self._ring, self._counter

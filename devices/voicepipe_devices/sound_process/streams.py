@@ -10,6 +10,7 @@ from dataclasses import replace
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError
 from voicepipe.speakers import Sounded
 from voicepipe.text import printable
@@ -25,6 +26,7 @@ from voicepipe_devices.sound_process.messages import (
     decode_json,
     error_of,
     from_fields,
+    stamps_at,
     to_fields,
     unpack,
 )
@@ -91,6 +93,7 @@ class FarInput(CaptureStream):
         self.handle = _Handle(True, self._hear, self.on_finished)
         self._next = 0
         self._counts = CallbackCounts()
+        self._stamps: Stamps = ""
         self._asked_to_stop = False
         self._stopped_there = asyncio.Event()
 
@@ -99,7 +102,8 @@ class FarInput(CaptureStream):
 
     def _hear(self, kind: int, body: bytes) -> None:
         if kind == Kind.BLOCK:
-            position, captured_s = unpack(BLOCK_HEAD, body)
+            position, captured_s, stamps = unpack(BLOCK_HEAD, body)
+            self._stamps = stamps_at(stamps)
             self._counts = CallbackCounts(*unpack(COUNTS, body, BLOCK_HEAD.size))
             data = body[BLOCK_HEAD.size + COUNTS.size :]
             if position < self._next:
@@ -110,6 +114,11 @@ class FarInput(CaptureStream):
             super().stop()
             self._stopped_there.set()
             self._bell.ring()
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps, as of the last block that has come."""
+        return self._stamps
 
     @property
     def counts(self) -> CallbackCounts:
@@ -175,6 +184,12 @@ class FarOutput(RenderStream):
     def reach(self) -> int:
         """A block: the device may take one while the message is on its way."""
         return self.info.block
+
+    @property
+    def stamps(self) -> Stamps:
+        """The worth of the device's time stamps, as of the last block that was heard."""
+        record = self.handle.process.page.record
+        return "" if record is None else stamps_at(record.stamps)
 
     def heard(self) -> Sounded | None:
         """Return the oldest block that the device took and that was not returned yet."""

@@ -13,6 +13,7 @@ from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.census.census import register_stream, unregister_stream
 from voicepipe.devices.callback_counts import CallbackCounts
 from voicepipe.devices.port import Block, StreamInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.log import logger_of
 from voicepipe.report import SeamReport
@@ -125,6 +126,11 @@ class _Stream:
 
     callbacks = None
     """A file gives no signs of life."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """A file gives no time stamps: it keeps time, or has none."""
+        return ""
 
     @property
     def counts(self) -> CallbackCounts:

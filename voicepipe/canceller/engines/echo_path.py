@@ -27,6 +27,8 @@ to talk is in it too late. With 1 a user's voice cost 4 dB more."""
 _LEAST_POWER = np.float32(1e-7)
 _LEAST_DOUBT = np.float32(1e-9)
 """Keeps numbers normal: denormal floats take ten times as long."""
+_TIDY_EVERY = 4
+"""The blocks between two partitions that are tidied. More often is dearer, and not better."""
 _DECAY_DB_PER_S = 100.0
 """The slope by which an unknown room's echo is expected to decay: hardly any decays faster."""
 
@@ -54,8 +56,8 @@ class EchoPath:
         self._noise: _Floats = np.full(bins, _LEAST_POWER)
         """The power of what is no echo, by frequency."""
         self._error: _Floats = np.zeros(size, np.float32)
-        self._next = 0
-        """The partition that is tidied next."""
+        self._turn = 0
+        """Counts the blocks, to tidy one partition after the other."""
         self._products: _Complex = np.empty_like(self._path)
         self._gain: _Floats = np.empty_like(self._prior)
 
@@ -64,7 +66,7 @@ class EchoPath:
         self._path.fill(0)
         np.copyto(self._doubt, self._prior)
         self._noise.fill(_LEAST_POWER)
-        self._next = 0
+        self._turn = 0
 
     def echo(self, far: FarBlocks) -> _Floats:
         """Return the echo of the newest block, as far as the path is known."""
@@ -91,7 +93,9 @@ class EchoPath:
         gain += _KEPT
         self._doubt *= gain
         self._doubt += _LEAST_DOUBT
-        self._tidy()
+        self._turn += 1
+        if self._turn % _TIDY_EVERY == 0:
+            self._tidy(self._turn // _TIDY_EVERY % len(self._path))
 
     def _hear_noise(self, errors: _Complex) -> None:
         power = errors.real * errors.real + errors.imag * errors.imag
@@ -99,13 +103,12 @@ class EchoPath:
         self._noise *= _NOISE_KEPT
         self._noise += power
 
-    def _tidy(self) -> None:
-        """Let one partition wrap around nowhere, and doubt it a little more: one a block is enough."""
-        path = self._path[self._next]
+    def _tidy(self, partition: int) -> None:
+        """Let a partition wrap around nowhere, and doubt it a little more: the room may have changed."""
+        path = self._path[partition]
         taps = np.fft.irfft(path)
         taps[self._taps :] = 0
         path[:] = np.fft.rfft(taps)
         drift = path.real * path.real + path.imag * path.imag
-        drift *= (1 - _KEPT) * len(self._path)
-        self._doubt[self._next] += drift
-        self._next = (self._next + 1) % len(self._path)
+        drift *= (1 - _KEPT) * len(self._path) * _TIDY_EVERY
+        self._doubt[partition] += drift

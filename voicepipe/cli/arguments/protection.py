@@ -20,6 +20,11 @@ class Protection(NamedTuple):
     cancel: bool | None
     mute: bool | None
 
+    @property
+    def is_half_duplex(self) -> bool:
+        """True if half-duplex is asked for."""
+        return bool(self.mute) or (self.cancel is False and self.mute is None)
+
 
 def read_protection(
     parser: Parser, given: argparse.Namespace, arguments: Sequence[str], *, live: bool = False
@@ -45,7 +50,7 @@ def read_protection(
         return _by_settings(parser, given, live=live)
     if flags.headphones or live:
         return Protection(cancel=False, mute=bool(flags.mute))
-    return Protection(cancel=bool(flags.cancel), mute=False if flags.cancel else flags.mute)
+    return Protection(cancel=bool(flags.cancel), mute=flags.mute)
 
 
 def _by_settings(parser: Parser, given: argparse.Namespace, *, live: bool) -> Protection:

@@ -55,7 +55,9 @@ class FileSound(Sound):
 class SimulatedSound(Sound):
     """The simulated card: its microphone hears the bundled voice, and its speaker plays into a file."""
 
-    can_be_talked_over = False
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.can_be_talked_over = backend.shares_air
 
     def begin(self, audio: AudioFormat, seconds: float | None) -> None:
         """Let the voice speak into the microphone; without a limit in seconds the input ends with it."""
@@ -82,11 +84,14 @@ class SimulatedSound(Sound):
         say(f"the simulated speaker's sound is in {path}")
 
 
-def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
+def choose_sound(name: str, say: Callable[[str], None], *, headphones: bool = False) -> Sound:
     """Choose the back end of that name.
 
     For "auto" that is PortAudio, or the simulated card where PortAudio has no devices. A service waits for
     its devices instead: there is nobody to show something to.
+
+    Args:
+        headphones: True if the microphone does not hear the speaker, so that no room is simulated.
 
     Raises:
         DeviceError: PortAudio does not answer.
@@ -96,7 +101,7 @@ def choose_sound(name: str, say: Callable[[str], None]) -> Sound:
         if why is None:
             return Sound(open_backend("portaudio"))
         say(f"{why}; using a simulated card instead, whose microphone hears a bundled voice")
-        name = "fake"
+        name = "fake" if headphones else "fake:room"
     backend = open_backend(name)
     kind = {"fake": SimulatedSound, "wav": FileSound}.get(backend.name, Sound)
     return kind(backend)

@@ -22,7 +22,7 @@ from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, OutputAudio
 from voicepipe.params import Limits
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import InlineProcessor, Processor
-from voicepipe.report import EchoState, RunReport
+from voicepipe.report import RunReport
 from voicepipe.run.task import PipelineTask
 from voicepipe.runner.closing_report import (
     delays,
@@ -84,8 +84,8 @@ def command_line(program: str) -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         program,
-        "Listens, and when you pause it plays back what you said. Ctrl-C to finish; press it again to "
-        "stop immediately.",
+        "Listens, and when you pause it plays back what you said. Talk over it, and it stops. Ctrl-C to "
+        "finish; press it again to stop immediately.",
         "0 ended, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C",
     )
     parser.take(
@@ -153,7 +153,7 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 
 def _run(options: EchoOptions, screen: Screen) -> int:
-    sound = choose_sound(options.backend, screen.say)
+    sound = choose_sound(options.backend, screen.say, headphones=options.protection == (False, False))
     task, dashboard = _task(options, sound, screen)
     sound.begin(options.format, options.seconds)
     runner = PipelineRunner(beside=_companions(options))
@@ -198,9 +198,10 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         vad = VADProcessor(chosen.engine, preset=chosen.preset, observe=dashboard.judge, name=name)
         greeting.append(f"voice detection: {engine_name(vad.engine)}")
         voice = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
-    mutes = sound.backend.shares_air if options.protection.mute is None else options.protection.mute
-    if sound.has_speaker and mutes:
-        greeting.append(EchoState("half-duplex").announcement)
+        if sound.can_be_talked_over and not (options.live or options.protection.is_half_duplex):
+            from voicepipe.conversation.interrupter import Interrupter
+
+            voice.append(Interrupter())
     dashboard.greeting = "\n".join([*greeting, "Ctrl-C to finish; press it again to stop immediately"])
     microphone = MicrophoneInput(
         sound.backend,
@@ -209,6 +210,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         latency=options.latency,
         channel=options.mic_channel,
         gain_db=options.gain_db,
+        cancel=options.protection.cancel,
         mute=options.protection.mute,
         name=MICROPHONE,
     )

@@ -104,7 +104,8 @@ def _run(options: LevelOptions, screen: Screen) -> int:
     display = LevelDisplay(screen)
     task = _task(options, sound, display)
     display.watch(task)
-    sound.begin(options.format, options.seconds)
+    if not options.echo:  # which is to be heard alone
+        sound.begin(options.format, options.seconds)
     runner = PipelineRunner()
     status = runner.run(task)
     screen.clear()
@@ -130,6 +131,7 @@ def _task(options: LevelOptions, sound: Sound, display: LevelDisplay) -> Pipelin
         device=options.mic,
         channel=options.mic_channel,
         gain_db=options.gain_db,
+        cancel=protection.cancel,
         mute=protection.mute,
         name=MICROPHONE,
     )

@@ -37,11 +37,11 @@ def air_findings(trips: Sequence[Trip]) -> Iterator[Finding]:
     if not times:
         return
     text = f"{1e3 * median(times):.0f} ms from the speaker to the microphone, by the times of both devices"
-    if median(times) < _EARLIEST_S:
-        yield Finding("air", "note", f"{text}: they are wrong; a canceller finds the delay by itself")
-    elif max(times) - min(times) > _MOST_SPREAD_S:
+    if max(times) - min(times) > _MOST_SPREAD_S:
         spread_ms = 1e3 * (max(times) - min(times))
         yield Finding("air", "note", f"{text}, {spread_ms:.0f} ms apart: they jitter; ask for more latency")
+    elif median(times) < _EARLIEST_S:
+        yield Finding("air", "note", f"{text}: they are wrong; a canceller finds the delay by itself")
     else:
         yield Finding("air", "good", text)
 
