@@ -152,15 +152,10 @@ async def test_a_speaker_that_is_lost_does_not_sound() -> None:
     ("backend", "default"), [(SimulatedCard().backend(), False), (open_backend("portaudio"), True)]
 )
 def test_what_the_back_end_shares_is_the_default(backend: Backend, default: bool) -> None:
-<<<<<<< HEAD
-    assert MicrophoneInput(backend).mutes is default
-    assert MicrophoneInput(backend, mute=False).mutes is False
-=======
     assert MicrophoneInput(backend).cancels_echo is default
     assert MicrophoneInput(backend).mutes is False
     assert MicrophoneInput(backend, cancel=False).mutes is default
     assert MicrophoneInput(backend, cancel=False, mute=False).mutes is False
->>>>>>> wip-stage
     assert MicrophoneInput(backend, mute=True).mutes is True
 
 

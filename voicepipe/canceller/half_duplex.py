@@ -18,7 +18,7 @@ __all__ = ["LOOK_BACK_S", "HalfDuplex", "Muted", "silence_of"]
 LOOK_BACK_S = 0.2
 """Audio waits for so long before it is dropped: the gate opens behind the beginning of a word."""
 BRIDGE_S = 1.0
-"""Behind something loud, silence takes the place of the rest for so long: a turn does not end between words."""
+"""Behind something loud, silence takes the place of the rest: a turn does not end between words."""
 
 
 class Muted(NamedTuple):
