@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.canceller_mutants import CANCELLER_MUTANTS
 from long.device_mutants import DEVICE_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
@@ -65,6 +66,7 @@ MUTANTS = (
     *ENGINE_MUTANTS,
     *FRAME_MUTANTS,
     *ROOM_MUTANTS,
+    *CANCELLER_MUTANTS,
 )
 
 
