@@ -251,6 +251,15 @@ def test_a_microphone_whose_stamps_go_back_a_little_moves_nothing() -> None:
     assert movement(looks, 2, 10) < 4.0
 
 
+def test_one_late_stamp_of_a_long_block_is_not_seen_five_times() -> None:
+    reference = Reference(RATE)
+    for number in range(300):
+        reference.put("it", tapped(number, block(), number * BLOCK, number * 0.01))
+        late_s = 0.004 if number // 5 == 40 else 0.0  # blocks of 50 ms, cut in five
+        reference.read(number * BLOCK, number * 0.01 + late_s, BLOCK)
+    assert reference.steps == 0
+
+
 def test_a_loss_of_the_microphone_that_is_told_needs_no_five_blocks() -> None:
     reference = Reference(RATE)
     ramp = np.arange(400 * BLOCK) % 30_000
