@@ -48,6 +48,8 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
 
     from voicepipe.audio.format import AudioFormat as AudioFormat
     from voicepipe.audio.level import Level as Level
+    from voicepipe.canceller.protocol import EchoEngine as EchoEngine
+    from voicepipe.canceller.stage import EchoCanceller as EchoCanceller
     from voicepipe.census.census import (
         Census as Census,
     )
@@ -57,8 +59,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     from voicepipe.census.census import (
         take_census as take_census,
     )
-    from voicepipe.canceller.protocol import EchoEngine as EchoEngine
-    from voicepipe.canceller.stage import EchoCanceller as EchoCanceller
     from voicepipe.census.monitor import CensusMonitor as CensusMonitor
     from voicepipe.children.start import freeze_support as freeze_support
     from voicepipe.conversation.idle import IdleTimer as IdleTimer

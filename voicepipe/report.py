@@ -38,7 +38,7 @@ LEAST_ERLE_DB = 10.0
 """A canceller that reduces the echo by less is of no use: voice detection takes the rest for the user."""
 _PROTECTIONS: dict[Protection, str] = {
     "cancelling": "echo cancelling: you can talk over it",
-    "half-duplex": "half-duplex: it may not hear you while it speaks",
+    "half-duplex": "half-duplex: it hears you only if you are louder than it",
     "headphones": "headphones: without them it hears itself",
 }
 

@@ -36,6 +36,7 @@ from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
+from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
@@ -63,6 +64,7 @@ MUTANTS = (
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,
     *FRAME_MUTANTS,
+    *ROOM_MUTANTS,
 )
 
 

@@ -5,6 +5,9 @@ stage            `EchoCanceller`: a stage that cancels, in place of the micropho
 guard            a microphone's guard: the canceller, its figures, or half-duplex
 cancelling       blocks for the engine, and frames again behind it
 protection       the choice of a protection, and the fall-back to half-duplex
+half_duplex      while a speaker sounds, only what is louder than its echo passes
+loudness_gate    louder than the echo, or not, block by block
+echo_level       the level of the echo to expect, band by band
 echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
 engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words

@@ -33,8 +33,10 @@ OUTLIER_DB = 6.0
 """A hop that has so much more than the median, behind the canceller or against the speaker, has a voice."""
 SMEAR = 0.5
 """The part of a hop's sound that still echoes in the next one."""
-LEAST_CORRELATION = 0.3
-"""What is left of an echo rises and falls with it; a voice does not."""
+LEAST_CORRELATION = 0.6
+"""The rest of an echo rises and falls with it; a voice does not."""
+DOUBTFUL_DB = 12.0
+"""A lower reduction may be a voice that was taken for the rest of an echo."""
 QUIET_HOPS = 100
 """The noise of the room is the least of the last 5 s in which no speaker sounded."""
 MINIMUM_BIAS = 1.3
@@ -79,7 +81,8 @@ class EchoMeter:
 
     def __init__(self, rate: int, channels: int, delay: int, lead: int = 0) -> None:
         self._channels, self._lag = channels, delay
-        self._delay = EchoDelay(rate, lead)
+        self._delay, self._rest_delay = EchoDelay(rate, lead), EchoDelay(rate, lead)
+        """The delay of the echo at the microphone, and of what is left of it at the ear."""
         self._blocks: list[CancelledBlock] = []
         self._before: _Floats = np.zeros((delay, channels))
         """The microphone's last samples of the hop before."""
@@ -108,6 +111,7 @@ class EchoMeter:
         self._blocks.clear()
         self._smeared = 0.0
         self._delay.forget()
+        self._rest_delay.forget()
         self._rested += 1
         if self._rested % HOP_BLOCKS == 0:
             self._floors.append(_power(_samples(block.mic, self._channels)))
@@ -119,6 +123,7 @@ class EchoMeter:
         ear = _samples(b"".join([block.ear or b"" for block in blocks]), 1)
         words = _samples(b"".join([block.words for block in blocks]), self._channels)
         self._delay.add(mic[:, 0], far)
+        self._rest_delay.add(ear[:, 0], far)
         late = np.concatenate([self._before, mic])
         late, self._before = late[: len(mic)], late[len(mic) :]
         power = _power(far)
@@ -147,13 +152,15 @@ class EchoMeter:
         mic, ear, words, far, _ = (float(total) for total in clean.sum(axis=0))
         noise = self._noise * len(clean)
         erle_db = _reduction_db(mic, ear, noise)
-        if erle_db < OUTLIER_DB * 2 and not _follows(clean[:, 1], clean[:, 4]):
-            return None  # what is left is a voice
+        delay_s = self._delay.find()
+        if erle_db < DOUBTFUL_DB and self._rest_delay.find() is None:
+            if delay_s is None or not _follows(clean[:, 1], clean[:, 4]):
+                return None  # it is a voice
         return EchoWindow(
             erle_db,
             _reduction_db(mic, words, noise),
             _db(max(mic - noise, 1e-12) / far),
-            self._delay.find(),
+            delay_s,
         )
 
 

@@ -47,7 +47,7 @@ class OwnSound:
     def forget(self) -> None:
         """Forget an earlier run."""
         self.guard: EchoGuard | None = None
-        """The canceller, while it has one."""
+        """The canceller, or the half-duplex that hears what is louder than the echo; None: neither."""
         self._without: EchoState | None = None
         """The protection without a canceller, in this run."""
         self._speakers: Speakers | None = None
@@ -109,18 +109,19 @@ class OwnSound:
                 return
             except (EngineError, BackendMissingError, ValueError) as error:
                 reason = str(error)
-        self._without = wish.without_canceller(reason)
+        self._without = without = wish.without_canceller(reason)
+        if without is not None and without.protection == "half-duplex" and speakers.taps:
+            from voicepipe.canceller.guard import guard_without_canceller
+
+            self.guard = guard_without_canceller(audio, speakers, label, without)
 
     def end(self) -> None:
         """Let go of the canceller; the last state stays for the report."""
         self._without, self.guard, self._is_over = self.state, None, True
 
-    def drops(self, from_s: float, to_s: float) -> bool:
-        """Return True for audio of that time if half-duplex, without a canceller, drops it."""
-        without, speakers = self._without, self._speakers
-        if without is None or speakers is None or without.protection != "half-duplex":
-            return False
-        return speakers.has_sound(from_s, to_s)
+    def is_deaf(self, from_s: float, to_s: float) -> bool:
+        """Return True if it is half-duplex, and a speaker sounds at that time."""
+        return self.mutes and self._speakers is not None and self._speakers.has_sound(from_s, to_s)
 
 
 def _check(cancel: object, mute: object) -> None:

@@ -1,0 +1,304 @@
+"""A microphone in the room of its speaker cancels the echo by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.sound import assert_accounted, seam
+from support.stages import Ends, InlineRecorder
+from voicepipe import (
+    AudioFormat,
+    EchoState,
+    InputAudioFrame,
+    MicrophoneInput,
+    OutputAudioFrame,
+    Pipeline,
+    PipelineTask,
+    Processor,
+    SpeakerOutput,
+    UserStartedSpeakingFrame,
+    VADProcessor,
+)
+from voicepipe.testing import SimulatedCard, noise, room_impulse, speech
+
+RATE = 16_000
+PROGRAM, USER = speech(), speech()[: 2 * RATE]
+
+
+def a_card(seconds: float, *, user_s: float | None = None, level_db: float = -66.0) -> SimulatedCard:
+    """A card in a room with some noise; the user begins to talk at that time."""
+    card = SimulatedCard()
+    card.room(room_impulse(level_db=-10.0))
+    sound = noise(seconds, level_db=level_db).astype(np.int32)
+    if user_s is not None:
+        at = round(user_s * RATE)
+        sound[at : at + len(USER)] += USER
+    card.mic.hear(sound.astype(np.int16))
+    return card
+
+
+@dataclass
+class Talk:
+    """A run in which the program speaks."""
+
+    card: SimulatedCard
+    microphone: MicrophoneInput
+    stages: list[Processor] = field(default_factory=list)
+    audio: AudioFormat = field(default_factory=AudioFormat)
+
+    def __post_init__(self) -> None:
+        self.heard = InlineRecorder()
+        speaker = SpeakerOutput(self.card.backend())
+        self.task = PipelineTask(
+            Pipeline([self.microphone, *self.stages, self.heard, speaker]), input=self.audio
+        )
+        self.starts: list[float] = []
+        """The positions at which the user was heard to begin, in seconds."""
+
+    async def run(self, program: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        ends = Ends(self.task)
+        running = asyncio.create_task(self.task.run())
+        await ends.started.wait()
+        await program()
+        self.task.end()
+        await running
+        self.starts = [
+            frame.position / RATE for frame in ends.down if isinstance(frame, UserStartedSpeakingFrame)
+        ]
+
+    async def speak(self, seconds: float, sound: Any = PROGRAM) -> None:
+        """Say something of that length, in a loop if need be, and wait until it is over."""
+        whole = np.resize(sound, round(seconds * RATE)).tobytes()
+        for part in OutputAudioFrame.parts_of(OutputAudioFrame(whole)) if seconds <= 10 else [whole]:
+            frame = part if isinstance(part, OutputAudioFrame) else OutputAudioFrame(part)
+            await self.task.queue_frame(frame)
+        await asyncio.sleep(seconds + 0.5)
+
+    @property
+    def frames(self) -> list[InputAudioFrame]:
+        return [frame for frame in self.heard.frames if isinstance(frame, InputAudioFrame)]
+
+    @property
+    def echo(self) -> EchoState:
+        assert self.task.report is not None
+        echo = self.task.report.devices[0].echo
+        assert echo is not None
+        return echo
+
+
+def assert_whole(talk: Talk) -> None:
+    """Nothing is missing, and the books balance."""
+    end = 0
+    for frame in talk.frames:
+        assert frame.position == end
+        end += frame.num_samples
+    assert seam(assert_accounted(talk.task.report), "MicrophoneInput device").dropped == {}
+
+
+async def test_the_program_does_not_hear_itself_and_a_user_who_talks_over_it_is_heard() -> None:
+    card = a_card(14.0, user_s=7.0)
+    talk = Talk(card, MicrophoneInput(card.backend()), [VADProcessor()])
+
+    async def program() -> None:
+        await asyncio.sleep(1.0)
+        await talk.speak(9.0)
+
+    await talk.run(program)
+    assert [round(start, 1) for start in talk.starts] == [pytest.approx(7.0, abs=0.3)]
+    assert_whole(talk)
+    assert talk.echo.protection == "cancelling"
+    assert talk.echo.erle_db is not None
+    assert talk.echo.erle_db > 20
+    assert talk.echo.words_erle_db is not None
+    assert talk.echo.words_erle_db > 15
+    assert talk.echo.strength_db == pytest.approx(-10.0, abs=2.0)
+    assert talk.echo.delay_s is not None
+    assert 0.0 <= talk.echo.delay_s < 0.02
+
+
+@pytest.mark.parametrize(("cancel", "mute"), [(None, None), (True, None), (None, False), (True, False)])
+async def test_without_sound_every_sample_stays_as_it_is(cancel: bool | None, mute: bool | None) -> None:
+    card = a_card(1.0, level_db=-30.0)
+    talk = Talk(card, MicrophoneInput(card.backend(), cancel=cancel, mute=mute))
+    await talk.run(lambda: asyncio.sleep(2.0))
+    assert_whole(talk)
+    assert all(frame.ear is None for frame in talk.frames)
+    sound = b"".join(frame.data for frame in talk.frames)
+    assert noise(1.0, level_db=-30.0).tobytes() in sound
+    assert talk.echo == EchoState("cancelling", "aec3 and kalman")
+
+
+def in_half_duplex(talk: Talk) -> bool:
+    """Return True if there is a gap in what was heard, and it was counted."""
+    dropped = seam(assert_accounted(talk.task.report), "MicrophoneInput device").dropped
+    heard = sum(frame.num_samples for frame in talk.frames)
+    last = talk.frames[-1]
+    assert last.position + last.num_samples - heard == dropped.get("muted", 0)
+    assert all(frame.ear is None for frame in talk.frames)
+    return bool(dropped)
+
+
+@pytest.mark.parametrize(
+    ("options", "protection", "deaf"),
+    [
+        ({"cancel": False}, "half-duplex", True),
+        ({"mute": True}, "half-duplex", True),
+        ({"cancel": False, "mute": True}, "half-duplex", True),
+        ({"cancel": False, "mute": False}, "headphones", False),
+    ],
+    ids=str,
+)
+async def test_other_protections(options: Any, protection: str, deaf: bool) -> None:
+    card = a_card(3.0)
+    talk = Talk(card, MicrophoneInput(card.backend(), **options))
+    await talk.run(lambda: talk.speak(1.0))
+    assert in_half_duplex(talk) is deaf
+    assert talk.echo == EchoState(protection)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a table
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [(AudioFormat(11_025), "not 11025"), (AudioFormat(22_050), "not 22050"), (AudioFormat(1_050), "1050")],
+    ids=str,
+)
+async def test_a_rate_that_no_engine_takes_means_half_duplex_and_a_line(
+    audio: AudioFormat, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = a_card(3.0)
+    talk = Talk(card, MicrophoneInput(card.backend()), audio=audio)
+    with caplog.at_level(logging.INFO, "voicepipe"):
+        await talk.run(lambda: talk.speak(1.0))
+    assert talk.echo.protection == "half-duplex"
+    assert words in talk.echo.reason
+    assert in_half_duplex(talk)
+    (line,) = [each.getMessage() for each in caplog.records if "half-duplex" in each.getMessage()]
+    assert talk.echo.reason in line
+
+
+def test_wishes_that_contradict_each_other_are_refused() -> None:
+    backend = SimulatedCard().backend()
+    with pytest.raises(ValueError, match="cancel=True and mute=True: a canceller listens while it speaks"):
+        MicrophoneInput(backend, cancel=True, mute=True)
+    for wrong in ("yes", 1, 0.0):
+        with pytest.raises(TypeError, match="cancel must be True, False, or None"):
+            MicrophoneInput(backend, cancel=wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong on purpose
+
+
+async def test_no_speaker_no_canceller() -> None:
+    card = a_card(1.0)
+    microphone = MicrophoneInput(card.backend())
+    task = PipelineTask(Pipeline([microphone]))
+    ends = Ends(task)
+    running = asyncio.create_task(task.run())
+    await ends.started.wait()
+    await asyncio.sleep(1.0)
+    assert microphone.echo is None
+    task.end()
+    await running
+    assert task.report is not None
+    assert task.report.devices[0].echo is None
+
+
+# -- requests, losses, ends ------------------------------------------------------------------
+
+
+async def test_silence_takes_the_place_of_both_while_it_is_muted() -> None:
+    card = a_card(5.0, level_db=-30.0)
+    talk = Talk(card, MicrophoneInput(card.backend()))
+
+    async def program() -> None:
+        speaking = asyncio.create_task(talk.speak(3.0))
+        await asyncio.sleep(1.0)
+        talk.microphone.muted = True
+        await asyncio.sleep(1.0)
+        talk.microphone.muted = False
+        await speaking
+
+    await talk.run(program)
+    silent = [frame for frame in talk.frames if not any(frame.data)]
+    assert [frame for frame in silent if frame.ear is None or any(frame.ear)] == []
+    assert sum(frame.num_samples for frame in silent) == pytest.approx(RATE, abs=640)
+    ledger = seam(assert_accounted(talk.task.report), "MicrophoneInput device")
+    assert ledger.dropped == {"muted": sum(frame.num_samples for frame in silent)}
+
+
+@pytest.mark.heavy
+async def test_a_gain_holds_for_ear_and_words_and_not_for_the_canceller() -> None:
+    plain, loud = [
+        Talk(card := a_card(4.0, level_db=-50.0), MicrophoneInput(card.backend(), gain_db=gain_db))
+        for gain_db in (0.0, 20.0)
+    ]
+    for talk in (plain, loud):
+        await talk.run(lambda talk=talk: talk.speak(3.0))  # type: ignore[misc]
+    for quiet, amplified in zip(plain.frames, loud.frames, strict=True):
+        assert np.allclose(amplified.array, np.clip(quiet.array * 10.0, -32_768, 32_767), atol=1)
+        if quiet.ear is not None and amplified.ear is not None:
+            ears = [np.frombuffer(each, np.int16) for each in (quiet.ear, amplified.ear)]
+            assert np.allclose(ears[1], np.clip(ears[0] * 10.0, -32_768, 32_767), atol=1)
+    assert plain.echo == loud.echo
+
+
+async def test_a_cancelled_run_counts_what_is_inside() -> None:
+    card = a_card(5.0)
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    ends = Ends(talk.task)
+    running = asyncio.create_task(talk.task.run())
+    await ends.started.wait()
+    await talk.task.queue_frame(OutputAudioFrame(PROGRAM.tobytes()))
+    await asyncio.sleep(1.013)
+    talk.task.cancel()
+    await running
+    ledger = seam(assert_accounted(talk.task.report), "MicrophoneInput device")
+    heard = sum(frame.num_samples for frame in talk.frames)
+    assert ledger.given == heard
+    assert ledger.taken - heard == sum(ledger.dropped.values()) >= 128
+
+
+async def test_the_same_stages_cancel_in_a_second_run() -> None:
+    card = a_card(9.0)
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    await talk.run(lambda: talk.speak(1.0))
+    assert any(frame.ear for frame in talk.frames)
+    heard = InlineRecorder()
+    again = PipelineTask(Pipeline([talk.microphone, heard, SpeakerOutput(card.backend())]))
+    ends = Ends(again)
+    running = asyncio.create_task(again.run())
+    await ends.started.wait()
+    await again.queue_frame(OutputAudioFrame(PROGRAM.tobytes()))
+    await asyncio.sleep(1.0)
+    again.end()
+    await running
+    assert_accounted(again.report)
+    assert any(isinstance(frame, InputAudioFrame) and frame.ear for frame in heard.frames)
+
+
+@pytest.mark.heavy(after=1)
+@pytest.mark.parametrize("device", ["speaker", "mic"])
+async def test_after_a_loss_it_cancels_again(device: str) -> None:
+    card = a_card(12.0)
+    talk = Talk(card, MicrophoneInput(card.backend()), [VADProcessor()])
+
+    async def program() -> None:
+        await talk.speak(2.0)
+        getattr(card, device).unplug()
+        await asyncio.sleep(1.5)
+        getattr(card, device).replug()
+        await asyncio.sleep(2.5)
+        await talk.speak(4.0)
+
+    await talk.run(program)
+    assert_accounted(talk.task.report)
+    last = [frame for frame in talk.frames if frame.ear is not None][-75:-10]
+    words = np.concatenate([frame.array for frame in last]).astype(float)
+    ear = np.concatenate([np.frombuffer(frame.ear or b"", np.int16) for frame in last]).astype(float)
+    strength = float(np.sqrt(np.mean(np.square(PROGRAM.astype(float))))) * 10 ** (-10 / 20)
+    assert np.sqrt(np.mean(ear**2)) < strength / 10
+    assert np.sqrt(np.mean(words**2)) < strength / 10
+    assert talk.starts == []
