@@ -38,6 +38,7 @@ from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
 from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
+from long.screen_mutants import SCREEN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
@@ -65,6 +66,7 @@ MUTANTS = (
     *ENGINE_MUTANTS,
     *FRAME_MUTANTS,
     *ROOM_MUTANTS,
+    *SCREEN_MUTANTS,
 )
 
 
