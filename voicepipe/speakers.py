@@ -57,7 +57,7 @@ class SpeakerTap(Protocol):
 
 
 class TrackSink(Protocol):
-    """A recording of all tracks of a conversation. In the loop's thread; none of its calls waits or raises."""
+    """A recording of all tracks of a conversation. In the loop's thread; no call waits or raises."""
 
     def note_heard(self, origin: str, position: int, captured_s: float | None, mic: bytes, far: Any) -> None:
         """Take a block of a microphone, mono int16, and what sounded meanwhile, as floats; None: nothing."""

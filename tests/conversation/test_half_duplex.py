@@ -43,8 +43,9 @@ def test_it_is_told_once_at_the_start(
     found = lines(caplog, microphone, *stages, SpeakerOutput(backend))
     assert found == (
         [
-            "desk: half-duplex: it may not hear you while it speaks; so Interrupter hears nobody then; "
-            "to talk over it, use headphones, with cancel=False and mute=False for the microphone"
+            "desk: half-duplex: it may not hear you while it speaks; so Interrupter hears only who is "
+            "louder than the echo; to talk over it, use headphones, with cancel=False and mute=False for the "
+            "microphone"
         ]
         if told
         else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ __all__ = ["NAMES", "TrackFiles", "label_path"]
 
 NAMES = ("microphone", "ear", "words", "reference", "speaker", "speech")
 """The tracks, in the order of the channels."""
+T = TypeVar("T")
 Rows: TypeAlias = npt.NDArray[np.int16]
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 
@@ -43,9 +46,9 @@ class TrackFiles:
         self.path, self.labels_path = path, label_path(path)
         if folder := os.path.dirname(path):
             make_private_folders(folder)
-        self._wav = WavWriter(path, AudioFormat(rate, len(NAMES)), new=True)
+        self._wav = _create(path, lambda: WavWriter(path, AudioFormat(rate, len(NAMES)), new=True))
         try:
-            self._labels = open_regular(self.labels_path, _NEW)
+            self._labels = _create(self.labels_path, lambda: open_regular(self.labels_path, _NEW))
         except BaseException:
             self._wav.close()
             os.unlink(path)
@@ -71,7 +74,7 @@ class TrackFiles:
             line = line[os.write(self._labels, line) :]
 
     def close(self) -> None:
-        """Close both files; without a single row, remove them. A second call does nothing. Raises: OSError."""
+        """Close both files; without a row, remove them. A second call does nothing. Raises: OSError."""
         labels, self._labels = self._labels, -1
         if labels < 0:
             return
@@ -82,3 +85,12 @@ class TrackFiles:
             if not self._wav.num_samples:
                 os.unlink(self.path)
                 os.unlink(self.labels_path)
+
+
+def _create(path: str, create: Callable[[], T]) -> T:
+    """Return what is made anew at that path. Raises: FileExistsError: says what to do."""
+    try:
+        return create()
+    except FileExistsError:
+        reason = "already exists: choose another name or delete it"
+        raise FileExistsError(errno.EEXIST, reason, path) from None

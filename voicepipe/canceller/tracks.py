@@ -175,9 +175,10 @@ class Tracks:
         """Take a fact, or an interruption."""
         if self._files is None:
             return
-        if isinstance(fact, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)):
-            if self._origin is not None and fact.origin in ("", self._origin):
-                self._note_user(fact.position - self._first, starts=isinstance(fact, UserStartedSpeakingFrame))
+        if isinstance(fact, UserStartedSpeakingFrame):
+            self._note_user(fact.origin, fact.position - self._first, starts=True)
+        elif isinstance(fact, UserStoppedSpeakingFrame):
+            self._note_user(fact.origin, fact.position - self._first, starts=False)
         elif isinstance(fact, BotStartedSpeakingFrame):
             self._program_s = self._now_s()
         elif isinstance(fact, BotStoppedSpeakingFrame):
@@ -193,7 +194,9 @@ class Tracks:
         reason = f": {echo.reason}" if echo.reason else ""
         self._label(self._now_s(), self._now_s(), f"{echo.protection}{reason}")
 
-    def _note_user(self, row: int, *, starts: bool) -> None:
+    def _note_user(self, origin: str, row: int, *, starts: bool) -> None:
+        if self._origin is None or origin not in ("", self._origin):
+            return
         began, self._user = self._user, row if starts else None
         begin = max(row, self._oldest)
         if begin < self._end:
@@ -272,7 +275,9 @@ class Tracks:
             self._close(files)
 
 
-def open_tracks(path: str | os.PathLike[str], rate: int, clock: Callable[[], float], speakers: Speakers) -> Tracks:
+def open_tracks(
+    path: str | os.PathLike[str], rate: int, clock: Callable[[], float], speakers: Speakers
+) -> Tracks:
     """Begin a recording, and say so in the log.
 
     Args:

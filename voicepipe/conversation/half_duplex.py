@@ -28,4 +28,7 @@ def protection_lines(processors: Sequence[Processor]) -> Iterator[tuple[int, str
         if interrupter is None or echo.protection != "half-duplex":
             yield logging.INFO, line
         else:
-            yield logging.WARNING, f"{line}; so {label_of(interrupter)} hears nobody then; {_CURE}"
+            yield (
+                logging.WARNING,
+                f"{line}; so {label_of(interrupter)} hears only who is louder than the echo; {_CURE}",
+            )

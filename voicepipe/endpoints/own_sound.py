@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["OwnSound"]
 
 
+_NOT_NEEDED = "the microphone does not hear the speaker"
+
+
 class OwnSound:
     """The protection of one microphone from the sound of the run's speakers.
 
@@ -116,7 +119,7 @@ class OwnSound:
         if speakers.tracks is not None or (speakers.taps and not self._is_bare):
             from voicepipe.canceller.guard import guard_without_canceller
 
-            state = self._without or EchoState("headphones")
+            state = self._without or EchoState("headphones", _NOT_NEEDED)
             self.guard = guard_without_canceller(audio, speakers, label, state)
 
     def end(self) -> None:

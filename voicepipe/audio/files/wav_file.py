@@ -167,7 +167,9 @@ class WavWriter:
         view = memoryview(data).cast("B")
         begin = at * self.format.sample_bytes
         if not 0 <= begin <= begin + view.nbytes <= self._bytes:
-            raise ValueError(f"samples {at} to {at + view.nbytes // self.format.sample_bytes} are not in the file")
+            raise ValueError(
+                f"samples {at} to {at + view.nbytes // self.format.sample_bytes} are not in the file"
+            )
         self._file.seek(_HEADER.size + begin)
         try:
             self._write_all(view)
