@@ -36,10 +36,12 @@ from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
+from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
+from long.tap_mutants import TAP_MUTANTS
 from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
@@ -55,12 +57,14 @@ MUTANTS = (
     *DEVICE_MUTANTS,
     *FILE_MUTANTS,
     *TALK_MUTANTS,
+    *TAP_MUTANTS,
     *SPEAKER_MUTANTS,
     *LATE_MUTANTS,
     *FACT_MUTANTS,
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,
     *FRAME_MUTANTS,
+    *ROOM_MUTANTS,
 )
 
 

@@ -32,6 +32,9 @@ class BlockTime(NamedTuple):
 class BlockClock:
     """Tells the times of blocks, by the library's stamps, or without them by the callbacks.
 
+    Without stamps a block sounds a reported latency behind its callback. One of a microphone began its own
+    length before it: behind every sound server the soonest callback comes just then, with any latency.
+
     Args:
         latency_s: between the callback and the air, as the library reports it.
         block_s: the length of a block of a microphone, whose first sample is the oldest; 0: of a speaker.
@@ -39,7 +42,7 @@ class BlockClock:
 
     def __init__(self, latency_s: float, block_s: float = 0.0) -> None:
         self._sign = -1 if block_s else 1
-        self._offset_s = self._sign * (latency_s + block_s)
+        self._offset_s = -block_s or latency_s
         self._difference = ClockDifference()
         self._judge = StampJudge(latency_s + block_s)
         self._line = CallbackLine()

@@ -295,7 +295,8 @@ SETTINGS: _Declared = {
     "--cancel": {
         "action": _SWITCH,
         "help": "cancel the echo of the speaker, so that you can talk over it; with --no-cancel it is "
-        "half-duplex: it may not hear you while it speaks; default: on for sound hardware, off with --live",
+        "half-duplex: it hears you only if you are louder than it; default: on for sound hardware, off with "
+        "--live",
     },
     "--headphones": {
         "action": _SWITCH,

@@ -220,7 +220,7 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         vad = VADProcessor(chosen.engine, preset=chosen.preset, observe=dashboard.judge, name=name)
         greeting.append(f"voice detection: {engine_name(vad.engine)}")
         voice = [vad, UtteranceCollector(preroll_s=PREROLL_S)]
-        if sound.can_be_talked_over and not (options.live or options.protection.is_half_duplex):
+        if sound.can_be_talked_over and not options.live:
             from voicepipe.conversation.interrupter import Interrupter
 
             voice.append(Interrupter())
