@@ -62,6 +62,7 @@ class TrackFiles:
     def write(self, rows: Rows) -> None:
         """Append rows, shape (count, 6). Raises: OSError."""
         self._wav.write(rows.tobytes())
+        self._wav.update_header()
 
     def rewrite(self, at: int, rows: Rows) -> None:
         """Replace rows from row `at` on. Raises: OSError."""

@@ -157,6 +157,10 @@ class WavWriter:
         if self._bytes - self._told >= self.format.rate * self.format.sample_bytes:
             self._tell_sizes()
 
+    def update_header(self) -> None:
+        """Let the header speak of all that is written, for readers that believe it. Raises: OSError."""
+        self._tell_sizes()
+
     def rewrite(self, at: int, data: bytes | memoryview) -> None:
         """Replace samples that are in the file, from sample `at` on.
 

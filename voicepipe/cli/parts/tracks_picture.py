@@ -113,9 +113,8 @@ def _read(path: str) -> tuple[list[tuple[Any, Any, Any]], float]:
 def _draw_track(axes: Any, name: str, track: tuple[Any, Any, Any]) -> None:
     at_s, lowest, highest = track
     is_speech = name == "speech"
-    axes.fill_between(
-        at_s, lowest, highest, color=SPEECH_COLOUR if is_speech else INK, linewidth=0, step="mid"
-    )
+    colour, bottom = (SPEECH_COLOUR, 0.0) if is_speech else (INK, lowest)
+    axes.fill_between(at_s, bottom, highest, color=colour, linewidth=0, step="mid")
     peak = max(0.02, float(np.max(np.abs([lowest, highest]), initial=0.0)))
     axes.set_ylim(*((0, 0.6) if is_speech else (-1.1 * peak, 1.1 * peak)))
     axes.set_yticks([])
@@ -141,10 +140,10 @@ def _mark(axes: Any, labels: Iterable[Label], duration_s: float) -> None:
 
 
 def _write_texts(axes: Any, labels: Iterable[Label], duration_s: float) -> None:
-    """Write the texts above the first track, but for those without room beside the one before."""
+    """Write the texts above the first track, but for those whose colour says it all, and without room."""
     free_s = -1.0
     for label in labels:
-        if label.begin_s < free_s or label.begin_s > duration_s:
+        if label.text in _COLOURS or label.begin_s < free_s or label.begin_s > duration_s:
             continue
         free_s = label.begin_s + 0.014 * duration_s
         text = label.text if len(label.text) <= _LONGEST_TEXT else f"{label.text[: _LONGEST_TEXT - 1]}…"
