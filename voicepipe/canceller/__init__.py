@@ -8,6 +8,9 @@ protection       the choice of a protection, and the fall-back to half-duplex
 half_duplex      while a speaker sounds, only what is louder than its echo passes
 loudness_gate    louder than the echo, or not, block by block
 echo_level       the level of the echo to expect, band by band
+tracks           the recording of a conversation: six aligned tracks, and labels
+track_files      its files
+heard_sound      the sound of the speakers in it, by their own stamps
 echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
 engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words
