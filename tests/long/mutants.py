@@ -27,6 +27,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long.device_mutants import DEVICE_MUTANTS
+from long.echo_mutants import ECHO_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
@@ -65,6 +66,7 @@ MUTANTS = (
     *FACT_MUTANTS,
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,
+    *ECHO_MUTANTS,
     *FRAME_MUTANTS,
     *REFERENCE_MUTANTS,
     *ROOM_MUTANTS,
