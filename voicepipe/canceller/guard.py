@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
+from voicepipe.canceller.ear_limit import EarLimit
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.protection import FallBack
 from voicepipe.canceller.protocol import EchoEngine
@@ -60,7 +61,12 @@ class EchoGuard:
         self._meter = EchoMeter(engine.rate, engine.channels, engine.delay, lead)
         self._has_warned = False
         self._cancelling = Cancelling(
-            engine, far, lambda: speakers.taps, observe=self._observe, on_failure=self._note_failure
+            engine,
+            far,
+            lambda: speakers.taps,
+            limit=EarLimit(engine.block),
+            observe=self._observe,
+            on_failure=self._note_failure,
         )
 
     @property

@@ -129,7 +129,7 @@ async def _run(scene: Scene, air: Air) -> Kept:
     loop.call_later(scene.seconds + SPARE_S, task.end)
     report = await task.run()
     await feeding
-    told = next((each.echo.details() for each in report.devices if each.echo is not None), "no canceller")
+    told = next((each.echo.details for each in report.devices if each.echo is not None), "no canceller")
     return Kept(mic, keep, np.frombuffer(card.speaker.played(), np.int16), told)
 
 
