@@ -3,7 +3,7 @@
 import asyncio
 
 import voicepipe as vp
-from voicepipe.testing import Losses, SimulatedCard, room_impulse, run_virtual, silence, speech
+from voicepipe.testing import Losses, SimulatedCard, noise, room_impulse, run_virtual, speech
 
 
 async def run_in_room(card: SimulatedCard, say: vp.OutputAudioFrame, seconds: float) -> list[vp.Frame]:
@@ -21,7 +21,7 @@ async def run_in_room(card: SimulatedCard, say: vp.OutputAudioFrame, seconds: fl
 def test_it_does_not_hear_itself() -> None:
     card = SimulatedCard()
     card.room(room_impulse(level_db=-6, seed=1), clip=4, loss=Losses(0.02, every_s=3, seed=1))
-    card.mic.hear(silence(8))
+    card.mic.hear(noise(8, "pink", level_db=-65))  # no room is silent
     card.mic.hear(speech())  # the user, when the program has finished
 
     seen = run_virtual(run_in_room(card, vp.OutputAudioFrame.from_array(speech(), rate=16_000), 14))

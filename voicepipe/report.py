@@ -38,7 +38,7 @@ LEAST_ERLE_DB = 10.0
 """A canceller that reduces the echo by less is of no use: voice detection takes the rest for the user."""
 _PROTECTIONS: dict[Protection, str] = {
     "cancelling": "echo cancelling: you can talk over it",
-    "half-duplex": "half-duplex: it may not hear you while it speaks",
+    "half-duplex": "half-duplex: it hears you only if you are louder than it",
     "headphones": "headphones: without them it hears itself",
 }
 
@@ -249,6 +249,10 @@ class DeviceStatistics:
     """The silence of all these gaps together, in seconds."""
     echo: EchoState | None = None
     """The echo at a microphone; None: of a speaker, or no speaker of the run shares its air."""
+    stamps: str = ""
+    """The worth of the device's time stamps, by which echo and delay are found. "good"; "missing", "absurd"
+    or "early": then the callbacks are timed instead; "unsteady": then the middle one of a second counts.
+    Empty: nobody judges them."""
 
     @property
     def delay(self) -> str:

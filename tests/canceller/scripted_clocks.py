@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +21,21 @@ from voicepipe.speakers import Sounded, Tapped
 
 __all__ = [
     "Device",
+    "Heard",
     "Jitter",
     "Jump",
     "Looks",
     "Room",
+    "card",
     "errors",
     "late",
     "listen",
+    "losses",
+    "movement",
     "no_jitter",
     "noisy",
     "quantised",
+    "run",
 ]
 
 Jitter: TypeAlias = Callable[[random.Random, float], float]
@@ -38,6 +43,8 @@ Jitter: TypeAlias = Callable[[random.Random, float], float]
 SLOPE = 4
 """The steps of a sample's value from one sample of the microphone to the next."""
 SPAN = 60_000
+FALL = 400
+"""So near to where the ramp falls back, filters ring."""
 SPEAKER = "the speaker"
 
 
@@ -49,6 +56,13 @@ def no_jitter(_: random.Random, at_s: float) -> float:
 def late(by_s: float) -> Jitter:
     """Stamps are late, by so much on average and at most three times as much."""
     return lambda chance, at_s: at_s + min(3 * by_s, chance.expovariate(1 / by_s))
+
+
+def card(chance: random.Random, at_s: float) -> float:
+    """Stamps are those of PortAudio on a busy machine: right to some microseconds, and late now and then."""
+    wander_s = 0.00001 * math.sin(at_s / 3.0)
+    late_s = chance.expovariate(1 / 0.001) if chance.random() < 0.03 else 0.0
+    return at_s + chance.gauss(0.0, 0.000007) + wander_s + late_s
 
 
 def quantised(step_s: float) -> Jitter:
@@ -123,6 +137,15 @@ class Device:
         return None
 
 
+class Heard(NamedTuple):
+    """One block of the microphone, and the reference for it."""
+
+    position: int
+    at_s: float
+    """The true time of its first sample."""
+    far: npt.NDArray[np.float32] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """One block of the microphone, and by what the reference was wrong."""
@@ -135,6 +158,10 @@ class Looks:
     should_be_silent: bool
     realignments: int
     ppm: float
+
+
+Play: TypeAlias = Callable[[npt.NDArray[np.floating], Device], npt.NDArray[np.floating]]
+"""From positions of a speaker's stream to the values of its samples."""
 
 
 @dataclass(frozen=True)
@@ -158,20 +185,26 @@ class Room:
     """The loop's clock at the beginning."""
 
 
-def listen(room: Room, reference: Reference | None = None) -> list[Looks]:
-    """Play it, and look at every block of the microphone."""
-    reference = Reference(room.mic.rate) if reference is None else reference
-    taps = _taps(room)
+def run(room: Room, play: Play, reference: Reference) -> Iterator[Heard]:
+    """Play it, and read the reference for every block of the microphone."""
+    taps = _taps(room, play)
     waiting = next(taps, None)
-    looks: list[Looks] = []
-    truth = [(speaker, speaker.spans(room.seconds + 1.0)) for speaker in room.speakers]
     for arrives_s, position, stamp_s, at_s, samples in _blocks(room):
         while waiting is not None and waiting[0] <= arrives_s:
             reference.put(SPEAKER, waiting[1])
             waiting = next(taps, None)
-        heard = reference.read(position, stamp_s + room.origin_s, samples)
-        looks.append(_look(room, truth, at_s, samples, heard, reference))
-    return looks
+        yield Heard(position, at_s, reference.read(position, stamp_s + room.origin_s, samples))
+
+
+def listen(room: Room) -> list[Looks]:
+    """Play a ramp, and look at every block of the microphone."""
+    reference = Reference(room.mic.rate)
+    truth = [(speaker, speaker.spans(room.seconds + 1.0)) for speaker in room.speakers]
+
+    def play(places: npt.NDArray[np.floating], speaker: Device) -> npt.NDArray[np.floating]:
+        return _value(places * (room.mic.rate / speaker.rate))
+
+    return [_look(room, truth, heard, reference) for heard in run(room, play, reference)]
 
 
 def _blocks(room: Room) -> Iterator[tuple[float, int, float, float, int]]:
@@ -183,14 +216,14 @@ def _blocks(room: Room) -> Iterator[tuple[float, int, float, float, int]]:
         yield arrives_s, position, mic.jitter(chance, at_s), at_s, samples
 
 
-def _taps(room: Room) -> Iterator[tuple[float, Tapped]]:
+def _taps(room: Room, play: Play) -> Iterator[tuple[float, Tapped]]:
     """When each block of the speaker can be read, and the block."""
     chance = random.Random(f"{room.seed} speaker")
     number = 0
     for stream, speaker in enumerate(room.speakers):
         samples = round(speaker.block_s * speaker.rate)
         for position, at_s in _walk(speaker, samples, room.seconds + 1.0):
-            data = _ramp(position, samples, speaker, room)
+            data = _data(position, samples, speaker, room, play)
             sounded = Sounded(data, position, speaker.jitter(chance, at_s) + room.origin_s)
             tapped = Tapped(number, stream, speaker.rate, speaker.channels, sounded)
             yield _awake(room, at_s - room.out_s), tapped
@@ -214,11 +247,10 @@ def _awake(room: Room, at_s: float) -> float:
     return next((end_s for begin_s, end_s in room.stands if begin_s <= at_s < end_s), at_s)
 
 
-def _ramp(position: int, samples: int, speaker: Device, room: Room) -> bytes:
+def _data(position: int, samples: int, speaker: Device, room: Room, play: Play) -> bytes:
     if not room.sounds(position / speaker.rate):
         return bytes(2 * samples * speaker.channels)
-    places = np.arange(position, position + samples) * (room.mic.rate / speaker.rate)
-    mono = np.rint(_value(places)).astype(np.int16)
+    mono = np.rint(play(position + np.arange(float(samples)), speaker)).astype(np.int16)
     return np.repeat(mono, speaker.channels).tobytes()
 
 
@@ -229,11 +261,11 @@ def _value(places: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 def _look(
     room: Room,
     truth: Sequence[tuple[Device, list[tuple[float, float, float]]]],
-    at_s: float,
-    samples: int,
-    heard: npt.NDArray[np.float32] | None,
+    block: Heard,
     reference: Reference,
 ) -> Looks:
+    at_s, heard = block.at_s, block.far
+    samples = round(room.mic.block_s * room.mic.rate)
     error = None
     sounding = False
     for speaker, spans in truth:
@@ -245,8 +277,10 @@ def _look(
         sounding = room.sounds(begin / speaker.rate) and room.sounds(end / speaker.rate)
         if sounding and heard is not None:
             places = (begin + (end - begin) / samples * np.arange(samples)) * (room.mic.rate / speaker.rate)
-            beside = (heard * 32_768.0 - _value(places)) / SLOPE
             span = SPAN / SLOPE
+            if not FALL < places[0] % span < places[-1] % span < span - FALL:
+                continue  # where the ramp falls, values tell no place
+            beside = (heard * 32_768.0 - _value(places)) / SLOPE
             error = float(np.median((beside + span / 2) % span - span / 2))
     realignments, ppm = reference.realignments, reference.ratio_ppm
     return Looks(at_s, error, heard is None, not sounding, realignments, ppm)

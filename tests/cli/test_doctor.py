@@ -18,9 +18,11 @@ from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
 from voicepipe.cli.commands.doctor import DoctorOptions, examine
 from voicepipe.cli.parts.chirp import Chirp
+from voicepipe.cli.parts.doctor_echo import judge
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.cli.parts.doctor_system import permissions, servers
 from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
+from voicepipe.report import EchoState
 from voicepipe.testing import room_impulse
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend, SimulatedCard
@@ -122,7 +124,7 @@ def jittery(card: SimulatedCard) -> None:
 @pytest.mark.parametrize(
     ("verb", "sentence"),
     [
-        (early, "-45 ms from the .*: they are wrong; a canceller finds the delay by itself"),
+        (early, "-45 ms from the .*: they are wrong, as behind PipeWire; a canceller finds the delay by itself"),
         (jittery, ".* ms apart: they jitter; ask for more latency"),
     ],
 )
@@ -136,6 +138,67 @@ async def test_times_that_cannot_be_right_are_told(verb: Verb, sentence: str) ->
 
 async def test_without_an_echo_nothing_is_said_of_its_way() -> None:
     assert "air" not in await findings(FakeBackend())
+
+
+@pytest.mark.parametrize(
+    ("echo", "turns", "said"),
+    [
+        (None, 0, ["note nothing to cancel: this microphone does not hear this speaker"]),
+        (
+            EchoState("cancelling", "aec3"),
+            0,
+            ["note there is no echo: right with headphones (use --headphones); otherwise turn both up"],
+        ),
+        (
+            EchoState("half-duplex", "no canceller takes 22050 Hz"),
+            0,
+            ["note no canceller, so it is half-duplex (no canceller takes 22050 Hz)"],
+        ),
+        (
+            EchoState("cancelling", "aec3", 33.6, 28.1, 0.0404, -6.2),
+            0,
+            [
+                "good reduced by 34 dB for voice detection, by 28 dB in the words, strength -6 dB, "
+                "delay 40 ms",
+                "good never taken for the user, in 12 s",
+            ],
+        ),
+        (
+            EchoState("cancelling", "aec3", 14.0),
+            1,
+            [
+                "note reduced by 14 dB for voice detection: some echo is left; the speaker may be too loud",
+                "note taken for the user once, if nobody spoke: turn the speaker down",
+            ],
+        ),
+        (
+            EchoState("half-duplex", "the echo is reduced by 4 dB only", 4.0),
+            3,
+            [
+                "bad reduced by 4 dB for voice detection: turn the speaker down, move it away from the "
+                "microphone, or use headphones",
+                "note taken for the user 3 times, if nobody spoke: turn the speaker down",
+            ],
+        ),
+    ],
+)
+def test_a_canceller_is_judged_by_what_it_takes_away(
+    echo: EchoState | None, turns: int, said: list[str]
+) -> None:
+    assert [f"{finding.verdict} {finding.text}" for finding in judge(echo, turns)] == said
+
+
+@pytest.mark.heavy
+async def test_with_a_voice_it_measures_how_well_the_echo_is_cancelled() -> None:
+    backend = FakeBackend()
+    backend.card.room(room_impulse(delay_s=0.02, level_db=-6, seed=3))
+    found = await findings(backend, DoctorOptions("fake", echo=True))
+    assert (found["cancelling"].verdict, found["own voice"].check) == ("good", "own voice")
+    reduced, words, strength, delay = map(int, re.findall(r"-?\d+", found["cancelling"].text))
+    assert reduced > 20
+    assert words > 10
+    assert abs(strength + 6) <= 3
+    assert abs(delay - 20) <= 2
 
 
 def loud(card: SimulatedCard) -> None:

@@ -322,7 +322,7 @@ def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tm
 
 CANCELS, HALF, NONE = (
     "echo cancelling: you can talk over it (aec3 and kalman)",
-    "half-duplex: it may not hear you while it speaks",
+    "half-duplex: it hears you only if you are louder than it",
     "headphones: without them it hears itself",
 )
 

@@ -121,7 +121,7 @@ def test_wishes_that_contradict_each_other_are_one_line(
         ),
         (
             LOW,
-            "half-duplex: it may not hear you while it speaks (the echo was reduced by only 6 dB)",
+            "half-duplex: it hears you only if you are louder than it (the echo was reduced by only 6 dB)",
             "half-duplex, echo reduced by 6 dB, 42 ms late",
             "half-duplex (the echo was reduced by only 6 dB), reduced by 6 dB for voice detection, by 3 dB "
             "in the words, strength 4 dB, delay 42 ms",
@@ -129,7 +129,7 @@ def test_wishes_that_contradict_each_other_are_one_line(
         (NEW, "echo cancelling: you can talk over it", "echo cancelling", "cancelling"),
         (
             STATES[3],
-            "half-duplex: it may not hear you while it speaks (no canceller for 44100 Hz)",
+            "half-duplex: it hears you only if you are louder than it (no canceller for 44100 Hz)",
             "half-duplex",
             "half-duplex (no canceller for 44100 Hz)",
         ),

@@ -1,4 +1,4 @@
-"""The line about the protection, where an interrupter stands behind a microphone that is half-duplex."""
+"""The line about the protection, where an interrupter stands behind a microphone that cannot cancel."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import asyncio
 
 import pytest
 
-from voicepipe import Interrupter, MicrophoneInput, Pipeline, PipelineTask, Processor, SpeakerOutput
-from voicepipe.testing import SimulatedCard, run_virtual
+from voicepipe import (
+    AudioFormat,
+    Interrupter,
+    MicrophoneInput,
+    Pipeline,
+    PipelineTask,
+    Processor,
+    SpeakerOutput,
+)
+from voicepipe.testing import SimulatedCard, room_impulse, run_virtual
 
 
-def lines(caplog: pytest.LogCaptureFixture, *stages: Processor) -> list[str]:
+def lines(caplog: pytest.LogCaptureFixture, rate: int, *stages: Processor) -> list[str]:
     async def run() -> None:
-        task = PipelineTask(Pipeline(list(stages)))
+        audio = AudioFormat(rate)
+        task = PipelineTask(Pipeline(list(stages)), input=audio, output=audio)
         running = asyncio.create_task(task.run())
         await task.wait_until_started()
         await asyncio.sleep(1.0)
@@ -24,31 +33,31 @@ def lines(caplog: pytest.LogCaptureFixture, *stages: Processor) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("mute", "interrupts", "told"),
+    ("wish", "rate", "interrupts", "told"),
     [
-        (True, True, True),
-        (False, True, False),
-        (None, True, False),
-        (True, False, False),
-        (None, False, False),
+        ({}, 96_000, True, True),
+        ({"cancel": True}, 22_050, True, True),
+        ({}, 96_000, False, False),
+        ({}, 16_000, True, False),
+        ({"mute": True}, 16_000, True, False),
+        ({"cancel": False}, 96_000, True, False),
+        ({"cancel": False, "mute": False}, 96_000, True, False),
     ],
 )
-def test_it_is_told_once_at_the_start(
-    caplog: pytest.LogCaptureFixture, mute: bool | None, interrupts: bool, told: bool
+def test_who_cannot_cancel_says_so_once_with_the_cure(
+    caplog: pytest.LogCaptureFixture, wish: dict[str, bool], rate: int, interrupts: bool, told: bool
 ) -> None:
-    backend = SimulatedCard().backend()
-    microphone = MicrophoneInput(backend, mute=mute, name="desk")
-    assert microphone.mutes is bool(mute)
+    card = SimulatedCard()
+    card.room(room_impulse())
+    microphone = MicrophoneInput(card.backend(), name="desk", **wish)
     stages = [Interrupter()] if interrupts else []
-    found = lines(caplog, microphone, *stages, SpeakerOutput(backend))
-    assert found == (
-        [
-            "desk: half-duplex: it may not hear you while it speaks; so Interrupter hears nobody then; "
-            "to talk over it, use headphones, with cancel=False and mute=False for the microphone"
-        ]
-        if told
-        else []
-    )
+    found = lines(caplog, rate, microphone, *stages, SpeakerOutput(card.backend()))
+    assert len(found) == told
+    for line in found:
+        assert line.startswith("desk: half-duplex: it hears you only if you are louder than it (")
+        assert line.endswith(
+            f"{rate}); or use headphones, with cancel=False and mute=False for the microphone"
+        )
 
 
 def test_a_card_in_a_room_mutes_by_itself() -> None:

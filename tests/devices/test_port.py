@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from voicepipe.devices.port import Backend, DeviceInfo, OutputStream, StreamInfo, StreamRequest
+from voicepipe.speakers import Sounded
 from voicepipe.testing import BACKEND_CHECKS, RuleError, check_backend
-from voicepipe.testing.backend_checks import BackendCheck, check_close_without_start, check_open_again
+from voicepipe.testing.backend_checks import (
+    BackendCheck,
+    check_close_without_start,
+    check_heard,
+    check_open_again,
+)
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
 from voicepipe_devices.fake import FakeBackend
 from voicepipe_devices.streams import DriverBackend, RenderStream
 
+RATE = 16_000
 every_check = pytest.mark.parametrize("check", BACKEND_CHECKS, ids=lambda check: check.__name__)
 
 
@@ -111,6 +118,70 @@ class ForgetsWrites(RenderStream):
         pass
 
 
+class TellsTwice(RenderStream):
+    told: Sounded | None = None
+
+    def heard(self) -> Sounded | None:
+        if self.told is None:
+            self.told = super().heard()
+            return self.told
+        told, self.told = self.told, None
+        return told
+
+
+class TellsPieces(RenderStream):
+    def heard(self) -> Sounded | None:
+        told = super().heard()
+        return told and told._replace(data=told.data[:-1])
+
+
+class TellsWrites(RenderStream):
+    def write(self, data: bytes | memoryview) -> None:
+        if self._request.tap:
+            self._record.add(bytes(data), self._written, self._loop.time())
+        self._written += memoryview(data).nbytes // 4
+        super().write(data)
+
+    _written = 0
+
+    async def open(self, opening: Awaitable[Handle]) -> None:
+        await super().open(opening)
+        self._tap = None
+
+
+class TellsTooSoft(RenderStream):
+    def heard(self) -> Sounded | None:
+        told = super().heard()
+        return told and told._replace(data=bytes(len(told.data)))
+
+
+class TellsByAnotherClock(RenderStream):
+    def heard(self) -> Sounded | None:
+        told = super().heard()
+        return told and told._replace(sounds_s=told.sounds_s + 1e9)
+
+
+class TellsTooFast(RenderStream):
+    def heard(self) -> Sounded | None:
+        told = super().heard()
+        return told and told._replace(sounds_s=told.sounds_s + 100 * told.position / RATE)
+
+
+class NeverEnds(RenderStream):
+    def heard(self) -> Sounded | None:
+        return Sounded(bytes(4), 0, self._loop.time())
+
+
+class TellsUnasked(RenderStream):
+    told = False
+
+    def heard(self) -> Sounded | None:
+        if self._tap is not None or self.told:
+            return super().heard()
+        self.told = True
+        return Sounded(bytes(4), 0, self._loop.time())
+
+
 class BrokenFake(FakeBackend):
     """Opens outputs that break a promise."""
 
@@ -132,6 +203,13 @@ class BrokenFake(FakeBackend):
         (RingsAfterClose, r"check_output: a wake-up call came after close\(\)"),
         (NeverDrains, r"check_output: drain\(\) did not come within 5 s"),
         (ForgetsWrites, "check_output: it counts 0 of 800 written samples"),
+        (TellsTwice, r"check_heard: heard\(\) returned a block at 0, behind 160"),
+        (NeverEnds, r"check_heard: heard\(\) never returns None"),
+        (TellsPieces, r"check_heard: heard\(\) returned a block that ends within a sample"),
+        (TellsWrites, r"check_heard: heard\(\) told 17000 samples of sound, and 1\d\d\d were handed"),
+        (TellsTooSoft, r"check_heard: heard\(\) does not tell what was written"),
+        (TellsByAnotherClock, "check_heard: a block must sound about when it is taken"),
+        (TellsTooFast, r"check_heard: a block must sound|check_heard: 0.1\d s of sound would take"),
     ],
 )
 async def test_a_broken_promise_is_named(broken: type[RenderStream], named: str) -> None:
@@ -146,6 +224,24 @@ async def test_a_broken_promise_is_named(broken: type[RenderStream], named: str)
     for stream in (stream for backend in made for stream in backend.streams):
         await stream.close()
     await asyncio.sleep(0)
+
+
+async def test_a_record_that_nobody_asked_for_is_a_broken_promise() -> None:
+    backend = BrokenFake(TellsUnasked)
+
+    with pytest.raises(RuleError, match="did not ask for"):
+        await check_heard(backend)
+    for stream in backend.streams:
+        await stream.close()
+
+
+class Silent(RenderStream):
+    def heard(self) -> Sounded | None:
+        return None
+
+
+async def test_a_back_end_need_not_tell_what_its_device_took() -> None:
+    await check_heard(BrokenFake(Silent))
 
 
 class Forgetful(FakeBackend):

@@ -20,6 +20,7 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
+from voicepipe.devices.port import StreamRequest
 from voicepipe.endpoints.speaker_tap import KEPT_S, StreamsTap
 from voicepipe.params import StartParams
 from voicepipe.speakers import Sounded, Speakers, SpeakerTap, Tapped
@@ -28,6 +29,10 @@ from voicepipe_devices.wav import WavBackend
 
 AUDIO = AudioFormat(RATE)
 SPEECH = OutputAudioFrame.from_array(noise(0.5))
+
+
+def do_nothing() -> None:
+    pass
 
 
 class Asking(FrameProcessor):
@@ -192,6 +197,15 @@ async def test_a_back_end_without_the_method_has_an_empty_tap() -> None:
     assert tap.read(-1) == ()
     tap.leave()
     tap.leave()
+
+
+async def test_a_back_end_that_never_ends_its_record_holds_nobody_up() -> None:
+    stream = await SimulatedCard().backend().open_output(StreamRequest(AUDIO), do_nothing)
+    stream.heard = lambda: Sounded(bytes(2), 0, 0.0)  # type: ignore[method-assign]
+    tap = StreamsTap()
+    tap.follow(stream)
+    assert 0 < len(tap.read(-1)) < 100_000
+    await stream.close()
 
 
 @pytest.mark.parametrize("paced", [True, False])

@@ -20,7 +20,7 @@ from soundcard.card import Card, save
 from soundcard.plugging import HERE, NewCard, PluggedCard, plugged
 from soundcard.rooms import DEV, ProgramOnCard, Samples, find, load_wav
 from voicepipe.testing import room_impulse
-from voicepipe_devices.fake.fractional import read_between
+from voicepipe_devices.fake.fractional import interpolate
 
 RATE = 48000
 PATIENCE_S = 20.0
@@ -126,7 +126,7 @@ def test_room_is_the_convolution_of_all_that_is_played(card: PluggedCard, clip: 
     ratio = 1 + ppm * 1e-6
     # The speaker's place, among the samples that were played, at the microphone's first frame.
     place = (card.mic.epoch_ns - card.speaker.epoch_ns) * 1e-9 * RATE * ratio + first * ratio - before
-    sounds = read_between(played, place - RATE // 4 * ratio, ratio, 3 * RATE // 2)
+    sounds = interpolate(played, place - RATE // 4 * ratio, ratio, 3 * RATE // 2)
     sounds = np.tanh(clip * sounds / 32768) / clip * 32768 if clip else sounds
     size = len(sounds) + len(impulse)
     echo = np.fft.irfft(np.fft.rfft(sounds, size) * np.fft.rfft(impulse, size), size)[: len(sounds)]

@@ -67,7 +67,21 @@ def test_a_card_in_a_room_is_well(card: PluggedCard) -> None:
     assert said["microphone"].startswith('"vcard" opened at 48000 Hz, 1 channel; it reports')
     assert said["speaker"].startswith('"vcard" opened at 48000 Hz, 1 channel; it reports')
     assert said["round trip"].endswith("(3 of 3 chirps heard), and the echo has -6 dB of the played sound")
+    air = re.fullmatch(
+        r"(\d+) ms from the speaker to the microphone, by the times of both devices", said["air"]
+    )
+    assert air is not None, said["air"]
+    assert abs(int(air[1]) - ECHO_MS) <= 2
     assert said["server"].startswith("note: no PipeWire and no PulseAudio")
+
+
+def test_with_a_voice_it_says_how_well_the_echo_is_cancelled(card: PluggedCard) -> None:
+    card.echo(ROOM)
+    said = doctor(card, "--echo")
+    reduced, _, strength, delay = map(int, re.findall(r"-?\d+", said["cancelling"]))
+    assert reduced > 20, said
+    assert abs(strength + 6) <= 3, said
+    assert abs(delay - ECHO_MS) <= 5, said
 
 
 @pytest.mark.parametrize(

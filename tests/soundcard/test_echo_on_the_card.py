@@ -115,7 +115,7 @@ def test_utterances_in_a_row_come_back_complete(echo: Echo) -> None:
     assert (ended.status, ended.err) == (0, "")
     if not lost:
         assert f"{UTTERANCES} utterance" in ended.out
-        assert re.search(r"dropped samples: \d+ muted$", ended.out, re.MULTILINE), "half-duplex, nothing else"
+        assert "dropped samples: none" in ended.out, "it hears while it speaks"
 
 
 def test_ctrl_c_at_rest(echo: Echo) -> None:

@@ -81,33 +81,44 @@ class Cancelling:
     An engine that fails is not asked again. The audio then passes as it is.
 
     Args:
-        engine: takes the echo out, block by block.
+        engine: takes the echo out, block by block; None: nothing is taken out.
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
+<<<<<<< HEAD
         limit: holds the ear down where no user can be in it.
+=======
+        audio: the format of the microphone, where there is no engine.
+>>>>>>> echoless
         observe: called with every block.
         on_failure: called once with the error of the engine.
     """
 
     def __init__(
         self,
-        engine: EchoEngine,
+        engine: EchoEngine | None,
         far: FarEnd,
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
+<<<<<<< HEAD
         limit: EarLimit | None = None,
+=======
+        audio: AudioFormat | None = None,
+>>>>>>> echoless
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
     ) -> None:
-        self._format = AudioFormat(engine.rate, engine.channels)
-        self._engine: EchoEngine | None = engine
+        self._format = audio or AudioFormat()
+        self._block, self._delay = max(1, self._format.rate // 100), 0
+        if engine is not None:
+            self._format = AudioFormat(engine.rate, engine.channels)
+            self._block, self._delay = engine.block, engine.delay
+        self._engine = engine
         self._far = far
         self._taps = taps
         self._observe = observe
         self._on_failure = on_failure
         self._read: dict[SpeakerTap, int] = {}
         """The number of the last block that was read of each tap."""
-        self._block, self._delay = engine.block, engine.delay
         size = self._format.sample_bytes
         self._size = size
         self._spans: deque[_Span] = deque()
@@ -214,13 +225,20 @@ class Cancelling:
         captured_s = span.captured_s(at)
         position = span.frame.position + at - span.begin
         far = None
-        if self._engine is not None and captured_s is not None:
+        if captured_s is not None:
             far = self._far.read(position, captured_s, samples)
         before, self._recent = self._recent, (self._recent + mic)[-len(self._recent) :]
-        made = self._rest(before, mic) if far is None else self._cancel(before, mic, far)
+        made = self._make(before, mic, far)
         self._add(*made)
         if self._observe is not None:
             self._observe(CancelledBlock(position, captured_s, mic, far, made[1], made[0]))
+
+    def _make(
+        self, before: bytes, mic: bytes, far: npt.NDArray[np.float32] | None
+    ) -> tuple[bytes, bytes | None]:
+        if far is None or self._engine is None:
+            return self._rest(before, mic)
+        return self._cancel(before, mic, far)
 
     def _rest(self, before: bytes, mic: bytes) -> tuple[bytes, bytes | None]:
         """Return the microphone's own audio, delayed like everything; fade to it if something has sounded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 __all__ = ["PRIOR_PPM", "ClockLine", "Step"]
 
@@ -14,6 +14,8 @@ STEP_S = 0.002
 """A stamp beside the line by more than that may be behind a loss."""
 SEEN = 5
 """So many blocks in a row must show a step, and agree on it: one stamp may be late, and the next one too."""
+CLEAR, CLEARLY_SEEN = 4.0, 3
+"""A step so many times as large needs fewer blocks, which agree twice as well: echo is heard until then."""
 JITTERS = 3.0
 """A step is so many times as large as the jitter from stamp to stamp. Five in a row are hardly ever."""
 RISE, FALL = 0.05, 0.01
@@ -24,6 +26,8 @@ GROUP = 10
 """Stamps of which one is taken: they are late, some more than others, and hardly ever early."""
 TAKEN = 1
 """Its place among them in order, from the earliest. The very earliest one may be wrong."""
+WITHIN = 3
+"""The first one and this one are apart by twice the uncertainty of the second one, whatever the jitter is."""
 SLOW_STEP_S = 0.002
 """A step that only groups show: the stamps of single blocks hide it."""
 SLOW_SEEN = 3
@@ -31,11 +35,14 @@ SPREADS = 5.0
 """And it is so many times as large as groups are uncertain."""
 FIRST_S = 0.005
 """The uncertainty of the first stamp."""
-SPREAD_S, LEAST_SPREAD_S = 0.0003, 0.00002
+SPREAD_S, LEAST_SPREAD_S = 0.0003, 0.00001
 """The uncertainty of a group, before any was seen, and at best."""
 WANDER_PPM = 0.1
 """A crystal's change in a second: it warms up."""
 _PPM = 1e-6
+
+_Stamp: TypeAlias = tuple[float, float, int]
+"""The distance from the line, the nominal time, the position."""
 
 
 class Step(NamedTuple):
@@ -79,9 +86,9 @@ class ClockLine:
         self._spread_var = SPREAD_S**2
         self._is_measured = False
         """True once a group has shown how uncertain groups are."""
-        self._group: list[tuple[float, float, int]] = []
-        self._beside: deque[tuple[float, float, int]] = deque(maxlen=SEEN)
-        self._slowly_beside: list[tuple[float, float, int]] = []
+        self._group: list[_Stamp] = []
+        self._beside: deque[_Stamp] = deque(maxlen=SEEN)
+        self._slowly_beside: list[_Stamp] = []
 
     @property
     def ppm(self) -> float:
@@ -131,7 +138,9 @@ class ClockLine:
         self._note_jitter(beside_s, limit_s)
         stamp = (beside_s, at_s, position)
         if abs(beside_s) > limit_s:
-            return self._step(stamp, limit_s, 1 if after_gap else SEEN)
+            self._beside.append(stamp)
+            seen = [stamp] if after_gap else self._agreeing(limit_s)
+            return self._take_step(seen) if seen else None
         self._beside.clear()
         self._group.append(stamp)
         return self._take_group() if len(self._group) >= GROUP else None
@@ -142,18 +151,22 @@ class ClockLine:
         self._last_beside_s = beside_s
         self._jitter_s += (RISE if more_s > 0.0 else FALL) * more_s
 
-    def _step(self, stamp: tuple[float, float, int], limit_s: float, seen: int) -> Step | None:
-        """Return the step, if so many blocks in a row agree on it."""
-        stamps = self._beside
-        stamps.append(stamp)
-        if len(stamps) < seen or max(stamps)[0] - min(stamps)[0] > limit_s:
-            return None
-        by_s = min(stamps)[0]
-        self._group = [(beside_s - by_s, at_s, position) for beside_s, at_s, position in stamps]
-        step = Step(stamps[0][2], by_s)
-        stamps.clear()
+    def _agreeing(self, limit_s: float) -> list[_Stamp]:
+        """Return the last blocks, if they are enough to agree on a step."""
+        for count, times, apart in ((CLEARLY_SEEN, CLEAR, 0.5), (SEEN, 1.0, 1.0)):
+            last = list(self._beside)[-count:]
+            first_s, last_s = min(last)[0], max(last)[0]
+            least_s = min(abs(first_s), abs(last_s))
+            if len(last) == count and last_s - first_s <= apart * limit_s and least_s >= times * limit_s:
+                return last
+        return []
+
+    def _take_step(self, seen: list[_Stamp]) -> Step:
+        by_s = min(seen)[0]
+        self._group = [(beside_s - by_s, at_s, position) for beside_s, at_s, position in seen]
+        self._beside.clear()
         self._shift(by_s)
-        return step
+        return Step(seen[0][2], by_s)
 
     def _shift(self, by_s: float) -> None:
         self.steps += 1
@@ -174,7 +187,7 @@ class ClockLine:
         if abs(beside_s) > limit_s:
             return self._slow_step(taken, limit_s)
         self._slowly_beside.clear()
-        self._note_spread(at_s, self._offset_s + beside_s, group[GROUP // 2][0] - beside_s)
+        self._note_spread(at_s, self._offset_s + beside_s, (group[WITHIN][0] - group[0][0]) / 2)
         self._correct(beside_s)
         return None
 
@@ -202,7 +215,7 @@ class ClockLine:
             self._both_var *= times
             self._slope_var *= times
 
-    def _slow_step(self, taken: tuple[float, float, int], limit_s: float) -> Step | None:
+    def _slow_step(self, taken: _Stamp, limit_s: float) -> Step | None:
         """Return the step, if groups in a row agree on it."""
         groups = self._slowly_beside
         groups.append(taken)

@@ -9,6 +9,8 @@ and Durrieu, 2009; Lefèvre, Bach and Févotte, 2011), and are never negative.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,9 +25,9 @@ _SILENCE = 1e-9
 REACH = 60
 """The blocks for which an echo has shares of its own: 0.6 s of unknown delay and reverberation."""
 _TAIL = 0.87
-"""What a second of reverberation leaves of a power after each block: 60 dB in 1 s."""
+"""The part of a power that reverberation leaves after each block: 60 dB in 1 s."""
 _MEMORY = 0.997
-"""What the shares remember from block to block: about 3 s of sound."""
+"""The part that the shares remember from block to block: about 3 s of sound."""
 _MOST = 4.0
 """The most by which one block counts above what was expected: a knock, or a user, teaches little."""
 _SETTLED = 100
@@ -42,10 +44,14 @@ class BandPowers:
         frequencies = np.fft.rfftfreq(2 * self._block, 1 / rate)
         edges = [*(edge for edge in _EDGES_HZ if edge < rate / 2), rate]
         self._bands = np.array(
+<<<<<<< HEAD
             [
                 (frequencies >= low) & (frequencies < high)
                 for low, high in zip(edges, edges[1:], strict=False)
             ],
+=======
+            [(frequencies >= low) & (frequencies < high) for low, high in pairwise(edges)],
+>>>>>>> echoless
             np.float64,
         )
         self._audio = np.zeros(2 * self._block)
@@ -65,13 +71,13 @@ class BandPowers:
 
 
 class FarPowers:
-    """The powers that sounded in the last blocks, the newest first; the last column is all that was before."""
+    """The powers that sounded in the last blocks, the newest first, and of all before."""
 
     def __init__(self, rate: int) -> None:
         self._powers = BandPowers(rate)
         self.past = np.zeros((self._powers.count, REACH + 1))
-        """Shape (bands, REACH + 1)."""
-        self._quiet = REACH
+        """Shape (bands, REACH + 1). The last column is all that was before."""
+        self._quiet = 2 * REACH
 
     def put(self, block: npt.NDArray[np.floating]) -> None:
         """Add the block that sounded last."""
@@ -131,7 +137,7 @@ class EchoLevel:
         memory = min(memory, 1 - 1 / (2 + 0.3 * self.learnt))
         weighed = far.past / expected[:, None]
         self._for *= memory
-        self._for += self.share**2 * weighed * (ratio)[:, None]
+        self._for += self.share**2 * weighed * ratio[:, None]
         self._against *= memory
         self._against += weighed
         self.share = np.sqrt((self._for + 1e-40) / (self._against + 1e-30))

@@ -4,67 +4,77 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
+from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd
 from voicepipe.canceller.ear_limit import EarLimit
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
+from voicepipe.canceller.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.frames import InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.report import EchoState, Protection
-from voicepipe.speakers import Speakers
+from voicepipe.speakers import Speakers, TrackSink
 from voicepipe.text import printable
 
-__all__ = ["EchoGuard", "guard_of", "open_guard"]
+__all__ = ["EchoGuard", "guard_of", "guard_without_canceller", "open_guard"]
 
 _log = logger_of("voicepipe")
-_DEAF = "it does not hear you while the program sounds"
+_DEAF = "while the program sounds, it hears you only if you are louder than the echo"
 _CURE = "turn the speaker down, move it away from the microphone, use another device, or use headphones"
 
 
 class EchoGuard:
     """Guards a microphone's frames against the sound of the run's speakers.
 
-    The canceller works and is measured all the time. While it is of no use, frames in which a speaker
-    sounds are dropped: half-duplex. One warning tells of the first time, with the cure.
+    The canceller works and is measured all the time. While it is of no use, it is half-duplex: see
+    `HalfDuplex`. One warning tells of the first time, with the cure. Without an engine, the audio is that
+    of the microphone.
 
     Args:
-        engine: takes the echo out.
+        engine: takes the echo out; None: nothing does.
+        audio: the format of the microphone.
         far: the sound of the speakers.
         speakers: the run's.
         label: the name of the microphone in the log.
         may_fall_back: False: never half-duplex.
         lead: the samples by which `far` is early.
+        state: the protection, where there is no engine.
     """
 
     def __init__(
         self,
-        engine: EchoEngine,
+        engine: EchoEngine | None,
         far: FarEnd,
         speakers: Speakers,
         *,
+        audio: AudioFormat,
         label: str,
         may_fall_back: bool = True,
         lead: int = 0,
+        state: EchoState | None = None,
     ) -> None:
-        self.observers: list[Observer] = []
-        """Called with every block, such as for a recording of all tracks."""
-        self._muted = 0
-        """The samples dropped because a speaker sounded, since it was asked for last."""
-        self._engine_name = engine.name
+        self.hides = False
+        """True while the user has muted the microphone: a recording of all tracks gets silence."""
+        self._tracks = speakers.tracks
+        self._audio = audio
+        self._half_duplex: HalfDuplex | None = None
+        """None until it is needed."""
+        self._engine_name = "none" if engine is None else engine.name
         self._speakers = speakers
         self._label = label
         self._may_fall_back = may_fall_back
         self._fall_back = FallBack()
-        self._state = EchoState("cancelling", printable(engine.name))
-        self._meter = EchoMeter(engine.rate, engine.channels, engine.delay, lead)
+        self._state = state or EchoState("cancelling", printable(self._engine_name))
+        self._meter = None if engine is None else EchoMeter(engine.rate, engine.channels, engine.delay, lead)
         self._has_warned = False
         self._cancelling = Cancelling(
             engine,
             far,
             lambda: speakers.taps,
-            limit=EarLimit(engine.block),
+            audio=audio,
+            limit=None if engine is None else EarLimit(engine.block),
             observe=self._observe,
             on_failure=self._note_failure,
         )
@@ -76,13 +86,13 @@ class EchoGuard:
 
     @property
     def held(self) -> int:
-        """The samples inside the canceller."""
-        return self._cancelling.held
+        """The samples inside."""
+        waiting = 0 if self._half_duplex is None else self._half_duplex.held
+        return self._cancelling.held + waiting
 
-    def take_muted(self) -> int:
-        """Return the samples dropped since the last call because a speaker sounded."""
-        muted, self._muted = self._muted, 0
-        return muted
+    def take_muted(self) -> Muted:
+        """Return the samples that half-duplex did not let through since the last call."""
+        return Muted() if self._half_duplex is None else self._half_duplex.take_muted()
 
     def put(self, frame: InputAudioFrame) -> list[InputAudioFrame]:
         """Take the next frame; return those that are done, and that may be heard."""
@@ -90,31 +100,48 @@ class EchoGuard:
 
     def end(self) -> list[InputAudioFrame]:
         """Return what is inside, as far as it may be heard."""
-        return self._let_out(self._cancelling.end())
+        frames = self._let_out(self._cancelling.end())
+        return frames if self._half_duplex is None else [*frames, *self._half_duplex.end()]
 
     def _let_out(self, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        if self._state.protection == "half-duplex":
-            frames = [frame for frame in frames if not self._mutes(frame)]
+        if self._is_half_duplex:
+            frames = self._listen().let_out(frames)
+        elif self._half_duplex is not None:
+            frames = [*self._half_duplex.end(), *frames]
         for frame in frames:
+            if self._tracks is not None:
+                self._record(self._tracks, frame)
             if frame.ear is not None:
                 begin, rate = frame.position, frame.rate
                 self._speakers.note_ear(frame.origin, begin / rate, (begin + frame.num_samples) / rate)
         return frames
 
-    def _mutes(self, frame: InputAudioFrame) -> bool:
-        """Return True for a frame in which a speaker sounds, and count it."""
-        from_s = frame.captured_s
-        if from_s is None or not self._speakers.has_sound(from_s, from_s + frame.duration_s):
-            return False
-        self._muted += frame.num_samples
-        return True
+    def _record(self, tracks: TrackSink, frame: InputAudioFrame) -> None:
+        words, ear = set_channels(frame.data, frame.channels, 1), frame.for_ear
+        if self.hides:
+            words = ear = bytes(len(ear))
+        tracks.note_given(self._label, frame.position, words, ear)
+
+    @property
+    def _is_half_duplex(self) -> bool:
+        return self._state.protection == "half-duplex"
+
+    def _listen(self) -> HalfDuplex:
+        if self._half_duplex is None:
+            self._half_duplex = HalfDuplex(self._audio.rate, self._audio.channels, self._speakers)
+        return self._half_duplex
 
     def _observe(self, block: CancelledBlock) -> None:
-        window = self._meter.add(block)
+        window = None if self._meter is None else self._meter.add(block)
         if window is not None:
             self._note(window)
-        for observe in self.observers:
-            observe(block)
+        if self._is_half_duplex:
+            self._listen().hear(block)
+        if self._tracks is not None:
+            mic = set_channels(block.mic, self._audio.channels, 1)
+            mic = bytes(len(mic)) if self.hides else mic
+            self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
+            self._tracks.note_protection(self._state)
 
     def _note(self, window: EchoWindow) -> None:
         delay_s = self._state.delay_s if window.delay_s is None else window.delay_s
@@ -176,5 +203,17 @@ def guard_of(engine: EchoEngine, speakers: Speakers, label: str, *, may_fall_bac
     """Return a guard with this engine, and a reference of all speakers."""
     from voicepipe.canceller.reference import Reference
 
-    far = Reference(engine.rate)
-    return EchoGuard(engine, far, speakers, label=label, may_fall_back=may_fall_back, lead=far.lead)
+    far, audio = Reference(engine.rate), AudioFormat(engine.rate, engine.channels)
+    return EchoGuard(
+        engine, far, speakers, audio=audio, label=label, may_fall_back=may_fall_back, lead=far.lead
+    )
+
+
+def guard_without_canceller(
+    audio: AudioFormat, speakers: Speakers, label: str, state: EchoState
+) -> EchoGuard:
+    """Return a guard that cancels nothing, such as for half-duplex, with a reference of all speakers."""
+    from voicepipe.canceller.reference import Reference
+
+    far = Reference(audio.rate)
+    return EchoGuard(None, far, speakers, audio=audio, label=label, lead=far.lead, state=state)

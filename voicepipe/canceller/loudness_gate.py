@@ -32,7 +32,7 @@ _HOLD = 30
 _NOISE_RISES = 1.002
 """The noise floor follows a rise by 0.9 dB a second, and a fall at once."""
 _CALM = 100
-"""The blocks behind an open gate in which quiet words may come: the echo's own excess is not taken from them."""
+"""The blocks behind an open gate in which quiet words may come: they say nothing of the echo."""
 _DOUBT = 150
 """The blocks of an open gate after which a changed echo may be the cause."""
 _FITS_DB, _MISSES_DB = 2.5, 6.0
@@ -103,7 +103,7 @@ class LoudnessGate:
 
     @property
     def _counts(self) -> bool:
-        return self._far.rests or (self.has_learnt and self._open > 0)
+        return self.has_learnt and self._open > 0
 
     def _judge(self, mic: npt.NDArray[np.floating], far: npt.NDArray[np.floating]) -> bool:
         heard = self._near.of(mic)
@@ -159,8 +159,8 @@ class _Doubt:
         self._excess[:-1], self._misses[:-1] = self._excess[1:], self._misses[1:]
         self._excess[-1] = np.clip(each_db, *_RANGE_DB).mean()
         self._misses[-1] = np.square(np.clip(each_db, *_RANGE_DB)).mean()
-        means = self._excess.reshape(-1, _SMOOTH).mean(axis=1)
-        return bool(means.max() < _FITS_DB and self._misses.mean() < _MISSES_DB**2)
+        highest_db = float(np.max(self._excess.reshape(-1, _SMOOTH).mean(axis=1)))
+        return highest_db < _FITS_DB and float(self._misses.mean()) < _MISSES_DB**2
 
 
 def excess_db(heard: Powers, expected: Powers) -> float:

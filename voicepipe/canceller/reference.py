@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +22,8 @@ DEAD_S = 0.25
 """A stream that has told nothing for so long will tell nothing more: nobody waits for it."""
 OTHER_DEVICE_S = 0.3
 """A gap of the microphone as long as this may be a change of device."""
+SAME_S, _SAME_TO_S = 0.02, 1e-7
+"""A stamp that follows exactly from the last one is of the same block, cut in pieces, if it is no later."""
 
 _Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -43,6 +46,8 @@ class Reference:
         self._mic = ClockLine(rate)
         self._next: int | None = None
         """The microphone's position behind its last block."""
+        self._stamp = (-math.inf, 0.0)
+        """The nominal time of the microphone's last stamp, and the difference of the true one from it."""
         self._newest: dict[object, Alignment] = {}
         """Of each speaker, its present stream."""
         self._old: list[Alignment] = []
@@ -124,10 +129,21 @@ class Reference:
         gap = 0 if self._next is None else position - self._next
         if abs(gap) > OTHER_DEVICE_S * self._rate:
             self._mic.loosen()
+        if not gap and self._is_piece(position / self._rate, captured_s):
+            return
         step = self._mic.put(position, captured_s, after_gap=gap != 0)
         if step is not None:
             for alignment in self._alignments():
                 alignment.shift(step.by_s)
+
+    def _is_piece(self, at_s: float, captured_s: float) -> bool:
+        """Return True for a piece of a block whose stamp is known: five pieces are no five blocks."""
+        last_s, last_offset_s = self._stamp
+        offset_s = captured_s - at_s
+        if abs(offset_s - last_offset_s) < _SAME_TO_S and at_s - last_s < SAME_S - _SAME_TO_S:
+            return True
+        self._stamp = at_s, offset_s
+        return False
 
     def _begin(self, speaker: object, block: Tapped, before: Alignment | None) -> Alignment:
         ppm = 0.0

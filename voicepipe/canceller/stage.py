@@ -74,7 +74,7 @@ class EchoCanceller(InlineProcessor):
         self._state: EchoState | None = None
         self._has_warned = False
         self.muted = 0
-        """The samples dropped in this run because a speaker sounded, where it is half-duplex."""
+        """The samples not let through in this run because a speaker sounded, where it is half-duplex."""
 
     @property
     def echo(self) -> EchoState | None:
@@ -149,5 +149,5 @@ class EchoCanceller(InlineProcessor):
         return [] if self._guard is None else self._count(self._guard, self._guard.end())
 
     def _count(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        self.muted += guard.take_muted()
+        self.muted += sum(guard.take_muted())
         return frames

@@ -10,22 +10,22 @@ from voicepipe.pipeline.processor import Processor, label_of
 
 __all__ = ["protection_lines"]
 
-_CURE = "to talk over it, use headphones, with cancel=False and mute=False for the microphone"
+_CURE = "or use headphones, with cancel=False and mute=False for the microphone"
 
 
 def protection_lines(processors: Sequence[Processor]) -> Iterator[tuple[int, str]]:
     """Yield for each microphone that hears a speaker its protection, and the level for the log.
 
-    It is a warning where an interrupter stands behind a microphone that is half-duplex.
+    It is a warning where an interrupter stands behind a microphone that cannot cancel, as it ought to.
     """
     # By an attribute, not by the class: a run without an interrupter need not import it.
-    interrupter = next((each for each in processors if getattr(each, "lets_interrupt", False)), None)
+    interrupts = any(getattr(each, "lets_interrupt", False) for each in processors)
     for stage in processors:
         echo = stage.echo if isinstance(stage, DeviceStage) else None
         if echo is None:
             continue
         line = f"{label_of(stage)}: {echo.announcement}"
-        if interrupter is None or echo.protection != "half-duplex":
-            yield logging.INFO, line
+        if interrupts and echo.protection == "half-duplex" and echo.reason:
+            yield logging.WARNING, f"{line}; {_CURE}"
         else:
-            yield logging.WARNING, f"{line}; so {label_of(interrupter)} hears nobody then; {_CURE}"
+            yield logging.INFO, line

@@ -273,6 +273,7 @@ class KeptDevice(Generic[S]):
             reconnections=self._reconnections,
             fill_s=info.format.seconds(seam.held),
             latency_s=info.latency_s,
+            stamps=getattr(stream, "stamps", ""),
         )
 
     # -- the end -------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
+from voicepipe.canceller.half_duplex import silence_of
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, Block, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured
@@ -260,17 +261,18 @@ class MicrophoneInput(DeviceStage):
         audio = self._captured.format
         samples = len(block.data) // audio.sample_bytes
         end_s = block.captured_s + audio.seconds(samples)
-        drops = self._own_sound.drops(block.captured_s, end_s)
-        if drops or self._muted:
+        guard = self._own_sound.guard
+        is_deaf = self._own_sound.is_deaf(block.captured_s, end_s)
+        if is_deaf or self._muted:
             if not self._silence.are_zeros(block.data):
                 self._silence.note_sound()
         elif self._silence.has_lasted(block.data, audio.seconds(samples)):
             self._warn_of_silence()
-        if drops:
+        if is_deaf and guard is None:
             self._captured.dropped[DropReason.MUTED] += samples
             return ()
-        guard = self._own_sound.guard
         if guard is not None:
+            guard.hides = self._muted
             return self._let_out(guard, guard.put(self._make_frame(block, block.data)))
         if self._muted:
             self._count_silence(samples)
@@ -298,13 +300,16 @@ class MicrophoneInput(DeviceStage):
         self._captured.silence += samples
 
     def _let_out(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        """Return frames of the canceller, muted or amplified; count what half-duplex has dropped."""
-        self._captured.dropped[DropReason.MUTED] += guard.take_muted()
+        """Return frames of the guard, muted or amplified; count what half-duplex did not let through."""
+        muted = guard.take_muted()
+        self._captured.dropped[DropReason.MUTED] += muted.dropped
         if self._muted:
             self._count_silence(sum(frame.num_samples for frame in frames))
-            frames = [_silence_of(frame) for frame in frames]
-        elif self._gain_db:
-            frames = [_amplify(frame, self._gain_db) for frame in frames]
+            frames = [silence_of(frame) for frame in frames]
+        else:
+            self._count_silence(muted.silenced)
+            if self._gain_db:
+                frames = [_amplify(frame, self._gain_db) for frame in frames]
         if frames:
             self._last = frames[-1].ear or frames[-1].data
         return frames
@@ -482,11 +487,6 @@ class MicrophoneInput(DeviceStage):
         seam = self._captured.seam("", device.stream, heard=True, held=self._held)
         statistics = device.statistics(seam)
         return None if statistics is None else replace(statistics, echo=self.echo)
-
-
-def _silence_of(frame: InputAudioFrame) -> InputAudioFrame:
-    ear = None if frame.ear is None else bytes(len(frame.ear))
-    return replace(frame, data=bytes(len(frame.data)), ear=ear)
 
 
 def _amplify(frame: InputAudioFrame, gain_db: float) -> InputAudioFrame:

@@ -13,6 +13,8 @@ __all__ = ["KEPT_S", "StreamsTap"]
 
 KEPT_S = 4.0
 """The length of the record."""
+_MOST_BLOCKS = 10_000
+"""Fetched at once: more than any record holds, so that no back end can hold up the loop."""
 
 
 class StreamsTap:
@@ -55,7 +57,7 @@ class StreamsTap:
         if stream is None or heard is None:
             return
         audio = stream.info.format
-        while (sounded := heard()) is not None:
+        for sounded in islice(iter(heard, None), _MOST_BLOCKS):
             block = Tapped(self._next, self._streams, audio.rate, audio.channels, sounded)
             self._next += 1
             self._blocks.append(block)

@@ -76,14 +76,18 @@ class Opening:
         return True
 
     def _announce_speakers(self, seats: Iterable[StageSeat]) -> None:
-        """Tell all stages that the run has a speaker, and let it keep a record if one cancels its echo.
+        """Tell all stages that the run has a speaker, and let it keep a record if one minds its echo.
 
         A speaker opens before the microphone that asks for the record.
         """
         speakers = self._course.params.speakers
         speakers.are_there = any(getattr(seat.processor, "kind", None) == "speaker" for seat in seats)
-        speakers.are_tapped = speakers.are_there and any(
-            getattr(seat.processor, "cancels_echo", False) for seat in seats
+        speakers.are_tapped = speakers.are_there and (
+            speakers.tracks is not None
+            or any(
+                getattr(seat.processor, "cancels_echo", False) or getattr(seat.processor, "mutes", False)
+                for seat in seats
+            )
         )
 
     async def _open_all(self, seats: Sequence[StageSeat]) -> bool:

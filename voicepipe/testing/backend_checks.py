@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import islice
 from typing import Protocol
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamRequest
 from voicepipe.errors import DeviceError
+from voicepipe.speakers import Sounded
 from voicepipe.testing.leftovers import nothing_left
 from voicepipe.testing.rules import RuleError, expect
 
@@ -23,6 +26,10 @@ LIMIT_S = 5.0
 """The time limit for each action of a working device, in seconds."""
 _SOON_S = 0.03
 """The duration of a few blocks, in seconds. Pending events have happened after it."""
+
+
+_MOST_BLOCKS = 10_000
+"""More blocks than any record holds."""
 
 
 async def check_backend(make_backend: Callable[[], Backend], request: StreamRequest = REQUEST) -> None:
@@ -172,9 +179,40 @@ async def check_nothing_after_close(backend: Backend, request: StreamRequest = R
     await bell.expect_silence("a wake-up call came after close()")
 
 
+async def check_heard(backend: Backend, request: StreamRequest = REQUEST) -> None:
+    """Check that the record of what the device took, where the stream keeps one, is true and has its times.
+
+    A stream without one is legal: then no echo can be cancelled.
+    """
+    bell = Bell()
+    stream = await backend.open_output(replace(request, tap=True), bell)
+    await stream.start()
+    begin_s = asyncio.get_running_loop().time()
+    sound = _counting(1_000, request)
+    stream.write(sound)
+    await _within_limit(stream.drain(), "drain()")
+    stream.write(_counting(16_000, request))
+    stream.flush()
+    await _within_limit(stream.settle(), "settle()")
+    await asyncio.sleep(_SOON_S)
+    record = _record_of(stream)
+    position = stream.position
+    await _check_close(stream, bell)
+    record += _record_of(stream)
+    if record:
+        _check_record(record, sound, position, request)
+        _check_times(record, begin_s, request)
+    stream = await backend.open_output(request, bell)
+    await stream.start()
+    await asyncio.sleep(_SOON_S)
+    expect(not _record_of(stream), "heard() returned something that the request did not ask for")
+    await stream.close()
+
+
 BACKEND_CHECKS: tuple[BackendCheck, ...] = (
     check_input,
     check_output,
+    check_heard,
     check_close_without_start,
     check_open_again,
     check_nothing_after_close,
@@ -267,6 +305,45 @@ async def _check_close_while_draining(stream: OutputStream, bell: Bell) -> None:
     )
 
 
+def _record_of(stream: OutputStream) -> list[Sounded]:
+    heard = getattr(stream, "heard", None)
+    record = [] if heard is None else list(islice(iter(heard, None), _MOST_BLOCKS))
+    expect(len(record) < _MOST_BLOCKS, "heard() never returns None")
+    return record
+
+
+def _check_record(record: list[Sounded], sound: bytes, position: int, request: StreamRequest) -> None:
+    """Check that the blocks are whole, in order, and hold what was written and nothing that a flush took."""
+    size, end = request.format.sample_bytes, 0
+    for block in record:
+        expect(
+            block.data and len(block.data) % size == 0, "heard() returned a block that ends within a sample"
+        )
+        expect(block.position >= end, f"heard() returned a block at {block.position}, behind {end}")
+        end = block.position + len(block.data) // size
+    told = b"".join(block.data for block in record)
+    begin = told.find(sound[:size])
+    expect(begin >= 0 and told[begin:].startswith(sound), "heard() does not tell what was written as it was")
+    count = sum(bool(told[at : at + size].strip(b"\0")) for at in range(0, len(told), size))
+    expect(
+        1_000 <= count <= position + 1,
+        f"heard() told {count} samples of sound, and {position} were handed to the device",
+    )
+
+
+def _check_times(record: list[Sounded], begin_s: float, request: StreamRequest) -> None:
+    """Check that the times fit the clock and the positions."""
+    first, last = record[0], record[-1]
+    now_s = asyncio.get_running_loop().time()
+    expect(
+        begin_s - 0.5 < first.sounds_s and last.sounds_s < now_s + 2.0,
+        f"a block must sound about when it is taken, by the loop's clock, not at {last.sounds_s:.1f} s: it "
+        f"is {now_s:.1f} s",
+    )
+    lasted_s, due_s = last.sounds_s - first.sounds_s, request.format.seconds(last.position - first.position)
+    expect(abs(lasted_s - due_s) < 0.5, f"{due_s:.2f} s of sound would take {lasted_s:.2f} s by heard()")
+
+
 def _check_info(stream: InputStream | OutputStream, request: StreamRequest) -> None:
     info = stream.info
     expect(stream.error is None, f"it has an error: {stream.error}")
@@ -325,6 +402,11 @@ def _total(stream: OutputStream) -> int:
 
 def _audio(count: int, request: StreamRequest) -> bytes:
     return b"\1\2" * request.format.channels * count
+
+
+def _counting(count: int, request: StreamRequest) -> bytes:
+    """Return samples none of which is zero, and each unlike the next."""
+    return b"".join((n % 30_000 + 1).to_bytes(2, "little") * request.format.channels for n in range(count))
 
 
 def _read(stream: InputStream, blocks: list[Block]) -> bool:

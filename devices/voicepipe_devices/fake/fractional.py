@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["LEAD", "half_width", "read_between", "resample"]
+__all__ = ["LEAD", "half_width", "interpolate", "resample"]
 
 LOBES = 24
 """Zero crossings of the sinc on either side."""
@@ -18,8 +18,8 @@ LEAD = 2 * LOBES
 """Samples in which a resampled pulse rises, and decays."""
 BETA = 8.0
 """Of the Kaiser window: what lies beyond the band is 80 dB lower."""
-PHASES = 1_024
-"""Entries of the table between two samples; what lies between these is interpolated, 110 dB exact."""
+PHASES = 512
+"""Entries of the table between two samples; what lies between these is interpolated, 100 dB exact."""
 _SAME = 1e-3
 """Rates that differ by less are one rate with two clocks: the whole band is kept."""
 _EXACT = 1e-6
@@ -33,7 +33,7 @@ def half_width(step: float) -> int:
     return int(np.ceil(LOBES / _cutoff(step))) + 1
 
 
-def read_between(
+def interpolate(
     sound: npt.NDArray[np.float64], place: float, step: float, count: int
 ) -> npt.NDArray[np.float64]:
     """Read `count` values of a sound, from a fractional place on, `step` samples apart.
@@ -57,7 +57,7 @@ def resample(sound: npt.NDArray[np.float64], rate: int, to_rate: int) -> npt.NDA
     """
     step = rate / to_rate
     count = int(np.ceil(len(sound) / step)) + 2 * LEAD
-    return step * read_between(sound, -LEAD * step, step, count)
+    return step * interpolate(sound, -LEAD * step, step, count)
 
 
 def _read(

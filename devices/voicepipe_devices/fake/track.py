@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicepipe_devices.fake.fractional import half_width, read_between
+from voicepipe_devices.fake.fractional import half_width, interpolate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,7 +91,7 @@ class SoundTrack:
         for piece in self._pieces:
             margin_s = half_width(piece.hz / hz) / piece.hz
             if piece.begins_s - margin_s < from_s + count / hz and from_s < piece.ends_s + margin_s:
-                out += read_between(piece.sound, (from_s - piece.begins_s) * piece.hz, piece.hz / hz, count)
+                out += interpolate(piece.sound, (from_s - piece.begins_s) * piece.hz, piece.hz / hz, count)
         return out
 
     def end_at(self, time_s: float) -> None:

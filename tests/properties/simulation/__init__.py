@@ -11,6 +11,10 @@ to stop at some moment in some way. It is played in virtual time, by a loop that
 The stages of half of the scenarios have `manners` as well: what they take, which facts they tell and what
 they do with those of others, late answers, interruptions. One may stand for half a minute.
 
+Some of the runs with both devices have a canceller (`talk`), whose engine hands numbers on (`talking`): what
+goes in must come out at its place, and the reference must be what sounded (`echo_rules`). A few of their
+devices lose samples, or tell wrong times, and do not own up to it.
+
 What it cannot see: real threads that race, real processes, signals, a library's own hangs. For these
 there are `tests/process` and `tests/soundcard`.
 """

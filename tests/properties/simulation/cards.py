@@ -49,6 +49,26 @@ class NumberedCard(SimulatedCard):
         """What the speaker's callback gave, block by block."""
         self.rendered_s: list[float] = []
         """When it gave it."""
+        self.is_timed = False
+        """True where the rules ask when each number was captured, and when it sounded."""
+        self.captured_at: dict[int, float] = {}
+        """When each number was captured, by the card's stamps."""
+        self.sounded_at: dict[int, float] = {}
+        """When each number sounded first, by them."""
+        self.sounding_ms: set[int] = set()
+        """The milliseconds in which something sounded."""
+
+    def note_captured(self, block: array[int], captured_s: float) -> None:
+        """Note when each of the numbers was captured."""
+        for at, number in enumerate(block):
+            self.captured_at[number] = captured_s + at / RATE
+
+    def note_sounding(self, block: array[int], sounds_s: float) -> None:
+        """Note when each of the numbers sounds."""
+        for at, number in enumerate(block):
+            if number:
+                self.sounded_at.setdefault(number, sounds_s + at / RATE)
+                self.sounding_ms.add(round(1e3 * sounds_s) + at)
 
     def backend(self) -> FakeBackend:
         """A back end that watches."""
@@ -76,6 +96,8 @@ class _Watched(FakeBackend):
             watch.called()
             card.captured.append(array("H", data))
             card.captured_s.append(card.journal.clock())
+            if card.is_timed:
+                card.note_captured(card.captured[-1], captured_s)
             callback(data, captured_s, missed)
 
         return watch.over(await super().open_capture(request, captured, finished))
@@ -90,6 +112,8 @@ class _Watched(FakeBackend):
             data = callback(samples, sounds_s)
             card.rendered.append(array("H", data))
             card.rendered_s.append(card.journal.clock())
+            if card.is_timed and sounds_s is not None:
+                card.note_sounding(card.rendered[-1], sounds_s)
             return data
 
         return watch.over(await super().open_render(request, rendered, finished))

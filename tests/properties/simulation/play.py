@@ -20,6 +20,7 @@ from properties.simulation.loop import WatchedLoop
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
 from properties.simulation.stages import Stereo, World, built
 from properties.simulation.standing import Stills
+from properties.simulation.talking import Cancelled, CancellingMicrophone, cancelled_in, cancellers
 from voicepipe import (
     AudioFormat,
     BackgroundAudioFrame,
@@ -104,6 +105,8 @@ class PlayedRun:
     _captured_to: int | None = None
     _rendered_to: int | None = None
     feeding: asyncio.Task[None] | None = None
+    cancelled: Cancelled | None = None
+    """What its canceller was given, and gave, where it has one."""
 
     def begin(self, line: int) -> None:
         """It is made."""
@@ -114,6 +117,7 @@ class PlayedRun:
     def end(self, now_s: float, line: int) -> None:
         """It has returned."""
         self.returned_s, self.last_line = now_s, line
+        self.cancelled = cancelled_in(self.processors)
         if self.card is not None:
             self._captured_to, self._rendered_to = len(self.card.captured), len(self.card.rendered)
 
@@ -301,9 +305,12 @@ class _Play:
             name = f"{spec.name}.mic"
             # One that has run out gives zeros in the run after it, and would be opened again for good reason.
             kind = MicrophoneInput if spec.runs_out_s else EagerMicrophone
+            if spec.talk is not None and spec.talk.place == "microphone":
+                kind = CancellingMicrophone
             block_s = BLOCK_S if spec.live is None else spec.live.mic_block_s
             mic = kind(card.backend(), block_s=block_s, mute=False, on_loss=spec.on_loss, name=name)
-            processors.insert(0, mic)
+            processors[:0] = [mic, *cancellers(mic, spec.talk, spec.name)]
+            card.is_timed = spec.talk is not None
         if card is not None and spec.devices in ("speaker", "both"):
             name = f"{spec.name}.speaker"
             live = spec.live or _USUAL
@@ -503,6 +510,8 @@ def _provoke(side: Side, event: Event) -> None:
     if event.what in ("mend", "limp"):
         _mend(side)
         side.stall(event.what == "limp")
+    elif event.what in ("lose", "step_stamps"):
+        getattr(side, event.what)(event.seconds)
     elif event.what == "xrun":
         side.xrun(round(event.seconds * RATE))
     elif event.what in ("slow_open", "stuck_close"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from properties.simulation import (
+    echo_rules,
     fact_rules,
     late_rules,
     life_cycle_rules,
@@ -23,6 +24,7 @@ RULES = (
     *fact_rules.RULES,
     *live_rules.RULES,
     *late_rules.RULES,
+    *echo_rules.RULES,
 )
 
 

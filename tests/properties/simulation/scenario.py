@@ -10,6 +10,7 @@ from typing import Literal
 from properties.simulation.manners import PLAIN, Manners, manners_of
 from properties.simulation.manners import standing_of as standing_manners_of
 from properties.simulation.standing import Stills, standing_of
+from properties.simulation.talk import UNTOLD, Talk, talk_of
 from voicepipe import Limits
 from voicepipe.endpoints.kept_device import OnLoss
 
@@ -177,6 +178,8 @@ class RunSpec:
     """It is run with the processors of the run before, when that has ended."""
     live: Stills | None = None
     """It is a live path that stands still; None: it is anything."""
+    talk: Talk | None = None
+    """Its canceller; None: it has none."""
 
     @property
     def stages(self) -> tuple[StageSpec, ...]:
@@ -220,8 +223,7 @@ class Scenario:
             )
             lines.append(f"    {run.limits}")
             lines.append(f"    feed: {run.feed}")
-            if run.live is not None:
-                lines.append(f"    {run.live}")
+            lines += [f"    {each}" for each in (run.live, run.talk) if each is not None]
             if run.facts_s or run.longer_s:
                 lines.append(f"    facts of the program at {run.facts_s}; lasts {run.longer_s} s longer")
             lines += _drawn(run.shape, "    ")
@@ -264,7 +266,9 @@ class _Maker:
             Event(self._moment(runs), "freeze", seconds=draw.choice((0.01, 0.1, 0.4, 1.0, 3.0)))
             for _ in range(draw.choices((0, 1, 3), (6, 3, 1))[0])
         ]
-        return Scenario(self._seed, _with_manners(self._seed, runs), tuple(freezes))
+        return Scenario(
+            self._seed, _with_cancellers(self._seed, _with_manners(self._seed, runs)), tuple(freezes)
+        )
 
     def _time(self) -> float:
         """Often early, when everything happens at once, or at the very moment at which audio comes."""
@@ -452,6 +456,28 @@ def _with_manners(seed: int, runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
         events = tuple(sorted(late, key=lambda event: event.at_s))
         made.append(replace(run, shape=shape, facts_s=facts_s, longer_s=longer_s, events=events))
     return tuple(made)
+
+
+def _with_cancellers(seed: int, runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
+    """Give some of the runs with both devices a canceller, and untold losses to a few of them."""
+    made: list[RunSpec] = []
+    for run in runs:
+        talk = (made[-1].talk if run.again else talk_of(seed, run.name)) if run.devices == "both" else None
+        if talk is None:
+            made.append(run)
+            continue
+        draw = random.Random(f"{seed} {run.name} untold")
+        untold = [_untold(draw) for _ in range(draw.choice((0, 0, 1, 4)))]
+        events = tuple(sorted((*run.events, *untold), key=lambda event: event.at_s))
+        made.append(replace(run, talk=talk, events=events))
+    return tuple(made)
+
+
+def _untold(draw: random.Random) -> Event:
+    """Draw something that a device does not own up to."""
+    what = draw.choice(UNTOLD)
+    at_s = round(draw.uniform(0, HORIZON_S), 4)
+    return Event(at_s, what, draw.choice(("mic", "speaker")), draw.choice((0.004, 0.02, 0.2)))
 
 
 def _standing_still(seed: int, stills: Stills) -> Scenario:

@@ -68,8 +68,8 @@ def seams_join(run: Facts) -> Iterator[str]:
     speaker, device = seams.get(run.speaker), seams.get(f"{run.speaker} device")
     if speaker is not None and device is not None and speaker.given != device.taken:
         yield f"the speaker's mailbox gave {speaker.given} samples, and its device took {device.taken}"
-    if run.run.made:
-        return  # and what was said passed by there too
+    if run.run.made or (run.spec.talk is not None and run.spec.talk.place == "stage"):
+        return  # what was said passed by there too, or a canceller stands between
     first, mic = next(iter(run.spec.stages), None), seams.get(f"{run.mic} device")
     if first is None or mic is None or not isinstance(run.spec.shape[0], type(first)) or first.inline:
         return

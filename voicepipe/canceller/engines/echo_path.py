@@ -85,7 +85,8 @@ class EchoPath:
         expected += np.float32(_CAUTION / self._share) * self._noise
         expected += _LEAST_POWER
         np.divide(self._doubt, expected, out=gain)
-        np.multiply(far.conjugates, gain, out=self._products)
+        np.conjugate(far.spectra, out=self._products)
+        self._products *= gain
         self._products *= errors
         self._path += self._products
         gain *= powers

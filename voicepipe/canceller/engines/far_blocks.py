@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 __all__ = ["FarBlocks"]
 
-_SPARE = 64
-"""Rows beyond those in use: a new row goes in front, and only then must all of them move."""
+_SPARE = 16
+"""Rows beyond those in use: a new row goes in front, and only when there is none must all of them move. More
+would save moves, and cost more by leaving the processor's cache."""
 
 
 class FarBlocks:
@@ -32,7 +33,6 @@ class FarBlocks:
         rows, bins = self._rows + _SPARE, size // 2 + 1
         self._audio: npt.NDArray[np.float32] = np.zeros(size, np.float32)
         self._spectra: npt.NDArray[np.complex64] = np.zeros((rows, bins), np.complex64)
-        self._conjugates: npt.NDArray[np.complex64] = np.zeros((rows, bins), np.complex64)
         self._powers: npt.NDArray[np.float32] = np.zeros((rows, bins), np.float32)
         self._first = _SPARE
         """The row of the newest spectrum."""
@@ -46,17 +46,12 @@ class FarBlocks:
 
     @property
     def spectra(self) -> npt.NDArray[np.complex64]:
-        """A row for each partition, the newest first. The next `push` makes it invalid, as the others."""
+        """A row for each partition, the newest first. The next `push` makes it invalid."""
         return self._spectra[self._first : self._first + self._rows : self._step]
 
     @property
-    def conjugates(self) -> npt.NDArray[np.complex64]:
-        """Their complex conjugates."""
-        return self._conjugates[self._first : self._first + self._rows : self._step]
-
-    @property
     def powers(self) -> npt.NDArray[np.float32]:
-        """The squares of their absolute values."""
+        """The squares of their absolute values, likewise."""
         return self._powers[self._first : self._first + self._rows : self._step]
 
     def push(self, far: npt.NDArray[np.float32]) -> None:
@@ -72,7 +67,7 @@ class FarBlocks:
 
     def clear(self) -> None:
         """Forget all of them: nothing sounded."""
-        for each in (self._audio, self._spectra, self._conjugates, self._powers):
+        for each in (self._audio, self._spectra, self._powers):
             each.fill(0)
         self._left = 0
 
@@ -84,10 +79,9 @@ class FarBlocks:
         self._first -= 1
         row = self._spectra[self._first]
         row[:] = np.fft.rfft(self._audio)
-        np.conjugate(row, out=self._conjugates[self._first])
         self._powers[self._first] = row.real * row.real + row.imag * row.imag
 
     def _move_back(self) -> None:
-        for rows in (self._spectra, self._conjugates, self._powers):
+        for rows in (self._spectra, self._powers):
             rows[_SPARE:] = rows[: self._rows]
         self._first = _SPARE

@@ -9,6 +9,7 @@ from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
 from voicepipe.canceller.engines.part import Canceller, block_of
+from voicepipe.canceller.engines.residue import ResidueGate
 
 __all__ = ["EarAndWords"]
 
@@ -37,6 +38,7 @@ class EarAndWords:
         self.delay = max(ear.delay, words.delay)
         self._source = source
         self._ear, self._words = ear, words
+        self._gate = ResidueGate(self.block)
         self._ear_later = Delay(self.delay - ear.delay)
         self._words_later = Delay(self.delay - words.delay, (source.channels,))
         self._mixer = self._new_mixer()
@@ -56,13 +58,14 @@ class EarAndWords:
                 f" and {len(far)} of the speakers"
             )
         far = _plausible(far)
-        heard = self._ear.cancel(mic if self._mixer is None else self._mixer.mix(mic), far)
-        words = self._words.cancel(mic, far)
-        return self._ear_later.pass_on(heard.reshape(-1)), self._words_later.pass_on(words)
+        mono = mic if self._mixer is None else self._mixer.mix(mic)
+        heard = self._ear.cancel(mono, far).reshape(-1)
+        ear = self._gate.pass_on(heard, mono.reshape(-1), far)
+        return self._ear_later.pass_on(ear), self._words_later.pass_on(self._words.cancel(mic, far))
 
     def reset(self) -> None:
         """Forget the path of the echo, and all audio: a new stream begins."""
-        for part in (self._ear, self._words, self._ear_later, self._words_later):
+        for part in (self._ear, self._words, self._gate, self._ear_later, self._words_later):
             part.reset()
         self._mixer = self._new_mixer()
 

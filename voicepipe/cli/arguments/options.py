@@ -295,7 +295,8 @@ SETTINGS: _Declared = {
     "--cancel": {
         "action": _SWITCH,
         "help": "cancel the echo of the speaker, so that you can talk over it; with --no-cancel it is "
-        "half-duplex: it may not hear you while it speaks; default: on for sound hardware, off with --live",
+        "half-duplex: it hears you only if you are louder than it; default: on for sound hardware, off with "
+        "--live",
     },
     "--headphones": {
         "action": _SWITCH,
@@ -382,6 +383,11 @@ OTHERS: _Declared = {
     },
     "--json": {"action": "store_true", "help": "print JSON, for machines"},
     "--plot": {"type": _picture, "metavar": "FILE.png"},
+    "--tracks": {
+        "metavar": "FILE.wav",
+        "help": "record the conversation into a new file, for you alone: microphone, ear, words, reference, "
+        "speaker and speech as six channels; labels go into a .txt file beside it",
+    },
     "--name": {"default": "voicepipe", "metavar": "NAME"},
     "--system": {"action": "store_true"},
 }

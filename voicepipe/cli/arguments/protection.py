@@ -20,11 +20,6 @@ class Protection(NamedTuple):
     cancel: bool | None
     mute: bool | None
 
-    @property
-    def is_half_duplex(self) -> bool:
-        """True if half-duplex is asked for."""
-        return bool(self.mute) or (self.cancel is False and self.mute is None)
-
 
 def read_protection(
     parser: Parser, given: argparse.Namespace, arguments: Sequence[str], *, live: bool = False

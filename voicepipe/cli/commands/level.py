@@ -114,7 +114,7 @@ def _run(options: LevelOptions, screen: Screen) -> int:
         if report is not None:
             screen.say(describe_end(report))
         screen.say(display.summary())
-        for line in display.advice():
+        for line in () if options.echo else display.advice():
             screen.say(line)
         rate = options.format.rate
         for line in () if report is None else (*echoes(report), *losses(report, rate), *troubles(report)):
@@ -233,6 +233,13 @@ class LevelDisplay(Display):
     def refresh(self) -> None:
         """Let the peak fall."""
         self._peak_db = max(FLOOR_DB, self._peak_db - _PEAK_FALLS_DB)
+
+    def plain_line(self) -> str:
+        """Return level and score, and the figures of the echo."""
+        report = self._task.report if self._task is not None else None
+        there = report.devices if report is not None else ()
+        level = level_line(self._screen, self._at_s, self._level, self._peak_db, self._judged, "")
+        return "  ".join([level, *(device.echo.figures for device in there if device.echo is not None)])
 
     def lines(self) -> Iterable[str]:
         """Return level and score; the microphone, and the last speech."""

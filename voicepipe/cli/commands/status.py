@@ -109,6 +109,13 @@ def _gaps(task: dict[str, Any]) -> Iterator[str]:
             yield f'  gaps of "{device["device"]}": {device["gaps"]}, together {together_ms:.0f} ms'
 
 
+def _stamps(task: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each device whose time stamps are of little use."""
+    for device in task.get("statistics", ()):
+        if device.get("stamps", "good") not in ("", "good"):
+            yield f'  time stamps of "{device["device"]}": {device["stamps"]}'
+
+
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"voicepipe {answer['version']}, process {answer['pid']}"
     for task in answer["tasks"]:
@@ -124,6 +131,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         yield from _turns(task)
         yield from _echoes(task)
         yield from _gaps(task)
+        yield from _stamps(task)
         yield f"  lost: {_losses(task)}"
         yield from (f"  error in {e['stage'] or 'the run'}: {e['message']}" for e in task.get("errors", []))
     counts = [f"{len(found)} {kind.replace('_', ' ')}" for kind, found in answer["census"].items() if found]

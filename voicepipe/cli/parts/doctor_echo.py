@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -15,12 +16,13 @@ from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import Frame, FrameDirection, UserStartedSpeakingFrame
+from voicepipe.log import logger_of
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.report import EchoState
 from voicepipe.run.task import PipelineTask
 from voicepipe.speech.vad import VADProcessor
 
-__all__ = ["VOICE_S", "air_findings", "cancelling_findings"]
+__all__ = ["VOICE_S", "air_findings", "cancelling_findings", "judge"]
 
 VOICE_S = 12.0
 """The time for which a voice is played: long enough for a canceller to learn the way, and to be measured."""
@@ -41,7 +43,7 @@ def air_findings(trips: Sequence[Trip]) -> Iterator[Finding]:
         spread_ms = 1e3 * (max(times) - min(times))
         yield Finding("air", "note", f"{text}, {spread_ms:.0f} ms apart: they jitter; ask for more latency")
     elif median(times) < _EARLIEST_S:
-        yield Finding("air", "note", f"{text}: they are wrong; a canceller finds the delay by itself")
+        yield Finding("air", "note", f"{text}: they are wrong, as behind PipeWire; a canceller finds the delay by itself")
     else:
         yield Finding("air", "good", text)
 
@@ -58,6 +60,8 @@ async def cancelling_findings(
         Pipeline([microphone, VADProcessor(), VoiceLoop(), mouth]), name="doctor", input=audio, output=audio
     )
     turns: list[Frame] = []
+    log, quiet = logger_of("voicepipe"), logging.NullHandler()  # its warnings are findings here
+    log.addHandler(quiet)
 
     def note(frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, UserStartedSpeakingFrame):
@@ -73,35 +77,36 @@ async def cancelling_findings(
     finally:
         task.cancel()
         await asyncio.wait([running])
+        log.removeHandler(quiet)
     device = microphone.device_statistics()
-    return list(_judge(None if device is None else device.echo, len(turns)))
+    return list(judge(None if device is None else device.echo, len(turns)))
 
 
-def _judge(echo: EchoState | None, turns: int) -> Iterator[Finding]:
+def judge(echo: EchoState | None, turns: int) -> Iterator[Finding]:
     """Yield the findings about a canceller that has listened to a voice."""
-    if echo is None or (echo.protection == "half-duplex" and echo.erle_db is None):
-        why = "" if echo is None or not echo.reason else f": {echo.reason}"
-        yield Finding(
-            "cancelling", "note", f"the echo cannot be cancelled{why}; it is half-duplex, or --headphones"
-        )
-        return
-    if echo.erle_db is None:
+    if echo is None:
+        yield Finding("cancelling", "note", "nothing to cancel: this microphone does not hear this speaker")
+    elif echo.erle_db is None and echo.protection == "cancelling":
         yield Finding(
             "cancelling",
             "note",
             "there is no echo: right with headphones (use --headphones); otherwise turn both up",
         )
-        return
-    text = echo.details.partition(", ")[2]
-    if echo.is_low:
-        yield Finding("cancelling", "bad", f"{text}: {echo.advice}")
-    elif echo.erle_db < GOOD_DB:
-        yield Finding("cancelling", "note", f"{text}: some echo is left; the speaker may be too loud")
+    elif echo.erle_db is None:
+        yield Finding("cancelling", "note", f"no canceller, so it is {echo.details}")
     else:
-        yield Finding("cancelling", "good", text)
-    if turns:
-        yield Finding(
-            "own voice", "note", f"taken for the user {turns} times, if nobody spoke: turn the speaker down"
-        )
-    else:
-        yield Finding("own voice", "good", f"never taken for the user, in {VOICE_S:.0f} s")
+        text = echo.details.partition(", ")[2]
+        if echo.is_low:
+            yield Finding("cancelling", "bad", f"{text}: {echo.advice}")
+        elif echo.erle_db < GOOD_DB:
+            yield Finding("cancelling", "note", f"{text}: some echo is left; the speaker may be too loud")
+        else:
+            yield Finding("cancelling", "good", text)
+        yield _own_voice(turns)
+
+
+def _own_voice(turns: int) -> Finding:
+    if not turns:
+        return Finding("own voice", "good", f"never taken for the user, in {VOICE_S:.0f} s")
+    times = "once" if turns == 1 else f"{turns} times"
+    return Finding("own voice", "note", f"taken for the user {times}, if nobody spoke: turn the speaker down")

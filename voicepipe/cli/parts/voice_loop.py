@@ -26,7 +26,11 @@ class VoiceLoop(FrameProcessor):
 
     async def on_running(self) -> None:
         """Begin to speak."""
-        self.create_task(self._speak(), name="voice")
+        self._speaking = self.create_task(self._speak(), name="voice")
+
+    def on_ending(self) -> None:
+        """Fall silent."""
+        self._speaking.cancel()
 
     async def _speak(self) -> None:
         audio, voice = self._audio, self._voice
