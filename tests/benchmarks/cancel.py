@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.cancelling.clock_lines import drift_lines, loss_lines, queue_lines
 from benchmarks.cancelling.echo_lines import clipping_lines, path_lines, room_lines
 from benchmarks.cancelling.goals import Line, missed, table_of
+from benchmarks.cancelling.half_duplex_lines import half_duplex_lines
 from benchmarks.cancelling.plan import Plan
 from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.subjects import offline
@@ -42,6 +43,7 @@ LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "drift": (drift_lines, "the echo where two clocks drift apart"),
     "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
     "queued": (queue_lines, "the echo where a minute of speech is queued"),
+    "half-duplex": (half_duplex_lines, "what is heard over the program where nothing cancels its echo"),
     "words": (word_lines, "the words over the program that a recogniser gets wrong"),
 }
 
