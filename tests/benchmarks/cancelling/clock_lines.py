@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
+from benchmarks.busy import busy
 from benchmarks.cancelling.ears import judged
 from benchmarks.cancelling.echo_lines import figures_of
 from benchmarks.cancelling.goals import Goal, Line
 from benchmarks.cancelling.plan import Plan
+from benchmarks.cancelling.real import real
 from benchmarks.cancelling.reduction import reduction_db
 from benchmarks.cancelling.rooms import RATE
 from benchmarks.cancelling.scenes import Scene, listening
 from benchmarks.cancelling.simulated import Air, simulated
-from benchmarks.cancelling.subjects import OURS, Taken
+from benchmarks.cancelling.subjects import OURS, Play, Taken
 from benchmarks.cancelling.voices import program
 from voicepipe.testing import Losses
 
-__all__ = ["drift_lines", "loss_lines", "queue_lines"]
+__all__ = ["busy_lines", "drift_lines", "loss_lines", "queue_lines"]
 
 PPM = 150.0
 QUEUED_S = 60.0
+BUSY = "nice 5"
 LOSSES = 90
 LOST_S = 0.02
 LOSSES_S = 300.0
@@ -33,13 +36,15 @@ def drift_lines(plan: Plan) -> list[Line]:
     lines = []
     for mic_ppm, speaker_ppm in ((PPM, 0.0), (-PPM, 0.0), (0.0, PPM), (PPM / 2, -PPM / 2)):
         air = Air(mic_ppm=mic_ppm, speaker_ppm=speaker_ppm)
-        lines += _as_in_rooms(plan, air, f"microphone {mic_ppm:+g} ppm, speaker {speaker_ppm:+g} ppm")
+        lines += _as_in_rooms(
+            plan, simulated(air), f"microphone {mic_ppm:+g} ppm, speaker {speaker_ppm:+g} ppm"
+        )
     return lines
 
 
 def queue_lines(plan: Plan) -> list[Line]:
     """Measure the echo where a minute of speech is queued at once."""
-    return _as_in_rooms(plan, Air(ahead_s=QUEUED_S), f"{QUEUED_S:g} s queued", QUEUED_S)
+    return _as_in_rooms(plan, simulated(Air(ahead_s=QUEUED_S)), f"{QUEUED_S:g} s queued", QUEUED_S)
 
 
 def loss_lines(plan: Plan) -> list[Line]:
@@ -54,12 +59,22 @@ def loss_lines(plan: Plan) -> list[Line]:
     return lines
 
 
-def _as_in_rooms(plan: Plan, air: Air, name: str, seconds: float = 0.0) -> list[Line]:
+def busy_lines(plan: Plan) -> list[Line]:
+    """Measure the echo through real PortAudio, while every processor is busy with other programs.
+
+    Raises:
+        CannotRunError: there can be no virtual card here.
+    """
+    with busy(BUSY):
+        return _as_in_rooms(plan, real(), f"busy processors, {BUSY}")
+
+
+def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> list[Line]:
     scenes = [
         listening(room.name, program(max(seconds, plan.seconds), plan.seed + n), [room], seed=n)
         for n, room in enumerate(plan.rooms_of(0.3))
     ]
-    taken = [simulated(air)(scene) for scene in scenes]
+    taken = [play(scene) for scene in scenes]
     turns = {
         subject: float(sum(len(judged(each.heard[subject], "silero").turns) for each in taken))
         for subject in taken[0].heard

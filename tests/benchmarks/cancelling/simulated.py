@@ -39,6 +39,7 @@ LEAD_S = 0.02
 START = 960
 """The sample of the microphone at which the program begins."""
 SPARE_S = 1.0
+LOST_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Air:
     losses: Losses | None = None
     jumps: tuple[tuple[float, float], ...] = ()
     """When the loudspeaker's delay becomes another, and how long it is then, in seconds."""
+    lost_s: tuple[float, ...] = ()
+    """When the microphone loses 20 ms, besides."""
     ahead_s: float = AHEAD_S
     """How much speech is queued."""
     block_s: float = 0.02
@@ -125,6 +128,8 @@ async def _run(scene: Scene, air: Air) -> Kept:
         loop.call_later((at + START) / RATE, _enter, card, scene, n + 1, air)
     for at_s, delay_s in air.jumps:
         loop.call_later(at_s, card.speaker.delay, delay_s)
+    for at_s in air.lost_s:
+        loop.call_later(at_s, mic.lose, LOST_S)
     feeding = loop.create_task(_feed(task, scene.far, air.ahead_s))
     loop.call_later(scene.seconds + SPARE_S, task.end)
     report = await task.run()
