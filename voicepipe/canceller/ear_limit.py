@@ -36,7 +36,7 @@ class EarLimit:
 
     def __init__(self, block: int) -> None:
         self._words: deque[float] = deque([0.0] * BLOCKS, BLOCKS)
-        self._quiet: deque[float] = deque([], QUIET_BLOCKS)
+        self._quiet: deque[float] = deque(maxlen=QUIET_BLOCKS)
         self._rested = 0
         self._gain = 1.0
         self._to_learn = LEARNS
