@@ -250,9 +250,9 @@ class DeviceStatistics:
     echo: EchoState | None = None
     """The echo at a microphone; None: of a speaker, or no speaker of the run shares its air."""
     stamps: str = ""
-    """The worth of the device's time stamps, by which echo and delay are found. "good"; "missing" or
-    "absurd": then the callbacks are timed instead; "unsteady": then the middle one of a second counts. Empty:
-    nobody judges them."""
+    """The worth of the device's time stamps, by which echo and delay are found. "good"; "missing", "absurd"
+    or "early": then the callbacks are timed instead; "unsteady": then the middle one of a second counts.
+    Empty: nobody judges them."""
 
     @property
     def delay(self) -> str:

@@ -8,12 +8,31 @@ from collections.abc import Callable
 from voicepipe.audio.format import AudioFormat
 from voicepipe.speakers import Sounded
 
-__all__ = ["KEPT_S", "CallbackLine", "SoundedRecord", "Tap"]
+__all__ = ["KEPT_S", "CallbackLine", "RecentLeast", "SoundedRecord", "Tap"]
 
 KEPT_S = 4.0
 """The record's length. Who reads later than that loses the oldest."""
 _WINDOW_S = 1.0
 """The callbacks of so long a time make the line. It follows a standstill of the device that soon."""
+
+
+class RecentLeast:
+    """The least of some values that came within the last so many seconds."""
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._values: deque[tuple[float, float]] = deque()
+        """Times and values; each is greater than the one before it: the others will never be the least."""
+
+    def add(self, at_s: float, value: float) -> float:
+        """Add a value, and return the least."""
+        values = self._values
+        while values and values[-1][1] >= value:
+            values.pop()
+        values.append((at_s, value))
+        while values[0][0] < at_s - self._window_s:
+            values.popleft()
+        return values[0][1]
 
 
 class CallbackLine:
@@ -24,9 +43,7 @@ class CallbackLine:
     """
 
     def __init__(self) -> None:
-        self._least: deque[tuple[float, float]] = deque()
-        """Callbacks of the last second: the time that the device had played by then, and the difference of
-        our clock to it. Each differs by more than the one before it: the others will never be the least."""
+        self._least = RecentLeast(_WINDOW_S)
 
     def time_s(self, now_s: float, played_s: float) -> float:
         """Return the time at which a callback was due that came now.
@@ -35,13 +52,7 @@ class CallbackLine:
             now_s: this moment, by our clock.
             played_s: the length of all blocks before this one, by the device's clock.
         """
-        least, difference_s = self._least, now_s - played_s
-        while least and least[-1][1] >= difference_s:
-            least.pop()
-        least.append((played_s, difference_s))
-        while least[0][0] < played_s - _WINDOW_S:
-            least.popleft()
-        return played_s + least[0][1]
+        return played_s + self._least.add(played_s, now_s - played_s)
 
 
 class SoundedRecord:

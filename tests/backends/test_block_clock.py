@@ -28,8 +28,8 @@ def as_it_is(number: int, library_s: float, stamp_s: float) -> tuple[float, floa
 class Device:
     """A device whose blocks begin on time, while its callbacks come late."""
 
-    def __init__(self, capture: bool = True) -> None:
-        self.clock = BlockClock(LATENCY_S, BLOCK_S if capture else 0.0)
+    def __init__(self, capture: bool = True, *, doubts_delay: bool = False) -> None:
+        self.clock = BlockClock(LATENCY_S, BLOCK_S if capture else 0.0, doubts_delay=doubts_delay)
         self._ahead_s = -BLOCK_S if capture else LATENCY_S
         self.count = 0
         self.lost_s = 0.0
@@ -111,6 +111,16 @@ def test_a_library_whose_clock_was_set_is_followed(capture: bool) -> None:
     device.era_s -= 3_600.0
     assert worst(device.calls(200)) < 0.001
     assert device.clock.stamps == "good"
+
+
+@both_ways
+@pytest.mark.parametrize("stood_s", [0.005, 0.07, 0.4])
+def test_a_library_whose_clock_stands_still_is_followed(stood_s: float, capture: bool) -> None:
+    device = Device(capture)
+    device.calls(300)
+    device.era_s -= stood_s
+    device.calls(200)
+    assert worst(device.calls(100)) < 0.001
 
 
 @both_ways
@@ -227,3 +237,42 @@ def test_callbacks_in_bursts_are_straightened(capture: bool) -> None:
     device = Device(capture)
     errors = [device.call(BLOCK_S if number % 2 == 0 else 0.0, zero) for number in range(200)]
     assert worst(errors[2:]) < 0.001
+
+
+# -- stamps that are early --------------------------------------------------------------
+
+
+def early(by_s: float) -> Stamp:
+    return lambda number, library_s, stamp_s: (library_s, stamp_s - by_s)
+
+
+@pytest.mark.parametrize("early_s", [0.0, 0.009, 0.0146])
+def test_a_little_delay_is_doubted_behind_pipewire(early_s: float) -> None:
+    device = Device(doubts_delay=True)
+    assert worst(device.calls(300, early(early_s))) < 0.001
+    assert device.clock.stamps == "early"
+
+
+def test_a_long_delay_is_true_behind_pipewire_too() -> None:
+    device = Device(doubts_delay=True)
+    errors = device.calls(300, early(0.15))  # a headset by Bluetooth: its audio is that old
+    assert worst([error + 0.15 for error in errors[2:]]) < 0.001
+    assert device.clock.stamps == "good"
+
+
+def test_a_delay_between_the_two_changes_nothing() -> None:
+    device = Device(doubts_delay=True)
+    device.calls(300, early(0.01))
+    device.calls(300, early(0.03))
+    assert verdict(device) == "early"
+    device.calls(300, early(0.1))
+    device.calls(300, early(0.03))
+    assert verdict(device) == "good"
+    device.calls(300, early(0.01))
+    assert verdict(device) == "early"
+
+
+@pytest.mark.parametrize("early_s", [0.009, 0.15])
+def test_elsewhere_a_delay_is_believed(early_s: float) -> None:
+    device = Device()
+    assert worst([error + early_s for error in device.calls(300, early(early_s))]) < 0.001

@@ -127,7 +127,7 @@ def noise(seconds: float, rate: int, seed: int) -> bytes:
     spectrum = np.fft.rfft(dice.standard_normal(round(seconds * rate)))
     spectrum[round(6_000 * seconds) :] = 0
     sound = np.fft.irfft(spectrum, round(seconds * rate))
-    return np.rint(sound / np.abs(sound).max() * 20_000).astype(np.int16).tobytes()
+    return bytes(np.rint(sound / np.abs(sound).max() * 20_000).astype(np.int16).tobytes())
 
 
 async def _run(backend: Backend, card: Card, request: StreamRequest, seconds: float) -> tuple[Listener, str]:

@@ -37,8 +37,10 @@ from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
+from long.reference_mutants import REFERENCE_MUTANTS
 from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
+from long.screen_mutants import SCREEN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
@@ -66,7 +68,9 @@ MUTANTS = (
     *ENGINE_MUTANTS,
     *ECHO_MUTANTS,
     *FRAME_MUTANTS,
+    *REFERENCE_MUTANTS,
     *ROOM_MUTANTS,
+    *SCREEN_MUTANTS,
 )
 
 

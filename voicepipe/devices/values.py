@@ -12,11 +12,13 @@ from voicepipe.text import printable, quote
 
 __all__ = ["Block", "DeviceInfo", "LibraryInfo", "Stamps", "StreamInfo", "StreamRequest"]
 
-Stamps = Literal["", "good", "missing", "absurd", "unsteady"]
+Stamps = Literal["", "good", "missing", "absurd", "unsteady", "early"]
 """The worth of a device's time stamps, which tell when a block was captured, or sounds.
 
-Those that are "missing" or "absurd" are not used: then the callbacks are timed, and the reported latency
-counts. Of those that are "unsteady" the middle one of a second counts. Empty: nobody looks at them.
+Those that are "missing" or "absurd" are not used: then the callbacks are timed, and of a speaker the reported
+latency counts. Those of a microphone that are "early" tell that its audio is older than it is, as PipeWire's
+do: its callbacks are timed. Of those that are "unsteady" the middle one of a second counts. Empty: nobody
+looks at them.
 """
 
 

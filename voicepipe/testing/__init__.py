@@ -79,9 +79,6 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
         noise as noise,
     )
     from voicepipe.testing.sound import (
-        room_impulse as room_impulse,
-    )
-    from voicepipe.testing.sound import (
         silence as silence,
     )
     from voicepipe.testing.sound import (
@@ -102,6 +99,7 @@ if TYPE_CHECKING:  # without importing typing: nothing is imported here before a
     )
     from voicepipe_devices.fake import Losses as Losses
     from voicepipe_devices.fake import SimulatedCard as SimulatedCard
+    from voicepipe_devices.fake.impulse import room_impulse as room_impulse
 
 _HOMES = homes_of(
     {
@@ -111,10 +109,11 @@ _HOMES = homes_of(
         "voicepipe.testing.processing": "Frames Processed arun_processor run_processor",
         "voicepipe.testing.processor_checks": "check_processor",
         "voicepipe.testing.rules": "RuleError",
-        "voicepipe.testing.sound": "frames_of noise room_impulse silence speech tone",
+        "voicepipe.testing.sound": "frames_of noise silence speech tone",
         "voicepipe.testing.steps": "SteppingLoop",
         "voicepipe.testing.virtual": "VirtualClockError VirtualLoop run_virtual",
         "voicepipe_devices.fake": "Losses SimulatedCard",
+        "voicepipe_devices.fake.impulse": "room_impulse",
     }
 )
 """The module of each public name: a name is added here and above, for the type checkers."""

@@ -15,6 +15,7 @@ sound_server  the sound server behind a side, which can stop
 stamps        the times that a side gives its blocks, right or wrong
 losses        losses that a side does not own up to
 room          the way through the air from the speaker to the microphone
+impulse       impulse responses of rooms that there are not
 track         the speaker's sound, by time
 convolution   an impulse response, applied to a sound as it comes
 fractional    a sound read between its samples
@@ -215,7 +216,7 @@ def open_backend(argument: str = "") -> FakeBackend:
         )
     backend = VoiceBackend() if argument == "voice" else FakeBackend()
     if argument == "room":
-        from voicepipe.testing.sound import room_impulse
+        from voicepipe_devices.fake.impulse import room_impulse  # brings numpy
 
         backend.card.room(room_impulse())
     return backend

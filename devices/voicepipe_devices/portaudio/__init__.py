@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voicepipe.devices.port import Backend, DeviceInfo, StreamRequest
+from voicepipe.devices.port import Backend, DeviceInfo, StreamInfo, StreamRequest
 from voicepipe.errors import DeviceLostError
 from voicepipe.text import printable
 from voicepipe_devices.driver import BlockingDriver
@@ -88,7 +88,12 @@ class PortAudio(BlockingDriver):
     ) -> PortAudioHandle:
         """Open a microphone. Raises: DeviceError."""
         microphone = find(INPUT, request.device)
-        return microphone.open(request, lambda info: CaptureHandle(info, callback, finished))
+        doubts = microphone.is_behind_pipewire
+
+        def make(info: StreamInfo) -> CaptureHandle:
+            return CaptureHandle(info, callback, finished, doubts_delay=doubts)
+
+        return microphone.open(request, make)
 
     def open_render(
         self, request: StreamRequest, callback: RenderCallback, finished: Finished

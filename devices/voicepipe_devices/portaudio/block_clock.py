@@ -16,6 +16,10 @@ _STAMPS = 51
 """The stamps whose middle one counts where they jump."""
 
 
+_DOUBTED_S, _TRUE_S = 0.02, 0.04
+"""A shorter delay is doubted, and a longer one is true; between them it stays as it was."""
+
+
 class BlockTime(NamedTuple):
     """The time at which the first sample of a block was captured, or sounds."""
 
@@ -38,9 +42,12 @@ class BlockClock:
     Args:
         latency_s: between the callback and the air, as the library reports it.
         block_s: the length of a block of a microphone, whose first sample is the oldest; 0: of a speaker.
+        doubts_delay: do not believe stamps that are older than a block by less than 20 to 40 ms. PipeWire's
+            are so by up to its quantum, as it counts the buffer's free space, or a quantum twice. A headset
+            by Bluetooth has a delay of more than that, and it is true.
     """
 
-    def __init__(self, latency_s: float, block_s: float = 0.0) -> None:
+    def __init__(self, latency_s: float, block_s: float = 0.0, *, doubts_delay: bool = False) -> None:
         self._sign = -1 if block_s else 1
         self._offset_s = -block_s or latency_s
         self._difference = ClockDifference()
@@ -49,11 +56,13 @@ class BlockClock:
         self._recent: deque[float] = deque(maxlen=_STAMPS)
         """The last stamps by our clock, each without the length of all blocks before it."""
         self._last_s = 0.0
+        self._doubt = _Doubt() if doubts_delay else None
 
     @property
     def stamps(self) -> Stamps:
         """The worth of the library's stamps."""
-        return self._judge.verdict
+        verdict = self._judge.verdict
+        return "early" if verdict == "good" and self._doubt is not None and self._doubt.is_on else verdict
 
     def look(self, now_s: float, library_s: float, stamp_s: float, passed_s: float) -> BlockTime:
         """Return the time of a block.
@@ -69,6 +78,8 @@ class BlockClock:
         accepted = self._judge.accepts(stamp_s, self._sign * (stamp_s - library_s), passed_s)
         if accepted:
             self._recent.append(stamp_s + difference_s - passed_s)
+            if self._doubt is not None:
+                self._doubt.look(line_s + self._offset_s - stamp_s - difference_s)
         if accepted and self.stamps == "good":
             time_s = stamp_s + difference_s
         elif self._recent and self.stamps in ("good", "unsteady"):
@@ -83,3 +94,21 @@ class BlockClock:
         """Forget the past, as the device has lost samples, or played none for a while."""
         self._line = CallbackLine()
         self._recent.clear()
+
+
+class _Doubt:
+    """Doubts a delay that the stamps tell beside the length of a block, while it is a little one."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+        self._delay_s = 0.0
+        self._count = 0
+
+    def look(self, delay_s: float) -> None:
+        """Note the delay as the stamps tell it."""
+        self._count += 1
+        self._delay_s += (delay_s - self._delay_s) / min(self._count, _STAMPS)
+        if self._delay_s > _TRUE_S:
+            self.is_on = False
+        elif self._delay_s < _DOUBTED_S:
+            self.is_on = True

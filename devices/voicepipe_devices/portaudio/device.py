@@ -18,7 +18,7 @@ from voicepipe_devices.portaudio.cards import known_cards, steady_names_of
 from voicepipe_devices.portaudio.choosing import Candidate, choose, describe_namesakes
 from voicepipe_devices.portaudio.handle import PortAudioHandle
 from voicepipe_devices.portaudio.library import load, translate_errors
-from voicepipe_devices.portaudio.suggested_latency import suggest_latency
+from voicepipe_devices.portaudio.suggested_latency import is_pipewires, suggest_latency
 
 if TYPE_CHECKING:
     from voicepipe.devices.trial import SideTrial
@@ -77,6 +77,11 @@ class Device:
             else:
                 return handle
         raise refusal_of_all(self.name, refused, self._what_opens())
+
+    @property
+    def is_behind_pipewire(self) -> bool:
+        """True of a device of PipeWire's."""
+        return is_pipewires(self._raw_name)
 
     def trial(self) -> SideTrial | None:
         """Try it, without opening it; None: it has no channels."""

@@ -85,11 +85,26 @@ class PortAudioHandle(abc.ABC):
 
 
 class CaptureHandle(PortAudioHandle):
-    """A microphone."""
+    """A microphone.
 
-    def __init__(self, info: StreamInfo, callback: CaptureCallback, finished: Finished) -> None:
+    Args:
+        info: the stream as it is to be opened.
+        callback: takes the callbacks.
+        finished: is called when they have ended by themselves.
+        doubts_delay: do not believe stamps that are a little older than the audio can be.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        callback: CaptureCallback,
+        finished: Finished,
+        *,
+        doubts_delay: bool = False,
+    ) -> None:
         super().__init__(info, finished)
         self._callback = callback
+        self._doubts_delay = doubts_delay
         self._clock = BlockClock(0.0, 1.0)
         self._passed = 0
         """Samples captured so far."""
@@ -104,7 +119,8 @@ class CaptureHandle(PortAudioHandle):
     def open(self, kind: Callable[..., Any], device: int, latency: str | float) -> None:
         """Open it; no callback yet. In a thread; raises sounddevice's errors."""
         super().open(kind, device, latency)
-        self._clock = BlockClock(self.info.latency_s, self.info.format.seconds(self.info.block))
+        block_s = self.info.format.seconds(self.info.block)
+        self._clock = BlockClock(self.info.latency_s, block_s, doubts_delay=self._doubts_delay)
 
     def _serve(self, data: Any, frames: int, clock: Any, status: Any) -> None:
         now_s, rate = time.monotonic(), self.info.format.rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voicepipe.devices.values import Stamps
+from voicepipe_devices.tap import RecentLeast
 
 __all__ = ["STEP_S", "ClockDifference", "StampJudge"]
 
@@ -10,10 +11,9 @@ OLDEST_S = 2.0
 """No block is that much older, or newer, than its callback, beside the latency that the library reports."""
 STEP_S = 0.002
 """A stamp that is off the line of the one before it by more has jumped."""
-LEAK = 1e-3
-"""The two clocks may drift apart by so much; ours is followed no faster."""
 SET_S = 0.5
 """A larger change is of a clock that was set."""
+_WINDOW_S = 2.0
 _MEMORY = 50
 """The stamps that count for the verdict."""
 _BAD, _GOOD = 0.25, 0.05
@@ -27,22 +27,21 @@ class ClockDifference:
 
     A callback's thread looks at our clock some time behind the library, which looked at its own:
     microseconds, or, where another thread held Python's lock meanwhile, a hundred milliseconds. So the least
-    difference that was seen is the true one.
+    difference of the last two seconds is the true one. JACK's clock stands still in an overrun, and is
+    followed that soon.
     """
 
     def __init__(self) -> None:
-        self._difference_s: float | None = None
-        self._looked_s = 0.0
+        self._recent = RecentLeast(_WINDOW_S)
 
     def look(self, now_s: float, library_s: float) -> float:
         """Return the difference, after a look at our clock, and one at the library's before it."""
-        before_s, seen_s = self._difference_s, now_s - library_s
-        if before_s is None or seen_s <= before_s or seen_s > before_s + SET_S:
-            difference_s = seen_s
-        else:
-            difference_s = min(seen_s, before_s + LEAK * (now_s - self._looked_s))
-        self._difference_s, self._looked_s = difference_s, now_s
-        return difference_s
+        seen_s = now_s - library_s
+        least_s = self._recent.add(now_s, seen_s)
+        if seen_s > least_s + SET_S:
+            self._recent = RecentLeast(_WINDOW_S)
+            return self._recent.add(now_s, seen_s)
+        return least_s
 
 
 class StampJudge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["PIPEWIRE_LOW_S", "suggest_latency"]
+__all__ = ["PIPEWIRE_LOW_S", "is_pipewires", "suggest_latency"]
 
 PIPEWIRE_LOW_S = 0.04
 """Behind PipeWire PortAudio's own "low" crackles: 40 to 60 ms do not."""
@@ -15,10 +15,11 @@ _BY_ITS_PLUGIN = ("default", "pulse", "sysdefault")
 
 def suggest_latency(latency: str | float, device: str) -> str | float:
     """Return the latency for a device of that name, in seconds, or in PortAudio's word."""
-    return PIPEWIRE_LOW_S if latency == "low" and _is_pipewires(device) else latency
+    return PIPEWIRE_LOW_S if latency == "low" and is_pipewires(device) else latency
 
 
-def _is_pipewires(device: str) -> bool:
+def is_pipewires(device: str) -> bool:
+    """Return True if the device of that name is PipeWire's."""
     name = device.casefold()
     return "pipewire" in name or (name in _BY_ITS_PLUGIN and _pipewire_runs())
 
