@@ -71,10 +71,10 @@ class TapedMicrophone(SimulatedMicrophone):
     def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
         """Make one callback, and keep it."""
 
-        def taped(data: bytes, began_s: float, missed: int) -> None:
+        def taped(data: bytes, captured_s: float, missed: int) -> None:
             self.tape += bytes(2 * missed) + data
             self.at_s[len(self.tape) // 2] = asyncio.get_running_loop().time()
-            callback(data, began_s, missed)
+            callback(data, captured_s, missed)
 
         return super().tick(handle, missed, taped)
 
