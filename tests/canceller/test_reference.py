@@ -101,7 +101,7 @@ def test_a_loss_that_nobody_told_of_is_seen_at_once(side: str, ppm: float, jitte
 
 def test_a_loss_of_the_speaker_is_in_its_place_before_it_is_heard() -> None:
     jump = Jump(5.0, 0.03)
-    looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7))
+    looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7, out_s=0.08))
     assert max(map(abs, errors(looks))) < 1.0
 
 
@@ -133,6 +133,12 @@ def test_another_device_at_another_rate_is_aligned_as_the_first() -> None:
     assert max(map(abs, errors(looks, 0, 4.9))) < 0.1
     assert max(map(abs, errors(looks, 7.4))) < 5.0
     assert movement(looks, 7.4, 8.4) < 0.3
+
+
+def test_a_device_that_is_back_has_the_clock_that_it_had() -> None:
+    first = Device(ppm=100, end_s=6.0)
+    looks = listen(Room(speakers=(first, Device(ppm=100, begin_s=6.5)), seconds=9))
+    assert movement(looks, 6.6, 7.6) < 0.3
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 24_000, 44_100, 48_000])
