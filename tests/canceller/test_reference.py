@@ -84,6 +84,21 @@ def test_another_clock_is_followed_between_samples(ppm: float) -> None:
     assert looks[-1].realignments == 0
 
 
+def test_another_clock_is_followed_through_stamps_of_whole_milliseconds() -> None:
+    jitter = quantised(0.001)
+    looks = listen(Room(Device(jitter=jitter), (Device(ppm=300, jitter=jitter),), seconds=16))
+    assert movement(looks, 12, 13) < 2.0  # 4.8 where it is not followed
+
+
+def test_behind_a_step_the_reference_is_where_it_was() -> None:
+    jumps = tuple(Jump(3.0 + nth, 0.0300625 + nth / 16_000) for nth in range(5))  # whole samples
+    looks = listen(Room(Device(jitter=late(0.0002)), (Device(jitter=late(0.0002), jumps=jumps),), seconds=9))
+    assert abs(errors(looks)[-1] - errors(looks, 2.0)[0]) < 2.0
+    for jump in jumps:
+        behind = errors(looks, jump.at_s + 0.6, jump.at_s + 0.9)
+        assert abs(behind[0] - errors(looks, jump.at_s - 0.2)[0]) < 0.8
+
+
 @pytest.mark.heavy(after=4)
 @pytest.mark.parametrize("jitter", [card, late(0.001), quantised(0.001)], ids=["card", "late", "quantised"])
 @pytest.mark.parametrize("ppm", [0, 150])
@@ -143,8 +158,10 @@ def test_a_device_that_is_back_has_the_clock_that_it_had() -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 24_000, 44_100, 48_000])
 def test_sound_of_another_rate_is_converted(rate: int) -> None:
-    looks = listen(Room(speakers=(Device(rate),), seconds=3))
-    assert max(map(abs, errors(looks, 0.5))) < 0.3
+    looks = listen(Room(speakers=(Device(rate),), seconds=3, sounds=lambda at_s: at_s > 0.7))
+    beside = errors(looks, 0.8)
+    assert len(beside) > 100
+    assert max(map(abs, beside)) < 0.3
 
 
 # -- what it gives -------------------------------------------------------------------------
