@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from voicepipe.report import EchoState
 
-__all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped"]
+__all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped", "TrackSink"]
 
 _KEEP = 256
 """The number of remembered periods. A microphone asks about the last few seconds at most."""
@@ -53,6 +53,30 @@ class SpeakerTap(Protocol):
 
     def read(self, after: int) -> Sequence[Tapped]:
         """Return the blocks behind the block of that number, oldest first; -1: all that is kept, 4 s."""
+        ...
+
+
+class TrackSink(Protocol):
+    """A recording of all tracks of a conversation. In the loop's thread; no call waits or raises."""
+
+    def note_heard(self, origin: str, position: int, captured_s: float | None, mic: bytes, far: Any) -> None:
+        """Take a block of a microphone, mono int16, and what sounded meanwhile, as floats; None: nothing."""
+        ...
+
+    def note_given(self, origin: str, position: int, words: bytes, ear: bytes) -> None:
+        """Take the audio that a microphone gives to the stages, mono int16: for listeners, and for judges."""
+        ...
+
+    def note_protection(self, echo: EchoState) -> None:
+        """Take the protection from the program's own sound, each time that it may have changed."""
+        ...
+
+    def note_fact(self, fact: object) -> None:
+        """Take a fact, or an interruption."""
+        ...
+
+    def close(self) -> None:
+        """Finish the recording."""
         ...
 
 
@@ -106,6 +130,7 @@ class Speakers:
         "ears",
         "echoes",
         "taps",
+        "tracks",
     )
 
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
@@ -120,6 +145,8 @@ class Speakers:
         """True if a stage of the run needs a record of what sounds: the speakers then have taps."""
         self.taps: tuple[SpeakerTap, ...] = ()
         """The taps of the run's speakers, in their order in the pipeline."""
+        self.tracks: TrackSink | None = None
+        """The recording of all tracks; None: nobody asked for one."""
         self.ears = _NO_EARS
         """By the label of a microphone, the last stretch of its audio to which an echo canceller gave an ear:
         from where to where in its stream, in seconds. Read only; see `note_ear`."""

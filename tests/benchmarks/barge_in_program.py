@@ -5,6 +5,9 @@
     stage        a stage pushes an InterruptionFrame
     fact         a stage tells that the user has started to speak; the interrupter cuts
 
+Its arguments: the voice detection, or an empty word, and a WAV file of 16 kHz with what it says, in a room.
+Without a file it says a tone, and wears headphones.
+
 For each of the last three, and whenever the user starts or stops speaking, it prints a line of JSON with
 the time of the decision, by the monotonic clock.
 """
@@ -15,6 +18,7 @@ import asyncio
 import json
 import sys
 import time
+import wave
 from collections.abc import Iterable
 
 import numpy as np
@@ -48,9 +52,13 @@ class Mouth(vp.FrameProcessor):
 
     takes = ()
 
+    def __init__(self, words: bytes) -> None:
+        super().__init__()
+        self._words = words
+
     def play(self) -> None:
         """Speak for ten seconds."""
-        self.create_task(self.push_frame(vp.OutputAudioFrame.from_array(_TONE, _RATE)), name="play")
+        self.create_task(self.push_frame(vp.OutputAudioFrame(self._words, _RATE)), name="play")
 
     def interrupt(self) -> None:
         """Push an interruption."""
@@ -72,13 +80,28 @@ class Ear(vp.FrameProcessor):
         await self.push_frame(vp.UserStoppedSpeakingFrame())
 
 
-async def main(engine: str) -> None:
+def _words_of(file: str) -> bytes:
+    if not file:
+        return vp.OutputAudioFrame.from_array(_TONE, _RATE).data
+    with wave.open(file, "rb") as sound:
+        return sound.readframes(sound.getnframes())
+
+
+async def main(engine: str, file: str = "") -> None:
     """Obey until the input ends, or has another word."""
-    ear, mouth = Ear(), Mouth()
+    ear, mouth = Ear(), Mouth(_words_of(file))
+    protects = None if file else False
     task = vp.PipelineTask(
         vp.Pipeline(
             [
-                vp.MicrophoneInput("portaudio", device="vcard", block_s=_BLOCK_S, latency="low", mute=False),
+                vp.MicrophoneInput(
+                    "portaudio",
+                    device="vcard",
+                    block_s=_BLOCK_S,
+                    latency="low",
+                    cancel=protects,
+                    mute=protects,
+                ),
                 *([vp.VADProcessor(engine)] if engine else [ear]),
                 Watch(),
                 vp.FrameFilter(drop=vp.InputAudioFrame),
@@ -99,8 +122,9 @@ async def main(engine: str) -> None:
             _tell("decided")
         orders[order]()
     task.cancel()
-    await running
+    report = await running
+    print(json.dumps({"what": str(report.devices[0].echo), "at_s": time.monotonic()}), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 __all__ = ["NICE", "busy"]
 
-NICE = {"low": 19, "normal": 0}
+NICE = {"low": 19, "nice 5": 5, "normal": 0}
 """How much the loops give way, by the name of their priority."""
 _LOOP = """
 import os, sys

@@ -1,6 +1,7 @@
 """How well the echo canceller keeps its promises: each line of its table of targets, by one command.
 
-    python tests/benchmarks/cancel.py LINE [LINE ...] [FOLDER options]
+    python tests/benchmarks/cancel.py LINE [LINE ...] [--offline | --real] [options]
+    python tests/benchmarks/cancel.py --plot FILE.svg
 
 A line is one of those that `--help` lists, or `all`. Beside the product stand the bare microphone and AEC3
 alone, in the same run. The exit status is 1 where a target is missed, and 2 where something is missing.
@@ -20,16 +21,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "devices"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.cancelling.clock_lines import drift_lines, loss_lines, queue_lines
+from benchmarks.cancelling.clock_lines import busy_lines, drift_lines, loss_lines, queue_lines
 from benchmarks.cancelling.echo_lines import clipping_lines, path_lines, room_lines
 from benchmarks.cancelling.goals import Line, missed, table_of
+from benchmarks.cancelling.half_duplex_lines import half_duplex_lines
+from benchmarks.cancelling.picture import draw
 from benchmarks.cancelling.plan import Plan
+from benchmarks.cancelling.real import real
 from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.subjects import offline
 from benchmarks.cancelling.transcripts import MissingModelError
 from benchmarks.cancelling.voice_lines import jump_lines, noticed_lines, own_voice_lines
 from benchmarks.cancelling.word_lines import word_lines
 from benchmarks.hearing.conditions import MissingSpeechError
+from benchmarks.plot import MissingMatplotlibError
+from soundcard.plugging import CannotRunError
 from voicepipe.errors import BackendMissingError
 
 LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
@@ -42,15 +48,21 @@ LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "drift": (drift_lines, "the echo where two clocks drift apart"),
     "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
     "queued": (queue_lines, "the echo where a minute of speech is queued"),
+    "half-duplex": (half_duplex_lines, "what is heard over the program where nothing cancels its echo"),
+    "busy": (busy_lines, "the echo while every processor is busy, through real PortAudio"),
     "words": (word_lines, "the words over the program that a recogniser gets wrong"),
 }
+
+_WAYS = {"offline": offline, "simulated": simulated(), "real": real()}
+_MISSING = (MissingSpeechError, MissingModelError, BackendMissingError, CannotRunError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     plan = Plan(
-        offline if options.offline else simulated(),
+        _WAYS[options.way],
         options.speech,
         options.seed,
         options.rooms,
@@ -58,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.seconds,
         options.utterances,
     )
+    if options.plot is not None:
+        return _plot(plan, options.plot)
+    unknown = [name for name in options.lines if name not in (*LINES, "all")]
+    if not options.lines or unknown:
+        parser.error(f"unknown line {unknown[0]!r}: --help lists them" if unknown else "name a line, or all")
     chosen = list(LINES) if "all" in options.lines else list(dict.fromkeys(options.lines))
     lines: list[Line] = []
     status = 0
@@ -65,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began_s = time.monotonic()
         try:
             found = LINES[name][0](plan)
-        except (MissingSpeechError, MissingModelError, BackendMissingError) as missing:
+        except _MISSING as missing:
             print(f"cancel.py: {name}: {missing}", file=sys.stderr)
             status = 2
             continue
@@ -81,6 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or bool(short)
 
 
+def _plot(plan: Plan, file: Path) -> int:
+    try:
+        draw(plan, file)
+    except (*_MISSING, MissingMatplotlibError, ValueError) as error:
+        print(f"cancel.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cancel.py",
@@ -89,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="lines:\n" + "\n".join(f"  {name:12} {about}" for name, (_, about) in LINES.items()),
     )
     given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
-    parser.add_argument("lines", nargs="+", choices=[*LINES, "all"], metavar="LINE")
+    parser.add_argument("lines", nargs="*", metavar="LINE", help="see below")
     parser.add_argument(
         "--speech",
         type=Path,
@@ -97,11 +123,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="labelled speech of users; default: VOICEPIPE_LABELLED_SPEECH",
     )
-    parser.add_argument(
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument(
         "--offline",
-        action="store_true",
+        action="store_const",
+        dest="way",
+        const="offline",
+        default="simulated",
         help="judge the engine alone: no card and no clocks, it is told to the sample what sounded",
     )
+    ways.add_argument(
+        "--real",
+        action="store_const",
+        dest="way",
+        const="real",
+        help="through real PortAudio and a virtual card, where nobody talks over the program",
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the echo over time, and end")
     parser.add_argument("--seed", type=int, default=1_000, help="of rooms and programs; default: 1000")
     parser.add_argument("--rooms", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--minutes", type=float, default=10.0, help="of own voice in each room; default: 10")

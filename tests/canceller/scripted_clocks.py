@@ -26,6 +26,7 @@ __all__ = [
     "Jump",
     "Looks",
     "Room",
+    "card",
     "errors",
     "late",
     "listen",
@@ -55,6 +56,13 @@ def no_jitter(_: random.Random, at_s: float) -> float:
 def late(by_s: float) -> Jitter:
     """Stamps are late, by so much on average and at most three times as much."""
     return lambda chance, at_s: at_s + min(3 * by_s, chance.expovariate(1 / by_s))
+
+
+def card(chance: random.Random, at_s: float) -> float:
+    """Stamps are those of PortAudio on a busy machine: right to some microseconds, and late now and then."""
+    wander_s = 0.00001 * math.sin(at_s / 3.0)
+    late_s = chance.expovariate(1 / 0.001) if chance.random() < 0.03 else 0.0
+    return at_s + chance.gauss(0.0, 0.000007) + wander_s + late_s
 
 
 def quantised(step_s: float) -> Jitter:

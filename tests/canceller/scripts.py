@@ -12,6 +12,7 @@ from canceller.scripted_clocks import (
     Jump,
     Looks,
     Room,
+    card,
     errors,
     late,
     listen,
@@ -111,6 +112,7 @@ def _is_disturbed(at_s: float, jumps: Sequence[Jump], room: Room) -> bool:
 def _jitter(chance: random.Random) -> Jitter:
     kinds: tuple[Jitter, ...] = (
         no_jitter,
+        card,
         late(chance.uniform(0.00002, 0.0005)),
         quantised(chance.uniform(0.0001, 0.001)),
         noisy(chance.uniform(0.00002, 0.0003)),

@@ -13,6 +13,7 @@ from canceller.scripted_clocks import (
     Jitter,
     Jump,
     Room,
+    card,
     errors,
     late,
     listen,
@@ -22,6 +23,7 @@ from canceller.scripted_clocks import (
     noisy,
     quantised,
 )
+from canceller.scripts import broken_rules, script
 from voicepipe.canceller.reference import Reference
 from voicepipe.speakers import Sounded, Tapped
 
@@ -38,7 +40,14 @@ def block(value: int = 1000, samples: int = BLOCK) -> bytes:
     return np.full(samples, value, np.int16).tobytes()
 
 
+@pytest.mark.heavy(after=1)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_rule_holds_whatever_the_clocks_do(seed: int) -> None:
+    assert list(broken_rules(script(seed))) == []
+
+
 JITTERS = {
+    "a card's": card,
     "true": no_jitter,
     "0.1 ms late": late(0.0001),
     "1 ms late": late(0.001),
@@ -49,38 +58,41 @@ JITTERS = {
 
 @pytest.mark.parametrize("jitter", JITTERS.values(), ids=JITTERS)
 def test_on_one_clock_nothing_ever_moves_whatever_stamps_do(jitter: Jitter) -> None:
-    room = Room(Device(jitter=jitter, ppm=40), (Device(jitter=jitter, ppm=40),), seconds=20)
+    room = Room(Device(jitter=jitter, ppm=40), (Device(jitter=jitter, ppm=40),), seconds=10)
     looks = listen(room)
-    assert movement(looks, 2, 20) < 1e-6
+    assert movement(looks, 2, 10) < 1e-6
     assert looks[-1].realignments == 0
     assert abs(errors(looks)[-1]) < 0.003 * RATE
 
 
-@pytest.mark.parametrize("ppm", [-12, -8, 0, 8, 12])
+@pytest.mark.heavy(after=2)
+@pytest.mark.parametrize("ppm", [-12, 8, -8, 0, 12])
 def test_within_12_ppm_samples_are_copied(ppm: float) -> None:
-    looks = listen(Room(Device(jitter=late(0.0001)), (Device(ppm=ppm, jitter=late(0.0001)),), seconds=20))
+    looks = listen(Room(Device(jitter=late(0.0001)), (Device(ppm=ppm, jitter=late(0.0001)),), seconds=10))
     assert {look.ppm for look in looks} == {0.0}
     assert looks[-1].realignments == 0
 
 
-@pytest.mark.parametrize("ppm", [-300, -150, -50, 50, 150, 300])
+@pytest.mark.heavy(after=2)
+@pytest.mark.parametrize("ppm", [-300, 50, -150, 150])
 def test_another_clock_is_followed_between_samples(ppm: float) -> None:
-    looks = listen(Room(Device(jitter=late(0.0001)), (Device(ppm=ppm, jitter=late(0.0001)),), seconds=20))
+    looks = listen(Room(Device(jitter=late(0.0001)), (Device(ppm=ppm, jitter=late(0.0001)),), seconds=14))
     assert abs(-looks[-1].ppm - ppm) < 7
     assert movement(looks, 1.5, 2.5) < 2.0
     assert movement(looks, 10, 11) < 0.1
-    assert movement(looks, 18, 20) < 0.2
+    assert movement(looks, 12, 14) < 0.2
     assert looks[-1].realignments == 0
 
 
-@pytest.mark.parametrize("jitter", JITTERS.values(), ids=JITTERS)
+@pytest.mark.heavy(after=4)
+@pytest.mark.parametrize("jitter", [card, late(0.001), quantised(0.001)], ids=["card", "late", "quantised"])
 @pytest.mark.parametrize("ppm", [0, 150])
 @pytest.mark.parametrize("side", ["microphone", "speaker"])
 def test_a_loss_that_nobody_told_of_is_seen_at_once(side: str, ppm: float, jitter: Jitter) -> None:
-    jumps = losses(3, 12.0, 7, (0.01, 0.06))
+    jumps = losses(3, 8.0, 7, (0.01, 0.06))
     mic = Device(jitter=jitter, jumps=jumps if side == "microphone" else ())
     speaker = Device(jitter=jitter, ppm=ppm, jumps=jumps if side == "speaker" else ())
-    looks = listen(Room(mic, (speaker,), seconds=14))
+    looks = listen(Room(mic, (speaker,), seconds=9))
     assert looks[-1].realignments <= len(jumps) + 1
     for jump in jumps:
         settled = jump.at_s + jump.by_s + 0.08
@@ -100,10 +112,11 @@ def test_another_delay_is_followed(by_s: float) -> None:
     assert max(map(abs, errors(looks, 5.25))) < 1.0
 
 
-def test_ninety_losses_do_not_bend_the_slope() -> None:
-    jumps = losses(30, 100.0, 3)
-    looks = listen(Room(Device(jumps=jumps[:15]), (Device(jumps=jumps[15:]),), seconds=100.0))
-    assert {look.ppm for look in looks} == {0.0}
+@pytest.mark.heavy
+def test_thirty_losses_do_not_bend_the_slope() -> None:
+    jumps = losses(30, 60.0, 3)
+    looks = listen(Room(Device(jumps=jumps[:15]), (Device(jumps=jumps[15:]),), seconds=60.0))
+    assert max(abs(look.ppm) for look in looks) <= 5.0  # parts of samples are made up behind a loss
     assert looks[-1].realignments == 30
 
 
@@ -236,6 +249,15 @@ def test_a_microphone_whose_stamps_go_back_a_little_moves_nothing() -> None:
     looks = listen(Room(Device(jitter=noisy(0.006)), seconds=10))
     assert looks[-1].realignments <= 1
     assert movement(looks, 2, 10) < 4.0
+
+
+def test_one_late_stamp_of_a_long_block_is_not_seen_five_times() -> None:
+    reference = Reference(RATE)
+    for number in range(300):
+        reference.put("it", tapped(number, block(), number * BLOCK, number * 0.01))
+        late_s = 0.004 if number // 5 == 40 else 0.0  # blocks of 50 ms, cut in five
+        reference.read(number * BLOCK, number * 0.01 + late_s, BLOCK)
+    assert reference.steps == 0
 
 
 def test_a_loss_of_the_microphone_that_is_told_needs_no_five_blocks() -> None:

@@ -15,10 +15,10 @@ import pytest
 
 from support.sound import noise
 from voicepipe import AudioFormat, MicrophoneInput, Pipeline, PipelineTask
+from voicepipe.audio.files.private_files import create_private_file
 from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.cli import main
 from voicepipe.cli.commands.record import Recorder, recording_path
-from voicepipe.cli.parts.private_files import create_private_file
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.testing import run_virtual
 from voicepipe_devices.fake import SimulatedCard

@@ -165,7 +165,7 @@ DEVICE_MUTANTS = (
     ),
     Mutant(
         "a muted microphone is heard",
-        "MicrophoneInput._make_frame",
+        "MicrophoneInput._frames_of",
         "bytes(len(block.data))",
         "block.data",
         f"{CONTROLS}::test_a_muted_microphone_gives_silence_and_counts_its_audio",
@@ -237,9 +237,9 @@ DEVICE_MUTANTS = (
     ),
     Mutant(
         "zeros that the pipeline mutes count",
-        "MicrophoneInput._make_frame",
+        "MicrophoneInput._frames_of",
         "if not self._silence.are_zeros(block.data):\n    self._silence.note_sound()",
-        "self._silence.has_lasted(block.data, seconds)",
+        "self._silence.has_lasted(block.data, audio.seconds(samples))",
         f"{REOPENING}::test_what_the_pipeline_mutes_itself_does_not_count",
         unseen="its microphones are not muted while it plays",
     ),

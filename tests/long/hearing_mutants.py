@@ -178,7 +178,7 @@ HEARING_MUTANTS = (
     ),
     Mutant(
         "a gain of 0 dB changes samples",
-        "MicrophoneInput._make_frame",
+        "MicrophoneInput._frames_of",
         "amplify(block.data, self._gain_db)",
         "amplify(block.data, self._gain_db + 1)",
         "tests/endpoints/test_microphone.py::test_no_gain_leaves_every_byte",

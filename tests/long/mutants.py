@@ -26,7 +26,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.canceller_mutants import CANCELLER_MUTANTS
 from long.device_mutants import DEVICE_MUTANTS
+from long.echo_mutants import ECHO_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
 from long.fact_mutants import FACT_MUTANTS
 from long.file_mutants import FILE_MUTANTS
@@ -36,12 +38,15 @@ from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
+from long.reference_mutants import REFERENCE_MUTANTS
 from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
+from long.screen_mutants import SCREEN_MUTANTS
 from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
 from long.tap_mutants import TAP_MUTANTS
+from long.track_mutants import TRACK_MUTANTS
 from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
@@ -58,13 +63,18 @@ MUTANTS = (
     *FILE_MUTANTS,
     *TALK_MUTANTS,
     *TAP_MUTANTS,
+    *TRACK_MUTANTS,
     *SPEAKER_MUTANTS,
     *LATE_MUTANTS,
     *FACT_MUTANTS,
     *TURN_MUTANTS,
     *ENGINE_MUTANTS,
+    *ECHO_MUTANTS,
     *FRAME_MUTANTS,
+    *REFERENCE_MUTANTS,
     *ROOM_MUTANTS,
+    *CANCELLER_MUTANTS,
+    *SCREEN_MUTANTS,
 )
 
 

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from canceller.echo_path import Residue, echo_left, erle_db
-from canceller.scripted_clocks import Device, Jump, Room, late, losses
+from canceller.scripted_clocks import Device, Jump, Room, card, losses
 from canceller.scripts import broken_rules, script
 
 SECONDS = 300.0
@@ -44,9 +44,8 @@ def try_seeds(first: int, count: int) -> bool:
 def try_losses(count: int, ppm: float, side: str) -> bool:
     """Print how soon the echo is reduced again after each loss; return True if all are in time."""
     jumps = losses(count, SECONDS - 3.0, 1)
-    jitter = late(0.0001)
-    mic = Device(jitter=jitter, jumps=jumps if side == "microphone" else ())
-    speaker = Device(jitter=jitter, ppm=ppm, jumps=jumps if side == "speaker" else ())
+    mic = Device(jitter=card, jumps=jumps if side == "microphone" else ())
+    speaker = Device(jitter=card, ppm=ppm, jumps=jumps if side == "speaker" else ())
     looks = list(echo_left(Room(mic, (speaker,), SECONDS, seed=1)))
     times, best = (
         sorted(took for jump in jumps if (took := _took_s(looks, jump, jumps, of_truth=of_truth)) is not None)

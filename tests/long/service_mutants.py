@@ -199,7 +199,7 @@ SERVICE_MUTANTS = (
     ),
     Mutant(
         "the microphone does not count what is taken",
-        "MicrophoneInput._make_frame",
+        "MicrophoneInput._frames_of",
         "self._taken += 1",
         "pass",
         f"{HEART}::test_an_answer_of_75_s_stops_no_pings",

@@ -150,10 +150,10 @@ TALK_MUTANTS = (
     ),
     Mutant(
         "a muted microphone is not told of",
-        "half_duplex_advice",
-        "isinstance(each, DeviceStage) and each.mutes",
+        "protection_lines",
+        'interrupts and echo.protection == "half-duplex" and echo.reason',
         "False",
-        f"{TESTS}/test_half_duplex.py::test_it_is_told_once_at_the_start",
+        f"{TESTS}/test_half_duplex.py::test_who_cannot_cancel_says_so_once_with_the_cure",
         unseen=NO_TALK,
     ),
 )

@@ -45,7 +45,8 @@ def test_an_example_runs(program: str, tmp_path: Path) -> None:
         VOICEPIPE_BACKEND=f"wav:{VOICE},{said}",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # A back end that is paced in real time has late audio where the machine stood still, and says so.
+    assert [line for line in done.stderr.splitlines() if not line.endswith("counted as `late`")] == []
 
 
 @pytest.mark.parametrize("test", TESTS)

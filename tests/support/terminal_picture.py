@@ -2,7 +2,7 @@
 
     python tests/support/terminal_picture.py examples/pictures/echo.svg
 
-It runs `voicepipe echo --backend fake` in tmux, waits for a moment in which it hears speech, and takes
+It runs `voicepipe echo --backend fake:room` in tmux, waits for a moment in which it hears speech, and takes
 what tmux holds of the screen, colours and all.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-COLUMNS, LINES = 88, 12
+COLUMNS, LINES = 88, 14
 CELL, ROW, MARGIN = 8.4, 19, 14
 """Of a cell and a row, in pixels, at a font size of 14."""
 PROMPT = "$ "
@@ -95,8 +95,8 @@ def main() -> None:
     with Terminal(COLUMNS, LINES) as terminal:
         terminal.keys(f"alias voicepipe={shlex.quote(f'{sys.executable} -m voicepipe')}; clear", "Enter")
         terminal.wait_for(rf"^{re.escape(PROMPT.strip())}\s*$")
-        terminal.keys("voicepipe echo --backend fake", "Enter")
-        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*utterances: 1, the last")
+        terminal.keys("voicepipe echo --backend fake:room", "Enter")
+        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*utterances: 1, the last.*interrupted")
         terminal.keys("C-c")
         terminal.keys("C-c")
     path.write_text(svg(screen, COLUMNS), encoding="utf-8")

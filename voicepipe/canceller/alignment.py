@@ -34,8 +34,10 @@ LOST_S = 0.003
 SETTLE_S = 60.0
 MOST_PULL_PPM = 5.0
 """It is pulled towards the line over so much time, and never faster."""
-LANDING_PPM = 20.0
-"""The speed at which it is brought back to the line, and to a whole sample, where the clocks are one."""
+RETURN_PPM = 20.0
+"""The speed at which it is brought back to the line where the clocks are one."""
+LANDING_PPM = 5.0
+"""The speed at which the part of a sample that a step has left is made up. Then samples are copied again."""
 
 _Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -88,7 +90,7 @@ class Alignment:
     def _jump(self, samples: float) -> None:
         if self._has_sounded:
             self.realignments += 1
-        self._place += round(samples) if self._copies else samples
+        self._place += samples
 
     def _samples_to_step(self) -> int:
         """Return the samples up to the speaker's next step; negative: it was seen too late."""
@@ -129,8 +131,9 @@ class Alignment:
             pull_ppm = off_s / SETTLE_S * 1e6
             return ppm + max(-MOST_PULL_PPM, min(MOST_PULL_PPM, pull_ppm))
         way = off_s * self._rate if self._is_beside else round(self._place) - self._place
-        if abs(way) > LANDING_PPM * 1e-6 * samples:
-            return math.copysign(LANDING_PPM, way)
+        most_ppm = RETURN_PPM if self._is_beside else LANDING_PPM
+        if abs(way) > most_ppm * 1e-6 * samples:
+            return math.copysign(most_ppm, way)
         self._place = float(round(self._place))
         return 0.0
 

@@ -15,7 +15,7 @@ STEP_S = 0.002
 SEEN = 5
 """So many blocks in a row must show a step, and agree on it: one stamp may be late, and the next one too."""
 CLEAR, CLEARLY_SEEN = 4.0, 3
-"""A step so many times as large needs fewer blocks, which agree twice as well: the echo is heard until then."""
+"""A step so many times as large needs fewer blocks, which agree twice as well: echo is heard until then."""
 JITTERS = 3.0
 """A step is so many times as large as the jitter from stamp to stamp. Five in a row are hardly ever."""
 RISE, FALL = 0.05, 0.01
@@ -35,7 +35,7 @@ SPREADS = 5.0
 """And it is so many times as large as groups are uncertain."""
 FIRST_S = 0.005
 """The uncertainty of the first stamp."""
-SPREAD_S, LEAST_SPREAD_S = 0.0003, 0.00002
+SPREAD_S, LEAST_SPREAD_S = 0.0003, 0.00001
 """The uncertainty of a group, before any was seen, and at best."""
 WANDER_PPM = 0.1
 """A crystal's change in a second: it warms up."""

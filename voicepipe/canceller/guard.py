@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
+from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd
+from voicepipe.canceller.ear_limit import EarLimit
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
@@ -13,7 +15,7 @@ from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.frames import InputAudioFrame
 from voicepipe.log import logger_of
 from voicepipe.report import EchoState, Protection
-from voicepipe.speakers import Speakers
+from voicepipe.speakers import Speakers, TrackSink
 from voicepipe.text import printable
 
 __all__ = ["EchoGuard", "guard_of", "guard_without_canceller", "open_guard"]
@@ -53,8 +55,9 @@ class EchoGuard:
         lead: int = 0,
         state: EchoState | None = None,
     ) -> None:
-        self.observers: list[Observer] = []
-        """Called with every block, such as for a recording of all tracks."""
+        self.hides = False
+        """True while the user has muted the microphone: a recording of all tracks gets silence."""
+        self._tracks = speakers.tracks
         self._audio = audio
         self._half_duplex: HalfDuplex | None = None
         """None until it is needed."""
@@ -71,6 +74,7 @@ class EchoGuard:
             far,
             lambda: speakers.taps,
             audio=audio,
+            limit=None if engine is None else EarLimit(engine.block),
             observe=self._observe,
             on_failure=self._note_failure,
         )
@@ -105,10 +109,18 @@ class EchoGuard:
         elif self._half_duplex is not None:
             frames = [*self._half_duplex.end(), *frames]
         for frame in frames:
+            if self._tracks is not None:
+                self._record(self._tracks, frame)
             if frame.ear is not None:
                 begin, rate = frame.position, frame.rate
                 self._speakers.note_ear(frame.origin, begin / rate, (begin + frame.num_samples) / rate)
         return frames
+
+    def _record(self, tracks: TrackSink, frame: InputAudioFrame) -> None:
+        words, ear = set_channels(frame.data, frame.channels, 1), frame.for_ear
+        if self.hides:
+            words = ear = bytes(len(ear))
+        tracks.note_given(self._label, frame.position, words, ear)
 
     @property
     def _is_half_duplex(self) -> bool:
@@ -125,8 +137,11 @@ class EchoGuard:
             self._note(window)
         if self._is_half_duplex:
             self._listen().hear(block)
-        for observe in self.observers:
-            observe(block)
+        if self._tracks is not None:
+            mic = set_channels(block.mic, self._audio.channels, 1)
+            mic = bytes(len(mic)) if self.hides else mic
+            self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
+            self._tracks.note_protection(self._state)
 
     def _note(self, window: EchoWindow) -> None:
         delay_s = self._state.delay_s if window.delay_s is None else window.delay_s

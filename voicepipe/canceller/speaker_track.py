@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from voicepipe.audio.convert import Converter
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.rates.filter_plan import ratio_of
 from voicepipe.canceller.clock_line import ClockLine, Step
 from voicepipe.canceller.history import History
+from voicepipe.canceller.mono_converter import MonoConverter
 from voicepipe.speakers import Tapped
 
 __all__ = ["KEEP_S", "SpeakerTrack"]
@@ -37,11 +37,12 @@ class SpeakerTrack:
         self.rate = rate
         self.line = ClockLine(first.rate, ppm)
         self.history = History(round(KEEP_S * rate))
+        self._source = source
         self._sample_bytes = source.sample_bytes
         self._up, self._down = ratio_of(first.rate, rate)
         self._index = first.sounded.position // self._down * self._up
         """The place in the track of the next sample that the converter gives."""
-        self._converter = Converter(source, AudioFormat(rate))
+        self._converter = MonoConverter(source, rate)
         self._settled = round(SETTLED_S * first.rate)
         self._silent = self._settled
         """Samples of silence since the last sound."""
@@ -52,8 +53,7 @@ class SpeakerTrack:
 
     def is_of(self, block: Tapped) -> bool:
         """Return True for a block of this stream."""
-        source = self._converter.source
-        is_same = (block.stream, block.rate, block.channels) == (self.number, source.rate, source.channels)
+        is_same = (block.stream, AudioFormat(block.rate, block.channels)) == (self.number, self._source)
         return is_same and block.sounded.position >= self._next
 
     def put(self, block: Tapped) -> None:

@@ -272,6 +272,7 @@ class MicrophoneInput(DeviceStage):
             self._captured.dropped[DropReason.MUTED] += samples
             return ()
         if guard is not None:
+            guard.hides = self._muted
             return self._let_out(guard, guard.put(self._make_frame(block, block.data)))
         if self._muted:
             self._count_silence(samples)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["OwnSound"]
 
 
+_NOT_NEEDED = "the microphone does not hear the speaker"
+
+
 class OwnSound:
     """The protection of one microphone from the sound of the run's speakers.
 
@@ -50,6 +53,8 @@ class OwnSound:
         """The canceller, or the half-duplex that hears what is louder than the echo; None: neither."""
         self._without: EchoState | None = None
         """The protection without a canceller, in this run."""
+        self._is_bare = False
+        """True if the guard protects from nothing: it is there for a recording of all tracks."""
         self._speakers: Speakers | None = None
         self._label = ""
         self._is_over = False
@@ -85,7 +90,7 @@ class OwnSound:
             return None
         if (echo := speakers.echoes.get(self._label)) is not None:
             return echo()
-        return self._without if self.guard is None else self.guard.state
+        return self._without if self.guard is None or self._is_bare else self.guard.state
 
     def look_behind(self, place: Place) -> None:
         """Look for a stage behind the microphone that cancels the echo in its place."""
@@ -109,11 +114,13 @@ class OwnSound:
                 return
             except (EngineError, BackendMissingError, ValueError) as error:
                 reason = str(error)
-        self._without = without = wish.without_canceller(reason)
-        if without is not None and without.protection == "half-duplex" and speakers.taps:
+        self._without = wish.without_canceller(reason)
+        self._is_bare = self._without is None or self._without.protection != "half-duplex"
+        if speakers.tracks is not None or (speakers.taps and not self._is_bare):
             from voicepipe.canceller.guard import guard_without_canceller
 
-            self.guard = guard_without_canceller(audio, speakers, label, without)
+            state = self._without or EchoState("headphones", _NOT_NEEDED)
+            self.guard = guard_without_canceller(audio, speakers, label, state)
 
     def end(self) -> None:
         """Let go of the canceller; the last state stays for the report."""

@@ -82,9 +82,12 @@ class Opening:
         """
         speakers = self._course.params.speakers
         speakers.are_there = any(getattr(seat.processor, "kind", None) == "speaker" for seat in seats)
-        speakers.are_tapped = speakers.are_there and any(
-            getattr(seat.processor, "cancels_echo", False) or getattr(seat.processor, "mutes", False)
-            for seat in seats
+        speakers.are_tapped = speakers.are_there and (
+            speakers.tracks is not None
+            or any(
+                getattr(seat.processor, "cancels_echo", False) or getattr(seat.processor, "mutes", False)
+                for seat in seats
+            )
         )
 
     async def _open_all(self, seats: Sequence[StageSeat]) -> bool:

@@ -177,6 +177,8 @@ class Run:
         return self.hold if self.hold.count > before else None
 
     def _note_fact(self, fact: Frame) -> None:
+        if (tracks := self.course.params.speakers.tracks) is not None:
+            tracks.note_fact(fact)
         self._keep_minutes().note_fact(fact)
 
     def find_work(self, behind: object) -> Sequence[str]:
@@ -390,6 +392,8 @@ class Run:
         for seat in self.chain.seats:
             seat.interrupt()
         interruption = InterruptionFrame()
+        if (tracks := self.course.params.speakers.tracks) is not None:
+            tracks.note_fact(interruption)
         if self._interruptions is None:
             self._interruptions = WeakSet()
         self._interruptions.add(interruption)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Callable
 from threading import get_ident
 
@@ -68,9 +69,12 @@ class PipelineTask:
         patient: wait for a device that is absent at the start, if its `on_loss` is "wait". The start
             limit does not count meanwhile, and an end takes effect without a start. None: only if a
             service manager started the program; `PipelineRunner` finds out.
+        tracks: a new WAV file, in which the conversation is recorded as six aligned tracks: microphone,
+            ear, words, reference, speaker and speech. A file beside it that ends in .txt has the labels.
+            Only you can read them. None: nothing is recorded.
 
     Raises:
-        TypeError: an argument has the wrong type.
+        TypeError, ValueError: an argument has the wrong type, or is no path of a WAV file.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class PipelineTask:
         output: AudioFormat | None = None,
         limits: Limits | None = None,
         patient: bool | None = None,
+        tracks: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(pipeline, Processor):
             raise TypeError(f"pipeline must be a Pipeline or a processor, not {quote(pipeline)}")
@@ -102,6 +107,7 @@ class PipelineTask:
             raise TypeError(f"patient must be True, False or None, not {quote(patient)}")
         self.patient = patient
         """True if the run waits for a device that is absent at the start. None if this was not set."""
+        self._tracks = None if tracks is None else _check_tracks(tracks)
         self._requests = Requests()
         self._observers: tuple[Observer, ...] = ()
         self._run: Run | None = None
@@ -138,6 +144,7 @@ class PipelineTask:
             PipelineStartError: a stage did not open, or not within the start limit.
             PipelineError: an exception escaped a stage; has `.stage` and `.report`.
             RuntimeError: the task ran before, or one of its processors is in another running pipeline.
+            OSError, AudioFormatError: the file of `tracks` is there, or cannot be made.
         """
         if self._ran:
             raise RuntimeError(
@@ -149,6 +156,8 @@ class PipelineTask:
                 await run.drive()
             finally:
                 run.chain.detach()
+                if (tracks := run.course.params.speakers.tracks) is not None:
+                    tracks.close()
             report = self._finish(run)
         except BaseException as error:
             self._news.end(self.name, error, self._report)
@@ -173,6 +182,15 @@ class PipelineTask:
         )
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry, self._news)
         run.chain.attach()
+        if self._tracks is not None:
+            from voicepipe.canceller.tracks import open_tracks  # here, for it needs numpy
+
+            speakers = params.speakers
+            try:
+                speakers.tracks = open_tracks(self._tracks, params.input.rate, clock, speakers)
+            except BaseException:
+                run.chain.detach()
+                raise
         self._run, self._ran = run, True
         self._requests.go_to(run.course)
         return run
@@ -408,3 +426,13 @@ def _pipeline_error(stage: str, error: BaseException, report: RunReport) -> Pipe
     failure = PipelineError(f"{stage} failed: {describe(error)}{place_of(error)}", stage=stage, report=report)
     failure.__cause__ = error
     return failure
+
+
+def _check_tracks(path: object) -> str:
+    """Raises: TypeError, ValueError."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"tracks must be the path of a WAV file, or None, not {quote(path)}")
+    named = os.fspath(path)
+    if not isinstance(named, str) or os.path.splitext(named)[1].lower() != ".wav":
+        raise ValueError(f"tracks must be the path of a new file that ends in .wav, not {quote(named)}")
+    return named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -39,6 +40,7 @@ LEAD_S = 0.02
 START = 960
 """The sample of the microphone at which the program begins."""
 SPARE_S = 1.0
+LOST_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Air:
     losses: Losses | None = None
     jumps: tuple[tuple[float, float], ...] = ()
     """When the loudspeaker's delay becomes another, and how long it is then, in seconds."""
+    lost_s: tuple[float, ...] = ()
+    """When the microphone loses 20 ms, besides."""
     ahead_s: float = AHEAD_S
     """How much speech is queued."""
     block_s: float = 0.02
@@ -67,10 +71,10 @@ class TapedMicrophone(SimulatedMicrophone):
     def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
         """Make one callback, and keep it."""
 
-        def taped(data: bytes, began_s: float, missed: int) -> None:
+        def taped(data: bytes, captured_s: float, missed: int) -> None:
             self.tape += bytes(2 * missed) + data
             self.at_s[len(self.tape) // 2] = asyncio.get_running_loop().time()
-            callback(data, began_s, missed)
+            callback(data, captured_s, missed)
 
         return super().tick(handle, missed, taped)
 
@@ -125,6 +129,8 @@ async def _run(scene: Scene, air: Air) -> Kept:
         loop.call_later((at + START) / RATE, _enter, card, scene, n + 1, air)
     for at_s, delay_s in air.jumps:
         loop.call_later(at_s, card.speaker.delay, delay_s)
+    for at_s in air.lost_s:
+        loop.call_later(at_s, mic.lose, LOST_S)
     feeding = loop.create_task(_feed(task, scene.far, air.ahead_s))
     loop.call_later(scene.seconds + SPARE_S, task.end)
     report = await task.run()
@@ -163,13 +169,15 @@ def _taken(scene: Scene, kept: Kept) -> Taken:
 def _ours(kept: Kept, count: int) -> Heard:
     """Put the frames at their positions."""
     ear, words, late = np.zeros(count, np.int16), np.zeros(count, np.int16), []
+    blocks = list(kept.mic.at_s)
     for came_s, frame in kept.keep.frames:
         begin, end = frame.position, min(frame.position + frame.num_samples, count)
         data = np.frombuffer(frame.data, np.int16)
         words[begin:end] = data[: end - begin]
         ear[begin:end] = (data if frame.ear is None else np.frombuffer(frame.ear, np.int16))[: end - begin]
-        if end in kept.mic.at_s:
-            late.append(came_s - kept.mic.at_s[end])
+        at = bisect_left(blocks, end)
+        if at < len(blocks):
+            late.append(came_s - kept.mic.at_s[blocks[at]] + (blocks[at] - end) / RATE)
     return Heard(ear, words, median(late) if late else 0.0)
 
 

@@ -10,6 +10,7 @@ rounding        wider samples, rounded to int16
 decoded_file    what libsndfile decodes: FLAC, Ogg, MP3, AIFF and others
 unmeasured_mp3  MP3 files without a header that counts their samples
 regular_file    files that nothing waits for
+private_files   files and folders that are their owner's alone
 wav_advice      the names of encodings, and the commands that convert files
 """
 

@@ -157,6 +157,29 @@ class WavWriter:
         if self._bytes - self._told >= self.format.rate * self.format.sample_bytes:
             self._tell_sizes()
 
+    def update_header(self) -> None:
+        """Let the header speak of all that is written, for readers that believe it. Raises: OSError."""
+        self._tell_sizes()
+
+    def rewrite(self, at: int, data: bytes | memoryview) -> None:
+        """Replace samples that are in the file, from sample `at` on.
+
+        Raises:
+            ValueError: they are not all in the file, or it is closed.
+            OSError: the disk fails.
+        """
+        view = memoryview(data).cast("B")
+        begin = at * self.format.sample_bytes
+        if not 0 <= begin <= begin + view.nbytes <= self._bytes:
+            raise ValueError(
+                f"samples {at} to {at + view.nbytes // self.format.sample_bytes} are not in the file"
+            )
+        self._file.seek(_HEADER.size + begin)
+        try:
+            self._write_all(view)
+        finally:
+            self._file.seek(_HEADER.size + self._bytes)
+
     def close(self) -> None:
         """Finish the header and close the file. A second call does nothing.
 

@@ -383,6 +383,11 @@ OTHERS: _Declared = {
     },
     "--json": {"action": "store_true", "help": "print JSON, for machines"},
     "--plot": {"type": _picture, "metavar": "FILE.png"},
+    "--tracks": {
+        "metavar": "FILE.wav",
+        "help": "record the conversation into a new file, for you alone: microphone, ear, words, reference, "
+        "speaker and speech as six channels; labels go into a .txt file beside it",
+    },
     "--name": {"default": "voicepipe", "metavar": "NAME"},
     "--system": {"action": "store_true"},
 }

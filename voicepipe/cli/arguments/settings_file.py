@@ -9,7 +9,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from voicepipe.cli.parts.private_files import make_private_folders
+from voicepipe.audio.files.private_files import make_private_folders
 from voicepipe.settings.sources import SettingsError
 from voicepipe.settings.text import text_of
 from voicepipe.text import printable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from voicepipe.cli.arguments.options import SETTINGS, Parser
 from voicepipe.cli.arguments.protection import PROTECTION_FLAGS, Protection, read_protection
 from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VadSettings, vad_settings
+from voicepipe.cli.commands.record import recording_path
 from voicepipe.cli.terminal.display import Countdown
 from voicepipe.cli.terminal.echo_display import Dashboard
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
@@ -75,6 +78,8 @@ class EchoOptions:
     """The socket that answers `voicepipe status`; None: that of the service, where this is one."""
     metrics: int | None
     """The port that answers Prometheus; None: none."""
+    tracks: str | None
+    """The file of all tracks; None: nothing is recorded."""
     log_format: str
     debug: bool
     report: bool
@@ -100,6 +105,12 @@ def command_line(program: str) -> Parser:
     )
     parser.take("--seconds", *PROTECTION_FLAGS, "--steady")
     parser.take("--vad", help=f"{SETTINGS['--vad']['help']} (with --live: only if this is given)")
+    parser.take(
+        "--tracks",
+        metavar="FILE.wav",
+        help="record the conversation into a new file, for you alone: microphone, ear, words, reference, "
+        "speaker and speech as six channels; with labels in a .txt file beside it",
+    )
     parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")
     return parser
 
@@ -121,11 +132,22 @@ def read_options(arguments: Sequence[str], program: str) -> EchoOptions:
         mic="" if is_file else given.mic,  # a setting is for when there is hardware
         speaker="" if is_file else given.speaker,
         format=AudioFormat(given.rate),
+        tracks=_tracks(parser, given.tracks),
         block_s=parser.block_s(given, LIVE_BLOCK_S if given.live else BLOCK_S),
         latency=given.latency or ("low" if given.live else "high"),
         protection=read_protection(parser, given, arguments, live=given.live),
         voice=None if given.live and given.vad is None else vad_settings(parser, given),
     )
+
+
+def _tracks(parser: Parser, named: str | None) -> str | None:
+    """Raises: SystemExit: it is no WAV file."""
+    if named is None:
+        return None
+    stem, ending = os.path.splitext(named)
+    if ending.lower() not in ("", ".wav"):
+        parser.error(f"--tracks writes .wav only, not {ending}: use --tracks {shlex.quote(f'{stem}.wav')}")
+    return recording_path(named if ending else f"{named}.wav")
 
 
 class SayBack(InlineProcessor):
@@ -227,7 +249,14 @@ def _task(options: EchoOptions, sound: Sound, screen: Screen) -> tuple[PipelineT
         stages.append(EndAfter(options.seconds))
     limits = Limits(start_s=START_S)
     pipeline = Pipeline(stages)
-    task = PipelineTask(pipeline, name="echo", input=options.format, output=options.format, limits=limits)
+    task = PipelineTask(
+        pipeline,
+        name="echo",
+        input=options.format,
+        output=options.format,
+        limits=limits,
+        tracks=options.tracks,
+    )
     dashboard.watch(task)
     return task, dashboard
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from voicepipe.audio.files.private_files import make_private_folders
 from voicepipe.audio.files.wav_file import WavWriter
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.arguments.end_after import EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.cli.arguments.sound_source import CALM_LATENCY_S, MICROPHONE
-from voicepipe.cli.parts.private_files import make_private_folders
 from voicepipe.cli.terminal.display import Display
 from voicepipe.cli.terminal.screen import Screen, run_on_screen
 from voicepipe.devices.backends import open_backend

@@ -54,7 +54,8 @@ def command_line(program: str) -> Parser:
         shown.add_argument(f"--{name}", dest="shown", action="store_const", const=name, help=what)
     parser.take(
         "--plot",
-        help="draw waveform, score, level and segments, as .png, .svg or .pdf (needs the extra plot)",
+        help="draw waveform, score, level and segments, or the tracks of a recorded conversation with their "
+        "labels, as .png, .svg or .pdf (needs the extra plot)",
     )
     parser.take(*VAD_FLAGS)
     parser.take("--debug", action="store_true", help="show tracebacks")
@@ -76,6 +77,8 @@ def run(arguments: Sequence[str], program: str) -> int:
     """
     options = read_options(arguments, program)
     try:
+        if options.plot is not None and _draw_tracks(options.file, options.plot):
+            return 0
         heard, draw = _search(options)
     except (VoicepipeError, OSError) as error:
         if options.debug:
@@ -87,6 +90,19 @@ def run(arguments: Sequence[str], program: str) -> int:
     for line in _SHOWN[options.shown](heard):
         print(wrap(line, columns_of(sys.stdout)) if options.shown == "text" else line)
     return _draw(draw, options, program)
+
+
+def _draw_tracks(file: str, picture: str) -> bool:
+    """Draw a recorded conversation, and print its labels; return False for any other file."""
+    from voicepipe.cli.parts.tracks_picture import are_tracks, draw_tracks, read_labels
+
+    if not are_tracks(file):
+        return False
+    labels = read_labels(file)
+    draw_tracks(file, labels, picture)
+    for label in labels:
+        print(f"{label.begin_s:10.3f} {label.end_s:10.3f}   {label.text}")
+    return True
 
 
 def _search(options: VadOptions) -> tuple[Hearing, Callable[[str], None] | None]:

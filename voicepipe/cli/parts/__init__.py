@@ -8,7 +8,7 @@ doctor_finding                                 doctor: what was found
 voice_loop                                     level and doctor: the voice that is played for its echo
 loudness                                       level and doctor: the verdict on a microphone's loudness
 service_unit, service_manager, service_state   service: the systemd unit, systemd, and the state in words
-private_files                                  files that are their owner's alone
+tracks_picture                                 vad: the picture of a conversation's tracks
 """
 
 __all__: list[str] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from voicepipe.cli.parts.private_files import create_private_file
+from voicepipe.audio.files.private_files import create_private_file
 from voicepipe.errors import BackendMissingError
 from voicepipe.text import printable
 

@@ -1,0 +1,209 @@
+"""Bugs to plant in the echo canceller, its reference and its fall-back, each with what must turn red."""
+
+from __future__ import annotations
+
+from long.mutant import Mutant
+
+__all__ = ["ECHO_MUTANTS"]
+
+REFERENCE = "tests/canceller/test_reference.py"
+CANCELLING = "tests/canceller/test_cancelling.py"
+PROTECTION = "tests/canceller/test_protection.py"
+HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
+ONE_CLOCK = "nothing in it drifts for long enough, or loses so much"
+NO_FALL_BACK = "its cancellers do not fall back"
+
+_CANCELLING = (
+    Mutant(
+        "what is inside a canceller is lost at the end",
+        "Cancelling.end",
+        "given = self._give(self._taken)",
+        "given = self._give(self._cut - self._delay)",
+    ),
+    Mutant(
+        "a canceller gives audio at the position of what comes in",
+        "Cancelling._give",
+        "span.frame.position + begin - span.begin",
+        "span.frame.position",
+    ),
+    Mutant(
+        "a canceller gives audio the time of what comes in",
+        "_Span.captured_s",
+        "frame.captured_s + (at - self.begin) / frame.rate",
+        "frame.captured_s",
+    ),
+    Mutant(
+        "the ear is not of the words' instants",
+        "Cancelling._add",
+        "ear = None if ear is None else ear[early * SAMPLE_BYTES :]",
+        "pass",
+        f"{CANCELLING}::test_all_samples_come_out_at_their_own_positions",
+        unseen="nothing sounds yet when its runs begin",
+    ),
+    Mutant(
+        "what comes out of the delay of an engine is taken for audio",
+        "Cancelling._begin_anew",
+        "self._early = self._delay",
+        "self._early = 0",
+        f"{CANCELLING}::test_it_may_be_used_again_after_an_end",
+        unseen="its cancellers begin once",
+    ),
+    Mutant(
+        "an engine begins without what was heard before",
+        "Cancelling._cancel",
+        "range(0, len(warm_up), size)",
+        "range(0)",
+    ),
+    Mutant(
+        "audio that passes a resting canceller is not delayed",
+        "Cancelling._delay_of",
+        "(before + mic)[-len(mic) - lag : -lag]",
+        "mic",
+    ),
+    Mutant(
+        "a block does not wait for its reference",
+        "Cancelling._is_due",
+        "self._far.is_in(end_s)",
+        "True",
+    ),
+    Mutant(
+        "a block waits for its reference for ever",
+        "Cancelling._is_due",
+        "self._cut + self._block <= waiting",
+        "False",
+        f"{CANCELLING}::test_a_block_waits_for_its_reference_until_the_next_frame_at_most",
+        unseen="its references come in time",
+    ),
+    Mutant(
+        "a block of the speaker is read twice",
+        "Cancelling._read_taps",
+        "self._read[tap] = block.number",
+        "self._read[tap] = block.number - 1",
+        f"{CANCELLING}::test_the_reference_gets_each_block_of_every_tap_once",
+        unseen="its reference overwrites one with the other",
+    ),
+)
+
+_REFERENCE = (
+    Mutant(
+        "the reference is late",
+        "Alignment.read",
+        "mic.time_of(position) + LEAD_S",
+        "mic.time_of(position) - 0.03",
+    ),
+    Mutant(
+        "the reference is of the wrong moment after an untold loss",
+        "Alignment.shift",
+        "self._jump(by_s * self._rate)",
+        "pass",
+        f"{REFERENCE}::test_a_loss_that_nobody_told_of_is_seen_at_once",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "a loss bends the slope of a clock",
+        "ClockLine._shift",
+        "self._both_var = 0.0",
+        "self._slope += by_s / 60",
+        f"{REFERENCE}::test_ninety_losses_do_not_bend_the_slope",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "a step of a clock is never certain",
+        "ClockLine._agreeing",
+        "len(last) == count",
+        "False",
+        f"{REFERENCE}::test_another_delay_is_followed",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "one wrong stamp is a step",
+        "ClockLine._agreeing",
+        "len(last) == count",
+        "True",
+        f"{REFERENCE}::test_single_wrong_stamps_change_nothing",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "two clocks are always one",
+        "Alignment._follow",
+        "self._copies = abs(ppm) <= SAME_PPM + SURE * error_ppm",
+        "self._copies = True",
+        f"{REFERENCE}::test_another_clock_is_followed_between_samples",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "the slope is forgotten with the stream",
+        "Reference._begin",
+        "ppm = before.track.line.ppm",
+        "pass",
+        f"{REFERENCE}::test_another_device_at_another_rate_is_aligned_as_the_first",
+        unseen=ONE_CLOCK,
+    ),
+    Mutant(
+        "a speaker's silence has no length",
+        "SpeakerTrack._put_silence",
+        "self.history.skip(self._next * self._up // self._down)",
+        "pass",
+    ),
+    Mutant(
+        "of two speakers the last one is heard",
+        "Reference.read",
+        "total = sound if total is None else total + sound",
+        "total = sound",
+        f"{REFERENCE}::test_two_speakers_are_added",
+        unseen="it has one speaker",
+    ),
+    Mutant(
+        "a dead speaker is waited for",
+        "Reference.is_in",
+        "end_s < wanted_s < end_s + DEAD_S",
+        "end_s < wanted_s",
+        f"{REFERENCE}::test_it_waits_for_a_speaker_that_goes_on_and_not_for_a_dead_one",
+        unseen="a block waits no longer than for the next frame",
+    ),
+    Mutant(
+        "a reference is never given up",
+        "Reference._let_go",
+        "self._old.remove(alignment)",
+        "pass",
+        f"{REFERENCE}::test_its_memory_is_bounded_and_silence_takes_none",
+        unseen="its runs are short",
+    ),
+)
+
+_FALL_BACK = (
+    Mutant(
+        "one bad window brings half-duplex",
+        "FallBack.judge",
+        "self._in_a_row < TIMES",
+        "self._in_a_row < 1",
+        PROTECTION,
+        unseen=NO_FALL_BACK,
+    ),
+    Mutant(
+        "bad windows count that are not in a row",
+        "FallBack.judge",
+        "self._in_a_row + 1 if counts else 0",
+        "self._in_a_row + counts",
+        PROTECTION,
+        unseen=NO_FALL_BACK,
+    ),
+    Mutant(
+        "half-duplex lets the program's own sound through",
+        "HalfDuplex.let_out",
+        "self._is_loud",
+        "True",
+        HALF_DUPLEX,
+        unseen=NO_FALL_BACK,
+    ),
+    Mutant(
+        "the beginning of a word over the program is lost",
+        "HalfDuplex.let_out",
+        "passed += [*self._kept, frame]",
+        "passed += [frame]",
+        f"{HALF_DUPLEX}::test_the_beginning_of_a_word_comes_with_it",
+        unseen=NO_FALL_BACK,
+    ),
+)
+
+ECHO_MUTANTS = (*_CANCELLING, *_REFERENCE, *_FALL_BACK)

@@ -1,0 +1,146 @@
+"""Bugs to plant in the canceller's reference, each with the tests that must turn red."""
+
+from __future__ import annotations
+
+from long.mutant import Mutant
+
+__all__ = ["REFERENCE_MUTANTS"]
+
+TESTS = "tests/canceller/test_reference.py"
+CONVERTER = "tests/canceller/test_mono_converter.py"
+CLOCKS = "its clocks are true: the scripts of tests/canceller/scripts.py are the simulation of this"
+
+
+def _mutant(name: str, place: str, old: str, new: str, tests: str = TESTS) -> Mutant:
+    return Mutant(name, place, old, new, tests, unseen=CLOCKS)
+
+
+REFERENCE_MUTANTS = (
+    # -- the line of a clock
+    _mutant("a step is believed after one block", "ClockLine._agreeing", "len(last) == count", "True"),
+    _mutant(
+        "a step is never believed",
+        "ClockLine._agreeing",
+        "return last",
+        "return []",
+    ),
+    _mutant(
+        "blocks need not agree on a step",
+        "ClockLine._agreeing",
+        "last_s - first_s <= apart * limit_s",
+        "True",
+    ),
+    _mutant("a step bends the slope", "ClockLine._take_step", "self._shift(by_s)", "self._correct(by_s)"),
+    _mutant(
+        "a step is never told",
+        "ClockLine.put",
+        "return self._take_step(seen) if seen else None",
+        "if seen:\n    self._take_step(seen)\nreturn None",
+    ),
+    _mutant(
+        "the slope is never learned", "ClockLine._correct", "self._slope += slope_gain * beside_s", "pass"
+    ),
+    _mutant("the latest stamp of a group is taken", "ClockLine._take_group", "group[TAKEN]", "group[-1]"),
+    _mutant(
+        "jitter is no reason for doubt", "ClockLine.put", "max(STEP_S, JITTERS * self._jitter_s)", "STEP_S"
+    ),
+    _mutant(
+        "what quantised stamps taught is certain",
+        "ClockLine._note_spread",
+        "self._trust_less(var / self._spread_var)",
+        "pass",
+    ),
+    _mutant("a stamp that is no number counts", "ClockLine.put", "not math.isfinite(time_s)", "False"),
+    # -- the place
+    _mutant(
+        "every difference of clocks is followed",
+        "Alignment._follow",
+        "abs(ppm) <= SAME_PPM + SURE * error_ppm",
+        "ppm == 0.0",
+    ),
+    _mutant(
+        "no difference of clocks is followed",
+        "Alignment._follow",
+        "abs(ppm) <= SAME_PPM + SURE * error_ppm",
+        "True",
+    ),
+    _mutant(
+        "clocks are followed the wrong way", "Alignment._follow", "mic.ppm - line.ppm", "line.ppm - mic.ppm"
+    ),
+    _mutant(
+        "the place follows the jitter",
+        "Alignment._follow",
+        "self._is_begun or not (self._has_sounded or self.track.steps)",
+        "False",
+    ),
+    _mutant(
+        "a loss of the microphone moves nothing", "Alignment.shift", "self._jump(by_s * self._rate)", "pass"
+    ),
+    _mutant(
+        "a loss of the speaker moves the wrong way",
+        "Alignment._take_step",
+        "self._jump(-by_s * self._rate)",
+        "self._jump(by_s * self._rate)",
+    ),
+    _mutant(
+        "the sound before a loss is heard in it",
+        "Alignment._take_step",
+        "self._silent = max(0, math.ceil(position - self._place))",
+        "pass",
+    ),
+    _mutant(
+        "a step is taken before it sounds",
+        "Alignment._samples_to_step",
+        "math.ceil(position + min(0.0, by_s) * self._rate - self._place)",
+        "0",
+    ),
+    _mutant("a told loss is not followed", "Alignment.read", "position - self._next", "0"),
+    _mutant(
+        "the reference is not early",
+        "Alignment.read",
+        "mic.time_of(position) + LEAD_S",
+        "mic.time_of(position)",
+    ),
+    _mutant("a room has no tail", "Alignment.read", "TAIL_S * self._rate", "0"),
+    _mutant("a block is read from its middle on", "Alignment._read_on", "self._place - begin", "0.5"),
+    # -- the track
+    _mutant(
+        "a gap in the record is closed",
+        "SpeakerTrack._put_sound",
+        "self._index = begin * self._up",
+        "pass",
+    ),
+    _mutant("the sound before a gap ends late", "SpeakerTrack.put", "self._finish()", "pass"),
+    _mutant(
+        "a track begins between samples",
+        "SpeakerTrack._put_sound",
+        "bytes(ahead * self._sample_bytes) + data",
+        "data",
+    ),
+    _mutant("silence is kept", "History.skip", "end - self.loud_end > self._keep", "False"),
+    _mutant(
+        "memory moves by the wrong length", "History._make_room", "end - self._keep", "end - self._keep + 7"
+    ),
+    # -- speakers
+    _mutant(
+        "a new stream takes the place of the old one at once",
+        "Reference._begin",
+        "self._old.append(before)",
+        "pass",
+    ),
+    _mutant("a dead stream is waited for", "Reference.is_in", "end_s + DEAD_S", "math.inf"),
+    _mutant("nobody is waited for", "Reference.is_in", "end_s < wanted_s < end_s + DEAD_S", "False"),
+    _mutant("the louder speaker hides the other", "Reference.read", "total + sound", "sound"),
+    _mutant("pieces of a block count as blocks", "Reference._is_piece", "return True", "pass"),
+    # -- rates
+    _mutant(
+        "an odd rate's phase is lost",
+        "_SincFilter._put",
+        "self._filters[phases]",
+        "self._filters[phases * 0]",
+        CONVERTER,
+    ),
+    _mutant(
+        "the rest of an odd rate's sound is lost", "_SincFilter.flush", "return rest", "return b''", CONVERTER
+    ),
+)

@@ -1,0 +1,118 @@
+"""A program that speaks on and on in a room, for tests of the canceller: `speaking.py DEVICE`.
+
+For every 0.1 s of the microphone it prints a line of JSON: the time, the level of the bare microphone and of
+what voice detection hears, in dB. So it does when the user starts to speak, and of devices lost and restored.
+A line on its stdin, `mic NAME` or `speaker NAME`, changes the device; an empty one ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+import voicepipe as vp
+from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.testing import speech
+
+__all__ = ["main"]
+
+_RATE = 16_000
+_BLOCKS = 10
+"""Of 10 ms, in a line."""
+NEWS = (vp.UserStartedSpeakingFrame, vp.DeviceLostFrame, vp.DeviceRestoredFrame)
+
+
+def _tell(what: str, **figures: float) -> None:
+    print(json.dumps({"what": what, **figures}), flush=True)
+
+
+class Voice(vp.FrameProcessor):
+    """Speaks the bundled sentences for ever, a second at a time."""
+
+    takes = ()
+
+    async def on_running(self) -> None:
+        """Begin."""
+        self.create_task(self._speak(), name="speak")
+
+    async def _speak(self) -> None:
+        words = speech().tobytes()
+        while True:
+            for at in range(0, len(words), 2 * _RATE):
+                await self.push_frame(vp.OutputAudioFrame(words[at : at + 2 * _RATE], _RATE))
+
+
+class News(vp.InlineProcessor):
+    """Tells what happens."""
+
+    def process(self, frame: vp.Frame, direction: vp.FrameDirection) -> Iterable[vp.Frame]:
+        """Pass everything on."""
+        if isinstance(frame, NEWS):
+            _tell(type(frame).__name__)
+        return (frame,)
+
+
+class Levels:
+    """The levels of the bare microphone and of the ear, over some blocks."""
+
+    def __init__(self) -> None:
+        self._mic: list[npt.NDArray[np.int16]] = []
+        self._ear: list[npt.NDArray[np.int16]] = []
+
+    def add(self, block: CancelledBlock) -> None:
+        """Take the next block, and tell of the last ones."""
+        ear = block.words if block.ear is None else block.ear
+        self._mic.append(np.frombuffer(block.mic, np.int16))
+        self._ear.append(np.frombuffer(ear, np.int16))
+        if len(self._mic) == _BLOCKS and block.captured_s is not None:
+            _tell("level", at_s=block.captured_s, mic_db=_level(self._mic), ear_db=_level(self._ear))
+        if len(self._mic) == _BLOCKS:
+            self._mic.clear()
+            self._ear.clear()
+
+
+def _level(blocks: list[npt.NDArray[np.int16]]) -> float:
+    sound = np.concatenate(blocks) / 32_768
+    return round(float(10 * np.log10(np.mean(sound * sound) + 1e-10)), 1)
+
+
+async def _obey(task: vp.PipelineTask) -> None:
+    lines = asyncio.StreamReader()
+    reading, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    while line := (await lines.readline()).decode().split():
+        if line[0] == "mic":
+            task.microphone.device = line[1]
+        else:
+            task.speaker.device = line[1]
+    reading.close()
+
+
+async def main(device: str) -> None:
+    """Speak until the input ends."""
+    ear = vp.MicrophoneInput("portaudio", device=device)
+    speaker = vp.SpeakerOutput("portaudio", device=device, max_queue_s=1)
+    task = vp.PipelineTask(
+        vp.Pipeline(
+            [ear, vp.VADProcessor(), vp.FrameFilter(drop=vp.InputAudioFrame), News(), Voice(), speaker]
+        )
+    )
+    running = asyncio.create_task(task.run())
+    await task.wait_until_started()
+    guard = ear._own_sound.guard
+    assert guard is not None, ear.echo
+    guard.observers.append(Levels().add)
+    await _obey(task)
+    task.cancel()
+    report = await running
+    print(json.dumps({"what": "end", "echo": str(report.devices[0].echo)}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
