@@ -84,11 +84,8 @@ class Cancelling:
         engine: takes the echo out, block by block; None: nothing is taken out.
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
-<<<<<<< HEAD
-        limit: holds the ear down where no user can be in it.
-=======
         audio: the format of the microphone, where there is no engine.
->>>>>>> echoless
+        limit: holds the ear down where no user can be in it.
         observe: called with every block.
         on_failure: called once with the error of the engine.
     """
@@ -99,11 +96,8 @@ class Cancelling:
         far: FarEnd,
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
-<<<<<<< HEAD
-        limit: EarLimit | None = None,
-=======
         audio: AudioFormat | None = None,
->>>>>>> echoless
+        limit: EarLimit | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
     ) -> None:

@@ -17,8 +17,8 @@ EVERY = 10
 LEAST_NOISE = 6.0
 """The power of the noise at least, in steps of 16 bits: -82 dB, as a room without any is none."""
 LEARNS = 150
-"""Blocks of sound for which the suppressor learns its first path: it leaves bursts of echo between 1 and 1.5 s,
-and hardly lets a voice through before."""
+"""Blocks of sound for which the suppressor learns its first path: between 1 and 1.5 s it leaves bursts of
+echo, and hardly lets a voice through before."""
 LEAST_FAR = 1e-6
 """The power of sound from which on it learns: -60 dB."""
 
@@ -28,15 +28,15 @@ _Ints = npt.NDArray[np.int16]
 class EarLimit:
     """Limits the ear, block by block, and gives it the noise of the room.
 
-    A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests of an
-    echo for a voice; so the noise is put back. A user is in the ear and in the words, which keep every
-    voice. So more in the ear than in the words is a mistake of the suppressor, and is brought down to them. In
-    the first 1.5 s of sound the ear is noise alone.
+    A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests
+    of an echo for a voice; so the noise is put back. A user is in the ear and in the words, which keep
+    every voice. So more in the ear than in the words is a mistake of the suppressor, and is brought down to
+    them. In the first 1.5 s of sound the ear is noise alone.
     """
 
     def __init__(self, block: int) -> None:
         self._words: deque[float] = deque([0.0] * BLOCKS, BLOCKS)
-        self._quiet: deque[float] = deque([], QUIET_BLOCKS)
+        self._quiet: deque[float] = deque(maxlen=QUIET_BLOCKS)
         self._rested = 0
         self._gain = 1.0
         self._to_learn = LEARNS

@@ -44,14 +44,7 @@ class BandPowers:
         frequencies = np.fft.rfftfreq(2 * self._block, 1 / rate)
         edges = [*(edge for edge in _EDGES_HZ if edge < rate / 2), rate]
         self._bands = np.array(
-<<<<<<< HEAD
-            [
-                (frequencies >= low) & (frequencies < high)
-                for low, high in zip(edges, edges[1:], strict=False)
-            ],
-=======
             [(frequencies >= low) & (frequencies < high) for low, high in pairwise(edges)],
->>>>>>> echoless
             np.float64,
         )
         self._audio = np.zeros(2 * self._block)
