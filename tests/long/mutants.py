@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.canceller_mutants import CANCELLER_MUTANTS
 from long.device_mutants import DEVICE_MUTANTS
 from long.echo_mutants import ECHO_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
@@ -45,6 +46,7 @@ from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
 from long.tap_mutants import TAP_MUTANTS
+from long.track_mutants import TRACK_MUTANTS
 from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +63,7 @@ MUTANTS = (
     *FILE_MUTANTS,
     *TALK_MUTANTS,
     *TAP_MUTANTS,
+    *TRACK_MUTANTS,
     *SPEAKER_MUTANTS,
     *LATE_MUTANTS,
     *FACT_MUTANTS,
@@ -70,6 +73,7 @@ MUTANTS = (
     *FRAME_MUTANTS,
     *REFERENCE_MUTANTS,
     *ROOM_MUTANTS,
+    *CANCELLER_MUTANTS,
     *SCREEN_MUTANTS,
 )
 

@@ -84,8 +84,8 @@ class Cancelling:
         engine: takes the echo out, block by block; None: nothing is taken out.
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
-        audio: the format of the microphone, where there is no engine.
         limit: holds the ear down where no user can be in it.
+        audio: the format of the microphone, where there is no engine.
         observe: called with every block.
         on_failure: called once with the error of the engine.
     """
@@ -96,8 +96,8 @@ class Cancelling:
         far: FarEnd,
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
-        audio: AudioFormat | None = None,
         limit: EarLimit | None = None,
+        audio: AudioFormat | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
     ) -> None:
