@@ -63,11 +63,13 @@ class EarLimit:
         before, self._gain = self._gain, gain
         if before == gain == 1.0 and power >= noise:
             return ear
-        return self._with_noise(ear * np.linspace(before, gain, len(ear)), max(0.0, noise - power))
+        faded = ear.astype(np.float64) * np.linspace(before, gain, len(ear))
+        return self._with_noise(faded, max(0.0, noise - power))
 
     def _with_noise(self, ear: npt.NDArray[np.float64], power: float) -> _Ints:
         noise = self._random.standard_normal(self._block) * power**0.5
-        return np.clip(np.rint(ear + noise), -32_768, 32_767).astype(np.int16)
+        result: _Ints = np.clip(np.rint(ear + noise), -32_768, 32_767).astype(np.int16)
+        return result
 
 
 def _power(audio: _Ints) -> float:
