@@ -29,7 +29,8 @@ def voice(seconds: float, db: float, seed: int) -> Floats:
     at = np.arange(0, count + 8_000, 2_400)
     loud = np.interp(np.arange(count), at, rng.choice([0.0, 0.3, 1.0, 0.7], len(at)))
     sound = loud * rng.standard_normal(count)
-    return sound * 10 ** (db / 20) / np.sqrt(np.mean(sound**2))
+    level: Floats = sound * 10 ** (db / 20) / np.sqrt(np.mean(sound**2))
+    return level
 
 
 @functools.lru_cache

@@ -26,6 +26,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from long.canceller_mutants import CANCELLER_MUTANTS
 from long.device_mutants import DEVICE_MUTANTS
 from long.echo_mutants import ECHO_MUTANTS
 from long.engine_mutants import ENGINE_MUTANTS
@@ -72,6 +73,7 @@ MUTANTS = (
     *FRAME_MUTANTS,
     *REFERENCE_MUTANTS,
     *ROOM_MUTANTS,
+    *CANCELLER_MUTANTS,
     *SCREEN_MUTANTS,
 )
 

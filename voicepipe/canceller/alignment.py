@@ -142,8 +142,9 @@ class Alignment:
     def _read(self, samples: int) -> _Floats:
         """Read on from the place, over the steps of the speaker on the way."""
         parts: list[_Floats] = []
-        while self.track.steps and (before := self._samples_to_step()) < samples:
-            parts.append(self._read_on(before))
+        while self.track.steps and (before := max(0, self._samples_to_step())) < samples:
+            if before:  # else the step before this one has gone beyond it
+                parts.append(self._read_on(before))
             samples -= before
             self._take_step()
         parts.append(self._read_on(samples))

@@ -69,13 +69,12 @@ class Kalman:
         self._far.push(far)
         if self._far.is_silent:
             return mic
-        heard = mic.T.astype(np.float32)
-        heard *= np.float32(1 / FULL_SCALE)
-        words = np.stack(
-            [each.cancel(row, self._far) for each, row in zip(self._filters, heard, strict=True)]
-        )
+        words = np.empty(mic.shape, np.float32)
+        for channel, each in enumerate(self._filters):
+            heard = mic[:, channel] * np.float32(1 / FULL_SCALE)
+            words[:, channel] = each.cancel(heard, self._far)
         words *= np.float32(FULL_SCALE)
-        return np.ascontiguousarray(to_int16(words).T)
+        return to_int16(words)
 
 
 class _Filter:

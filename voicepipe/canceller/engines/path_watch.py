@@ -9,8 +9,8 @@ __all__ = ["PathWatch"]
 
 _Floats = npt.NDArray[np.float32]
 
-_FAST, _SLOW = 0.1, 0.03
-"""The weights of a block in the averages by which it is held back (0.1 s), and begins again (0.3 s)."""
+_FAST, _SLOW = 0.1, 0.05
+"""The weights of a block in the averages by which it is held back (0.1 s), and begins again (0.2 s)."""
 _SURE_AFTER = 50
 """The blocks it is given to learn before it is judged."""
 _CORRELATED = 0.3

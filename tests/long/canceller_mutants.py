@@ -1,0 +1,183 @@
+"""Bugs to plant in the engines of the echo canceller, each with what must turn red."""
+
+from __future__ import annotations
+
+from long.mutant import Mutant
+
+__all__ = ["CANCELLER_MUTANTS"]
+
+KALMAN = "tests/canceller/engines/test_kalman.py"
+PAIR = "tests/canceller/engines/test_pair.py"
+RESIDUE = "tests/canceller/engines/test_residue.py"
+AEC3 = "tests/canceller/engines/test_aec3.py"
+SPEEX = "tests/canceller/engines/test_speex.py"
+REGISTRY = "tests/canceller/engines/test_registry.py"
+LEARNS = f"{KALMAN}::test_the_echo_goes_at_every_rate"
+AS_IT_IS = f"{KALMAN}::test_words_are_the_microphone_again_when_the_last_echo_is_over"
+OTHER_PATH = f"{KALMAN}::test_a_changed_path_is_learnt_again"
+NOT_LOUDER = f"{KALMAN}::test_the_output_is_not_louder_than_the_microphone"
+
+NO_WAVES = "no rule of it listens to samples behind an engine"
+
+CANCELLER_MUTANTS = (
+    Mutant(
+        "the filter believes every error: a user's voice becomes the path of an echo",
+        "EchoPath._hear_noise",
+        "self._noise += power",
+        "None",
+        f"{KALMAN}::test_a_user_who_talks_all_the_time_spoils_nothing",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the filter is never sure, and never done with learning",
+        "EchoPath.learn",
+        "self._doubt *= gain",
+        "None",
+        KALMAN,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the filter does not learn",
+        "EchoPath.learn",
+        "self._path += self._products",
+        "None",
+        LEARNS,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the filter forgets the path, but not how sure it was of it",
+        "EchoPath.forget",
+        "np.copyto(self._doubt, self._prior)",
+        "None",
+        KALMAN,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the echo is that of the block before",
+        "EchoPath.echo",
+        "together[-self._block :]",
+        "together[-2 * self._block : -self._block]",
+        LEARNS,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the last sound of a speaker is never over",
+        "FarBlocks.push",
+        "self._left -= 1",
+        "None",
+        AS_IT_IS,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a reset keeps the speaker's last sound",
+        "FarBlocks.clear",
+        "self._left = 0",
+        "None",
+        f"{KALMAN}::test_a_reset_forgets_the_path_and_the_audio",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the old spectra stay behind when the rows move back",
+        "FarBlocks._move_back",
+        "rows[_SPARE:] = rows[: self._rows]",
+        "None",
+        LEARNS,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a changed path is not noticed",
+        "PathWatch.is_wrong",
+        "2 * both >= power",
+        "True",
+        OTHER_PATH,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a user who talks is taken for a changed path",
+        "PathWatch.is_wrong",
+        "(power - both) ** 2 >= _CORRELATED**2 * power * error",
+        "True",
+        "tests/canceller/engines/test_path_watch.py",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the echo of a path that is gone is taken out all the same",
+        "_fair_share",
+        "1.0 if 2 * both >= power else max(2 * both / power, 0.0)",
+        "1.0",
+        NOT_LOUDER,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a channel hears what another one learnt",
+        "Kalman._cancel",
+        "heard = mic[:, channel] * np.float32(1 / FULL_SCALE)",
+        "heard = mic[:, 0] * np.float32(1 / FULL_SCALE)",
+        f"{KALMAN}::test_channels_have_paths_of_their_own",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "what is louder than full scale wraps around",
+        "to_int16",
+        "np.minimum(floats, _MOST, out=floats)",
+        "None",
+        f"{AEC3}::test_loud_sound_is_clipped_and_does_not_wrap",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "ear and words are not of the same instants",
+        "EarAndWords.cancel",
+        "self._words_later.pass_on(self._words.cancel(mic, far))",
+        "self._words.cancel(mic, far)",
+        f"{PAIR}::test_both_outputs_lag_by_the_delay_of_the_slower_one",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a reset leaves audio in the delays",
+        "voicepipe.canceller.engines.delay:Delay.reset",
+        "self._held = np.zeros_like(self._held)",
+        "None",
+        f"{PAIR}::test_a_reset_empties_the_delays",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a number that is none gets into the engines",
+        "voicepipe.canceller.engines.pair:_plausible",
+        "np.clip(np.nan_to_num(far, nan=0.0, posinf=0.0, neginf=0.0), -_LOUDEST, _LOUDEST)",
+        "far",
+        f"{PAIR}::test_what_is_no_sound_never_reaches_a_canceller",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a quiet room's residue stays at the ear",
+        "ResidueGate._is_residue",
+        "_power(ear) < _FAR_BELOW * max(heard, self._before)",
+        "False",
+        f"{RESIDUE}::test_what_is_far_below_the_microphone_is_silenced",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a constant in a card's samples hides a quiet user",
+        "voicepipe.canceller.engines.residue:_power",
+        "float(floats @ floats) / len(floats) - mean * mean",
+        "float(floats @ floats) / len(floats)",
+        f"{RESIDUE}::test_a_card_with_a_constant_in_its_samples_hides_nobody",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the library for words keeps the path in a reset",
+        "Speex.reset",
+        "self._state = self._new_state()",
+        "None",
+        f"{SPEEX}::test_a_reset_forgets_the_path",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a rate that the default does not take is another kind of error",
+        "default_engine",
+        "EngineError(str(error))",
+        "error",
+        f"{REGISTRY}::test_the_default_for_a_rate_that_it_does_not_take_is_an_engine_error_of_one_line",
+        unseen=NO_WAVES,
+    ),
+)
