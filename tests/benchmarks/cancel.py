@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.cancelling.clock_lines import busy_lines, drift_lines, loss_lines, queue_lines
 from benchmarks.cancelling.echo_lines import clipping_lines, path_lines, room_lines
 from benchmarks.cancelling.goals import Line, missed, table_of
+from benchmarks.cancelling.half_duplex_lines import half_duplex_lines
 from benchmarks.cancelling.picture import draw
 from benchmarks.cancelling.plan import Plan
 from benchmarks.cancelling.real import real
@@ -47,6 +48,7 @@ LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "drift": (drift_lines, "the echo where two clocks drift apart"),
     "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
     "queued": (queue_lines, "the echo where a minute of speech is queued"),
+    "half-duplex": (half_duplex_lines, "what is heard over the program where nothing cancels its echo"),
     "busy": (busy_lines, "the echo while every processor is busy, through real PortAudio"),
     "words": (word_lines, "the words over the program that a recogniser gets wrong"),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,10 +12,13 @@ from benchmarks import cancel
 from benchmarks.cancelling.ears import Judged, Turn, noticed
 from benchmarks.cancelling.goals import Goal, Line, missed, table_of
 from benchmarks.cancelling.reduction import over_time, reduction_db
-from benchmarks.cancelling.rooms import RATE, room
+from benchmarks.cancelling.rooms import RATE, Floats, room
 from benchmarks.cancelling.scenes import Onset, Scene, conversation, ints, listening
+from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.transcripts import compared, plain_words
-from benchmarks.cancelling.voices import Said, said
+from benchmarks.cancelling.voices import Said, program, said
+from benchmarks.hearing.conditions import MissingSpeechError
+from voicepipe.sample import speech
 
 FAR = np.random.default_rng(1).normal(0, 0.1, 2 * RATE).clip(-1, 1)
 
@@ -106,3 +112,35 @@ def test_without_speech_or_a_model_it_ends_with_one_line(
     monkeypatch.setenv("VOICEPIPE_WHISPER", "/nowhere")
     assert cancel.main(["words", "--speech", "/nowhere"]) == 2
     assert "no model of Whisper in /nowhere" in capsys.readouterr().err
+
+
+def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
+    scene = listening("it", program_of(2.0), [room(3, 0.3)], echo_db=-6.0)
+    taken = simulated()(scene)
+    assert set(taken.heard) == {"microphone", "AEC3 alone", "voicepipe"}
+    expected = scene.microphone()
+    assert np.abs(taken.mic[RATE // 2 :].astype(int) - expected[RATE // 2 :]).max() <= 2
+    assert taken.told.startswith("cancelling")
+    assert reduction_db(taken.mic, taken.heard["voicepipe"].ear, 1.0) > 10
+    assert 0.0 < taken.heard["voicepipe"].late_s < 0.05
+
+
+def program_of(seconds: float) -> Floats:
+    """The bundled voice."""
+    return np.resize(np.frombuffer(speech(), "<i2") / 32_768, round(seconds * RATE))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "line", [("clipping", "--offline"), ("path-change", "--offline"), ("own-voice", "--offline"), ("losses",)]
+)
+def test_a_line_has_figures_of_all_subjects(line: tuple[str, ...], tmp_path: Path) -> None:
+    try:
+        program(1.0, 1)
+    except MissingSpeechError:
+        pytest.skip("allowed skip: neither espeak-ng nor prompts are installed")
+    figures = tmp_path / "figures.json"
+    sizes = ["--rooms", "1", "--seconds", "7", "--minutes", "0.2"]
+    assert cancel.main([*line, *sizes, "--json", str(figures)]) in (0, 1)
+    for record in json.loads(figures.read_text()):
+        assert {record["microphone"], record["AEC3 alone"], record["voicepipe"]}.isdisjoint({None})

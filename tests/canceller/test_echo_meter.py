@@ -15,6 +15,7 @@ from voicepipe.canceller.cancelling import CancelledBlock
 from voicepipe.canceller.echo_delay import EchoDelay
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.protection import FallBack
+from voicepipe.testing import speech
 
 Floats = npt.NDArray[np.float64]
 RATE, BLOCK, LAG = 16_000, 160, 128
@@ -29,7 +30,8 @@ def voice(seconds: float, db: float, seed: int) -> Floats:
     at = np.arange(0, count + 8_000, 2_400)
     loud = np.interp(np.arange(count), at, rng.choice([0.0, 0.3, 1.0, 0.7], len(at)))
     sound = loud * rng.standard_normal(count)
-    return sound * 10 ** (db / 20) / np.sqrt(np.mean(sound**2))
+    level: Floats = sound * 10 ** (db / 20) / np.sqrt(np.mean(sound**2))
+    return level
 
 
 @functools.lru_cache
@@ -172,6 +174,16 @@ def test_a_delay_is_found(rate: int, delay_s: float) -> None:
     for at in range(0, len(far), size):
         found.add(mic[at : at + size], far[at : at + size])
     assert found.find() == delay / rate
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_delay_is_found_of_a_voice_without_high_tones(rate: int) -> None:
+    far = speech(rate=rate)[: round(1.9 * rate)].astype(float)
+    mic = np.rint(0.1 * np.concatenate([np.zeros(220), far])[: len(far)])
+    found = EchoDelay(rate)
+    for at in range(0, len(far), 2_000):
+        found.add(mic[at : at + 2_000] / 32_768, far[at : at + 2_000] / 32_768)
+    assert found.find() == 220 / rate
 
 
 def test_no_delay_is_found_where_nothing_stands_out_or_too_little_was_heard() -> None:

@@ -156,11 +156,3 @@ def test_other_rates(rate: int) -> None:
     begin = 4 * rate // block
     assert not answers[:begin].any()
     assert answers[begin : begin + 40].any()
-
-
-def test_a_reset_forgets_the_echo() -> None:
-    gate = LoudnessGate(RATE)
-    judge(gate, echo_of(FAR)[: 3 * RATE], FAR[: 3 * RATE])
-    assert gate.has_learnt
-    gate.reset()
-    assert not gate.has_learnt

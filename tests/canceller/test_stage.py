@@ -24,6 +24,7 @@ from voicepipe import (
     Pipeline,
     PipelineStartError,
     PipelineTask,
+    Processor,
     SpeakerOutput,
     StartParams,
     TextFrame,
@@ -158,7 +159,7 @@ async def test_a_missing_ear_behind_it_is_told(caplog: pytest.LogCaptureFixture)
             return (frame,)
 
     card = a_card(3.0)
-    stages = [EchoCanceller(engine=Reducing(0.1)), Forgetful(), VADProcessor()]
+    stages: list[Processor] = [EchoCanceller(engine=Reducing(0.1)), Forgetful(), VADProcessor()]
     talk = Talk(card, MicrophoneInput(card.backend()), stages)
     await talk.run(saying(talk, 1.0))
     (warning,) = messages(caplog, logging.WARNING)

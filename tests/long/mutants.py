@@ -46,6 +46,7 @@ from long.service_mutants import SERVICE_MUTANTS
 from long.speaker_mutants import SPEAKER_MUTANTS
 from long.talk_mutants import TALK_MUTANTS
 from long.tap_mutants import TAP_MUTANTS
+from long.track_mutants import TRACK_MUTANTS
 from long.turn_mutants import TURN_MUTANTS
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,7 @@ MUTANTS = (
     *FILE_MUTANTS,
     *TALK_MUTANTS,
     *TAP_MUTANTS,
+    *TRACK_MUTANTS,
     *SPEAKER_MUTANTS,
     *LATE_MUTANTS,
     *FACT_MUTANTS,

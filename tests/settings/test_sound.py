@@ -77,7 +77,7 @@ def test_without_settings_all_is_as_the_code_has_it(settings: Settings) -> None:
     assert sound.settings == SoundSettings()
     mic, speaker = MicrophoneInput(sound), SpeakerOutput(sound)
     assert (wish(mic), wish(speaker)) == (("", "low", None), ("", "low", None))
-    assert (mic.gain_db, mic._mutes) == (0.0, True)
+    assert (mic.gain_db, mic.mutes, mic.cancels_echo) == (0.0, False, True)
 
 
 def test_a_program_takes_what_its_code_leaves_out_from_the_file(settings: Settings) -> None:
@@ -85,7 +85,7 @@ def test_a_program_takes_what_its_code_leaves_out_from_the_file(settings: Settin
     sound = open_backend()
     mic, speaker = MicrophoneInput(sound), SpeakerOutput(sound)
     assert (wish(mic), wish(speaker)) == (("ReSpeaker", 0.08, 2), ("headphones", 0.08, None))
-    assert (mic.gain_db, mic._mutes, mic.device, speaker.device) == (6.0, False, "ReSpeaker", "headphones")
+    assert (mic.gain_db, mic.mutes, mic.device, speaker.device) == (6.0, False, "ReSpeaker", "headphones")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_code_goes_before_variables_and_those_before_the_file(
 )
 def test_mute_is_a_switch(settings: Settings, value: str, arguments: dict[str, Any], mutes: bool) -> None:
     settings.variable("mute", value)
-    assert MicrophoneInput(open_backend(), **arguments)._mutes is mutes
+    assert MicrophoneInput(open_backend(), **arguments).mutes is mutes
 
 
 @pytest.mark.parametrize(

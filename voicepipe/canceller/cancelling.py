@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
+from voicepipe.canceller.ear_limit import EarLimit
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
 from voicepipe.frames import InputAudioFrame
@@ -83,6 +84,7 @@ class Cancelling:
         engine: takes the echo out, block by block; None: nothing is taken out.
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
+        limit: holds the ear down where no user can be in it.
         audio: the format of the microphone, where there is no engine.
         observe: called with every block.
         on_failure: called once with the error of the engine.
@@ -94,6 +96,7 @@ class Cancelling:
         far: FarEnd,
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
+        limit: EarLimit | None = None,
         audio: AudioFormat | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
@@ -125,6 +128,7 @@ class Cancelling:
         self._early = self._delay
         """The samples that come out of the delay before the first one."""
         self._is_awake = False
+        self._limit = limit
 
     @property
     def _warm_up(self) -> int:
@@ -233,6 +237,8 @@ class Cancelling:
     def _rest(self, before: bytes, mic: bytes) -> tuple[bytes, bytes | None]:
         """Return the microphone's own audio, delayed like everything; fade to it if something has sounded."""
         plain = self._delay_of(before, mic)
+        if self._limit is not None:
+            self._limit.rest(mic)
         if not self._is_awake:
             return plain, None
         self._is_awake = False
@@ -272,7 +278,11 @@ class Cancelling:
             far = np.zeros(len(audio), np.float32)
         try:
             ear, words = engine.cancel(audio, far)
-            return _check(words, audio.shape), _check(ear, audio.shape[:1])
+            _check(words, audio.shape)
+            _check(ear, audio.shape[:1])
+            if self._limit is not None:
+                ear = self._limit.limit(ear, words, far)
+            return words.tobytes(), ear.tobytes()
         except Exception as error:  # an engine may be a user's, and the run goes on without it
             self._fail(error)
             return None
@@ -374,11 +384,10 @@ def _goes_on(before: _Span, span: _Span) -> bool:
     )
 
 
-def _check(audio: object, shape: tuple[int, ...]) -> bytes:
-    """Return an output of an engine. Raises: EngineError."""
+def _check(audio: object, shape: tuple[int, ...]) -> None:
+    """Check an output of an engine. Raises: EngineError."""
     import numpy as np
 
     if not isinstance(audio, np.ndarray) or audio.dtype != np.int16 or audio.shape != shape:
         found = f"{audio.dtype} {audio.shape}" if isinstance(audio, np.ndarray) else type(audio).__name__
         raise EngineError(f"an echo engine must return int16 of shape {shape}, not {found}")
-    return audio.tobytes()

@@ -153,15 +153,20 @@ class EchoMeter:
         noise = self._noise * len(clean)
         erle_db = _reduction_db(mic, ear, noise)
         delay_s = self._delay.find()
-        if erle_db < DOUBTFUL_DB and self._rest_delay.find() is None:
-            if delay_s is None or not _follows(clean[:, 1], clean[:, 4]):
-                return None  # it is a voice
+        if erle_db < DOUBTFUL_DB and self._is_voice(delay_s, clean):
+            return None
         return EchoWindow(
             erle_db,
             _reduction_db(mic, words, noise),
             _db(max(mic - noise, 1e-12) / far),
             delay_s,
         )
+
+    def _is_voice(self, delay_s: float | None, hops: _Floats) -> bool:
+        """Return True if the ear's rest is no echo: it does not resemble the speaker's sound in any way."""
+        if self._rest_delay.find() is not None:
+            return False
+        return delay_s is None or not _follows(hops[:, 1], hops[:, 4])
 
 
 def _has_no_voice(hops: _Floats) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ _Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 class HeardSound:
-    """What the speakers played, placed by the time at which it sounded. It knows nothing of a canceller.
+    """The speakers' sound, placed by the time at which it sounded. It knows nothing of a canceller.
 
     Args:
         rate: of the microphone.

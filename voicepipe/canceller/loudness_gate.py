@@ -54,14 +54,9 @@ class LoudnessGate:
     def __init__(self, rate: int) -> None:
         self._block = max(1, rate // 100)
         self._near, self._far = BandPowers(rate), FarPowers(rate)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the echo and all audio: a new stream, or another device, begins."""
-        rate_bands = self._near.count
-        self._level = EchoLevel(rate_bands)
+        self._level = EchoLevel(self._near.count)
         self._other: _Doubt | None = None
-        self._noise = np.full(rate_bands, np.inf)
+        self._noise = np.full(self._near.count, np.inf)
         self._smooth: Powers | None = None
         self._excess = np.zeros(_SMOOTH)
         self._usual_db = 1.0
@@ -103,7 +98,7 @@ class LoudnessGate:
 
     @property
     def _counts(self) -> bool:
-        return self.has_learnt and self._open > 0
+        return self._open > 0
 
     def _judge(self, mic: npt.NDArray[np.floating], far: npt.NDArray[np.floating]) -> bool:
         heard = self._near.of(mic)

@@ -24,9 +24,8 @@ __all__ = ["busy_lines", "drift_lines", "loss_lines", "queue_lines"]
 PPM = 150.0
 QUEUED_S = 60.0
 BUSY = "nice 5"
-LOSSES = 90
-LOST_S = 0.02
-LOSSES_S = 300.0
+EVERY_S, LOST_S = 3.25, 0.02
+"""One loss for each such time: 90 in 5 minutes."""
 AGAIN_S, AGAIN_DB = 1.0, 25.0
 """So soon after a loss the echo must be so much less again."""
 
@@ -50,9 +49,9 @@ def queue_lines(plan: Plan) -> list[Line]:
 def loss_lines(plan: Plan) -> list[Line]:
     """Measure the echo where a card loses samples, and does not own up to it."""
     lines = []
+    far = program(30 * plan.minutes, plan.seed)
     for side in ("mic", "speaker"):
-        losses = Losses(LOST_S, every_s=LOSSES_S / (LOSSES + 2), side=side, seed=plan.seed)
-        far = program(LOSSES_S, plan.seed)
+        losses = Losses(LOST_S, every_s=EVERY_S, side=side, seed=plan.seed)
         scene = listening(side, far, plan.rooms_of(0.3, 1), seed=plan.seed)
         taken = simulated(Air(losses=losses))(scene)
         lines += _losses(taken, _places(losses, scene, side), "microphone" if side == "mic" else side)
@@ -88,7 +87,7 @@ def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> lis
 
 def _places(losses: Losses, scene: Scene, side: str) -> list[float]:
     """Return when each loss comes, in seconds of the microphone's samples."""
-    times = takewhile(lambda at_s: at_s < scene.seconds - 2.0, losses.times())
+    times = takewhile(lambda at_s: at_s < scene.seconds - AGAIN_S - 0.5, losses.times())
     lost_s = losses.seconds if side == "mic" else 0.0
     return [at_s - n * lost_s for n, at_s in enumerate(times)]
 
@@ -103,8 +102,8 @@ def _losses(taken: Taken, places: Sequence[float], side: str) -> list[Line]:
             reduction_db(taken.mic, heard.ear, begin + AGAIN_S, max(begin + AGAIN_S + 0.5, end))
             for begin, end in pairwise([*places, len(taken.mic) / RATE])
         ]
-        again[subject] = 100 * sum(each >= AGAIN_DB for each in reduced) / len(reduced)
-        lowest[subject] = min(reduced)
+        again[subject] = 100 * sum(each >= AGAIN_DB for each in reduced) / len(reduced) if reduced else None
+        lowest[subject] = min(reduced, default=None)
         turns[subject] = float(len(judged(heard, "silero").turns))
     return [
         Line(f"{name}: false interruptions", turns, Goal(0, most=True), OURS, taken.told),

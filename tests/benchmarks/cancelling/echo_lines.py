@@ -16,7 +16,6 @@ __all__ = ["WORDS", "clipping_lines", "figures_of", "path_lines", "room_lines"]
 
 WORDS = "its words"
 """The column of the product's other output."""
-CHANGE_S = 15.0
 AFTER_S = 2.0
 """The time that a canceller has after a change of the path."""
 
@@ -53,13 +52,14 @@ def clipping_lines(plan: Plan) -> list[Line]:
 
 def path_lines(plan: Plan) -> list[Line]:
     """Measure it after the loudspeaker or the microphone has been moved."""
+    change_s = plan.seconds / 2
     before, after = plan.rooms_of(0.3), plan.rooms_of(0.3, 2 * plan.rooms)[plan.rooms :]
     scenes = [
-        listening(one.name, program(plan.seconds, plan.seed + n), pair, seed=n, changed_s=[CHANGE_S])
+        listening(one.name, program(plan.seconds, plan.seed + n), pair, seed=n, changed_s=[change_s])
         for n, (one, *pair) in enumerate((a, a, b) for a, b in zip(before, after, strict=True))
     ]
     taken = [plan.play(scene) for scene in scenes]
-    from_s = CHANGE_S + AFTER_S
+    from_s = change_s + AFTER_S
     return [figures_of(f"{AFTER_S:g} s after a change of path", scenes, taken, 20.0, from_s, from_s + 1)]
 
 

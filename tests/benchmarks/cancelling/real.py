@@ -84,4 +84,5 @@ def _at_card(way: Floats) -> Sequence[float]:
     """Return an impulse response at the rate of the card."""
     import soxr
 
-    return (soxr.resample(way, RATE, CARD_RATE, "HQ") * RATE / CARD_RATE).tolist()
+    taps: list[float] = (soxr.resample(way, RATE, CARD_RATE, "HQ") * RATE / CARD_RATE).tolist()
+    return taps

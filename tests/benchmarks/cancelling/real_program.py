@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[up]) for up in (2, 3)]
@@ -79,7 +79,8 @@ async def main(far: Path, heard: Path, device: str = "vcard") -> None:
     task.end()
     report = await running
     told = next((each.echo.details for each in report.devices if each.echo is not None), "no canceller")
-    np.savez(heard, **engine.tapes(), delay=engine.delay, told=told)
+    tapes: dict[str, Any] = {**engine.tapes(), "delay": engine.delay, "told": told}
+    np.savez(heard, **tapes)
 
 
 if __name__ == "__main__":

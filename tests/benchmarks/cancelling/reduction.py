@@ -24,7 +24,7 @@ def over_time(mic: Ints, out: Ints, window_s: float = 1.0, step_s: float = 0.1) 
     window, step = round(window_s * RATE), round(step_s * RATE)
     ends = np.arange(window, len(mic) + 1, step)
     before, after = (_powers(audio, ends, window) for audio in (mic, out))
-    quiet = before < before.max(initial=0.0) * 1e-4
+    quiet = before < np.max(before, initial=0.0) * 1e-4
     reduced = np.where(quiet, np.nan, 10 * np.log10(before / after))
     return ends / RATE, reduced
 

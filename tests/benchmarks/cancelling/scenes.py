@@ -166,5 +166,5 @@ def _hush(far: Floats, begin: int, end: int) -> None:
 
 def _level(audio: Floats) -> float:
     """Return the root mean square where it is loud."""
-    power = (audio[: len(audio) // 160 * 160].reshape(-1, 160) ** 2).mean(1)
-    return float(np.sqrt(power[power > power.max() * 10 ** (-LOUD_DB / 10)].mean()))
+    power = np.mean(audio[: len(audio) // 160 * 160].reshape(-1, 160) ** 2, axis=1)
+    return float(np.sqrt(np.mean(power[power > np.max(power) * 10 ** (-LOUD_DB / 10)])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -70,10 +71,10 @@ class TapedMicrophone(SimulatedMicrophone):
     def tick(self, handle: OpenSide, missed: int, callback: CaptureCallback) -> bool:
         """Make one callback, and keep it."""
 
-        def taped(data: bytes, began_s: float, missed: int) -> None:
+        def taped(data: bytes, captured_s: float, missed: int) -> None:
             self.tape += bytes(2 * missed) + data
             self.at_s[len(self.tape) // 2] = asyncio.get_running_loop().time()
-            callback(data, began_s, missed)
+            callback(data, captured_s, missed)
 
         return super().tick(handle, missed, taped)
 
@@ -168,13 +169,15 @@ def _taken(scene: Scene, kept: Kept) -> Taken:
 def _ours(kept: Kept, count: int) -> Heard:
     """Put the frames at their positions."""
     ear, words, late = np.zeros(count, np.int16), np.zeros(count, np.int16), []
+    blocks = list(kept.mic.at_s)
     for came_s, frame in kept.keep.frames:
         begin, end = frame.position, min(frame.position + frame.num_samples, count)
         data = np.frombuffer(frame.data, np.int16)
         words[begin:end] = data[: end - begin]
         ear[begin:end] = (data if frame.ear is None else np.frombuffer(frame.ear, np.int16))[: end - begin]
-        if end in kept.mic.at_s:
-            late.append(came_s - kept.mic.at_s[end])
+        at = bisect_left(blocks, end)
+        if at < len(blocks):
+            late.append(came_s - kept.mic.at_s[blocks[at]] + (blocks[at] - end) / RATE)
     return Heard(ear, words, median(late) if late else 0.0)
 
 

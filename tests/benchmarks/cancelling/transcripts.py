@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,8 @@ class Recogniser:
         """Load it. Raises: MissingModelError."""
         if find_spec("faster_whisper") is None:
             raise MissingModelError("faster-whisper is not installed: pip install 'voicepipe[benchmarks]'")
-        from faster_whisper import WhisperModel
-
-        self._model: Any = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+        module: Any = import_module("faster_whisper")
+        self._model: Any = module.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
 
     def words(self, audio: Ints) -> list[str]:
         """Return the words in audio of 16 kHz."""

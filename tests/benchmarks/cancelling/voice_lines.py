@@ -16,7 +16,7 @@ from benchmarks.cancelling.scenes import Scene, conversation, listening
 from benchmarks.cancelling.subjects import BARE, OURS, Heard
 from benchmarks.cancelling.voices import program, utterances
 
-__all__ = ["CLEAN", "conversations", "jump_lines", "noticed_lines", "own_voice_lines"]
+__all__ = ["CLEAN", "conversations", "jump_lines", "mixed_rooms", "noticed_lines", "own_voice_lines"]
 
 CLEAN = "clean words"
 """The column of the user alone: no canceller can do better."""
@@ -32,7 +32,7 @@ def own_voice_lines(plan: Plan) -> list[Line]:
         listening(
             each.name, program(60 * plan.minutes, plan.seed + n), [each], seed=n, echo_db=-6.0 * (n % 2)
         )
-        for n, each in enumerate(_mixed_rooms(plan, plan.rooms))
+        for n, each in enumerate(mixed_rooms(plan, plan.rooms))
     ]
     return _own(scenes, plan, f"own voice, {len(scenes)} rooms of {plan.minutes:g} min", turns=0)
 
@@ -40,7 +40,7 @@ def own_voice_lines(plan: Plan) -> list[Line]:
 def jump_lines(plan: Plan) -> list[Line]:
     """Count the same where the way to the loudspeaker becomes longer at once."""
     scenes = []
-    for n, each in enumerate(_mixed_rooms(plan, plan.rooms)):
+    for n, each in enumerate(mixed_rooms(plan, plan.rooms)):
         far = program(3 * plan.seconds, plan.seed + n)
         scene = listening(each.name, far, [each, each], seed=n, changed_s=[1.5 * plan.seconds])
         later = np.concatenate([np.zeros(round(JUMP_S * RATE)), scene.ways[1]])
@@ -70,14 +70,15 @@ def conversations(plan: Plan, echo_db: float, stops_s: float | None) -> Iterator
     """
     words = utterances(plan.speech)
     count = -(-plan.utterances // len(words))
-    for n, each in enumerate(_mixed_rooms(plan, count)):
+    for n, each in enumerate(mixed_rooms(plan, count)):
         seed = plan.seed + 100 + n
         far = program(5.5 * len(words), seed)
         said = [words[at] for at in np.random.default_rng(seed).permutation(len(words))]
         yield conversation(each.name, far, each, said, echo_db=echo_db, seed=seed, stops_s=stops_s)
 
 
-def _mixed_rooms(plan: Plan, count: int) -> Iterator[Room]:
+def mixed_rooms(plan: Plan, count: int) -> Iterator[Room]:
+    """Yield so many rooms; their reverberation differs."""
     for n in range(count):
         yield room(plan.seed + n, ROOM_S[n // 2 % 2])
 

@@ -136,6 +136,7 @@ def _resampled(audio: Floats, rate: int) -> Floats:
 def _levelled(audio: Floats) -> Floats:
     """Make it as loud as programs speak, where it speaks."""
     blocks = audio[: len(audio) // 160 * 160].reshape(-1, 160)
-    power = (blocks**2).mean(1)
-    loud = power[power > power.max() * 10 ** (-3.5)]
-    return np.clip(audio * (10 ** (PROGRAM_DB / 20) / np.sqrt(loud.mean() + 1e-12)), -0.99, 0.99)
+    power = np.mean(blocks**2, axis=1)
+    loud = power[power > np.max(power) * 10 ** (-3.5)]
+    levelled: Floats = audio * (10 ** (PROGRAM_DB / 20) / np.sqrt(np.mean(loud) + 1e-12))
+    return np.clip(levelled, -0.99, 0.99)

@@ -49,6 +49,7 @@ class NumberEngine:
         self.delay = delay
         self.asked: list[tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]] = []
         """Each block of the microphone, and what sounded meanwhile."""
+        self._held: npt.NDArray[np.int16]
         self.reset()
 
     def cancel(
@@ -66,7 +67,7 @@ class NumberEngine:
         """Forget the numbers."""
         import numpy as np
 
-        self._held: npt.NDArray[np.int16] = np.zeros(self.delay, np.int16)
+        self._held = np.zeros(self.delay, np.int16)
 
 
 class _OwnSound(OwnSound):
