@@ -10,6 +10,7 @@ KALMAN = "tests/canceller/engines/test_kalman.py"
 FAR = "tests/canceller/engines/test_far_blocks.py"
 PAIR = "tests/canceller/engines/test_pair.py"
 RESIDUE = "tests/canceller/engines/test_residue.py"
+NEAR_END = "tests/canceller/engines/test_near_end.py"
 AEC3 = "tests/canceller/engines/test_aec3.py"
 SPEEX = "tests/canceller/engines/test_speex.py"
 REGISTRY = "tests/canceller/engines/test_registry.py"
@@ -178,6 +179,30 @@ CANCELLER_MUTANTS = (
         "EngineError(str(error))",
         "error",
         f"{REGISTRY}::test_the_default_for_a_rate_that_it_does_not_take_is_an_engine_error_of_one_line",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a filter that has not proved itself is the ear",
+        "NearEnd._judge",
+        "self._residue < _TRUSTED",
+        "True",
+        NEAR_END,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a changed path is taken for a user",
+        "NearEnd._judge",
+        "self._cross**2 > _CORRELATED**2 * self._left * self._estimated",
+        "False",
+        f"{NEAR_END}::test_changed_path_is_not_taken_for_a_user_and_the_filter_must_prove_itself_again",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the ear hears a filter that doubts itself",
+        "NearEnd.mix",
+        "not is_sure",
+        "False",
+        f"{NEAR_END}::test_filter_that_doubts_itself_is_not_heard",
         unseen=NO_WAVES,
     ),
 )
