@@ -30,11 +30,11 @@ TRACK_MUTANTS = (
         unseen=NO_ECHO,
     ),
     Mutant(
-        "the gate learns from a user's voice",
-        "LoudnessGate._learn",
-        "self._open <= 0",
-        "True",
-        f"{GATE}::test_a_user_who_talks_for_long_is_not_taken_for_another_echo",
+        "the noise of the room opens the gate",
+        "LoudnessGate._judge",
+        "self._level.expect(self._far) + 2 * self._noise",
+        "self._level.expect(self._far) + 1e-9",
+        f"{GATE}::test_the_programs_own_echo_does_not_open_it",
         unseen=NO_ECHO,
     ),
     Mutant(

@@ -98,7 +98,7 @@ class LoudnessGate:
 
     @property
     def _counts(self) -> bool:
-        return self.has_learnt and self._open > 0
+        return self._open > 0
 
     def _judge(self, mic: npt.NDArray[np.floating], far: npt.NDArray[np.floating]) -> bool:
         heard = self._near.of(mic)

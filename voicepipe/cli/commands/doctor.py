@@ -248,7 +248,8 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
                 during = []
                 trips = await _play_chirps(microphone, speaker, options.format, during)
                 yield _echo_finding(trips)
-                for finding in air_findings(trips):
+                stamps = {"microphone": microphone.stamps, "speaker": speaker.stamps}
+                for finding in air_findings(trips, stamps):
                     yield finding
             except DeviceError as error:
                 yield _bad("round trip", error)
