@@ -167,7 +167,7 @@ CANCELLER_MUTANTS = (
     Mutant(
         "the library for words keeps the path in a reset",
         "Speex.reset",
-        "self._state = self._new_state()",
+        "self._free()\nself._state = self._new_state()",
         "None",
         f"{SPEEX}::test_a_reset_forgets_the_path",
         unseen=NO_WAVES,
