@@ -73,7 +73,7 @@ class NearEnd:
         if before == self._share:
             return later if before else ear
         share = np.linspace(before, self._share, len(ear), dtype=np.float32)
-        return to_int16(ear + share * (later.astype(np.float32) - ear))
+        return to_int16(ear + share * (later.astype(np.float32) - ear.astype(np.float32)))
 
     def _judge(self, words: _Floats, mic: _Floats) -> None:
         echo = mic - words
