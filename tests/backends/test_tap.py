@@ -195,6 +195,7 @@ def test_the_line_follows_the_clock_of_the_device(ppm: int) -> None:
 @pytest.mark.parametrize("step_s", [-0.1, 0.1])
 def test_the_line_follows_a_standstill_within_a_second(step_s: float) -> None:
     line = CallbackLine()
+    found_s = true_s = 0.0
     for count in range(200):
         played_s = count * 0.02
         true_s = 100.0 + played_s + (step_s if count >= 100 else 0.0)

@@ -156,7 +156,7 @@ def measure(card: PluggedCard, way: str, options: argparse.Namespace) -> tuple[l
     """Run once; return the cells of a row, and whether anything was found."""
     os.environ.update(card.env)
     request = StreamRequest(
-        AudioFormat(options.rate), block_s=options.block, latency=options.latency, tap=True
+        AudioFormat(options.rate), options.device, options.block, options.latency, tap=True
     )
     backend = OutsideBackend(DRIVERS[way], "portaudio", shares_air=True)
     listener, stamps = asyncio.run(_run(backend, card, request, options.seconds))
@@ -193,6 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--server", nargs="+", choices=SERVERS, default=SERVERS)
     parser.add_argument("--way", nargs="+", choices=tuple(DRIVERS), default=tuple(DRIVERS))
     parser.add_argument("--rate", type=int, default=RATE, help="of the streams (default: the card's, 48000)")
+    parser.add_argument(
+        "--device", default="", help="such as vcard: the card itself, without ALSA's converter"
+    )
     parser.add_argument("--block", type=float, default=0.02, metavar="SECONDS")
     parser.add_argument("--latency", type=lambda word: word if word.isalpha() else float(word), default="low")
     parser.add_argument("--seconds", type=float, default=5.0, help="of noise, at most 6")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from benchmarks import cancel_cost
+from benchmarks.figures import Spread
 from voicepipe.audio.format import AudioFormat
 
 
@@ -14,8 +15,8 @@ def test_each_subject_has_a_time_and_a_ratio_to_the_engines_alone() -> None:
     pytest.importorskip("pywebrtc_audio", reason="allowed skip: AEC3 has no wheel for this machine")
     table, counted = cancel_cost.measure(AudioFormat(16_000), 1, seconds=0.2)
     ratios = {str(name): ratio for name, _, ratio in table.rows}
-    assert isinstance(ratios["aec3"], cancel_cost.Spread)
-    assert isinstance(ratios["kalman"], cancel_cost.Spread)
+    assert isinstance(ratios["aec3"], Spread)
+    assert isinstance(ratios["kalman"], Spread)
     assert ratios["aec3"].median + ratios["kalman"].median == pytest.approx(1)
     assert counted > 0.5
 

@@ -15,6 +15,7 @@ from voicepipe.canceller.cancelling import CancelledBlock
 from voicepipe.canceller.echo_delay import EchoDelay
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.protection import FallBack
+from voicepipe.testing import speech
 
 Floats = npt.NDArray[np.float64]
 RATE, BLOCK, LAG = 16_000, 160, 128
@@ -173,6 +174,16 @@ def test_a_delay_is_found(rate: int, delay_s: float) -> None:
     for at in range(0, len(far), size):
         found.add(mic[at : at + size], far[at : at + size])
     assert found.find() == delay / rate
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_delay_is_found_of_a_voice_without_high_tones(rate: int) -> None:
+    far = speech(rate=rate)[: round(1.9 * rate)].astype(float)
+    mic = np.rint(0.1 * np.concatenate([np.zeros(220), far])[: len(far)])
+    found = EchoDelay(rate)
+    for at in range(0, len(far), 2_000):
+        found.add(mic[at : at + 2_000] / 32_768, far[at : at + 2_000] / 32_768)
+    assert found.find() == 220 / rate
 
 
 def test_no_delay_is_found_where_nothing_stands_out_or_too_little_was_heard() -> None:

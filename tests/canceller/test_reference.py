@@ -84,6 +84,21 @@ def test_another_clock_is_followed_between_samples(ppm: float) -> None:
     assert looks[-1].realignments == 0
 
 
+def test_another_clock_is_followed_through_stamps_of_whole_milliseconds() -> None:
+    jitter = quantised(0.001)
+    looks = listen(Room(Device(jitter=jitter), (Device(ppm=300, jitter=jitter),), seconds=16))
+    assert movement(looks, 12, 13) < 2.0  # 4.8 where it is not followed
+
+
+def test_behind_a_step_the_reference_is_where_it_was() -> None:
+    jumps = tuple(Jump(3.0 + nth, 0.0300625 + nth / 16_000) for nth in range(5))  # whole samples
+    looks = listen(Room(Device(jitter=late(0.0002)), (Device(jitter=late(0.0002), jumps=jumps),), seconds=9))
+    assert abs(errors(looks)[-1] - errors(looks, 2.0)[0]) < 2.0
+    for jump in jumps:
+        behind = errors(looks, jump.at_s + 0.6, jump.at_s + 0.9)
+        assert abs(behind[0] - errors(looks, jump.at_s - 0.2)[0]) < 0.8
+
+
 @pytest.mark.heavy(after=4)
 @pytest.mark.parametrize("jitter", [card, late(0.001), quantised(0.001)], ids=["card", "late", "quantised"])
 @pytest.mark.parametrize("ppm", [0, 150])
@@ -101,7 +116,7 @@ def test_a_loss_that_nobody_told_of_is_seen_at_once(side: str, ppm: float, jitte
 
 def test_a_loss_of_the_speaker_is_in_its_place_before_it_is_heard() -> None:
     jump = Jump(5.0, 0.03)
-    looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7))
+    looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7, out_s=0.08))
     assert max(map(abs, errors(looks))) < 1.0
 
 
@@ -135,10 +150,18 @@ def test_another_device_at_another_rate_is_aligned_as_the_first() -> None:
     assert movement(looks, 7.4, 8.4) < 0.3
 
 
+def test_a_device_that_is_back_has_the_clock_that_it_had() -> None:
+    first = Device(ppm=100, end_s=6.0)
+    looks = listen(Room(speakers=(first, Device(ppm=100, begin_s=6.5)), seconds=9))
+    assert movement(looks, 6.6, 7.6) < 0.3
+
+
 @pytest.mark.parametrize("rate", [8_000, 22_050, 24_000, 44_100, 48_000])
 def test_sound_of_another_rate_is_converted(rate: int) -> None:
-    looks = listen(Room(speakers=(Device(rate),), seconds=3))
-    assert max(map(abs, errors(looks, 0.5))) < 0.3
+    looks = listen(Room(speakers=(Device(rate),), seconds=3, sounds=lambda at_s: at_s > 0.7))
+    beside = errors(looks, 0.8)
+    assert len(beside) > 100
+    assert max(map(abs, beside)) < 0.3
 
 
 # -- what it gives -------------------------------------------------------------------------

@@ -17,11 +17,12 @@ from support.backends import inside, outside
 from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
 from voicepipe.cli.commands.doctor import DoctorOptions, examine
-from voicepipe.cli.parts.chirp import Chirp
-from voicepipe.cli.parts.doctor_echo import judge
+from voicepipe.cli.parts.chirp import Chirp, Trip
+from voicepipe.cli.parts.doctor_echo import air_findings, judge
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.cli.parts.doctor_system import permissions, servers
 from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
+from voicepipe.devices.values import Stamps
 from voicepipe.report import EchoState
 from voicepipe.testing import room_impulse
 from voicepipe_devices.driver import CaptureCallback, Finished, Handle, RenderCallback
@@ -124,7 +125,7 @@ def jittery(card: SimulatedCard) -> None:
 @pytest.mark.parametrize(
     ("verb", "sentence"),
     [
-        (early, "-45 ms from the .*: they are wrong, as behind PipeWire; a canceller finds the delay by itself"),
+        (early, "-45 ms from the .*: they are wrong; a canceller finds the delay by itself"),
         (jittery, ".* ms apart: they jitter; ask for more latency"),
     ],
 )
@@ -138,6 +139,22 @@ async def test_times_that_cannot_be_right_are_told(verb: Verb, sentence: str) ->
 
 async def test_without_an_echo_nothing_is_said_of_its_way() -> None:
     assert "air" not in await findings(FakeBackend())
+
+
+@pytest.mark.parametrize(
+    ("worth", "said"),
+    [
+        ("", ""),
+        ("good", ""),
+        ("early", "are early: its callbacks are timed instead, as behind PipeWire"),
+        ("missing", "are missing: its callbacks are timed instead"),
+        ("unsteady", "are unsteady: the middle one of each second counts"),
+    ],
+)
+def test_stamps_of_little_worth_are_told(worth: Stamps, said: str) -> None:
+    trip = Trip(0.0, 0.1, 0.12, -6.0, 0.04)
+    found = [each.text for each in air_findings([trip], {"microphone": worth}) if each.check == "stamps"]
+    assert found == ([f"the time stamps of the microphone {said}"] if said else [])
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from long.mutant import Mutant
 __all__ = ["CANCELLER_MUTANTS"]
 
 KALMAN = "tests/canceller/engines/test_kalman.py"
+FAR = "tests/canceller/engines/test_far_blocks.py"
 PAIR = "tests/canceller/engines/test_pair.py"
 RESIDUE = "tests/canceller/engines/test_residue.py"
 AEC3 = "tests/canceller/engines/test_aec3.py"
 SPEEX = "tests/canceller/engines/test_speex.py"
 REGISTRY = "tests/canceller/engines/test_registry.py"
 LEARNS = f"{KALMAN}::test_the_echo_goes_at_every_rate"
-AS_IT_IS = f"{KALMAN}::test_words_are_the_microphone_again_when_the_last_echo_is_over"
 OTHER_PATH = f"{KALMAN}::test_a_changed_path_is_learnt_again"
 NOT_LOUDER = f"{KALMAN}::test_the_output_is_not_louder_than_the_microphone"
 
@@ -65,7 +65,7 @@ CANCELLER_MUTANTS = (
         "FarBlocks.push",
         "self._left -= 1",
         "None",
-        AS_IT_IS,
+        f"{FAR}::test_it_is_silent_again_when_nothing_of_a_sound_is_left",
         unseen=NO_WAVES,
     ),
     Mutant(
@@ -73,7 +73,7 @@ CANCELLER_MUTANTS = (
         "FarBlocks.clear",
         "self._left = 0",
         "None",
-        f"{KALMAN}::test_a_reset_forgets_the_path_and_the_audio",
+        f"{FAR}::test_what_is_cleared_is_silent",
         unseen=NO_WAVES,
     ),
     Mutant(
@@ -81,7 +81,7 @@ CANCELLER_MUTANTS = (
         "FarBlocks._move_back",
         "rows[_SPARE:] = rows[: self._rows]",
         "None",
-        LEARNS,
+        f"{FAR}::test_the_rows_are_the_spectra_of_the_last_blocks",
         unseen=NO_WAVES,
     ),
     Mutant(

@@ -69,9 +69,15 @@ REFERENCE_MUTANTS = (
     ),
     _mutant(
         "the place follows the jitter",
-        "Alignment._follow",
-        "self._is_begun or not (self._has_sounded or self.track.steps)",
-        "False",
+        "Alignment._steady",
+        "self._usual_s = off_s",
+        "self._place += off_s * self._rate",
+    ),
+    _mutant(
+        "behind a step the first stamps are right",
+        "Alignment._steady",
+        "self._place += (off_s - self._usual_s) * self._rate",
+        "pass",
     ),
     _mutant(
         "a loss of the microphone moves nothing", "Alignment.shift", "self._jump(by_s * self._rate)", "pass"
@@ -109,17 +115,35 @@ REFERENCE_MUTANTS = (
         "SpeakerTrack._put_sound",
         "self._index = begin * self._up",
         "pass",
+        f"{TESTS}::test_a_gap_in_the_record_is_silent",
     ),
-    _mutant("the sound before a gap ends late", "SpeakerTrack.put", "self._finish()", "pass"),
+    _mutant(
+        "the sound before a gap ends late",
+        "SpeakerTrack.put",
+        "self._finish()",
+        "pass",
+        f"{TESTS}::test_a_gap_in_the_record_is_silent",
+    ),
     _mutant(
         "a track begins between samples",
         "SpeakerTrack._put_sound",
         "bytes(ahead * self._sample_bytes) + data",
         "data",
+        f"{TESTS}::test_sound_of_another_rate_is_converted",
     ),
-    _mutant("silence is kept", "History.skip", "end - self.loud_end > self._keep", "False"),
     _mutant(
-        "memory moves by the wrong length", "History._make_room", "end - self._keep", "end - self._keep + 7"
+        "silence is kept",
+        "History.skip",
+        "end - self.loud_end > self._keep",
+        "False",
+        f"{TESTS}::test_its_memory_is_bounded_and_silence_takes_none",
+    ),
+    _mutant(
+        "memory moves by the wrong length",
+        "History._make_room",
+        "self._begin = begin",
+        "self._begin = begin + 7",
+        f"{TESTS}::test_a_standstill_of_the_program_moves_nothing",
     ),
     # -- speakers
     _mutant(
@@ -127,11 +151,36 @@ REFERENCE_MUTANTS = (
         "Reference._begin",
         "self._old.append(before)",
         "pass",
+        f"{TESTS}::test_the_old_stream_is_heard_to_its_end_beside_the_new_one",
     ),
-    _mutant("a dead stream is waited for", "Reference.is_in", "end_s + DEAD_S", "math.inf"),
-    _mutant("nobody is waited for", "Reference.is_in", "end_s < wanted_s < end_s + DEAD_S", "False"),
-    _mutant("the louder speaker hides the other", "Reference.read", "total + sound", "sound"),
-    _mutant("pieces of a block count as blocks", "Reference._is_piece", "return True", "pass"),
+    _mutant(
+        "a dead stream is waited for",
+        "Reference.is_in",
+        "end_s + DEAD_S",
+        "math.inf",
+        f"{TESTS}::test_it_waits_for_a_speaker_that_goes_on_and_not_for_a_dead_one",
+    ),
+    _mutant(
+        "nobody is waited for",
+        "Reference.is_in",
+        "end_s < wanted_s < end_s + DEAD_S",
+        "False",
+        f"{TESTS}::test_it_waits_for_a_speaker_that_goes_on_and_not_for_a_dead_one",
+    ),
+    _mutant(
+        "the louder speaker hides the other",
+        "Reference.read",
+        "total + sound",
+        "sound",
+        f"{TESTS}::test_two_speakers_are_added",
+    ),
+    _mutant(
+        "pieces of a block count as blocks",
+        "Reference._is_piece",
+        "return True",
+        "pass",
+        f"{TESTS}::test_one_late_stamp_of_a_long_block_is_not_seen_five_times",
+    ),
     # -- rates
     _mutant(
         "an odd rate's phase is lost",

@@ -77,7 +77,7 @@ def test_without_settings_all_is_as_the_code_has_it(settings: Settings) -> None:
     assert sound.settings == SoundSettings()
     mic, speaker = MicrophoneInput(sound), SpeakerOutput(sound)
     assert (wish(mic), wish(speaker)) == (("", "low", None), ("", "low", None))
-    assert (mic.gain_db, mic.mutes) == (0.0, True)
+    assert (mic.gain_db, mic.mutes, mic.cancels_echo) == (0.0, False, True)
 
 
 def test_a_program_takes_what_its_code_leaves_out_from_the_file(settings: Settings) -> None:

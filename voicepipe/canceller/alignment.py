@@ -47,9 +47,13 @@ class Alignment:
 
     The place of the next sample goes on from that of the last one, at the ratio of the two clocks. It does
     not follow the jitter of the lines: a filter would have to learn each movement. Steps move it at once.
+
+    Args:
+        track: the track.
+        copies: True: the two clocks are taken for one until they show that they are not.
     """
 
-    def __init__(self, track: SpeakerTrack) -> None:
+    def __init__(self, track: SpeakerTrack, *, copies: bool = True) -> None:
         self.track = track
         self.realignments = 0
         """The number of times that the place jumped after something had sounded."""
@@ -61,10 +65,14 @@ class Alignment:
         """The microphone's next position."""
         self._is_begun = False
         self._has_sounded = False
-        self._copies = True
+        self.copies = copies
         """True while the two clocks are taken for one."""
         self._is_beside = False
         """True while the place is brought back to the line."""
+        self._usual_s = 0.0
+        """The distance from the line to the place, as it is while nothing happens."""
+        self._is_shaken = False
+        """True behind a step whose size only a few stamps have told."""
         self._silent = 0
         """Samples from the place on while the device played nothing."""
 
@@ -91,6 +99,7 @@ class Alignment:
         if self._has_sounded:
             self.realignments += 1
         self._place += samples
+        self._is_shaken = True
 
     def _samples_to_step(self) -> int:
         """Return the samples up to the speaker's next step; negative: it was seen too late."""
@@ -109,25 +118,39 @@ class Alignment:
         ppm = mic.ppm - line.ppm
         error_ppm = math.hypot(mic.ppm_error, line.ppm_error)
         off_s = (wanted - self._place) / self._rate
-        if self._copies:
-            self._copies = abs(ppm) <= SAME_PPM + SURE * error_ppm
+        if self.copies:
+            self.copies = abs(ppm) <= SAME_PPM + SURE * error_ppm
         else:
-            self._copies = abs(ppm) < LIKE_ONE_PPM and error_ppm < LIKE_ONE_PPM / 2
+            self.copies = abs(ppm) < LIKE_ONE_PPM and error_ppm < LIKE_ONE_PPM / 2
         if not self._is_begun or not (self._has_sounded or self.track.steps):
             self._is_begun = True
-            self._place = float(round(wanted)) if self._copies else wanted
-            off_s = 0.0
+            self._set(float(round(wanted)) if self.copies else wanted)
         elif self.track.steps:
-            off_s = 0.0  # the line is beyond them, and the place is not
+            return  # the line is beyond them, and the place is not
         elif abs(off_s) > LOST_S + 3.0 * math.hypot(mic.error_s, line.error_s):
             self._jump(wanted - self._place)
-            off_s = 0.0
+            self._set(wanted)
+        elif mic.is_sure and line.is_sure:
+            self._steady(off_s)
+        off_s = (wanted - self._place) / self._rate
         self._is_beside = abs(off_s) > (NEAR_S if self._is_beside else OFF_S)
         self.ratio_ppm = self._ratio(ppm, off_s, samples)
 
+    def _set(self, place: float) -> None:
+        """Begin anew at that place, which is on the line."""
+        self._place, self._usual_s, self._is_shaken = place, 0.0, False
+
+    def _steady(self, off_s: float) -> None:
+        """Behind a step, go back to the usual distance from the line: a filter has learned it."""
+        if self._is_shaken:
+            self._is_shaken = False
+            self._place += (off_s - self._usual_s) * self._rate
+        else:
+            self._usual_s = off_s
+
     def _ratio(self, ppm: float, off_s: float, samples: int) -> float:
         """Return the step beyond 1, in ppm."""
-        if not self._copies:
+        if not self.copies:
             pull_ppm = off_s / SETTLE_S * 1e6
             return ppm + max(-MOST_PULL_PPM, min(MOST_PULL_PPM, pull_ppm))
         way = off_s * self._rate if self._is_beside else round(self._place) - self._place

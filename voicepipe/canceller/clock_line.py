@@ -105,6 +105,11 @@ class ClockLine:
         """The standard deviation of the offset."""
         return math.sqrt(self._offset_var)
 
+    @property
+    def is_sure(self) -> bool:
+        """True where more than the first few stamps behind a step have told the offset."""
+        return self._last_group is not None
+
     def time_of(self, position: float) -> float:
         """Return the time of a sample."""
         at_s = position / self._rate

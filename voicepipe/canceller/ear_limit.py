@@ -14,11 +14,12 @@ BLOCKS = 3
 QUIET_BLOCKS = 50
 """The noise of the room is the least of so many blocks in which nothing sounded: one of ten is looked at."""
 EVERY = 10
-LEAST_NOISE = 6.0
-"""The power of the noise at least, in steps of 16 bits: -82 dB, as a room without any is none."""
+LEAST_NOISE = 107.0
+"""The power of the noise at least, in steps of 16 bits: -70 dB. A room without any would let a voice detector
+amplify the last of an echo until it is a voice."""
 LEARNS = 150
-"""Blocks of sound for which the suppressor learns its first path: it leaves bursts of echo between 1 and 1.5 s,
-and hardly lets a voice through before."""
+"""Blocks of sound for which the suppressor learns its first path: between 1 and 1.5 s it leaves bursts of
+echo, and hardly lets a voice through before."""
 LEAST_FAR = 1e-6
 """The power of sound from which on it learns: -60 dB."""
 
@@ -28,10 +29,10 @@ _Ints = npt.NDArray[np.int16]
 class EarLimit:
     """Limits the ear, block by block, and gives it the noise of the room.
 
-    A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests of an
-    echo for a voice; so the noise is put back. A user is in the ear and in the words, which keep every
-    voice. So more in the ear than in the words is a mistake of the suppressor, and is brought down to them. In
-    the first 1.5 s of sound the ear is noise alone.
+    A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests
+    of an echo for a voice; so the noise is put back. A user is in the ear and in the words, which keep
+    every voice. So more in the ear than in the words is a mistake of the suppressor, and is brought down to
+    them. In the first 1.5 s of sound the ear is noise alone.
     """
 
     def __init__(self, block: int) -> None:
@@ -63,11 +64,13 @@ class EarLimit:
         before, self._gain = self._gain, gain
         if before == gain == 1.0 and power >= noise:
             return ear
-        return self._with_noise(ear * np.linspace(before, gain, len(ear)), max(0.0, noise - power))
+        faded = ear.astype(np.float64) * np.linspace(before, gain, len(ear))
+        return self._with_noise(faded, max(0.0, noise - power))
 
     def _with_noise(self, ear: npt.NDArray[np.float64], power: float) -> _Ints:
         noise = self._random.standard_normal(self._block) * power**0.5
-        return np.clip(np.rint(ear + noise), -32_768, 32_767).astype(np.int16)
+        result: _Ints = np.clip(np.rint(ear + noise), -32_768, 32_767).astype(np.int16)
+        return result
 
 
 def _power(audio: _Ints) -> float:

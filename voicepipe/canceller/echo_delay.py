@@ -14,6 +14,9 @@ LONGEST_S = 0.5
 CLEAR = 8.0
 """The height of a peak above the mean of the correlation's size; noise reaches about 4.5."""
 
+FAINT = 0.01
+"""The size, beside the mean, of frequencies that hardly count: a voice of 16 kHz has nothing above 8."""
+
 _Floats = npt.NDArray[np.float64]
 
 
@@ -59,7 +62,8 @@ class EchoDelay:
         mic = np.concatenate(self._mic)[-self._heard :]
         size = 1 << (wanted + self._heard).bit_length()
         cross = np.fft.rfft(mic, size) * np.conj(np.fft.rfft(far, size))
-        cross /= np.abs(cross) + 1e-12
+        sizes = np.abs(cross)
+        cross /= sizes + FAINT * sizes.mean() + 1e-12
         correlation = np.abs(np.fft.irfft(cross, size))
         # The microphone's first sample lies so far behind that of the speaker.
         delays = np.arange(-self._lead, self._longest - self._lead)

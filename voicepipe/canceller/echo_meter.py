@@ -162,7 +162,6 @@ class EchoMeter:
             delay_s,
         )
 
-
     def _is_voice(self, delay_s: float | None, hops: _Floats) -> bool:
         """Return True if the ear's rest is no echo: it does not resemble the speaker's sound in any way."""
         if self._rest_delay.find() is not None:

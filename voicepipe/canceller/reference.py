@@ -146,11 +146,13 @@ class Reference:
         return False
 
     def _begin(self, speaker: object, block: Tapped, before: Alignment | None) -> Alignment:
-        ppm = 0.0
-        if before is not None:
+        if before is None:
+            alignment = Alignment(SpeakerTrack(block, self._rate))
+        else:  # most likely the same device is back, with the same clock
             self._old.append(before)
-            ppm = before.track.line.ppm
-        self._newest[speaker] = alignment = Alignment(SpeakerTrack(block, self._rate, ppm))
+            track = SpeakerTrack(block, self._rate, before.track.line.ppm)
+            alignment = Alignment(track, copies=before.copies)
+        self._newest[speaker] = alignment
         return alignment
 
     def _let_go(self) -> None:

@@ -88,7 +88,9 @@ def _settle_headphones(values: dict[str, Any]) -> None:
     """Give headphones their meaning: neither a canceller nor a mute. Raises: SettingsError."""
     for one, other, why in CONTRADICTIONS:
         if values.get(one) and values.get(other):
-            raise SettingsError(f"the settings {one} and {other} contradict each other: {why}")
+            raise SettingsError(
+                f"the settings {one} and {other} contradict each other: {why}; unset one of them"
+            )
     if values.get("headphones"):
         values |= {"cancel": False, "mute": False}
 

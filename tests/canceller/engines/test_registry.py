@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,8 @@ def test_what_is_no_canceller_is_refused(missing: str) -> None:
         def reset(self) -> None:
             """Nothing to forget."""
 
-    check_canceller(Whole())  # type: ignore[arg-type]
-    part = type("Part", (), {name: each for name, each in vars(Whole).items() if name != missing})()
+    whole: Any = Whole()
+    assert check_canceller(whole) is whole
+    part: Any = type("Part", (), {name: each for name, each in vars(Whole).items() if name != missing})()
     with pytest.raises(TypeError, match=missing):
         check_canceller(part)

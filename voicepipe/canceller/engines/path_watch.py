@@ -48,27 +48,37 @@ class PathWatch:
         error = max(self._slow_mic - 2 * both + power, 0.0)
         return (power - both) ** 2 >= _CORRELATED**2 * power * error
 
+    @property
+    def is_sure(self) -> bool:
+        """True where the estimate is taken out whole."""
+        return self._share == 1.0 and self._age >= _SURE_AFTER
+
     def take_out(self, mic: _Floats, echo: _Floats) -> _Floats:
         """Return a block of the microphone without its echo, or with a part of it while that is doubtful."""
-        size = len(mic)
         both, power, heard = float(mic @ echo), float(echo @ echo), float(mic @ mic)
-        self._both += _FAST * (both / size - self._both)
-        self._power += _FAST * (power / size - self._power)
-        self._slow_both += _SLOW * (both / size - self._slow_both)
-        self._slow_power += _SLOW * (power / size - self._slow_power)
-        self._slow_mic += _SLOW * (heard / size - self._slow_mic)
-        self._age += 1
+        self._average(both / len(mic), power / len(mic), heard / len(mic))
         before, self._share = self._share, _fair_share(self._both, self._power)
         if before == self._share == 1.0:
-            if heard - 2 * both + power <= _MUCH_LOUDER * heard:
-                return mic - echo
+            rest = mic - echo
         else:
-            share = np.linspace(before, self._share, size + 1, dtype=np.float32)[1:]
-            rest = mic - share * echo
-            if float(rest @ rest) <= _MUCH_LOUDER * heard:
-                return rest
+            rest = mic - _part(echo, np.linspace(before, self._share, len(mic), dtype=np.float32))
+        if float(rest @ rest) <= _MUCH_LOUDER * heard:
+            return rest
         self._share = min(self._share, _fair_share(both, power))
-        return mic - np.float32(self._share) * echo
+        return mic - _part(echo, np.full(len(mic), self._share, np.float32))
+
+    def _average(self, both: float, power: float, heard: float) -> None:
+        self._both += _FAST * (both - self._both)
+        self._power += _FAST * (power - self._power)
+        self._slow_both += _SLOW * (both - self._slow_both)
+        self._slow_power += _SLOW * (power - self._slow_power)
+        self._slow_mic += _SLOW * (heard - self._slow_mic)
+        self._age += 1
+
+
+def _part(echo: _Floats, shares: _Floats) -> _Floats:
+    shares *= echo
+    return shares
 
 
 def _fair_share(both: float, power: float) -> float:

@@ -52,7 +52,9 @@ class ResidueGate:
         before, self._share = self._share, 0.0 if self._left and self._is_residue(ear, mic) else 1.0
         if before == self._share:
             return ear if self._share else np.zeros_like(ear)
-        return to_int16(ear * np.linspace(before, self._share, len(ear), dtype=np.float32))
+        faded: _Floats = np.linspace(before, self._share, len(ear), dtype=np.float32)
+        faded *= ear
+        return to_int16(faded)
 
     def _is_residue(self, ear: _Ints, mic: _Ints) -> bool:
         heard, self._before = self._before, _power(mic)
@@ -62,5 +64,5 @@ class ResidueGate:
 def _power(audio: _Ints) -> float:
     """Return the mean square without the mean. A constant is no sound, and the canceller takes it out."""
     floats = audio.astype(np.float32)
-    mean = float(np.add.reduce(floats)) / len(floats)
+    mean = float(floats.mean())
     return float(floats @ floats) / len(floats) - mean * mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from voicepipe.audio.format import AudioFormat
@@ -12,6 +12,7 @@ from voicepipe.cli.parts.chirp import Trip
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.cli.parts.voice_loop import VoiceLoop
 from voicepipe.devices.port import Backend
+from voicepipe.devices.values import Stamps
 from voicepipe.endpoints.microphone import MicrophoneInput
 from voicepipe.endpoints.speaker import SpeakerOutput
 from voicepipe.errors import VoicepipeError
@@ -33,8 +34,13 @@ _EARLIEST_S = -0.002
 """An echo that is earlier than its sound, by more than a stamp may be off, has a wrong stamp."""
 
 
-def air_findings(trips: Sequence[Trip]) -> Iterator[Finding]:
-    """Yield the finding about the way through the air, if the speaker tells when its sound is heard."""
+def air_findings(trips: Sequence[Trip], stamps: Mapping[str, Stamps]) -> Iterator[Finding]:
+    """Yield the finding about the way through the air, if the speaker tells when its sound is heard.
+
+    Args:
+        trips: of the chirps that were heard.
+        stamps: the worth of the time stamps of each device.
+    """
     times = [trip.air_s for trip in trips if trip.air_s is not None]
     if not times:
         return
@@ -43,9 +49,20 @@ def air_findings(trips: Sequence[Trip]) -> Iterator[Finding]:
         spread_ms = 1e3 * (max(times) - min(times))
         yield Finding("air", "note", f"{text}, {spread_ms:.0f} ms apart: they jitter; ask for more latency")
     elif median(times) < _EARLIEST_S:
-        yield Finding("air", "note", f"{text}: they are wrong, as behind PipeWire; a canceller finds the delay by itself")
+        yield Finding("air", "note", f"{text}: they are wrong; a canceller finds the delay by itself")
     else:
         yield Finding("air", "good", text)
+    for device, worth in stamps.items():
+        if worth not in ("", "good"):
+            yield Finding("stamps", "note", f"the time stamps of the {device} are {worth}: {_INSTEAD[worth]}")
+
+
+_INSTEAD = {
+    "missing": "its callbacks are timed instead",
+    "absurd": "its callbacks are timed instead",
+    "early": "its callbacks are timed instead, as behind PipeWire",
+    "unsteady": "the middle one of each second counts",
+}
 
 
 async def cancelling_findings(
