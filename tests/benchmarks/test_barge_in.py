@@ -37,10 +37,8 @@ def test_a_row_is_late_by_its_95th_percentile_or_if_one_was_missed(
 def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         barge_in.main(["--only", "fact,telepathy"])
-    assert (
-        "unknown row telepathy; choose task, stage, fact, webrtc, silero, echo-6, echo-0"
-        in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert "unknown row telepathy; choose task, stage, fact, webrtc, silero, echo-6, echo-0" in told
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-"""A program that speaks on and on in a room, for tests of the canceller: `speaking.py DEVICE`.
+"""A program that speaks on and on in a room, for tests of the canceller: `speaking.py DEVICE [DETECTOR]`.
 
 For every 0.1 s of the microphone it prints a line of JSON: the time, the level of the bare microphone and of
 what voice detection hears, in dB. So it does when the user starts to speak, and of devices lost and restored.
@@ -94,13 +94,20 @@ async def _obey(task: vp.PipelineTask) -> None:
     reading.close()
 
 
-async def main(device: str) -> None:
+async def main(device: str, engine: str = "") -> None:
     """Speak until the input ends."""
     ear = vp.MicrophoneInput("portaudio", device=device)
     speaker = vp.SpeakerOutput("portaudio", device=device, max_queue_s=1)
     task = vp.PipelineTask(
         vp.Pipeline(
-            [ear, vp.VADProcessor(), vp.FrameFilter(drop=vp.InputAudioFrame), News(), Voice(), speaker]
+            [
+                ear,
+                vp.VADProcessor(engine) if engine else vp.VADProcessor(),
+                vp.FrameFilter(drop=vp.InputAudioFrame),
+                News(),
+                Voice(),
+                speaker,
+            ]
         )
     )
     running = asyncio.create_task(task.run())
@@ -115,4 +122,4 @@ async def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

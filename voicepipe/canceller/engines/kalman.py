@@ -59,6 +59,11 @@ class Kalman:
         parts = [self._cancel(mic[at : at + block], far[at : at + block]) for at in range(0, len(mic), block)]
         return np.concatenate(parts) if parts else mic
 
+    @property
+    def is_sure(self) -> bool:
+        """True where no filter doubts the path that it has learnt."""
+        return all(each.is_sure for each in self._filters)
+
     def reset(self) -> None:
         """Forget the path of the echo, and all audio."""
         self._far.clear()
@@ -83,6 +88,10 @@ class _Filter:
     def __init__(self, path: EchoPath) -> None:
         self._path = path
         self._watch = PathWatch()
+
+    @property
+    def is_sure(self) -> bool:
+        return self._watch.is_sure
 
     def reset(self) -> None:
         self._path.forget()

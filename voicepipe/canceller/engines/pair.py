@@ -8,6 +8,7 @@ import numpy.typing as npt
 from voicepipe.audio.channel_mixer import ChannelMixer
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
+from voicepipe.canceller.engines.near_end import NearEnd
 from voicepipe.canceller.engines.part import Canceller, block_of
 from voicepipe.canceller.engines.residue import ResidueGate
 
@@ -39,6 +40,7 @@ class EarAndWords:
         self._source = source
         self._ear, self._words = ear, words
         self._gate = ResidueGate(self.block)
+        self._near_end = NearEnd()
         self._ear_later = Delay(self.delay - ear.delay)
         self._words_later = Delay(self.delay - words.delay, (source.channels,))
         self._mixer = self._new_mixer()
@@ -61,16 +63,36 @@ class EarAndWords:
         mono = mic if self._mixer is None else self._mixer.mix(mic)
         heard = self._ear.cancel(mono, far).reshape(-1)
         ear = self._gate.pass_on(heard, mono.reshape(-1), far)
-        return self._ear_later.pass_on(ear), self._words_later.pass_on(self._words.cancel(mic, far))
+        words = self._words.cancel(mic, far)
+        ear, later = self._ear_later.pass_on(ear), self._words_later.pass_on(words)
+        return self._hear_user(ear, later, words, mic), later
+
+    def _hear_user(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
+        if self._words.delay:
+            return ear
+        later, words, mic = (_mono(each) for each in (later, words, mic))
+        parts = [
+            self._near_end.mix(
+                *(each[at : at + self.block] for each in (ear, later, words, mic)),
+                is_sure=getattr(self._words, "is_sure", True),
+            )
+            for at in range(0, len(ear), self.block)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else ear
 
     def reset(self) -> None:
         """Forget the path of the echo, and all audio: a new stream begins."""
-        for part in (self._ear, self._words, self._gate, self._ear_later, self._words_later):
+        for part in (self._ear, self._words, self._gate, self._near_end, self._ear_later, self._words_later):
             part.reset()
         self._mixer = self._new_mixer()
 
     def _new_mixer(self) -> ChannelMixer | None:
         return ChannelMixer(self._source) if self._source.channels > 1 else None
+
+
+def _mono(audio: _Ints) -> _Ints:
+    """Return the mean of all channels, shape (samples,)."""
+    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
 
 
 def _plausible(far: _Floats) -> _Floats:

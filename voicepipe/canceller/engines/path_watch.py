@@ -48,6 +48,11 @@ class PathWatch:
         error = max(self._slow_mic - 2 * both + power, 0.0)
         return (power - both) ** 2 >= _CORRELATED**2 * power * error
 
+    @property
+    def is_sure(self) -> bool:
+        """True where the estimate is taken out whole."""
+        return self._share == 1.0 and self._age >= _SURE_AFTER
+
     def take_out(self, mic: _Floats, echo: _Floats) -> _Floats:
         """Return a block of the microphone without its echo, or with a part of it while that is doubtful."""
         both, power, heard = float(mic @ echo), float(echo @ echo), float(mic @ mic)
