@@ -33,23 +33,28 @@ def lines(caplog: pytest.LogCaptureFixture, rate: int, *stages: Processor) -> li
 
 
 @pytest.mark.parametrize(
-    ("wish", "rate", "interrupts", "told"),
+    ("cancel", "mute", "rate", "interrupts", "told"),
     [
-        ({}, 96_000, True, True),
-        ({"cancel": True}, 22_050, True, True),
-        ({}, 96_000, False, False),
-        ({}, 16_000, True, False),
-        ({"mute": True}, 16_000, True, False),
-        ({"cancel": False}, 96_000, True, False),
-        ({"cancel": False, "mute": False}, 96_000, True, False),
+        (None, None, 96_000, True, True),
+        (True, None, 22_050, True, True),
+        (None, None, 96_000, False, False),
+        (None, None, 16_000, True, False),
+        (None, True, 16_000, True, False),
+        (False, None, 96_000, True, False),
+        (False, False, 96_000, True, False),
     ],
 )
 def test_who_cannot_cancel_says_so_once_with_the_cure(
-    caplog: pytest.LogCaptureFixture, wish: dict[str, bool], rate: int, interrupts: bool, told: bool
+    caplog: pytest.LogCaptureFixture,
+    cancel: bool | None,
+    mute: bool | None,
+    rate: int,
+    interrupts: bool,
+    told: bool,
 ) -> None:
     card = SimulatedCard()
     card.room(room_impulse())
-    microphone = MicrophoneInput(card.backend(), name="desk", **wish)
+    microphone = MicrophoneInput(card.backend(), cancel=cancel, mute=mute, name="desk")
     stages = [Interrupter()] if interrupts else []
     found = lines(caplog, rate, microphone, *stages, SpeakerOutput(card.backend()))
     assert len(found) == told

@@ -38,6 +38,7 @@ from long.late_mutants import LATE_MUTANTS
 from long.mutant import Mutant
 from long.object_mutants import OBJECT_MUTANTS
 from long.planting import NotThereError, plant
+from long.protection_mutants import PROTECTION_MUTANTS
 from long.reference_mutants import REFERENCE_MUTANTS
 from long.room_mutants import ROOM_MUTANTS
 from long.run_mutants import RUN_MUTANTS
@@ -62,6 +63,7 @@ MUTANTS = (
     *DEVICE_MUTANTS,
     *FILE_MUTANTS,
     *TALK_MUTANTS,
+    *PROTECTION_MUTANTS,
     *TAP_MUTANTS,
     *TRACK_MUTANTS,
     *SPEAKER_MUTANTS,

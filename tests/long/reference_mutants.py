@@ -122,7 +122,7 @@ REFERENCE_MUTANTS = (
         "SpeakerTrack.put",
         "self._finish()",
         "pass",
-        f"{TESTS}::test_sound_of_another_rate_is_converted",
+        f"{TESTS}::test_a_gap_in_the_record_is_silent",
     ),
     _mutant(
         "a track begins between samples",
@@ -141,9 +141,9 @@ REFERENCE_MUTANTS = (
     _mutant(
         "memory moves by the wrong length",
         "History._make_room",
-        "end - self._keep",
-        "end - self._keep + 7",
-        f"{TESTS}::test_every_rule_holds_whatever_the_clocks_do",
+        "self._begin = begin",
+        "self._begin = begin + 7",
+        f"{TESTS}::test_a_standstill_of_the_program_moves_nothing",
     ),
     # -- speakers
     _mutant(

@@ -11,7 +11,7 @@ RECORD = "tests/backends/test_shared_record.py"
 CLOCK = "tests/backends/test_block_clock.py"
 SPEAKER = "tests/endpoints/test_speaker_tap.py"
 PORT = "tests/devices/test_port.py"
-UNTAPPED = "nobody taps its speakers"
+UNTAPPED = "few of its runs tap their speakers"
 ONE_PROCESS = "it has no other processes"
 NO_STAMPS = "its card's times are true"
 

@@ -8,9 +8,9 @@ it back, and the user talks over it.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe import Frame, PipelineTask, UtteranceFrame
-from voicepipe.canceller.cancelling import CancelledBlock
-from voicepipe.cli.arguments.sound_source import Sound
+from voicepipe import AudioFormat, Frame, UtteranceFrame
+from voicepipe.audio.files.wav_file import WavReader
+from voicepipe.cli.arguments.sound_source import TALK, Sound, talk
 from voicepipe.cli.commands.echo import _task, read_options
 from voicepipe.cli.terminal.screen import Screen
-from voicepipe.endpoints.microphone import MicrophoneInput
-from voicepipe.testing import SimulatedCard, noise, room_impulse, run_virtual, silence, speech
+from voicepipe.testing import SimulatedCard, noise, room_impulse, run_virtual, silence
 
 __all__ = ["Talk", "draw", "run"]
 
 RATE = 16_000
-PHRASE_S, SENTENCE_S = (0.2, 2.0), (2.75, 6.15)
-"""The two sentences of the bundled voice, which the user says."""
-SAID = ((0.3, PHRASE_S), (5.0, SENTENCE_S), (10.6, PHRASE_S))
-"""The times at which the user says them: the last one over the program. It says the first one back before
-the picture begins, and the canceller has heard it then."""
 FROM_S, TO_S = 4.8, 15.2
 """The span of the picture."""
 ROOM_DB = -60.0
@@ -91,13 +85,12 @@ class Talk:
 
 def users_voice() -> tuple[npt.NDArray[np.int16], tuple[tuple[float, float], ...]]:
     """Return all that the user says, and when."""
-    voice, heard = speech(), silence(TO_S)
-    times = []
-    for at_s, (begin_s, end_s) in SAID:
-        part = voice[int(begin_s * RATE) : int(end_s * RATE)]
-        heard[int(at_s * RATE) :][: len(part)] += part
-        times.append((at_s + 0.1, at_s + len(part) / RATE - 0.15))
-    return heard + noise(TO_S, "pink", level_db=ROOM_DB), tuple(times)
+    heard = silence(TO_S)
+    said = np.frombuffer(talk(AudioFormat(RATE)), np.int16)
+    heard[: len(said)] = said
+    # The voice begins 0.1 s behind the beginning of each part, and ends 0.15 s before its end.
+    times = tuple((at_s + 0.1, at_s + to_s - from_s - 0.15) for at_s, from_s, to_s in TALK)
+    return heard + noise(TO_S, "pink", level_db=ROOM_DB), times
 
 
 def run() -> Talk:
@@ -107,42 +100,34 @@ def run() -> Talk:
     voice, user_s = users_voice()
     card.mic.hear(voice)
     card.mic.run_out()
-    task, _ = _task(read_options([], "echo"), Sound(card.backend()), Screen(io.StringIO()))
-    blocks: list[CancelledBlock] = []
     seen: list[Frame] = []
-    task.subscribe(lambda frame, direction: seen.append(frame))
-    run_virtual(_go(task, blocks))
-    return _talk_of(blocks, seen, user_s)
-
-
-async def _go(task: PipelineTask, blocks: list[CancelledBlock]) -> None:
-    running = asyncio.create_task(task.run())
-    await task.wait_until_started()
-    microphone = next(each for each in task._pipeline.processors if isinstance(each, MicrophoneInput))
-    guard = microphone._own_sound.guard
-    assert guard is not None, "it does not cancel"
-    guard.observers.append(blocks.append)
-    await running
+    with tempfile.TemporaryDirectory() as folder:
+        tracks = Path(folder, "talk.wav")
+        options = read_options(["--tracks", str(tracks)], "echo")
+        task, _ = _task(options, Sound(card.backend()), Screen(io.StringIO()))
+        task.subscribe(lambda frame, direction: seen.append(frame))
+        run_virtual(task.run())
+        with WavReader(tracks) as file:
+            data = np.frombuffer(file.read(file.num_samples), np.int16)
+            microphone, ear, _, _, speaker, _ = data.reshape(-1, file.format.channels).T / 32768
+    return _talk_of(microphone, ear, speaker, seen, user_s)
 
 
 def _talk_of(
-    blocks: Sequence[CancelledBlock], seen: Sequence[Frame], user_s: tuple[tuple[float, float], ...]
+    microphone: Sound1D,
+    ear: Sound1D,
+    speaker: Sound1D,
+    seen: Sequence[Frame],
+    user_s: tuple[tuple[float, float], ...],
 ) -> Talk:
-    size = int(TO_S * RATE)
-    far, mic, ear, kept = (np.zeros(size) for _ in range(4))
-    for block in blocks:
-        at = block.position
-        for row, data in ((mic, block.mic), (ear, block.ear or block.mic)):
-            _place(row, at, np.frombuffer(data, np.int16) / 32768)
-        if block.far is not None:
-            _place(far, at, block.far)
+    kept = np.zeros(int(TO_S * RATE))
     for frame in seen:
         if isinstance(frame, UtteranceFrame):
             _place(kept, frame.position, np.frombuffer(frame.data, np.int16) / 32768)
-    loud = np.flatnonzero(np.abs(far[: int((user_s[-1][0] + 2) * RATE)]) > 1e-4)
+    loud = np.flatnonzero(np.abs(speaker[: int((user_s[-1][0] + 2) * RATE)]) > 1e-4)
     rows = (
-        ("the speaker", "plays your words back", far),
-        ("the microphone", "hears you, and the echo", mic),
+        ("the speaker", "plays your words back", speaker),
+        ("the microphone", "hears you, and the echo", microphone),
         ("voice detection", "hears you (the ear)", ear),
         ("what is kept", "your words", kept),
     )

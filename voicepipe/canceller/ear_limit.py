@@ -14,8 +14,9 @@ BLOCKS = 3
 QUIET_BLOCKS = 50
 """The noise of the room is the least of so many blocks in which nothing sounded: one of ten is looked at."""
 EVERY = 10
-LEAST_NOISE = 6.0
-"""The power of the noise at least, in steps of 16 bits: -82 dB, as a room without any is none."""
+LEAST_NOISE = 107.0
+"""The power of the noise at least, in steps of 16 bits: -70 dB. A room without any would let a voice detector
+amplify the last of an echo until it is a voice."""
 LEARNS = 150
 """Blocks of sound for which the suppressor learns its first path: between 1 and 1.5 s it leaves bursts of
 echo, and hardly lets a voice through before."""

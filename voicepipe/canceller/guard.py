@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd
+from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
 from voicepipe.canceller.ear_limit import EarLimit
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.half_duplex import HalfDuplex, Muted
@@ -57,6 +57,8 @@ class EchoGuard:
     ) -> None:
         self.hides = False
         """True while the user has muted the microphone: a recording of all tracks gets silence."""
+        self.observers: list[Observer] = []
+        """Called with every block of the canceller."""
         self._tracks = speakers.tracks
         self._audio = audio
         self._half_duplex: HalfDuplex | None = None
@@ -135,6 +137,8 @@ class EchoGuard:
         window = None if self._meter is None else self._meter.add(block)
         if window is not None:
             self._note(window)
+        for observer in self.observers:
+            observer(block)
         if self._is_half_duplex:
             self._listen().hear(block)
         if self._tracks is not None:

@@ -1,4 +1,4 @@
-"""Half-duplex that hears what is louder than the echo, beside a mute that hears nothing, and nothing at all."""
+"""Half-duplex that hears what is louder than the echo, beside a mute, and beside no protection."""
 
 from __future__ import annotations
 

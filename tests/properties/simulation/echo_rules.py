@@ -38,16 +38,14 @@ def what_is_cancelled_comes_out(run: Facts) -> Iterator[str]:
             yield f"the canceller was given {taken} samples, and gave {len(given)}"
 
 
-def the_ear_is_of_the_same_instants(run: Facts) -> Iterator[str]:
-    """Sample for sample it is what the words are."""
+def the_ear_is_as_long_as_the_words(run: Facts) -> Iterator[str]:
+    """It has a sample for each. (Their values differ: the ear is held down where no user can be in it.)"""
     if run.run.cancelled is None:
         return
     for frame in run.run.cancelled.frames:
-        if frame.ear is None:
-            continue
-        words, ear = (memoryview(each).cast("h") for each in (frame.data, frame.ear))
-        if len(words) != len(ear) or any(abs(a) != abs(b) for a, b in zip(words, ear, strict=True)):
-            yield f"ear and words differ at position {frame.position}"
+        if frame.ear is not None and len(frame.ear) != len(frame.data):
+            lengths = f"{len(frame.ear)} bytes, and the words {len(frame.data)}"
+            yield f"at position {frame.position} the ear has {lengths}"
             return
 
 
@@ -107,7 +105,7 @@ def _is_disturbed(run: Facts) -> bool:
 
 RULES = (
     what_is_cancelled_comes_out,
-    the_ear_is_of_the_same_instants,
+    the_ear_is_as_long_as_the_words,
     samples_keep_their_places,
     the_reference_is_what_sounded,
 )

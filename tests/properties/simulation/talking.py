@@ -1,7 +1,7 @@
 """A canceller in a run: an engine that hands numbers on, and who watches what it is given and gives.
 
-The numbers of the microphone are the words, and the same with a minus the ear. So every sample says where it
-is from, and each block of the reference says which of the speaker's samples it took for the echo.
+The numbers of the microphone are the words. So every sample says where it is from, and each block of the
+reference says which of the speaker's samples it took for the echo.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class NumberEngine:
     def cancel(
         self, mic: npt.NDArray[np.int16], far: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return the numbers of before: as the ear with a minus, as the words without one."""
+        """Return the numbers of before, as the ear and as the words."""
         import numpy as np
 
         self.asked.append((mic[:, 0].copy(), far.copy()))
         both = np.concatenate([self._held, mic[:, 0]])
         out, self._held = both[: len(mic)], both[len(mic) :]
-        return -out, out[:, None].copy()
+        return out, out[:, None].copy()
 
     def reset(self) -> None:
         """Forget the numbers."""

@@ -43,6 +43,8 @@ _LOOK_S = 0.01
 CHIRPS = 3
 ECHO_S = 0.6
 """The longest wait for a chirp, in seconds."""
+SETTLE_S = 0.5
+"""The time stamps of PulseAudio are 20 to 40 ms early in a stream's first 0.4 s."""
 _STANDS_STILL = "it is suspended, or its sound server hangs: restart the sound server, or replug the device"
 
 
@@ -329,6 +331,7 @@ async def _play_chirps(
     microphone: InputStream, speaker: OutputStream, audio: AudioFormat, heard: list[Block]
 ) -> list[Trip]:
     """Return the trips of the chirps that were heard. Raises: DeviceError."""
+    await asyncio.sleep(SETTLE_S)
     chirp = Chirp(audio)
     trips = [await round_trip(microphone, speaker, chirp, ECHO_S, heard) for _ in range(CHIRPS)]
     return [trip for trip in trips if trip is not None]
