@@ -67,7 +67,6 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--no-cancel", {"mute": "no", "headphones": "on"}, (False, None)),
         ("", {"headphones": "on"}, (False, False)),
         ("--cancel", {"headphones": "on"}, (True, None)),
-        ("--no-headphones", {"headphones": "on"}, (None, None)),
         ("--no-mute", {"cancel": "no", "mute": "on"}, (False, False)),
     ],
 )

@@ -18,21 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe import Frame, UtteranceFrame
+from voicepipe import AudioFormat, Frame, UtteranceFrame
 from voicepipe.audio.files.wav_file import WavReader
-from voicepipe.cli.arguments.sound_source import Sound
+from voicepipe.cli.arguments.sound_source import TALK, Sound, talk
 from voicepipe.cli.commands.echo import _task, read_options
 from voicepipe.cli.terminal.screen import Screen
-from voicepipe.testing import SimulatedCard, noise, room_impulse, run_virtual, silence, speech
+from voicepipe.testing import SimulatedCard, noise, room_impulse, run_virtual, silence
 
 __all__ = ["Talk", "draw", "run"]
 
 RATE = 16_000
-PHRASE_S, SENTENCE_S = (0.2, 2.0), (2.75, 6.15)
-"""The two sentences of the bundled voice, which the user says."""
-SAID = ((0.3, PHRASE_S), (5.0, SENTENCE_S), (10.6, PHRASE_S))
-"""The times at which the user says them: the last one over the program. It says the first one back before
-the picture begins, and the canceller has heard it then."""
 FROM_S, TO_S = 4.8, 15.2
 """The span of the picture."""
 ROOM_DB = -60.0
@@ -90,13 +85,12 @@ class Talk:
 
 def users_voice() -> tuple[npt.NDArray[np.int16], tuple[tuple[float, float], ...]]:
     """Return all that the user says, and when."""
-    voice, heard = speech(), silence(TO_S)
-    times = []
-    for at_s, (begin_s, end_s) in SAID:
-        part = voice[int(begin_s * RATE) : int(end_s * RATE)]
-        heard[int(at_s * RATE) :][: len(part)] += part
-        times.append((at_s + 0.1, at_s + len(part) / RATE - 0.15))
-    return heard + noise(TO_S, "pink", level_db=ROOM_DB), tuple(times)
+    heard = silence(TO_S)
+    said = np.frombuffer(talk(AudioFormat(RATE)), np.int16)
+    heard[: len(said)] = said
+    # The voice begins 0.1 s behind the beginning of each part, and ends 0.15 s before its end.
+    times = tuple((at_s + 0.1, at_s + to_s - from_s - 0.15) for at_s, from_s, to_s in TALK)
+    return heard + noise(TO_S, "pink", level_db=ROOM_DB), times
 
 
 def run() -> Talk:

@@ -96,7 +96,7 @@ def main() -> None:
         terminal.keys(f"alias voicepipe={shlex.quote(f'{sys.executable} -m voicepipe')}; clear", "Enter")
         terminal.wait_for(rf"^{re.escape(PROMPT.strip())}\s*$")
         terminal.keys("voicepipe echo --backend fake:room", "Enter")
-        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*utterances: 1, the last.*interrupted")
+        screen = terminal.wait_for(r"#{12}.*score 1.*speech.*utterances: 2, the last.*interrupted")
         terminal.keys("C-c")
         terminal.keys("C-c")
     path.write_text(svg(screen, COLUMNS), encoding="utf-8")

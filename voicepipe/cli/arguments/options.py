@@ -299,8 +299,7 @@ SETTINGS: _Declared = {
         "--live",
     },
     "--headphones": {
-        "action": _SWITCH,
-        "default": False,
+        "action": "store_true",
         "help": "you wear headphones: no canceller, and it listens all the time",
     },
     "--mute": {

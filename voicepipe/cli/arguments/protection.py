@@ -60,7 +60,8 @@ def _flags_of(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the flags on the command line alone; None: not given."""
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for flag in PROTECTION_FLAGS:
-        flags.add_argument(flag, action=argparse.BooleanOptionalAction)
+        is_plain = flag == "--headphones"
+        flags.add_argument(flag, action="store_true" if is_plain else argparse.BooleanOptionalAction)
     return flags.parse_known_args(arguments)[0]
 
 

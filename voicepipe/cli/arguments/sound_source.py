@@ -15,13 +15,30 @@ from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import Backend, StreamRequest
 from voicepipe.errors import BackendMissingError, DeviceError, DeviceNotFoundError
 
-__all__ = ["CALM_LATENCY_S", "MICROPHONE", "SPEAKER", "Sound", "choose_sound"]
+__all__ = ["CALM_LATENCY_S", "MICROPHONE", "SPEAKER", "TALK", "Sound", "choose_sound", "talk"]
 
 MICROPHONE, SPEAKER = "the microphone", "the speaker"
 """Names of the stages, as an error calls them."""
 
 CALM_LATENCY_S = 0.2
 """The latency of a device where nobody waits for an answer: its buffer outlasts a busy machine."""
+
+
+TALK = ((0.3, 0.2, 2.0), (5.0, 2.75, 6.15), (10.6, 0.2, 2.0))
+"""A user who talks over the echo program: the times at which parts of the bundled voice are said, and those
+parts, in seconds. The program has repeated the first part by then, so its canceller knows the room."""
+_TALK_S = 14.0
+
+
+def talk(audio: AudioFormat) -> bytes:
+    """Return a user who says three things, the last one while the program repeats the one before."""
+    from voicepipe.sample import speech
+
+    voice, said = speech(audio), bytearray(audio.samples(_TALK_S) * audio.sample_bytes)
+    for at_s, from_s, to_s in TALK:
+        at, begin, end = (audio.samples(each) * audio.sample_bytes for each in (at_s, from_s, to_s))
+        said[at : at + end - begin] = voice[begin:end]
+    return bytes(said)
 
 
 class Sound:
@@ -68,7 +85,7 @@ class SimulatedSound(Sound):
         self._audio, self._card = audio, self.backend.card
         if isinstance(self.backend, VoiceBackend):
             return
-        self._card.mic.hear(speech(audio))
+        self._card.mic.hear(talk(audio) if self.can_be_talked_over else speech(audio))
         if seconds is None:
             self._card.mic.run_out()
 
