@@ -119,6 +119,22 @@ PROTECTION_MUTANTS = (
         unseen=NO_FIGURES,
     ),
     Mutant(
+        "the ear is open before the suppressor has learnt",
+        "EarLimit.limit",
+        "self._to_learn",
+        "False",
+        "tests/canceller/test_ear_limit.py::test_at_first_the_ear_is_the_noise_of_the_room",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "the ear is louder than the words",
+        "EarLimit.limit",
+        "max(noise, *self._words)",
+        "1e+12",
+        "tests/canceller/test_ear_limit.py::test_the_ear_is_no_louder_than_the_words",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
         "voice detection judges the words",
         "Stretch.take",
         "frame.ear is not None",

@@ -17,9 +17,9 @@ EVERY = 10
 LEAST_NOISE = 107.0
 """The power of the noise at least, in steps of 16 bits: -70 dB. A room without any would let a voice detector
 amplify the last of an echo until it is a voice."""
-LEARNS = 150
-"""Blocks of sound for which the suppressor learns its first path: between 1 and 1.5 s it leaves bursts of
-echo, and hardly lets a voice through before."""
+LEARNS = 220
+"""Blocks of sound for which the suppressor learns its first path: between 1 and 2 s it leaves bursts of echo
+that voice detectors take for a user, and hardly lets a voice through before."""
 LEAST_FAR = 1e-6
 """The power of sound from which on it learns: -60 dB."""
 
@@ -32,7 +32,7 @@ class EarLimit:
     A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests
     of an echo for a voice; so the noise is put back. A user is in the ear and in the words, which keep
     every voice. So more in the ear than in the words is a mistake of the suppressor, and is brought down to
-    them. In the first 1.5 s of sound the ear is noise alone.
+    them. In the first 2.2 s of sound the ear is noise alone.
     """
 
     def __init__(self, block: int) -> None:
