@@ -55,9 +55,11 @@ class Room:
     """The part of the user's sound that the ear keeps."""
     lead: int = 0
     channels: int = 1
+    is_steady: bool = False
+    """The program makes noise without syllables."""
 
     def blocks(self) -> Iterator[CancelledBlock]:
-        far = voice(self.seconds, FAR_DB, 1).copy()
+        far = (noise if self.is_steady else voice)(self.seconds, FAR_DB, 1).copy()
         far[:RATE] = 0
         ways = [
             (self.delay, 1.0),
@@ -110,6 +112,7 @@ def windows(room: Room) -> list[EchoWindow]:
         Room(noise_db=-55.0),
         Room(delay=2_400, lead=32),
         Room(channels=2),
+        Room(ear_db=3.0, is_steady=True),
     ],
     ids=str,
 )

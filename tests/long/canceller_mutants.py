@@ -127,8 +127,8 @@ CANCELLER_MUTANTS = (
     Mutant(
         "ear and words are not of the same instants",
         "EarAndWords.cancel",
-        "self._words_later.pass_on(self._words.cancel(mic, far))",
-        "self._words.cancel(mic, far)",
+        "self._words_later.pass_on(words)",
+        "words",
         f"{PAIR}::test_both_outputs_lag_by_the_delay_of_the_slower_one",
         unseen=NO_WAVES,
     ),
@@ -167,7 +167,7 @@ CANCELLER_MUTANTS = (
     Mutant(
         "the library for words keeps the path in a reset",
         "Speex.reset",
-        "self._state = self._new_state()",
+        "self._free()\nself._state = self._new_state()",
         "None",
         f"{SPEEX}::test_a_reset_forgets_the_path",
         unseen=NO_WAVES,

@@ -65,6 +65,8 @@ _CANCELLING = (
         "Cancelling._is_due",
         "self._far.is_in(end_s)",
         "True",
+        f"{CANCELLING}::test_a_block_waits_for_its_reference_until_the_next_frame_at_most",
+        unseen="a reference that is not in yet is silent for a block",
     ),
     Mutant(
         "a block waits for its reference for ever",
@@ -92,19 +94,11 @@ _REFERENCE = (
         "mic.time_of(position) - 0.03",
     ),
     Mutant(
-        "the reference is of the wrong moment after an untold loss",
-        "Alignment.shift",
-        "self._jump(by_s * self._rate)",
-        "pass",
-        f"{REFERENCE}::test_a_loss_that_nobody_told_of_is_seen_at_once",
-        unseen=ONE_CLOCK,
-    ),
-    Mutant(
         "a loss bends the slope of a clock",
         "ClockLine._shift",
         "self._both_var = 0.0",
         "self._slope += by_s / 60",
-        f"{REFERENCE}::test_ninety_losses_do_not_bend_the_slope",
+        f"{REFERENCE}::test_thirty_losses_do_not_bend_the_slope",
         unseen=ONE_CLOCK,
     ),
     Mutant(
@@ -126,24 +120,18 @@ _REFERENCE = (
     Mutant(
         "two clocks are always one",
         "Alignment._follow",
-        "self._copies = abs(ppm) <= SAME_PPM + SURE * error_ppm",
-        "self._copies = True",
+        "self.copies = abs(ppm) <= SAME_PPM + SURE * error_ppm",
+        "self.copies = True",
         f"{REFERENCE}::test_another_clock_is_followed_between_samples",
         unseen=ONE_CLOCK,
     ),
     Mutant(
         "the slope is forgotten with the stream",
         "Reference._begin",
-        "ppm = before.track.line.ppm",
-        "pass",
-        f"{REFERENCE}::test_another_device_at_another_rate_is_aligned_as_the_first",
+        "SpeakerTrack(block, self._rate, before.track.line.ppm)",
+        "SpeakerTrack(block, self._rate)",
+        f"{REFERENCE}::test_a_device_that_is_back_has_the_clock_that_it_had",
         unseen=ONE_CLOCK,
-    ),
-    Mutant(
-        "a speaker's silence has no length",
-        "SpeakerTrack._put_silence",
-        "self.history.skip(self._next * self._up // self._down)",
-        "pass",
     ),
     Mutant(
         "of two speakers the last one is heard",
@@ -160,14 +148,6 @@ _REFERENCE = (
         "end_s < wanted_s",
         f"{REFERENCE}::test_it_waits_for_a_speaker_that_goes_on_and_not_for_a_dead_one",
         unseen="a block waits no longer than for the next frame",
-    ),
-    Mutant(
-        "a reference is never given up",
-        "Reference._let_go",
-        "self._old.remove(alignment)",
-        "pass",
-        f"{REFERENCE}::test_its_memory_is_bounded_and_silence_takes_none",
-        unseen="its runs are short",
     ),
 )
 

@@ -113,8 +113,8 @@ PROTECTION_MUTANTS = (
     Mutant(
         "the lead of the reference is a part of the delay",
         "EchoDelay.find",
-        "np.arange(-self._lead, self._longest - self._lead)",
-        "np.arange(0, self._longest)",
+        "(delays + self._lead - self._longest) % size",
+        "(delays - self._longest) % size",
         f"{METER}::test_figures_are_true",
         unseen=NO_FIGURES,
     ),

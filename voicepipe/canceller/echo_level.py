@@ -1,7 +1,8 @@
 """The level of the echo at a microphone, band by band, as expected from what the speakers play.
 
 The power of the echo in a band is the power that sounded before, block by block, each with its share: a
-response of powers instead of samples. It needs no phase, so drift and clipping do little to it. The shares
+response of powers instead of samples. It needs no phase, so drift does little to it. A share of the power in
+all bands together is what a loudspeaker that clips brings from other bands. The shares
 are those under which the powers heard are likeliest, with the powers of a noise that has their mean (the
 Itakura-Saito divergence). They are found by its usual multiplicative step, with forgetting (Févotte, Bertin
 and Durrieu, 2009; Lefèvre, Bach and Févotte, 2011), and are never negative.
@@ -32,7 +33,9 @@ _MOST = 4.0
 """The most by which one block counts above what was expected: a knock, or a user, teaches little."""
 _SETTLED = 100
 """Blocks after which that holds. Before, everything teaches."""
-_FIRST_SHARE = 1e-3
+_FIRST_SHARE, _FIRST_FROM_ALL = 1e-3, 1e-6
+_WIDTH = REACH + 1
+"""The columns of a band: a block each, and one for all that was before."""
 
 
 class BandPowers:
@@ -64,23 +67,24 @@ class BandPowers:
 
 
 class FarPowers:
-    """The powers that sounded in the last blocks, the newest first, and of all before."""
+    """The powers that sounded in the last blocks, the newest first: of each band, and of all together."""
 
     def __init__(self, rate: int) -> None:
         self._powers = BandPowers(rate)
-        self.past = np.zeros((self._powers.count, REACH + 1))
-        """Shape (bands, REACH + 1). The last column is all that was before."""
+        self.past = np.zeros((self._powers.count, 2 * _WIDTH))
+        """Shape (bands, 2 * _WIDTH): the band's own, and behind it those of all bands together."""
         self._quiet = 2 * REACH
 
     def put(self, block: npt.NDArray[np.floating]) -> None:
         """Add the block that sounded last."""
-        past = self.past
+        past = self.past[:, :_WIDTH]
         past[:, -1] = _TAIL * past[:, -1] + past[:, -2]
         past[:, 1:-1] = past[:, :-2]
         past[:, 0] = self._powers.of(block) - _SILENCE
+        self.past[:, _WIDTH:] = past.sum(axis=0)
         self._quiet = 0 if past[:, 0].sum() > len(past) * _SILENCE else self._quiet + 1
         if self._quiet == 2 * REACH:
-            past[:] = 0.0
+            self.past[:] = 0.0
 
     @property
     def sounds(self) -> bool:
@@ -97,7 +101,8 @@ class EchoLevel:
     """The share of each block that sounded in the echo's power, learnt from the microphone."""
 
     def __init__(self, bands: int) -> None:
-        self.share = np.full((bands, REACH + 1), _FIRST_SHARE)
+        self.share = np.full((bands, 2 * _WIDTH), _FIRST_SHARE)
+        self.share[:, _WIDTH:] = _FIRST_FROM_ALL
         self._for = np.zeros_like(self.share)
         self._against = np.zeros_like(self.share)
         self.learnt = 0
@@ -106,7 +111,9 @@ class EchoLevel:
     def begin_again(self) -> EchoLevel:
         """Return another one that expects about the same, and learns at once what is different."""
         made = EchoLevel(len(self.share))
-        made.share = np.maximum(self.share, self.share.mean(axis=1, keepdims=True))
+        for part in (slice(0, _WIDTH), slice(_WIDTH, None)):
+            share = self.share[:, part]
+            made.share[:, part] = np.maximum(share, share.mean(axis=1, keepdims=True))
         return made
 
     def expect(self, far: FarPowers) -> Powers:

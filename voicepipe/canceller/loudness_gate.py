@@ -13,7 +13,7 @@ LEARNS = 100
 """Blocks of sound from which the echo's level is learnt. Until then the gate is shut."""
 _SURE = 500
 """Blocks of sound after which the threshold is at its lowest."""
-_FIRST_DB, _LEAST_DB = 9.0, 3.0
+_FIRST_DB, _LEAST_DB = 9.0, 3.5
 """The threshold after a second of sound, and its lowest, in decibels above the expected echo."""
 _ABOVE_USUAL_DB = 2.5
 """The threshold is also so much above what the echo itself exceeds in one block of fifty."""

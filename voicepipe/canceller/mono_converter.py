@@ -87,8 +87,8 @@ class _SincFilter:
         self._given = end
         gone = end * self._down // self._up + 1 - self._reach - self._first
         self._waiting, self._first = self._waiting[gone:], self._first + gone
-        data: bytes = np.clip(np.rint(values), -32_768, 32_767).astype(np.int16).tobytes()
-        return data
+        out: bytes = np.clip(np.rint(values), -32_768, 32_767).astype(np.int16).tobytes()
+        return out
 
 
 @lru_cache(maxsize=4)

@@ -66,7 +66,7 @@ def test_words_are_the_microphone_again_when_the_last_echo_is_over() -> None:
     mic = int16(echo_of(far, impulse()) + voice(2.0))
     words = cancelled(Kalman(RATE), mic, far)
     assert not np.array_equal(words[:RATE], mic[:RATE])
-    over = int(1.25 * RATE)
+    over = int(1.3 * RATE)
     assert np.array_equal(words[over:], mic[over:])
 
 

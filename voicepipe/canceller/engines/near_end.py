@@ -72,8 +72,10 @@ class NearEnd:
         before, self._share = self._share, 1.0 if self._hold else 0.0
         if before == self._share:
             return later if before else ear
-        share = np.linspace(before, self._share, len(ear), dtype=np.float32)
-        return to_int16(ear + share * (later.astype(np.float32) - ear.astype(np.float32)))
+        mixed: _Floats = np.linspace(before, self._share, len(ear), dtype=np.float32)
+        mixed *= later.astype(np.float32) - ear
+        mixed += ear
+        return to_int16(mixed)
 
     def _judge(self, words: _Floats, mic: _Floats) -> None:
         echo = mic - words
