@@ -152,7 +152,8 @@ async def test_without_an_echo_nothing_is_said_of_its_way() -> None:
     ],
 )
 def test_stamps_of_little_worth_are_told(worth: Stamps, said: str) -> None:
-    trip, stamps = Trip(0.0, 0.1, 0.12, -6.0, 0.04), {"microphone": worth}
+    trip = Trip(0.0, 0.1, 0.12, -6.0, 0.04)
+    stamps: dict[str, Stamps] = {"microphone": worth}
     found = [each.text for each in air_findings([trip], stamps) if each.check == "stamps"]
     assert found == ([f"the time stamps of the microphone {said}"] if said else [])
 

@@ -71,7 +71,10 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_flag_goes_before_all_settings(
-    monkeypatch: pytest.MonkeyPatch, flags: str, variables: dict[str, str], asked: tuple[object, object]
+    monkeypatch: pytest.MonkeyPatch,
+    flags: str,
+    variables: dict[str, str],
+    asked: tuple[bool | None, bool | None],
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"VOICEPIPE_{name.upper()}", value)
