@@ -9,7 +9,6 @@ __all__ = ["CANCELLER_MUTANTS"]
 KALMAN = "tests/canceller/engines/test_kalman.py"
 FAR = "tests/canceller/engines/test_far_blocks.py"
 PAIR = "tests/canceller/engines/test_pair.py"
-RESIDUE = "tests/canceller/engines/test_residue.py"
 NEAR_END = "tests/canceller/engines/test_near_end.py"
 AEC3 = "tests/canceller/engines/test_aec3.py"
 SPEEX = "tests/canceller/engines/test_speex.py"
@@ -150,22 +149,6 @@ CANCELLER_MUTANTS = (
         unseen=NO_WAVES,
     ),
     Mutant(
-        "a quiet room's residue stays at the ear",
-        "ResidueGate._is_residue",
-        "_power(ear) < _FAR_BELOW * max(heard, self._before)",
-        "False",
-        f"{RESIDUE}::test_what_is_far_below_the_microphone_is_silenced",
-        unseen=NO_WAVES,
-    ),
-    Mutant(
-        "a constant in a card's samples hides a quiet user",
-        "voicepipe.canceller.engines.residue:_power",
-        "float(floats @ floats) / len(floats) - mean * mean",
-        "float(floats @ floats) / len(floats)",
-        f"{RESIDUE}::test_a_card_with_a_constant_in_its_samples_hides_nobody",
-        unseen=NO_WAVES,
-    ),
-    Mutant(
         "the library for words keeps the path in a reset",
         "Speex.reset",
         "self._free()\nself._state = self._new_state()",
@@ -195,6 +178,14 @@ CANCELLER_MUTANTS = (
         "self._cross**2 > _CORRELATED**2 * self._left * self._estimated",
         "False",
         f"{NEAR_END}::test_changed_path_is_not_taken_for_a_user_and_the_filter_must_prove_itself_again",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the ear stays loud where only the echo sounds",
+        "NearEnd.mix",
+        "_SOFTER if self._is_alone else 1.0",
+        "1.0",
+        f"{NEAR_END}::test_ear_is_softer_where_only_the_echo_sounds",
         unseen=NO_WAVES,
     ),
     Mutant(

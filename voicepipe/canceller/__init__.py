@@ -4,7 +4,7 @@ protocol         the engine that takes the echo out of a microphone's audio, as 
 stage            `EchoCanceller`: a stage that cancels, in place of the microphone
 guard            a microphone's guard: the canceller, its figures, or half-duplex
 cancelling       blocks for the engine, and frames again behind it
-ear_limit        the ear is held down where no user can be in it
+ear_noise        the noise of the room at the ear, which covers the rest of an echo
 protection       the choice of a protection, and the fall-back to half-duplex
 half_duplex      while a speaker sounds, only what is louder than its echo passes
 loudness_gate    louder than the echo, or not, block by block

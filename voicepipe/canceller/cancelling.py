@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
-from voicepipe.canceller.ear_limit import EarLimit
+from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
 from voicepipe.frames import InputAudioFrame
@@ -84,7 +84,7 @@ class Cancelling:
         engine: takes the echo out, block by block; None: nothing is taken out.
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
-        limit: holds the ear down where no user can be in it.
+        noise: gives the ear the noise of the room.
         audio: the format of the microphone, where there is no engine.
         observe: called with every block.
         on_failure: called once with the error of the engine.
@@ -96,7 +96,7 @@ class Cancelling:
         far: FarEnd,
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
-        limit: EarLimit | None = None,
+        noise: EarNoise | None = None,
         audio: AudioFormat | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
@@ -128,7 +128,7 @@ class Cancelling:
         self._early = self._delay
         """The samples that come out of the delay before the first one."""
         self._is_awake = False
-        self._limit = limit
+        self._noise = noise
 
     @property
     def _warm_up(self) -> int:
@@ -237,8 +237,8 @@ class Cancelling:
     def _rest(self, before: bytes, mic: bytes) -> tuple[bytes, bytes | None]:
         """Return the microphone's own audio, delayed like everything; fade to it if something has sounded."""
         plain = self._delay_of(before, mic)
-        if self._limit is not None:
-            self._limit.rest(mic)
+        if self._noise is not None:
+            self._noise.rest(mic)
         if not self._is_awake:
             return plain, None
         self._is_awake = False
@@ -280,8 +280,8 @@ class Cancelling:
             ear, words = engine.cancel(audio, far)
             _check(words, audio.shape)
             _check(ear, audio.shape[:1])
-            if self._limit is not None:
-                ear = self._limit.limit(ear, words, far)
+            if self._noise is not None:
+                ear = self._noise.cover(ear, far)
             return words.tobytes(), ear.tobytes()
         except Exception as error:  # an engine may be a user's, and the run goes on without it
             self._fail(error)

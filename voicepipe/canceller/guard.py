@@ -7,7 +7,7 @@ from dataclasses import replace
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
-from voicepipe.canceller.ear_limit import EarLimit
+from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
@@ -76,7 +76,7 @@ class EchoGuard:
             far,
             lambda: speakers.taps,
             audio=audio,
-            limit=None if engine is None else EarLimit(engine.block),
+            noise=None if engine is None else EarNoise(engine.block),
             observe=self._observe,
             on_failure=self._note_failure,
         )

@@ -63,6 +63,29 @@ def test_changed_path_is_not_taken_for_a_user_and_the_filter_must_prove_itself_a
     assert run(near, (LEFT + USER)[: 50 * BLOCK], ECHO[: 50 * BLOCK]) == 0
 
 
+def test_ear_is_softer_where_only_the_echo_sounds() -> None:
+    near, left = learnt(), np.full(BLOCK, 1_000, np.int16)
+    echo = ints(ECHO[:BLOCK])
+    heard = [near.mix(left, ints(LEFT[:BLOCK]), ints(LEFT[:BLOCK]), echo, is_sure=True) for _ in range(5)]
+    assert np.all(heard[-1] == 100)
+
+
+@pytest.mark.parametrize("residue_db", [-5, -10])
+def test_ear_stays_as_it_is_where_the_filter_cannot_tell(residue_db: int) -> None:
+    near, left = NearEnd(), np.full(BLOCK, 1_000, np.int16)
+    for at in range(0, 400 * BLOCK, BLOCK):
+        words = ints(OTHER_ECHO[at : at + BLOCK] * 10 ** (residue_db / 20))
+        heard = near.mix(left, words, words, ints(ECHO[at : at + BLOCK]) + words, is_sure=True)
+        assert np.array_equal(heard, left)
+
+
+def test_ear_stays_as_it_is_behind_a_doubt() -> None:
+    near, left = learnt(), np.full(BLOCK, 1_000, np.int16)
+    words = ints(LEFT[:BLOCK])
+    heard = [near.mix(left, words, words, ints(ECHO[:BLOCK]), is_sure=False) for _ in range(5)]
+    assert np.array_equal(heard[-1], left)
+
+
 def test_filter_that_doubts_itself_is_not_heard() -> None:
     near = learnt()
     assert run(near, (LEFT + USER)[: 30 * BLOCK], ECHO[: 30 * BLOCK], sure=False) == 0

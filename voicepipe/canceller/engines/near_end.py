@@ -18,6 +18,10 @@ _TRUSTED = 10**-2.0
 """The residue of an echo that is low enough, as a ratio of power: -20 dB."""
 _LOUDER = 10**1.2
 """By so much louder than its usual residue, 12 dB, the output holds a user."""
+_LOW = 10**-1.5
+"""The residue, -15 dB, from which on the filter can tell that there is no user."""
+_SOFTER = 0.1
+"""The gain of the ear where there is no user, -20 dB: what a suppressor leaves is no voice then."""
 _TRACKING = 0.03
 """The weight of a block in the usual residue."""
 _FORGETTING = 1.004
@@ -39,7 +43,8 @@ class NearEnd:
 
     A canceller that suppresses takes the onset of a user with the echo. A linear filter does not; what it
     leaves of an echo is known from the time before. What is much louder than that is a user, unless output
-    and estimated echo are correlated: then the path has changed.
+    and estimated echo are correlated: then the path has changed. Where the
+    filter can tell that there is no user, the ear becomes softer.
     """
 
     def __init__(self) -> None:
@@ -53,8 +58,8 @@ class NearEnd:
         """The power of the echo, reverberation included."""
         self._cross = self._left = self._estimated = 0.0
         self._hold = self._loud = 0
-        self._share = 0.0
-        """The part of the words in the last sample."""
+        self._share, self._gain = 0.0, 1.0
+        """The part of the words in the last sample, and the gain of it."""
 
     def mix(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints, *, is_sure: bool) -> _Ints:
         """Return a block of the ear.
@@ -69,13 +74,21 @@ class NearEnd:
         self._judge(words.astype(np.float32), mic.astype(np.float32))
         if not is_sure:
             self._doubt()
-        before, self._share = self._share, 1.0 if self._hold else 0.0
-        if before == self._share:
-            return later if before else ear
-        mixed: _Floats = np.linspace(before, self._share, len(ear), dtype=np.float32)
-        mixed *= later.astype(np.float32) - ear
-        mixed += ear
+        share, self._share = self._share, 1.0 if self._hold else 0.0
+        gain, self._gain = self._gain, _SOFTER if self._is_alone else 1.0
+        if share == self._share and gain == self._gain == 1.0:
+            return later if share else ear
+        mixed: _Floats = ear.astype(np.float32)
+        if share or self._share:
+            shares = np.linspace(share, self._share, len(ear), dtype=np.float32)
+            mixed += shares * (later.astype(np.float32) - mixed)
+        mixed *= np.linspace(gain, self._gain, len(ear), dtype=np.float32)
         return to_int16(mixed)
+
+    @property
+    def _is_alone(self) -> bool:
+        """True where only the echo sounds."""
+        return self._residue < _LOW and not self._hold and not self._loud and self._echo >= _AUDIBLE
 
     def _judge(self, words: _Floats, mic: _Floats) -> None:
         echo = mic - words

@@ -10,7 +10,6 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
 from voicepipe.canceller.engines.near_end import NearEnd
 from voicepipe.canceller.engines.part import Canceller, block_of
-from voicepipe.canceller.engines.residue import ResidueGate
 
 __all__ = ["EarAndWords"]
 
@@ -39,7 +38,6 @@ class EarAndWords:
         self.delay = max(ear.delay, words.delay)
         self._source = source
         self._ear, self._words = ear, words
-        self._gate = ResidueGate(self.block)
         self._near_end = NearEnd()
         self._ear_later = Delay(self.delay - ear.delay)
         self._words_later = Delay(self.delay - words.delay, (source.channels,))
@@ -61,8 +59,7 @@ class EarAndWords:
             )
         far = _plausible(far)
         mono = mic if self._mixer is None else self._mixer.mix(mic)
-        heard = self._ear.cancel(mono, far).reshape(-1)
-        ear = self._gate.pass_on(heard, mono.reshape(-1), far)
+        ear = self._ear.cancel(mono, far).reshape(-1)
         words = self._words.cancel(mic, far)
         ear, later = self._ear_later.pass_on(ear), self._words_later.pass_on(words)
         return self._hear_user(ear, later, words, mic), later
@@ -82,7 +79,7 @@ class EarAndWords:
 
     def reset(self) -> None:
         """Forget the path of the echo, and all audio: a new stream begins."""
-        for part in (self._ear, self._words, self._gate, self._near_end, self._ear_later, self._words_later):
+        for part in (self._ear, self._words, self._near_end, self._ear_later, self._words_later):
             part.reset()
         self._mixer = self._new_mixer()
 
