@@ -43,8 +43,9 @@ class NearEnd:
 
     A canceller that suppresses takes the onset of a user with the echo. A linear filter does not; what it
     leaves of an echo is known from the time before. What is much louder than that is a user, unless output
-    and estimated echo are correlated: then the path has changed. Where the
-    filter can tell that there is no user, the ear becomes softer.
+    and estimated echo are correlated: then the path has changed.
+
+    Where the filter can tell that there is no user, the ear becomes softer.
     """
 
     def __init__(self) -> None:
