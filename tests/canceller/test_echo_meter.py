@@ -116,6 +116,7 @@ def windows(room: Room) -> list[EchoWindow]:
     ],
     ids=str,
 )
+@pytest.mark.heavy(after=2)
 def test_figures_are_true(room: Room) -> None:
     found = windows(room)
     assert 2 <= len(found) <= 3
@@ -130,6 +131,7 @@ def test_figures_are_true(room: Room) -> None:
 
 @pytest.mark.parametrize("keeps", [1.0, 0.5])
 @pytest.mark.parametrize(("ear_db", "low", "high"), [(25.0, 13.0, 30.0), (4.0, 0.0, 9.0)])
+@pytest.mark.heavy(after=1)
 def test_a_user_who_talks_over_the_program_now_and_then_changes_little(
     ear_db: float, low: float, high: float, keeps: float
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_user_who_talks_over_the_program_now_and_then_changes_little(
 
 
 @pytest.mark.parametrize("words_db", [0.0, 20.0])
+@pytest.mark.heavy
 def test_a_user_who_talks_all_the_time_is_not_taken_for_an_echo(words_db: float) -> None:
     found = windows(Room(seconds=20.0, talks=((1.0, 20.0),), words_db=words_db))
     fall_back = FallBack()
@@ -157,6 +160,7 @@ def test_a_user_who_talks_all_the_time_is_not_taken_for_an_echo(words_db: float)
     ],
     ids=["headphones", "a noisy room", "headphones, and a user", "too short"],
 )
+@pytest.mark.heavy(after=2)
 def test_no_echo_has_no_figures(room: Room) -> None:
     assert windows(room) == []
 

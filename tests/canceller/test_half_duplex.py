@@ -169,6 +169,7 @@ async def talk_over(mute: bool | None, level_db: float) -> tuple[PipelineTask, K
 
 
 @pytest.mark.parametrize("mute", [True, None])
+@pytest.mark.heavy(after=1)
 def test_a_user_is_heard_over_the_program_and_the_program_is_not(mute: bool | None) -> None:
     task, keeper = run_virtual(talk_over(mute, -6))
     heard = np.zeros(12 * RATE, np.int16)

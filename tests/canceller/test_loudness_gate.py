@@ -71,6 +71,7 @@ CLIPPED = np.tanh(4 * FAR) * 0.25
     ],
     ids=["as loud", "soft", "louder", "late", "clipped", "none"],
 )
+@pytest.mark.heavy(after=2)
 def test_the_programs_own_echo_does_not_open_it(echo: Floats) -> None:
     gate = LoudnessGate(RATE)
     assert not judge(gate, echo + noise(len(echo)), FAR).any()
@@ -78,6 +79,7 @@ def test_the_programs_own_echo_does_not_open_it(echo: Floats) -> None:
 
 
 @pytest.mark.parametrize(("level_db", "within"), [(-12, 30), (-6, 30), (0, 70)])
+@pytest.mark.heavy(after=1)
 def test_a_user_over_the_echo_opens_it_and_it_shuts_again(level_db: int, within: int) -> None:
     mic = echo_of(FAR, level_db) + noise(len(FAR))
     mic[8 * RATE : 10 * RATE] += voice(2, 5)
@@ -111,6 +113,7 @@ def later(mic: Floats) -> Floats:
 
 
 @pytest.mark.parametrize("change", [louder, later])
+@pytest.mark.heavy
 def test_an_echo_that_changes_is_learnt_anew_within_four_seconds(change: Callable[[Floats], Floats]) -> None:
     far = voice(16, 1)
     mic = echo_of(far, -6)
@@ -120,6 +123,7 @@ def test_an_echo_that_changes_is_learnt_anew_within_four_seconds(change: Callabl
     assert not answers[1_200:].any()
 
 
+@pytest.mark.heavy
 def test_a_user_who_talks_for_long_is_not_taken_for_another_echo() -> None:
     far = voice(16, 1)
     mic = echo_of(far, -6) + noise(len(far))
@@ -136,6 +140,7 @@ def test_a_muted_microphone_teaches_nothing() -> None:
 
 
 @pytest.mark.parametrize("block", [37, 160, 320, 1_000])
+@pytest.mark.heavy(after=1)
 def test_the_cut_into_blocks_does_not_matter(block: int) -> None:
     mic = echo_of(FAR, -6) + noise(len(FAR))
     mic[3 * RATE : 4 * RATE] += voice(1, 5)
@@ -147,6 +152,7 @@ def test_the_cut_into_blocks_does_not_matter(block: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 24_000, 48_000])
+@pytest.mark.heavy(after=1)
 def test_other_rates(rate: int) -> None:
     far = voice(5, 1, rate)
     mic = 0.5 * np.roll(far, rate // 50)

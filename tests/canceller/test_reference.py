@@ -57,6 +57,7 @@ JITTERS = {
 
 
 @pytest.mark.parametrize("jitter", JITTERS.values(), ids=JITTERS)
+@pytest.mark.heavy(after=1)
 def test_on_one_clock_nothing_ever_moves_whatever_stamps_do(jitter: Jitter) -> None:
     room = Room(Device(jitter=jitter, ppm=40), (Device(jitter=jitter, ppm=40),), seconds=10)
     looks = listen(room)
@@ -121,6 +122,7 @@ def test_a_loss_of_the_speaker_is_in_its_place_before_it_is_heard() -> None:
 
 
 @pytest.mark.parametrize("by_s", [-0.2, -0.02, 0.02, 0.2])
+@pytest.mark.heavy(after=1)
 def test_another_delay_is_followed(by_s: float) -> None:
     looks = listen(Room(speakers=(Device(jumps=(Jump(5.0, by_s),)),), seconds=7))
     assert looks[-1].realignments == 1

@@ -345,6 +345,7 @@ def lag(first: Rows, second: Rows) -> int:
 
 
 @pytest.mark.parametrize("way", ["cancelling", "stage", "half-duplex", "headphones"])
+@pytest.mark.heavy(after=1)
 def test_all_tracks_of_a_conversation_are_aligned(tmp_path: Path, way: str) -> None:
     cancel = None if way in ("cancelling", "stage") else False
     mute = False if way == "headphones" else None
@@ -368,6 +369,7 @@ def test_all_tracks_of_a_conversation_are_aligned(tmp_path: Path, way: str) -> N
     assert level[1] < level[0] / 8 or way == "headphones"
 
 
+@pytest.mark.heavy
 def test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "talk.wav"
 

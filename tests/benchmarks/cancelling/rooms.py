@@ -74,10 +74,9 @@ def _box(random: np.random.Generator, reverberation_s: float) -> Floats:
     loss = 0.161 * volume / surface / reverberation_s  # of a wall, as a logarithm, by Eyring
     length_s = min(LONGEST_S, reverberation_s)
     axes = [_images(side, source, at, length_s) for side, source, at in zip(sides, speaker, mic, strict=True)]
-    for _ in range(3):  # a box fades more slowly than his formula says
-        impulse = _images_added(axes, float(np.exp(-loss)), length_s)
-        loss *= _fades_s(impulse) / reverberation_s
-    return impulse
+    for _ in range(2):  # a box fades more slowly than his formula says
+        loss *= _fades_s(_images_added(axes, float(np.exp(-loss)), length_s)) / reverberation_s
+    return _images_added(axes, float(np.exp(-loss)), length_s)
 
 
 def _images_added(axes: list[tuple[Floats, Floats]], kept: float, length_s: float) -> Floats:
@@ -106,6 +105,6 @@ def _images(side: float, source: float, at: float, length_s: float) -> tuple[Flo
     most = int(np.ceil(length_s * SOUND_M_S / side / 2)) + 1
     n = np.arange(-most, most + 1)
     straight, turned = 2 * n * side + source - at, 2 * n * side - source - at
-    return np.concatenate([straight, turned]), np.concatenate([np.abs(2 * n), np.abs(2 * n - 1)]).astype(
-        float
-    )
+    walls: Floats = np.concatenate([np.abs(2 * n), np.abs(2 * n - 1)]).astype(np.float64)
+    away: Floats = np.concatenate([straight, turned]).astype(np.float64)
+    return away, walls
