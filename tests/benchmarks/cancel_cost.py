@@ -28,7 +28,7 @@ from benchmarks.table import Table
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import Cancelling
 from voicepipe.canceller.engines.registry import DEFAULT_EAR, DEFAULT_WORDS, default_engine, open_canceller
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.reference import Reference
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import InputAudioFrame
 from voicepipe.speakers import Sounded, Tapped

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from canceller.kalman import Kalman
 from canceller.scripted_clocks import Device, Heard, Room, run
-from voicepipe.canceller.alignment import LEAD_S
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.alignment import LEAD_S
+from voicepipe.canceller.reference.reference import Reference
 
 __all__ = ["Residue", "echo_left", "erle_db"]
 

@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.alignment import LEAD_S
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.alignment import LEAD_S
+from voicepipe.canceller.reference.reference import Reference
 from voicepipe.speakers import Sounded, Tapped
 
 __all__ = [

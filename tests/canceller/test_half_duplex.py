@@ -21,7 +21,7 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.canceller.cancelling import CancelledBlock
-from voicepipe.canceller.half_duplex import BRIDGE_S, LOOK_BACK_S, HalfDuplex, Muted
+from voicepipe.canceller.half_duplex.half_duplex import BRIDGE_S, LOOK_BACK_S, HalfDuplex, Muted
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speakers import Speakers
 from voicepipe.testing import SimulatedCard, room_impulse, run_virtual

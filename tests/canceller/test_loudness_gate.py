@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.canceller.loudness_gate import LoudnessGate
+from voicepipe.canceller.half_duplex.loudness_gate import LoudnessGate
 from voicepipe.testing import room_impulse
 
 RATE = 16_000

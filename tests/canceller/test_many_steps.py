@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.reference import Reference
 from voicepipe.speakers import Sounded, Tapped
 
 RATE, BLOCK = 16_000, 320

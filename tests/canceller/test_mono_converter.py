@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.mono_converter import MonoConverter
+from voicepipe.canceller.reference.mono_converter import MonoConverter
 
 RATES = [
     (22_050, 16_000),

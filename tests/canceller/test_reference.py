@@ -24,7 +24,7 @@ from canceller.scripted_clocks import (
     quantised,
 )
 from canceller.scripts import broken_rules, script
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.reference import Reference
 from voicepipe.speakers import Sounded, Tapped
 
 RATE = 16_000

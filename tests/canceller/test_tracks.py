@@ -31,8 +31,8 @@ from voicepipe import (
     VADProcessor,
 )
 from voicepipe.audio.files.wav_file import WavReader
-from voicepipe.canceller.track_files import NAMES, TrackFiles
-from voicepipe.canceller.tracks import KEEP_S, MOST_GAP_S, SPEECH, Tracks, open_tracks
+from voicepipe.canceller.tracks.track_files import NAMES, TrackFiles
+from voicepipe.canceller.tracks.tracks import KEEP_S, MOST_GAP_S, SPEECH, Tracks, open_tracks
 from voicepipe.report import EchoState
 from voicepipe.speakers import Sounded, Speakers, Tapped
 from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, speech

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.reference import Reference
+from voicepipe.canceller.reference.reference import Reference
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.port import InputStream, OutputStream, StreamRequest
 from voicepipe.endpoints.speaker_tap import StreamsTap

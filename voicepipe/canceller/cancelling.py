@@ -25,7 +25,7 @@ _FADE_BLOCKS = 1
 
 
 class FarEnd(Protocol):
-    """The sound of the speakers, by time: see `voicepipe.canceller.reference.Reference`."""
+    """The sound of the speakers, by time: see `voicepipe.canceller.reference.reference.Reference`."""
 
     def put(self, speaker: object, block: Tapped) -> None:
         """Take a block of what a speaker's device took."""

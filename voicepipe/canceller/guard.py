@@ -9,7 +9,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
 from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
-from voicepipe.canceller.half_duplex import HalfDuplex, Muted
+from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.frames import InputAudioFrame
@@ -205,7 +205,7 @@ def open_guard(
 
 def guard_of(engine: EchoEngine, speakers: Speakers, label: str, *, may_fall_back: bool = True) -> EchoGuard:
     """Return a guard with this engine, and a reference of all speakers."""
-    from voicepipe.canceller.reference import Reference
+    from voicepipe.canceller.reference.reference import Reference
 
     far, audio = Reference(engine.rate), AudioFormat(engine.rate, engine.channels)
     return EchoGuard(
@@ -217,7 +217,7 @@ def guard_without_canceller(
     audio: AudioFormat, speakers: Speakers, label: str, state: EchoState
 ) -> EchoGuard:
     """Return a guard that cancels nothing, such as for half-duplex, with a reference of all speakers."""
-    from voicepipe.canceller.reference import Reference
+    from voicepipe.canceller.reference.reference import Reference
 
     far = Reference(audio.rate)
     return EchoGuard(None, far, speakers, audio=audio, label=label, lead=far.lead, state=state)

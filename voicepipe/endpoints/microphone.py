@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from voicepipe.audio.amplify import amplify, check_gain
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import Level
-from voicepipe.canceller.half_duplex import silence_of
+from voicepipe.canceller.half_duplex.half_duplex import silence_of
 from voicepipe.devices.backends import backend_of, settings_of
 from voicepipe.devices.port import Backend, Block, InputStream, StreamRequest
 from voicepipe.endpoints.captured import Captured

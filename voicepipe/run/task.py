@@ -183,7 +183,7 @@ class PipelineTask:
         run = Run(self._pipeline, params, self._limits, self._observers, self._entry, self._news)
         run.chain.attach()
         if self._tracks is not None:
-            from voicepipe.canceller.tracks import open_tracks  # here, for it needs numpy
+            from voicepipe.canceller.tracks.tracks import open_tracks  # here, for it needs numpy
 
             speakers = params.speakers
             try:

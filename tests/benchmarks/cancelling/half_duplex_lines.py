@@ -16,7 +16,7 @@ from benchmarks.cancelling.subjects import BARE
 from benchmarks.cancelling.voice_lines import conversations, mixed_rooms
 from benchmarks.cancelling.voices import program
 from voicepipe.canceller.cancelling import CancelledBlock
-from voicepipe.canceller.half_duplex import HalfDuplex
+from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex
 from voicepipe.frames import (
     FrameDirection,
     InputAudioFrame,

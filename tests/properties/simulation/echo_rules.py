@@ -9,7 +9,7 @@ from properties.simulation.cards import RATE
 from properties.simulation.facts import Facts
 from properties.simulation.talk import UNTOLD
 from voicepipe import DropReason
-from voicepipe.canceller.alignment import LEAD_S
+from voicepipe.canceller.reference.alignment import LEAD_S
 
 __all__ = ["RULES"]
 

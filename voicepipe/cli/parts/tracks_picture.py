@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voicepipe.audio.files.wav_file import WavReader
-from voicepipe.canceller.track_files import NAMES, label_path
+from voicepipe.canceller.tracks.track_files import NAMES, label_path
 from voicepipe.cli.parts.picture_style import (
     GRID,
     INK,

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.alignment import LEAD_S, Alignment
-from voicepipe.canceller.clock_line import ClockLine
-from voicepipe.canceller.speaker_track import KEEP_S, SpeakerTrack
+from voicepipe.canceller.reference.alignment import LEAD_S, Alignment
+from voicepipe.canceller.reference.clock_line import ClockLine
+from voicepipe.canceller.reference.speaker_track import KEEP_S, SpeakerTrack
 from voicepipe.checks import check_count
 from voicepipe.speakers import Tapped
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.rates.filter_plan import ratio_of
-from voicepipe.canceller.clock_line import ClockLine, Step
-from voicepipe.canceller.history import History
-from voicepipe.canceller.mono_converter import MonoConverter
+from voicepipe.canceller.reference.clock_line import ClockLine, Step
+from voicepipe.canceller.reference.history import History
+from voicepipe.canceller.reference.mono_converter import MonoConverter
 from voicepipe.speakers import Tapped
 
 __all__ = ["KEEP_S", "SpeakerTrack"]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.speaker_track import SpeakerTrack
+from voicepipe.canceller.reference.speaker_track import SpeakerTrack
 from voicepipe.speakers import Speakers, SpeakerTap
 
 __all__ = ["HeardSound"]

@@ -43,7 +43,7 @@ class HalfDuplex:
     """
 
     def __init__(self, rate: int, channels: int, speakers: Speakers) -> None:
-        from voicepipe.canceller.loudness_gate import LoudnessGate  # here, for it needs numpy
+        from voicepipe.canceller.half_duplex.loudness_gate import LoudnessGate  # here, for it needs numpy
 
         self._gate = LoudnessGate(rate)
         self._channels = channels

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.heard_sound import HeardSound
-from voicepipe.canceller.track_files import NAMES, TrackFiles
+from voicepipe.canceller.tracks.heard_sound import HeardSound
+from voicepipe.canceller.tracks.track_files import NAMES, TrackFiles
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,

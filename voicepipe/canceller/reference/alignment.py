@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.clock_line import ClockLine
-from voicepipe.canceller.fractional_read import AHEAD, BEFORE, MOST_SLIDE, read_between
-from voicepipe.canceller.speaker_track import SpeakerTrack
+from voicepipe.canceller.reference.clock_line import ClockLine
+from voicepipe.canceller.reference.fractional_read import AHEAD, BEFORE, MOST_SLIDE, read_between
+from voicepipe.canceller.reference.speaker_track import SpeakerTrack
 
 __all__ = ["LEAD_S", "TAIL_S", "Alignment"]
 

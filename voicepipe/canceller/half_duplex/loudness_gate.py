@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.echo_level import BandPowers, EchoLevel, FarPowers, Powers
+from voicepipe.canceller.half_duplex.echo_level import BandPowers, EchoLevel, FarPowers, Powers
 
 __all__ = ["LoudnessGate"]
 
