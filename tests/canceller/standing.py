@@ -61,6 +61,9 @@ class Far:
         """Return True if all is here."""
         return until_s <= self.known_s
 
+    def shift(self, by_s: float) -> None:
+        """Ignore it."""
+
     def read(self, position: int, captured_s: float, samples: int) -> npt.NDArray[np.float32] | None:
         """Return a sound, or None."""
         self.asked.append((position, captured_s, samples))

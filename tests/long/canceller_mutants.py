@@ -9,6 +9,7 @@ __all__ = ["CANCELLER_MUTANTS"]
 KALMAN = "tests/canceller/engines/test_kalman.py"
 FAR = "tests/canceller/engines/test_far_blocks.py"
 PAIR = "tests/canceller/engines/test_pair.py"
+WATCH = "tests/canceller/test_delay_watch.py"
 NEAR_END = "tests/canceller/engines/test_near_end.py"
 AEC3 = "tests/canceller/engines/test_aec3.py"
 SPEEX = "tests/canceller/engines/test_speex.py"
@@ -178,6 +179,38 @@ CANCELLER_MUTANTS = (
         "self._cross**2 > _CORRELATED**2 * self._left * self._estimated",
         "False",
         f"{NEAR_END}::test_changed_path_is_not_taken_for_a_user_and_the_filter_must_prove_itself_again",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "an echo out of reach stays there",
+        "DelayWatch.note",
+        "return found - USUAL_S",
+        "return 0.0",
+        f"{WATCH}::test_an_echo_out_of_reach_is_looked_for_where_it_is",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "one look is enough to follow an echo",
+        "DelayWatch.note",
+        "len(self._found) < AGREEING or max(self._found) - min(self._found) > APART_S",
+        "False",
+        f"{WATCH}::test_what_moves_about_is_not_followed",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the words are not asked whether an echo is left",
+        "DelayWatch.note",
+        "self._words > LEFT * self._mic",
+        "True",
+        f"{WATCH}::test_an_echo_that_is_taken_out_is_in_the_right_place",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a shift is forgotten at the next block",
+        "Alignment.move",
+        "self._lead_s -= by_s",
+        "pass",
+        f"{WATCH}::test_a_reference_that_is_shifted_gives_what_sounded_so_much_before",
         unseen=NO_WAVES,
     ),
     Mutant(

@@ -90,7 +90,7 @@ _REFERENCE = (
     Mutant(
         "the reference is late",
         "Alignment.read",
-        "mic.time_of(position) + LEAD_S",
+        "mic.time_of(position) + self._lead_s",
         "mic.time_of(position) - 0.03",
     ),
     Mutant(

@@ -104,7 +104,7 @@ PROTECTION_MUTANTS = (
     ),
     Mutant(
         "frequencies without sound decide on the delay",
-        "EchoDelay.find",
+        "EchoDelay._find_peak",
         "sizes + FAINT * sizes.mean() + 1e-12",
         "sizes + 1e-12",
         f"{METER}::test_a_delay_is_found_of_a_voice_without_high_tones",
@@ -113,8 +113,8 @@ PROTECTION_MUTANTS = (
     Mutant(
         "the lead of the reference is a part of the delay",
         "EchoDelay.find",
-        "(delays + self._lead - self._longest) % size",
-        "(delays - self._longest) % size",
+        "found - self._lead",
+        "found",
         f"{METER}::test_figures_are_true",
         unseen=NO_FIGURES,
     ),

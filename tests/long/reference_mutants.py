@@ -104,7 +104,7 @@ REFERENCE_MUTANTS = (
     _mutant(
         "the reference is not early",
         "Alignment.read",
-        "mic.time_of(position) + LEAD_S",
+        "mic.time_of(position) + self._lead_s",
         "mic.time_of(position)",
     ),
     _mutant("a room has no tail", "Alignment.read", "TAIL_S * self._rate", "0"),

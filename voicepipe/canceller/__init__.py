@@ -10,6 +10,7 @@ half_duplex      while a speaker sounds, only what is louder than its echo passe
 tracks           the recording of a conversation: six aligned tracks, and labels
 echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
+delay_watch      an echo that comes when the canceller does not look for it
 engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words
 reference        what sounded while the microphone captured a block, by time, of all speakers
 """

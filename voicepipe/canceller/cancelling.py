@@ -39,6 +39,10 @@ class FarEnd(Protocol):
         """Return what sounded while these samples were captured; None: nothing."""
         ...
 
+    def shift(self, by_s: float) -> None:
+        """Return from now on what sounded so much before."""
+        ...
+
 
 class CancelledBlock(NamedTuple):
     """A block of the microphone, and what was made of it. Ear and words lag by the delay of the canceller."""

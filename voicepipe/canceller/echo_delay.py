@@ -11,6 +11,8 @@ HEARD_S = 0.5
 """So much of the microphone is compared."""
 LONGEST_S = 0.5
 """The longest delay that is found."""
+EARLIEST_S = 0.3
+"""An echo may come so much before the sound that the canceller is given, as one of a wrong stamp does."""
 CLEAR = 8.0
 """The height of a peak above the mean of the correlation's size; noise reaches about 4.5."""
 
@@ -21,16 +23,17 @@ _Floats = npt.NDArray[np.float64]
 
 
 class EchoDelay:
-    """Finds the delay of an echo in the last second of sound.
+    """Finds the delay of an echo in the last 1.3 s of sound.
 
     Args:
         rate: in samples a second.
-        lead: the samples by which the speaker's sound is early.
+        lead: the samples by which the speaker's sound is given early; negative: late.
     """
 
     def __init__(self, rate: int, lead: int = 0) -> None:
         self._rate, self._lead = rate, lead
         self._heard, self._longest = round(HEARD_S * rate), round(LONGEST_S * rate)
+        self._earliest = round(EARLIEST_S * rate)
         self._mic: list[_Floats] = []
         self._far: list[_Floats] = []
         self._samples = 0
@@ -40,7 +43,7 @@ class EchoDelay:
         self._mic.append(mic)
         self._far.append(far)
         self._samples += len(mic)
-        while self._samples - len(self._mic[0]) >= self._heard + self._longest:
+        while self._samples - len(self._mic[0]) >= self._earliest + self._heard + self._longest:
             self._samples -= len(self._mic.pop(0))
             self._far.pop(0)
 
@@ -50,25 +53,40 @@ class EchoDelay:
         self._far.clear()
         self._samples = 0
 
+    def move(self, samples: int) -> None:
+        """Note that the speaker's sound is given so much later from now on."""
+        self._lead -= samples
+        self.forget()
+
     def find(self) -> float | None:
-        """Return the delay in seconds; None: too little has sounded, or nothing stands out.
+        """Return the delay in seconds; None: too little has sounded, or nothing stands out."""
+        found = self._find_peak(0)
+        return None if found is None else max(0, found - self._lead) / self._rate
+
+    def find_from_given(self) -> float | None:
+        """Return the delay from the sound as it was given; negative: the echo comes before it."""
+        found = self._find_peak(-self._earliest)
+        return None if found is None else found / self._rate
+
+    def _find_peak(self, first: int) -> int | None:
+        """Return the delay in samples, from that one on.
 
         It is the peak of the cross-correlation, whitened (GCC-PHAT, Knapp and Carter 1976).
         """
-        wanted = self._heard + self._longest
+        wanted = self._heard + self._longest + self._earliest
         if self._samples < wanted:
             return None
         far = np.concatenate(self._far)[-wanted:]
-        mic = np.concatenate(self._mic)[-self._heard :]
+        mic = np.concatenate(self._mic)[self._longest - wanted : -self._earliest]
         size = 1 << (wanted + self._heard).bit_length()
         cross = np.fft.rfft(mic, size) * np.conj(np.fft.rfft(far, size))
         sizes = np.abs(cross)
         cross /= sizes + FAINT * sizes.mean() + 1e-12
         correlation = np.abs(np.fft.irfft(cross, size))
         # The microphone's first sample lies so far behind that of the speaker.
-        delays = np.arange(-self._lead, self._longest - self._lead)
-        found = correlation[(delays + self._lead - self._longest) % size]
+        delays = np.arange(first, self._longest)
+        found = correlation[(delays - self._longest) % size]
         best = int(np.argmax(found))
         if found[best] < CLEAR * found.mean():
             return None
-        return max(0, int(delays[best])) / self._rate
+        return int(delays[best])

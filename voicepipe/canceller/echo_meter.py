@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.canceller.delay_watch import DelayWatch
 from voicepipe.canceller.echo_delay import EchoDelay
 
 __all__ = ["EchoMeter", "EchoWindow"]
@@ -83,6 +84,10 @@ class EchoMeter:
         self._channels, self._lag = channels, delay
         self._delay, self._rest_delay = EchoDelay(rate, lead), EchoDelay(rate, lead)
         """The delay of the echo at the microphone, and of what is left of it at the ear."""
+        self._watch = DelayWatch(self._delay)
+        self._rate = rate
+        self.misplaced_s = 0.0
+        """By how much the canceller should look later for the echo, which it does not find; 0: it may."""
         self._blocks: list[CancelledBlock] = []
         self._before: _Floats = np.zeros((delay, channels))
         """The microphone's last samples of the hop before."""
@@ -105,6 +110,13 @@ class EchoMeter:
             return None
         self._hops.append(hop)
         return self._close_window() if len(self._hops) >= WINDOW_HOPS else None
+
+    def move(self, by_s: float) -> None:
+        """Note that the canceller looks so much later from now on."""
+        self.misplaced_s = 0.0
+        self._hops.clear()
+        for delay in (self._delay, self._rest_delay):
+            delay.move(round(by_s * self._rate))
 
     def _rest(self, block: CancelledBlock) -> None:
         """Note the noise of the room now and then; it costs next to nothing."""
@@ -134,6 +146,7 @@ class EchoMeter:
             self._floors.append(float(least))
         if hop.far < LEAST_FAR or hop.mic < CLEAR * self._noise:
             return None
+        self.misplaced_s = self._watch.note(hop.mic, hop.words) or self.misplaced_s
         return hop
 
     @property

@@ -59,6 +59,7 @@ class EchoGuard:
         """True while the user has muted the microphone: a recording of all tracks gets silence."""
         self.observers: list[Observer] = []
         """Called with every block of the canceller."""
+        self._far = far
         self._tracks = speakers.tracks
         self._audio = audio
         self._half_duplex: HalfDuplex | None = None
@@ -134,7 +135,10 @@ class EchoGuard:
         return self._half_duplex
 
     def _observe(self, block: CancelledBlock) -> None:
-        window = None if self._meter is None else self._meter.add(block)
+        window = None
+        if self._meter is not None:
+            window = self._meter.add(block)
+            self._look_elsewhere(self._meter)
         if window is not None:
             self._note(window)
         for observer in self.observers:
@@ -146,6 +150,13 @@ class EchoGuard:
             mic = bytes(len(mic)) if self.hides else mic
             self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
             self._tracks.note_protection(self._state)
+
+    def _look_elsewhere(self, meter: EchoMeter) -> None:
+        """Look for the echo where it is, if that is not where the time stamps say."""
+        if by_s := meter.misplaced_s:
+            self._far.shift(by_s)
+            meter.move(by_s)
+            _log.info("the echo at %s comes %.0f ms later than the time stamps say", self._label, 1e3 * by_s)
 
     def _note(self, window: EchoWindow) -> None:
         delay_s = self._state.delay_s if window.delay_s is None else window.delay_s

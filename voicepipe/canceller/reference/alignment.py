@@ -51,15 +51,17 @@ class Alignment:
     Args:
         track: the track.
         copies: True: the two clocks are taken for one until they show that they are not.
+        late_s: by how much later an echo comes than the stamps say.
     """
 
-    def __init__(self, track: SpeakerTrack, *, copies: bool = True) -> None:
+    def __init__(self, track: SpeakerTrack, *, copies: bool = True, late_s: float = 0.0) -> None:
         self.track = track
         self.realignments = 0
         """The number of times that the place jumped after something had sounded."""
         self.ratio_ppm = 0.0
         """The present step from sample to sample, beyond 1."""
         self._rate = track.rate
+        self._lead_s = LEAD_S - late_s
         self._place = 0.0
         self._next = 0
         """The microphone's next position."""
@@ -80,13 +82,18 @@ class Alignment:
         """Note that all that follows of the microphone was captured so much later than it seemed."""
         self._jump(by_s * self._rate)
 
+    def move(self, by_s: float) -> None:
+        """Note that an echo comes so much later than it did, whatever the stamps say."""
+        self._lead_s -= by_s
+        self._jump(-by_s * self._rate)
+
     def read(self, position: int, samples: int, mic: ClockLine) -> _Floats | None:
         """Return what sounded meanwhile; None: nothing, and nothing has for a while."""
         self._place += (position - self._next) * (1.0 + self.ratio_ppm * 1e-6)
         self._next = position + samples
         while self.track.steps and self._samples_to_step() <= 0:
             self._take_step()
-        self._follow(self.track.index_at(mic.time_of(position) + LEAD_S), mic, samples)
+        self._follow(self.track.index_at(mic.time_of(position) + self._lead_s), mic, samples)
         if self._place - self.track.history.loud_end > TAIL_S * self._rate:
             self._place += samples * (1.0 + self.ratio_ppm * 1e-6)
             return None

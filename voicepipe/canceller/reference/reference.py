@@ -52,13 +52,18 @@ class Reference:
         """Of each speaker, its present stream."""
         self._old: list[Alignment] = []
         """Streams that ended, some of whose sound may still be asked for."""
+        self._late_s = 0.0
+        """By how much later an echo comes than the stamps say."""
         self._over = 0
         """The realignments of streams that are let go."""
 
     @property
     def lead(self) -> int:
-        """The samples by which the reference is early, so that the path of an echo never is."""
-        return round(LEAD_S * self._rate)
+        """The samples by which the reference is early, so that the path of an echo never is.
+
+        Negative: late, as the stamps are wrong by that.
+        """
+        return round((LEAD_S - self._late_s) * self._rate)
 
     @property
     def realignments(self) -> int:
@@ -85,6 +90,16 @@ class Reference:
         if alignment is None or not alignment.track.is_of(block):
             alignment = self._begin(speaker, block, alignment)
         alignment.track.put(block)
+
+    def shift(self, by_s: float) -> None:
+        """Return from now on what sounded so much before: an echo comes later than the stamps say.
+
+        Args:
+            by_s: in seconds; negative: earlier.
+        """
+        self._late_s += by_s
+        for alignment in self._alignments():
+            alignment.move(by_s)
 
     def is_in(self, until_s: float) -> bool:
         """Return True if all that sounds before that time is here.
@@ -147,11 +162,11 @@ class Reference:
 
     def _begin(self, speaker: object, block: Tapped, before: Alignment | None) -> Alignment:
         if before is None:
-            alignment = Alignment(SpeakerTrack(block, self._rate))
+            alignment = Alignment(SpeakerTrack(block, self._rate), late_s=self._late_s)
         else:  # most likely the same device is back, with the same clock
             self._old.append(before)
             track = SpeakerTrack(block, self._rate, before.track.line.ppm)
-            alignment = Alignment(track, copies=before.copies)
+            alignment = Alignment(track, copies=before.copies, late_s=self._late_s)
         self._newest[speaker] = alignment
         return alignment
 
