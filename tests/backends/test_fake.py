@@ -707,6 +707,7 @@ async def test_a_clock_that_drifts_captures_more_or_less_than_its_rate(drift_ppm
     await stream.close()
 
 
+@pytest.mark.heavy
 async def test_the_two_sides_of_a_card_may_drift_apart() -> None:
     card = SimulatedCard()
     card.mic.drift_ppm = 100.0

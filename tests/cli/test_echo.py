@@ -205,6 +205,7 @@ def test_a_limit_in_seconds_counts_the_files_seconds(tmp_path: Path) -> None:
     assert "\nstopped after 1.5 s\n" in out
 
 
+@pytest.mark.heavy
 def test_an_output_may_be_left_out() -> None:
     status, out, err = ended("--backend", f"wav:{SAMPLE}")
     assert (status, err) == (0, "")
@@ -220,6 +221,7 @@ def test_the_back_end_may_come_from_the_environment() -> None:
     assert "VOICEPIPE_BACKEND: unknown back end 'soundblaster'" in err
 
 
+@pytest.mark.heavy
 def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
     import voicepipe
 
@@ -312,6 +314,7 @@ def test_an_utterance_is_said_and_the_microphones_sound_goes_no_further() -> Non
 
 
 @pytest.mark.parametrize("engine", ["webrtc", "webrtc-plain"])
+@pytest.mark.heavy(after=1)
 def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tmp_path: Path) -> None:
     backend = f"wav:{SAMPLE},{tmp_path / 'out.wav'}"
     status, out, err = ended("--backend", backend, "--vad", engine, "--preset", "responsive")

@@ -76,6 +76,7 @@ def test_stalls_leave_the_fill_as_it_was(ppm: float) -> None:
     assert figures.held, figures
 
 
+@pytest.mark.heavy
 def test_without_the_controller_the_queue_creeps_or_runs_dry() -> None:
     class Idle(FillController):
         def _steer(self, passed_s: float) -> float:
@@ -253,6 +254,7 @@ def test_what_comes_out_hardly_depends_on_how_it_is_cut(channels: int) -> None:
 
 
 @pytest.mark.parametrize("block", [1, 17, 320, 100_000])
+@pytest.mark.heavy
 def test_no_sample_is_lost(block: int) -> None:
     stretcher = Stretcher(AudioFormat(RATE, 2))
     audio = noise(20_000, 2)

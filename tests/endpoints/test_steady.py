@@ -58,6 +58,7 @@ async def test_two_clocks_make_no_gap_after_a_minute_and_the_queue_does_not_cree
     assert drift != 0
 
 
+@pytest.mark.heavy
 async def test_without_it_the_slower_speaker_leaves_out_what_has_become_late() -> None:
     """By 1,000 ppm, 120 ms in two minutes: with it, they are corrected."""
     card = SimulatedCard()

@@ -159,6 +159,7 @@ async def test_a_full_branch_holds_the_pusher_back() -> None:
     assert all(seam.balanced for seam in report.seams)
 
 
+@pytest.mark.heavy
 def test_nothing_accumulates_for_frames_that_are_gone() -> None:
     copies = Copies(2)
     frames = [TextFrame(str(n)) for n in range(1000)]

@@ -50,6 +50,8 @@ from voicepipe.testing import SimulatedCard, frames_of, noise, tone
 from voicepipe_devices.fake import FakeBackend
 from voicepipe_devices.wav import WavBackend
 
+pytestmark = pytest.mark.heavy  # many examples, of what has tests of its own
+
 # -- configuration ---------------------------------------------------------------------------
 
 BACKEND = FakeBackend()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -42,6 +43,8 @@ from voicepipe.lifecycle import TRANSITIONS
 from voicepipe.testing import SimulatedCard, VirtualLoop, assert_nothing_left, noise, take_census
 from voicepipe.testing.rules import find_order_faults
 from voicepipe_devices.fake.sides import Side
+
+pytestmark = pytest.mark.heavy  # many examples, of what has tests of its own
 
 CANCEL_S = 2.0
 DRAIN_S = 13.5

@@ -199,6 +199,7 @@ def test_a_path_in_a_page_exists(page: Path) -> None:
 
 
 @every_page
+@pytest.mark.heavy
 def test_a_flag_in_a_page_is_one_of_its_command(page: Path) -> None:
     wrong = []
     for quote in quotes(page):

@@ -76,7 +76,7 @@ class SpeakingOnCard(ProgramOnCard):
         """Wait until something is so."""
         deadline = time.monotonic() + within_s
         while not fact():
-            assert time.monotonic() < deadline, f"not within {within_s} s: {what}; {self._said}"
+            assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
             time.sleep(0.05)
         return self
 

@@ -54,7 +54,7 @@ async def main(backend: str, seconds: float, data: bytes) -> bytes:
     """Run for so long, and tell; returns what was heard."""
     sys.setswitchinterval(10.0)  # and none between them either
     sound, keeps = vp.open_backend(backend), Keeps()
-    mic = vp.MicrophoneInput(sound, device="vcard", block_s=0.01, latency=0.04, mute=False)
+    mic = vp.MicrophoneInput(sound, device="vcard", block_s=0.01, latency=0.04, cancel=False, mute=False)
     speaker = vp.SpeakerOutput(sound, device="vcard", block_s=0.01, latency=0.04)
     audio = vp.AudioFormat(RATE)
     task = vp.PipelineTask(vp.Pipeline([mic, keeps, speaker]), input=audio, output=audio)
