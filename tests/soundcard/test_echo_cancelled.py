@@ -13,6 +13,8 @@ from soundcard.servers import Server
 LEARNT_S = 2.0
 """Within which it cancels again, from the first echo on."""
 LEAST_DB = 20.0
+BEHIND_A_SERVER_DB = 15.0
+"""The stamps of PulseAudio's speaker are some 40 ms early in the first 0.4 s of a stream, and then jump."""
 OVER_S = 1.5
 """Over which an echo is compared with what is left of it: longer than a pause between words."""
 BACK_S = 20.0
@@ -20,7 +22,7 @@ BACK_S = 20.0
 pytestmark = pytest.mark.heavy
 
 
-def cancels_again(program: SpeakingOnCard, since_s: float) -> None:
+def cancels_again(program: SpeakingOnCard, since_s: float, least_db: float = LEAST_DB) -> None:
     """Wait for an echo since then; it is cancelled 2 s later, or at the next sentence behind that."""
     begin_s = program.first_echo_s(since_s, BACK_S) + LEARNT_S
 
@@ -29,7 +31,7 @@ def cancels_again(program: SpeakingOnCard, since_s: float) -> None:
         return [each for each in found if each is not None]
 
     program.wait_for(reductions, 8.0, "an echo behind that")
-    assert reductions()[0] >= LEAST_DB, program.levels(begin_s)
+    assert reductions()[0] >= least_db, program.levels(begin_s)
 
 
 def has_lost(program: SpeakingOnCard, times: int) -> None:
@@ -58,10 +60,10 @@ def test_sound_server_is_restarted_and_then_the_device_is_changed(new_card: NewC
         server.kill()
         has_lost(program, 2)
         server.restart()
-        cancels_again(program, time.monotonic())
+        cancels_again(program, time.monotonic(), BEHIND_A_SERVER_DB)
         for side in ("speaker", "mic"):
             program.write(f"{side} pulse\n")
             changed_s = time.monotonic()
             time.sleep(1.0)
-            cancels_again(program, changed_s)
+            cancels_again(program, changed_s, BEHIND_A_SERVER_DB)
         program.write("\n").end()

@@ -16,6 +16,10 @@ EARLIEST_S = 0.3
 CLEAR = 8.0
 """The height of a peak above the mean of the correlation's size; noise reaches about 4.5."""
 
+EDGE_S = 0.02
+"""So near to the ends of what is looked at, a peak is of the cut, and not of an echo."""
+LEAST_RATE = 8_000
+"""At a lower one, chance alone makes peaks that stand out among so few delays."""
 FAINT = 0.01
 """The size, beside the mean, of frequencies that hardly count: a voice of 16 kHz has nothing above 8."""
 
@@ -65,7 +69,7 @@ class EchoDelay:
 
     def find_from_given(self) -> float | None:
         """Return the delay from the sound as it was given; negative: the echo comes before it."""
-        found = self._find_peak(-self._earliest)
+        found = self._find_peak(-self._earliest) if self._rate >= LEAST_RATE else None
         return None if found is None else found / self._rate
 
     def _find_peak(self, first: int) -> int | None:
@@ -73,11 +77,11 @@ class EchoDelay:
 
         It is the peak of the cross-correlation, whitened (GCC-PHAT, Knapp and Carter 1976).
         """
-        wanted = self._heard + self._longest + self._earliest
+        wanted = self._heard + self._longest - first
         if self._samples < wanted:
             return None
         far = np.concatenate(self._far)[-wanted:]
-        mic = np.concatenate(self._mic)[self._longest - wanted : -self._earliest]
+        mic = np.concatenate(self._mic)[-wanted:][self._longest :][: self._heard]
         size = 1 << (wanted + self._heard).bit_length()
         cross = np.fft.rfft(mic, size) * np.conj(np.fft.rfft(far, size))
         sizes = np.abs(cross)
@@ -87,6 +91,7 @@ class EchoDelay:
         delays = np.arange(first, self._longest)
         found = correlation[(delays - self._longest) % size]
         best = int(np.argmax(found))
-        if found[best] < CLEAR * found.mean():
+        edge = round(EDGE_S * self._rate) if first else 0
+        if found[best] < CLEAR * found.mean() or not edge <= best < len(found) - edge:
             return None
         return int(delays[best])
