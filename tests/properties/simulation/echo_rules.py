@@ -22,8 +22,8 @@ FULL_SCALE = 32_768
 
 def what_is_cancelled_comes_out(run: Facts) -> Iterator[str]:
     """Its words are the microphone's samples in order, none twice; after a plain end all of them."""
-    if run.run.cancelled is None:
-        return
+    if run.run.cancelled is None or not run.run.captured:
+        return  # a run that was cancelled before its start has the frames of the run before
     given = [sample for frame in run.run.cancelled.frames for sample in memoryview(frame.data).cast("H")]
     sounds = [sample for sample in given if sample]
     captured = run.run.captured[: len(sounds)]
