@@ -58,7 +58,7 @@ class CallbackLine:
 class SoundedRecord:
     """The last 4 s that a device took, in this process. The callback adds, and the loop takes."""
 
-    def __init__(self, format: AudioFormat) -> None:  # noqa: A002
+    def __init__(self, format: AudioFormat) -> None:  # noqa: A002  # the field's own word, as in ring.py
         self._size = format.sample_bytes
         self._most = format.samples(KEPT_S)
         self._blocks: deque[Sounded] = deque()

@@ -174,7 +174,7 @@ def by_ear(program: Speaking, words: list[Samples], count: int) -> Found:
             found.false += 1
             program.early.clear()
             program.order("task")
-            time.sleep(WITHIN_S)
+            time.sleep(WITHIN_S)  # the user is heard meanwhile, by the real clock
             continue
         count -= 1
         silent_s = None if at_s is None else program.silent_s(max(first_s, at_s - 0.05))
@@ -238,7 +238,7 @@ def _rows(options: argparse.Namespace, folder: Path) -> Iterator[tuple[tuple[Cel
             before = card.speaker.xruns + card.mic.xruns
             if voice:
                 program.order("play")  # the canceller learns the room
-                time.sleep(11.0)
+                time.sleep(11.0)  # enough for that, by the real clock
                 program.early.clear()
             words = users(options.speech) if voice else words_of(load_wav(_SPEECH, RATE))
             found = (

@@ -37,7 +37,7 @@ class Fed:
     def __init__(self) -> None:
         self.speakers = Speakers()
         self.half_duplex = HalfDuplex(RATE, 1, self.speakers)
-        self.half_duplex._gate = self  # type: ignore[assignment]
+        self.half_duplex._gate = self  # type: ignore[assignment]  # a gate of the test's
         self.is_open = False
         self.number = 0
         self.passed: list[InputAudioFrame] = []

@@ -297,7 +297,7 @@ def test_a_full_disk_stops_the_recording_and_says_so_once(
 @pytest.mark.parametrize("wrong", [True, 1, b"talk.wav", "talk.mp3", "talk", ["talk.wav"]])
 def test_tracks_must_be_the_path_of_a_wav_file(wrong: object) -> None:
     with pytest.raises((TypeError, ValueError), match="tracks must be the path of a"):
-        PipelineTask(Pipeline([VADProcessor()]), tracks=wrong)  # type: ignore[arg-type]
+        PipelineTask(Pipeline([VADProcessor()]), tracks=wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 # -- in a run ------------------------------------------------------------------------

@@ -193,7 +193,7 @@ async def test_a_back_end_without_the_method_has_an_empty_tap() -> None:
         info = None
 
     tap = StreamsTap()
-    tap.follow(Bare())  # type: ignore[arg-type]
+    tap.follow(Bare())  # type: ignore[arg-type]  # a stream without heard()
     assert tap.read(-1) == ()
     tap.leave()
     tap.leave()
@@ -201,7 +201,7 @@ async def test_a_back_end_without_the_method_has_an_empty_tap() -> None:
 
 async def test_a_back_end_that_never_ends_its_record_holds_nobody_up() -> None:
     stream = await SimulatedCard().backend().open_output(StreamRequest(AUDIO), do_nothing)
-    stream.heard = lambda: Sounded(bytes(2), 0, 0.0)  # type: ignore[method-assign]
+    stream.heard = lambda: Sounded(bytes(2), 0, 0.0)  # type: ignore[method-assign]  # as of a back end that never returns None
     tap = StreamsTap()
     tap.follow(stream)
     assert 0 < len(tap.read(-1)) < 100_000

@@ -77,7 +77,7 @@ class SpeakingOnCard(ProgramOnCard):
         deadline = time.monotonic() + within_s
         while not fact():
             assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # the program tells by lines, and a card has no event
         return self
 
 
@@ -123,10 +123,10 @@ def measure(card: PluggedCard, condition: Condition, seconds: float, engine: str
         began_s = program.has_opened().first_echo_s(0.0, 20.0)
         changed_s = began_s + seconds / 2
         if condition.moved:
-            time.sleep(max(0.0, changed_s - time.monotonic()))
+            time.sleep(max(0.0, changed_s - time.monotonic()))  # half of the row, by the real clock
             card.room(room_impulse(card.rate, level_db=-12.0, seed=4).tolist())
             changed_s = time.monotonic()
-        time.sleep(max(0.0, began_s + seconds - time.monotonic()))
+        time.sleep(max(0.0, began_s + seconds - time.monotonic()))  # the rest of the row, likewise
         row = {
             "1 to 2 s": program.reduction_db(began_s + 1, 1),
             "2 to 5 s": program.reduction_db(began_s + 2, 3),

@@ -46,7 +46,7 @@ def test_each_side_of_a_card_is_pulled_out_in_mid_conversation(card: PluggedCard
         for times, which in enumerate(("speaker", "mic")):
             card.fault(which, "unplug")
             has_lost(program, times + 1)
-            time.sleep(1.0)
+            time.sleep(1.0)  # a user's hand is no faster
             card.fault(which, "none")
             cancels_again(program, time.monotonic())
         program.write("\n").end()
@@ -64,6 +64,6 @@ def test_sound_server_is_restarted_and_then_the_device_is_changed(new_card: NewC
         for side in ("speaker", "mic"):
             program.write(f"{side} pulse\n")
             changed_s = time.monotonic()
-            time.sleep(1.0)
+            time.sleep(1.0)  # the change takes its time: what is heard before is of the old device
             cancels_again(program, changed_s, BEHIND_A_SERVER_DB)
         program.write("\n").end()

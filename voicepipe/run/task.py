@@ -188,7 +188,7 @@ class PipelineTask:
             speakers = params.speakers
             try:
                 speakers.tracks = open_tracks(self._tracks, params.input.rate, clock, speakers)
-            except BaseException:
+            except BaseException:  # whatever it is, the stages are free again
                 run.chain.detach()
                 raise
         self._run, self._ran = run, True

@@ -49,7 +49,7 @@ class TrackFiles:
         self._wav = _create(path, lambda: WavWriter(path, AudioFormat(rate, len(NAMES)), new=True))
         try:
             self._labels = _create(self.labels_path, lambda: open_regular(self.labels_path, _NEW))
-        except BaseException:
+        except BaseException:  # whatever it is, no half of the pair stays
             self._wav.close()
             os.unlink(path)
             raise
