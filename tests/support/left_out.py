@@ -64,10 +64,14 @@ class LeftOut:
         return MARKED if mark and self._case_of(item) > mark.kwargs.get("after", 0) else None
 
     def _kind_of_file(self, path: Path) -> str | None:
-        """Return the kind of all tests of a file; None where each has its own. Thousands ask for a few files."""
+        """Return the kind of all tests of a file, of which thousands ask; None where each has its own."""
         if path not in self._files:
             self._files[path] = next(
-                (kind for folder, kind in HEAVY_FOLDERS.items() if path.is_relative_to(self._folder / folder)),
+                (
+                    kind
+                    for folder, kind in HEAVY_FOLDERS.items()
+                    if path.is_relative_to(self._folder / folder)
+                ),
                 None,
             )
         return self._files[path]
