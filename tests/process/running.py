@@ -20,7 +20,7 @@ __all__ = ["PATIENCE_S", "Ended", "Program", "ended"]
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 ROOT = PROGRAMS.parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 """For what has no promised limit: a process that starts on a machine with other things to do."""
 
 

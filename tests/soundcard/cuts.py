@@ -83,7 +83,7 @@ class EndlessNoise:
     def played(self) -> Samples:
         """What the speaker played, without silence: that stands before it and where it ran dry."""
         heard = np.concatenate(self._heard)
-        return heard[heard != 0]
+        return np.asarray(heard[heard != 0], np.int16)
 
 
 @dataclass(frozen=True, slots=True)

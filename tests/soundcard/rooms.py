@@ -22,9 +22,6 @@ from soundcard.plugging import HERE, PluggedCard
 __all__ = ["DEV", "Found", "ProgramOnCard", "Samples", "Wire", "find", "intact", "load_wav"]
 
 DEV = ("-X", "dev", "-W", "error")
-_OPENING_S = 20.0
-"""For a program to open the card, on a machine with other things to do."""
-
 _PRIORITY = 10
 """That of the sound processes."""
 
@@ -52,7 +49,7 @@ class ProgramOnCard(Program):
         line = shlex.join(["env", *variables, sys.executable, *flags, *command])
         super().__init__(command[-1], shell=f"exec {line}")
 
-    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = _OPENING_S) -> Self:
+    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = PATIENCE_S) -> Self:
         """Wait until its streams run: those of the microphone, the speaker, or both.
 
         Raises:
@@ -122,7 +119,7 @@ class Wire(ProgramOnCard):
     def __init__(self, card: PluggedCard, *arguments: str, flags: tuple[str, ...] = DEV) -> None:
         super().__init__(card, str(HERE / "wire.py"), "duplex", *arguments, flags=flags)
 
-    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = _OPENING_S) -> Self:
+    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = PATIENCE_S) -> Self:
         """Wait until its streams run, and prefer it from then on."""
         return super().has_opened(mic=mic, speaker=speaker, limit_s=limit_s).is_preferred()
 

@@ -16,6 +16,7 @@ from signal import SIGINT
 import numpy as np
 import pytest
 
+from process.running import PATIENCE_S
 from soundcard.card import Card, save
 from soundcard.plugging import HERE, NewCard, PluggedCard, plugged
 from soundcard.rooms import DEV, ProgramOnCard, Samples, Wire, find, load_wav
@@ -23,7 +24,6 @@ from voicepipe.testing import room_impulse
 from voicepipe_devices.fake.fractional import interpolate
 
 RATE = 48000
-PATIENCE_S = 20.0
 STEADY = ("--block", "480", "--latency", "0.2", "--input", "vcard", "--output", "vcard")
 """A stream with so much in store that a busy machine does not break it."""
 LIST = "import sounddevice as sd; print(*(d['name'] for d in sd.query_devices()))"
