@@ -94,8 +94,8 @@ def test_a_reference_that_is_shifted_gives_what_sounded_so_much_before(by_s: flo
 # -- in a run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("later_s", [0.2, 0.3])
-@pytest.mark.heavy(after=1)
 async def test_a_loudspeaker_that_becomes_later_than_it_says_is_cancelled_again(later_s: float) -> None:
     card = SimulatedCard()
     card.room(room_impulse(level_db=-6.0, seed=2))

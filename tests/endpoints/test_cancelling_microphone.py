@@ -279,7 +279,7 @@ async def test_the_same_stages_cancel_in_a_second_run() -> None:
     assert any(isinstance(frame, InputAudioFrame) and frame.ear for frame in heard.frames)
 
 
-@pytest.mark.heavy(after=1)
+@pytest.mark.heavy
 @pytest.mark.parametrize("device", ["speaker", "mic"])
 async def test_after_a_loss_it_cancels_again(device: str) -> None:
     card = a_card(12.0)
