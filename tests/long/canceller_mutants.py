@@ -32,8 +32,8 @@ CANCELLER_MUTANTS = (
     Mutant(
         "behind a loss the ear has not heard the echo that nobody captured",
         "EarAndWords.pass_over",
-        "len(echo)",
-        "False",
+        "self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])",
+        "None",
         f"{PAIR}::test_behind_a_loss_the_ear_hears_the_echo_that_nobody_captured",
         unseen=NO_WAVES,
     ),

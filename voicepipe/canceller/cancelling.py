@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
 from voicepipe.canceller.ear_noise import EarNoise
+from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
 from voicepipe.frames import InputAudioFrame
@@ -106,6 +107,7 @@ class Cancelling:
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
         noise: gives the ear the noise of the room.
+        trust: tells what of the ear may be heard.
         audio: the format of the microphone, where there is no engine.
         observe: called with every block.
         on_failure: called once with the error of the engine.
@@ -118,6 +120,7 @@ class Cancelling:
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
         noise: EarNoise | None = None,
+        trust: EarTrust | None = None,
         audio: AudioFormat | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
@@ -149,7 +152,7 @@ class Cancelling:
         self._early = self._delay
         """The samples that come out of the delay before the first one."""
         self._is_awake = False
-        self._noise = noise
+        self._noise, self._trust = noise, trust
         self._doubted: int | None = None
         """The first sample whose time is in doubt."""
 
@@ -334,8 +337,10 @@ class Cancelling:
             ear, words = engine.cancel(audio, far)
             _check(words, audio.shape)
             _check(ear, audio.shape[:1])
-            if self._noise is not None:
-                ear = self._noise.cover(ear, far)
+            if self._noise is not None and self._trust is not None:
+                is_sure = getattr(engine, "is_sure", True)
+                heard = self._trust.choose(ear, _mono(words), _mono(audio), far, is_sure=is_sure)
+                ear = self._noise.cover(heard)
             return words.tobytes(), ear.tobytes()
         except Exception as error:  # an engine may be a user's, and the run goes on without it
             self._fail(error)
@@ -436,6 +441,13 @@ def _goes_on(before: _Span, span: _Span) -> bool:
         and second.origin == first.origin
         and second.live == first.live
     )
+
+
+def _mono(audio: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Return the mean of all channels, shape (samples,)."""
+    import numpy as np
+
+    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
 
 
 def _check(audio: object, shape: tuple[int, ...]) -> None:

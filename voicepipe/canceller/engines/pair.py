@@ -64,6 +64,11 @@ class EarAndWords:
         ear, later = self._ear_later.pass_on(ear), self._words_later.pass_on(words)
         return self._hear_user(ear, later, words, mic), later
 
+    @property
+    def is_sure(self) -> bool:
+        """True where the canceller for the words has no doubt of the path that it has learnt."""
+        return bool(getattr(self._words, "is_sure", True))
+
     def pass_over(self, far: _Floats, lost: int) -> None:
         """Go on behind a loss of the microphone as if it had lost nothing but its own samples.
 
@@ -89,7 +94,7 @@ class EarAndWords:
         parts = [
             self._near_end.mix(
                 *(each[at : at + self.block] for each in (ear, later, words, mic)),
-                is_sure=getattr(self._words, "is_sure", True),
+                is_sure=self.is_sure,
             )
             for at in range(0, len(ear), self.block)
         ]
