@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicepipe.canceller.ear_trust import DOUBTS, LEARNS, SHUT, EarTrust
+from voicepipe.canceller.ear_trust import DOUBTS, LEARNS, SHUT, USER, EarTrust
 
 Ints = npt.NDArray[np.int16]
 RATE, BLOCK = 16_000, 160
@@ -22,7 +22,13 @@ class Scene:
         self._random = np.random.default_rng(seed)
 
     def hear(
-        self, blocks: int, *, user: float = 0.0, level: float = 0.1, is_sure: bool = True, late: int = 0
+        self,
+        blocks: int,
+        *,
+        user: float = 0.0,
+        level: float = 0.1,
+        is_sure: bool = True,
+        hears_user: bool = False,
     ) -> list[str]:
         """What may be heard, block by block. `user`: his power beside the echo's."""
         heard = []
@@ -30,7 +36,8 @@ class Scene:
             far = (level * self._random.standard_normal(BLOCK)).astype(np.float32)
             mic = ECHO * far + ECHO * level * user**0.5 * self._random.standard_normal(BLOCK)
             mic += 1e-4 * self._random.standard_normal(BLOCK)
-            made = self.trust.choose(EAR, WORDS, np.rint(32_768 * mic).astype(np.int16), far, is_sure=is_sure)
+            heard_now = np.rint(32_768 * mic).astype(np.int16)
+            made = self.trust.choose(EAR, WORDS, heard_now, far, is_sure=is_sure, hears_user=hears_user)
             heard.append("nothing" if made is None else "ear" if made is EAR else "words")
         return heard
 
@@ -84,6 +91,13 @@ def test_a_single_doubt_changes_nothing() -> None:
     for _ in range(5):
         assert scene.hear(DOUBTS - 1, is_sure=False) == ["ear"] * (DOUBTS - 1)
         assert scene.hear(1) == ["ear"]
+
+
+def test_doubts_that_a_user_makes_leave_the_ear_open() -> None:
+    scene = learnt()
+    scene.hear(10, user=4.0, hears_user=True)
+    assert set(scene.hear(USER - 1, user=4.0, is_sure=False)) == {"ear"}
+    assert scene.hear(DOUBTS + 1, is_sure=False)[-1] == "nothing"
 
 
 def test_nothing_is_heard_for_a_second_where_the_reference_moves() -> None:

@@ -162,9 +162,17 @@ PROTECTION_MUTANTS = (
     Mutant(
         "doubts of long ago shut the ear",
         "EarTrust.choose",
-        "0 if is_sure else self._doubts + 1",
+        "0 if is_sure or self._user else self._doubts + 1",
         "self._doubts + (not is_sure)",
         f"{TRUST}::test_a_single_doubt_changes_nothing",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a user's voice shuts the ear",
+        "EarTrust.choose",
+        "is_sure or self._user",
+        "is_sure",
+        f"{TRUST}::test_doubts_that_a_user_makes_leave_the_ear_open",
         unseen=NO_FIGURES,
     ),
     Mutant(

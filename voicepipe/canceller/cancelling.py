@@ -338,8 +338,14 @@ class Cancelling:
             _check(words, audio.shape)
             _check(ear, audio.shape[:1])
             if self._noise is not None and self._trust is not None:
-                is_sure = getattr(engine, "is_sure", True)
-                heard = self._trust.choose(ear, _mono(words), _mono(audio), far, is_sure=is_sure)
+                heard = self._trust.choose(
+                    ear,
+                    _mono(words),
+                    _mono(audio),
+                    far,
+                    is_sure=getattr(engine, "is_sure", True),
+                    hears_user=getattr(engine, "hears_user", False),
+                )
                 ear = self._noise.cover(heard)
             return words.tobytes(), ear.tobytes()
         except Exception as error:  # an engine may be a user's, and the run goes on without it

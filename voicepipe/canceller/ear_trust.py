@@ -17,8 +17,9 @@ echo that voice detectors take for a user, and hardly lets a voice through befor
 LEAST_FAR = 1e-6
 """The power of sound from which on it learns: -60 dB."""
 DOUBTS = 2
-"""The blocks in a row in which the linear filter doubts itself: the echo comes another way. A user who talks
-makes hardly any."""
+"""The blocks in a row in which the linear filter doubts itself: the echo comes another way."""
+USER = 50
+"""The blocks behind a user in which he is the reason for doubts: a voice may upset the filter."""
 SHUT = 100
 """The blocks behind the last doubt, or behind a move of the reference, until the suppressor has followed."""
 REACH = 60
@@ -51,13 +52,15 @@ class EarTrust:
         self._gate: LoudnessGate | None = LoudnessGate(rate)
         """None once the suppressor has learnt."""
         self._level = _LoudestEcho()
-        self._doubts = self._shut = 0
+        self._doubts = self._shut = self._user = 0
 
     def doubt(self) -> None:
         """Note that the echo is looked for elsewhere from now on."""
         self._shut = SHUT
 
-    def choose(self, ear: _Ints, words: _Ints, mic: _Ints, far: _Floats, *, is_sure: bool) -> _Ints | None:
+    def choose(
+        self, ear: _Ints, words: _Ints, mic: _Ints, far: _Floats, *, is_sure: bool, hears_user: bool = False
+    ) -> _Ints | None:
         """Return what a judge may hear of a block; None: nothing.
 
         Args:
@@ -66,10 +69,12 @@ class EarTrust:
             mic: the microphone of the newest instants, mono.
             far: what sounded then.
             is_sure: the linear filter has no doubt of itself.
+            hears_user: a user surely speaks.
         """
         if self._gate is not None:
             return words if self._learn(self._gate, mic, far) else None
-        self._doubts = 0 if is_sure else self._doubts + 1
+        self._user = USER if hears_user else max(0, self._user - 1)
+        self._doubts = 0 if is_sure or self._user else self._doubts + 1
         if self._doubts >= DOUBTS:
             self._shut = SHUT
         is_louder = self._level.is_below(mic, far, learns=not self._shut)

@@ -69,6 +69,11 @@ class EarAndWords:
         """True where the canceller for the words has no doubt of the path that it has learnt."""
         return bool(getattr(self._words, "is_sure", True))
 
+    @property
+    def hears_user(self) -> bool:
+        """True while a user surely speaks over the echo."""
+        return self._near_end.hears_user
+
     def pass_over(self, far: _Floats, lost: int) -> None:
         """Go on behind a loss of the microphone as if it had lost nothing but its own samples.
 
