@@ -23,6 +23,22 @@ NO_WAVES = "no rule of it listens to samples behind an engine"
 
 CANCELLER_MUTANTS = (
     Mutant(
+        "behind a loss the filter has not heard what sounded meanwhile",
+        "Kalman.pass_over",
+        "self._far.push(far[at : at + block])",
+        "pass",
+        f"{KALMAN}::test_a_loss_is_passed_over_as_if_nothing_was_lost",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "behind a loss the ear has not heard the echo that nobody captured",
+        "EarAndWords.pass_over",
+        "self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])",
+        "None",
+        f"{PAIR}::test_behind_a_loss_the_ear_hears_the_echo_that_nobody_captured",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
         "the filter believes every error: a user's voice becomes the path of an echo",
         "EchoPath._hear_noise",
         "self._noise += power",

@@ -62,6 +62,11 @@ class NearEnd:
         self._share, self._gain = 0.0, 1.0
         """The part of the words in the last sample, and the gain of it."""
 
+    @property
+    def hears_user(self) -> bool:
+        """True while a user speaks over the echo."""
+        return self._hold > 0
+
     def mix(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
         """Return a block of the ear.
 

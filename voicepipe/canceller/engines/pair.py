@@ -64,6 +64,34 @@ class EarAndWords:
         ear, later = self._ear_later.pass_on(ear), self._words_later.pass_on(words)
         return self._hear_user(ear, later, words, mic), later
 
+    @property
+    def is_sure(self) -> bool:
+        """True where the canceller for the words has no doubt of the path that it has learnt."""
+        return bool(getattr(self._words, "is_sure", True))
+
+    @property
+    def hears_user(self) -> bool:
+        """True while a user surely speaks over the echo."""
+        return self._near_end.hears_user
+
+    def pass_over(self, far: _Floats, lost: int) -> None:
+        """Go on behind a loss of the microphone as if it had lost nothing but its own samples.
+
+        The linear filter gets anew what sounded, and tells the echo that nobody captured. The other
+        canceller hears that in place of the microphone.
+
+        Args:
+            far: what sounded last, up to the next block: whole blocks.
+            lost: the last samples of it, while which the microphone captured nothing: whole blocks.
+        """
+        pass_over = getattr(self._words, "pass_over", None)
+        if pass_over is None:
+            return
+        far = _plausible(far)
+        echo = pass_over(far, lost)
+        if len(echo):
+            self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])
+
     def _hear_user(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
         if self._words.delay or not len(ear):
             return ear
