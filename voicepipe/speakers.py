@@ -19,7 +19,7 @@ _NEVER: deque[tuple[float, float]] = deque()
 _NOBODY: frozenset[object] = frozenset()
 _NO_EARS: dict[str, tuple[float, float]] = {}
 """A dictionary that all runs share until a canceller is at work. It is never changed."""
-_NO_ECHOES: dict[str, Callable[[], EchoState]] = {}
+_NO_ECHOES: dict[str, Callable[[], EchoState | None]] = {}
 """The same of the echoes."""
 _NEARLY_S = 1e-3
 
@@ -177,7 +177,7 @@ class Speakers:
         now_s = self._clock()
         return self.has_sound(now_s, now_s) or bool(self._sounding)
 
-    def note_echo(self, origin: str, echo: Callable[[], EchoState]) -> None:
+    def note_echo(self, origin: str, echo: Callable[[], EchoState | None]) -> None:
         """Note that a stage cancels the echo of a microphone, and the function that returns its state."""
         if self.echoes is _NO_ECHOES:
             self.echoes = {}
