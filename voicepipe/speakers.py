@@ -67,8 +67,8 @@ class TrackSink(Protocol):
         """Take the audio that a microphone gives to the stages, mono int16: for listeners, and for judges."""
         ...
 
-    def note_protection(self, echo: EchoState) -> None:
-        """Take the protection from the program's own sound, each time that it may have changed."""
+    def note_protection(self, origin: str, echo: EchoState) -> None:
+        """Take the protection of a microphone, each time that it may have changed."""
         ...
 
     def note_fact(self, fact: object) -> None:

@@ -78,8 +78,8 @@ class MicrophoneInput(DeviceStage):
             then have an `ear`. None: cancel if the back end is sound hardware, whose microphone hears its
             speaker, and no `EchoCanceller` stands behind. Where it cannot be cancelled, or too little of
             it, the microphone is half-duplex: see `mute`.
-        mute: half-duplex: drop the audio captured while a speaker of the run sounds; counted as `muted`.
-            None: mute where the microphone hears the speaker and nothing cancels. False: never. With
+        mute: half-duplex: while a speaker of the run sounds, drop what is no louder than its echo; counted as
+            `muted`. None: mute where the microphone hears the speaker and nothing cancels. False: never. With
             headphones, use `cancel=False, mute=False`.
         on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
             A file that can no longer be read does not come back; "wait" then means "fail".
@@ -162,8 +162,10 @@ class MicrophoneInput(DeviceStage):
         return self._own_sound.state
 
     def check_place(self, place: Place) -> tuple[()]:
-        """Look for a stage behind that cancels the echo in its place."""
+        """Look for a stage behind that cancels the echo in its place. Raises: as the back end's check."""
         self._own_sound.look_behind(place)
+        if check := getattr(self._backend, "check_input", None):  # not every back end derives from the port
+            check(self._wish)
         return ()
 
     async def on_start(self, params: StartParams) -> None:
