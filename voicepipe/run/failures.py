@@ -66,7 +66,7 @@ def describe(error: BaseException) -> str:
 
 
 def describe_briefly(error: BaseException) -> str:
-    """Return an error in one line, without the class of a VoicepipeError, a TimeoutError or a file's error."""
+    """Return an error in one line; only the class of an error that nobody expects is named."""
     kind = type(error)  # not isinstance, which asks the error for its `__class__`
     if issubclass(kind, VoicepipeError):
         return printable(error, LONGEST_ERROR)
