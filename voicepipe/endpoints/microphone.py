@@ -141,6 +141,8 @@ class MicrophoneInput(DeviceStage):
         """The last block that was pushed."""
         self._taken = 0
         """The number of blocks that were read, whether pushed or not."""
+        self._hidden = 0
+        """The position behind the last block that was captured while the user had muted the microphone."""
 
     def _new_silence(self) -> DigitalSilence:
         """Return the count of zeros for a run; the simulation has one of shorter limits."""
@@ -273,6 +275,8 @@ class MicrophoneInput(DeviceStage):
         if is_deaf and guard is None:
             self._captured.dropped[DropReason.MUTED] += samples
             return ()
+        if self._muted:
+            self._hidden = block.position + samples
         if guard is not None:
             guard.hides = self._muted
             return self._let_out(guard, guard.put(self._make_frame(block, block.data)))
@@ -302,19 +306,27 @@ class MicrophoneInput(DeviceStage):
         self._captured.silence += samples
 
     def _let_out(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        """Return frames of the guard, muted or amplified; count what half-duplex did not let through."""
+        """Return frames of the guard, muted or amplified; count what half-duplex did not let through.
+
+        They come later than they were captured: behind a mute, what is of its time stays silent.
+        """
         muted = guard.take_muted()
         self._captured.dropped[DropReason.MUTED] += muted.dropped
-        if self._muted:
-            self._count_silence(sum(frame.num_samples for frame in frames))
-            frames = [silence_of(frame) for frame in frames]
-        else:
-            self._count_silence(muted.silenced)
-            if self._gain_db:
-                frames = [_amplify(frame, self._gain_db) for frame in frames]
+        hidden = sum(frame.num_samples for frame in frames if self._is_hidden(frame))
+        heard = sum(frame.num_samples for frame in frames) - hidden
+        self._count_silence(hidden + min(muted.silenced, heard))
+        frames = [self._as_heard(frame) for frame in frames]
         if frames:
             self._last = frames[-1].ear or frames[-1].data
         return frames
+
+    def _is_hidden(self, frame: InputAudioFrame) -> bool:
+        return self._muted or frame.position < self._hidden
+
+    def _as_heard(self, frame: InputAudioFrame) -> InputAudioFrame:
+        if self._is_hidden(frame):
+            return silence_of(frame)
+        return _amplify(frame, self._gain_db) if self._gain_db else frame
 
     async def _push(self, frame: InputAudioFrame) -> None:
         """Push a block: a live one waits for nobody, that of a file for everybody."""
