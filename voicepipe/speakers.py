@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 from voicepipe.report import EchoState
 
-__all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped", "TrackSink"]
+__all__ = ["KEPT_S", "Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped", "TrackSink"]
 
+KEPT_S = 4.0
+"""The length of the record of what a speaker plays. Who reads later than that loses the oldest."""
 _KEEP = 256
 """The number of remembered periods. A microphone asks about the last few seconds at most."""
 

@@ -102,7 +102,7 @@ class ChannelMixer:
             share = np.arange(self._filled + 1, self._filled + len(audio) + 1) / self._window
             mixed = share * mixed + (1 - share) * (audio @ self._before)
         self._products += audio.T @ audio
-        self._sums += self._ones[: len(audio)] @ audio  # a product: a sum over short rows costs three times that
+        self._sums += self._ones[: len(audio)] @ audio  # numpy's sum over short rows is dearer
         self._filled += len(audio)
         if self._filled == self._window:
             self._end_window()

@@ -253,6 +253,7 @@ class Backend(Protocol):
         Raises:
             DeviceError, AudioFormatError: it cannot, as `open_input` would say.
         """
+        return  # or else a class that derives from this one would have to define it
 
     async def trials(self) -> list[DeviceTrial]:
         """Try every device, without a sound, for 16 kHz mono. Takes some seconds at most.
