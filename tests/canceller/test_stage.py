@@ -179,6 +179,17 @@ async def test_a_run_that_does_not_start_leaves_the_figures_of_the_one_before_in
     assert microphone.echo is None
 
 
+async def test_a_voice_detector_before_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    card = a_card(1.0)
+    stages: list[Processor] = [VADProcessor(), EchoCanceller(engine=Reducing(0.1)), VADProcessor()]
+    talk = Talk(card, MicrophoneInput(card.backend()), stages)
+    await talk.run(saying(talk, 0.5))
+    assert messages(caplog, logging.WARNING) == [
+        "VADProcessor stands before EchoCanceller, so it takes the program's own voice for the user's: put "
+        "EchoCanceller between the microphone and VADProcessor"
+    ]
+
+
 async def test_a_missing_ear_behind_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
     from voicepipe.frames import Frame, FrameDirection
     from voicepipe.pipeline.processor import InlineProcessor

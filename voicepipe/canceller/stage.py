@@ -10,10 +10,10 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.guard import EchoGuard, guard_of
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
-from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
+from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, UserStartedSpeakingFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
-from voicepipe.pipeline.place import Place, makes
+from voicepipe.pipeline.place import Place, makes, microphones_before
 from voicepipe.pipeline.processor import InlineProcessor, label_of
 from voicepipe.report import DropReason, EchoState, SeamReport
 from voicepipe.speakers import Speakers
@@ -84,16 +84,25 @@ class EchoCanceller(InlineProcessor):
         """The echo at the microphone; None: no run has begun yet."""
         return self._state if self._guard is None else self._guard.state
 
-    def check_place(self, place: Place) -> tuple[()]:
-        """Look for the microphone before it. Raises: ValueError: there are two; says what to do."""
-        sources = [each for each in place.before if each.is_near and makes(each.stage, InputAudioFrame)]
+    def check_place(self, place: Place) -> list[str]:
+        """Look for the microphone before it, and warn of a judge in between, which hears the echo.
+
+        Raises:
+            ValueError: there are two microphones; says what to do.
+        """
+        sources = microphones_before(place)
         if len(sources) > 1:
             raise ValueError(
-                f"two microphones come to one EchoCanceller, {sources[1].label} and {sources[0].label}: "
+                f"two microphones come to one EchoCanceller, {sources[1]} and {sources[0]}: "
                 "put one behind each microphone"
             )
-        self._microphone = sources[0].label if sources else ""
-        return ()
+        self._microphone = sources[0] if sources else ""
+        early = [each.label for each in place.before if makes(each.stage, UserStartedSpeakingFrame)]
+        return [
+            f"{label} stands before {place.label}, so it takes the program's own voice for the user's: put "
+            f"{place.label} between the microphone and {label}"
+            for label in early
+        ]
 
     async def on_start(self, params: StartParams) -> None:
         """Open the engine. Raises: EngineError, ValueError."""
