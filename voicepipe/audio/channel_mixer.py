@@ -206,9 +206,9 @@ class _Judge:
 
     def _is_worse(self, row: int, best: int, times: float = 1.0) -> bool:
         """Return True where a row is so much noisier, or so much fainter, than the best channel."""
-        signal, best_signal = float(self._signal[row]), float(self._signal[best])
-        noisier = signal / self._floor[row] * CLEARER * times < best_signal / self._floor[best]
-        return bool(noisier or signal * LOUDER * times < best_signal)
+        signal, floor = self._signal, self._floor
+        noisier = signal[row] / floor[row] * CLEARER * times < signal[best] / floor[best]
+        return bool(noisier or signal[row] * LOUDER * times < signal[best])
 
     def _change(self, row: int) -> int:
         self._better_for = self._as_good_for = 0
