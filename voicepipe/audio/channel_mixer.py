@@ -202,7 +202,7 @@ class _Judge:
     def _best_channel(self) -> int:
         """Return the loudest of the clearest channels."""
         clear: _Floats = self._signal[1:] / self._floor[1:]
-        return 1 + int(np.where(clear * CLEARER >= clear.max(), self._signal[1:], -1.0).argmax())
+        return 1 + int(np.argmax(np.where(clear * CLEARER >= np.max(clear), self._signal[1:], -1.0)))
 
     def _is_worse(self, row: int, best: int, times: float = 1.0) -> bool:
         """Return True where a row is so much noisier, or so much fainter, than the best channel."""
