@@ -127,6 +127,7 @@ class Tracks:
             self._end_s = captured_s + count / self._rate
             self._unfilled.append(_Unfilled(row, count, captured_s))
         if self._files is not None and self._end - self._files.written >= WRITE_S * self._rate:
+            self._sound.update()
             self._fill_speakers(self._end - round(LATE_S * self._rate))
             self._write()
 
@@ -169,7 +170,6 @@ class Tracks:
 
     def _fill_speakers(self, until: int) -> None:
         """Put what sounded into the rows before that one."""
-        self._sound.update()
         while self._unfilled and self._unfilled[0].row + self._unfilled[0].samples <= until:
             row, samples, captured_s = self._unfilled.popleft()
             self._put(row, _SPEAKER, _pcm(self._sound.between(captured_s, samples)))
@@ -278,6 +278,7 @@ class Tracks:
         """Write what is left, and close the files. A second call does nothing."""
         if self._files is None:
             return
+        self._sound.update()
         self._fill_speakers(self._end)
         if self._user is not None:
             self._label(self._user / self._rate, self._end / self._rate, "user")
