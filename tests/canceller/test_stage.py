@@ -13,7 +13,7 @@ import pytest
 
 from canceller.standing import LateEngine
 from endpoints.test_cancelling_microphone import PROGRAM, RATE, Talk, a_card
-from support.sound import assert_accounted, seam
+from support.sound import assert_accounted
 from support.stages import DOWN, Ends
 from voicepipe import (
     AudioFormat,
@@ -25,6 +25,8 @@ from voicepipe import (
     PipelineStartError,
     PipelineTask,
     Processor,
+    RunReport,
+    SeamReport,
     SpeakerOutput,
     StartParams,
     TextFrame,
@@ -68,9 +70,15 @@ def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == level]
 
 
+def books_of(report: RunReport | None) -> SeamReport:
+    """The ledger of the canceller."""
+    assert report is not None
+    return next(each for each in report.seams if each.name == "EchoCanceller audio")
+
+
 def muted_by(talk: Talk) -> int:
     """The samples that the stage's books call muted."""
-    return seam(talk.task.report, "EchoCanceller audio").dropped.get("muted", 0)
+    return books_of(talk.task.report).dropped.get("muted", 0)
 
 
 async def test_the_microphone_before_it_neither_cancels_nor_mutes() -> None:
@@ -115,7 +123,7 @@ async def test_a_canceller_of_no_use_gives_way_to_half_duplex_with_one_warning_a
     last = talk.frames[-1]
     assert muted_by(talk) == last.position + last.num_samples - heard > 9 * RATE
     report = assert_accounted(talk.task.report, "MicrophoneInput device", "EchoCanceller audio")
-    assert seam(report, "EchoCanceller audio").given == heard
+    assert books_of(report).given == heard
 
 
 @pytest.mark.heavy
@@ -161,7 +169,7 @@ async def test_a_cancelled_run_counts_what_was_inside(seconds: float) -> None:
     task = PipelineTask(Pipeline([*stages, SpeakerOutput(card.backend())]))
     asyncio.get_running_loop().call_later(seconds, task.cancel)
     await task.run()
-    inside = seam(assert_accounted(task.report), "EchoCanceller audio")
+    inside = books_of(assert_accounted(task.report))
     assert inside.dropped == {"cancelled": inside.taken - inside.given}
     assert 0 < inside.taken - inside.given < 1_000
 
