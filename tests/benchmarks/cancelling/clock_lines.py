@@ -23,7 +23,8 @@ __all__ = ["busy_lines", "drift_lines", "loss_lines", "queue_lines"]
 
 PPM = 150.0
 QUEUED_S = 60.0
-BUSY = "nice 5"
+BUSY, LOOPS = "nice 5", 2
+"""The other programs: their priority, and how many."""
 EVERY_S, LOST_S = 3.25, 0.02
 """One loss for each such time: 90 in 5 minutes."""
 AGAIN_S, AGAIN_DB = 1.0, 25.0
@@ -59,13 +60,14 @@ def loss_lines(plan: Plan) -> list[Line]:
 
 
 def busy_lines(plan: Plan) -> list[Line]:
-    """Measure the echo through real PortAudio, while every processor is busy with other programs.
+    """Measure the echo through real PortAudio: alone, and while two other programs never rest.
 
     Raises:
         CannotRunError: there can be no virtual card here.
     """
-    with busy(BUSY):
-        return _as_in_rooms(plan, real(), f"busy processors, {BUSY}")
+    quiet = _as_in_rooms(plan, real, "alone")
+    with busy(BUSY, LOOPS):
+        return [*quiet, *_as_in_rooms(plan, real, f"beside {LOOPS} busy programs, {BUSY}")]
 
 
 def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> list[Line]:

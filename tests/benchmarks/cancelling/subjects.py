@@ -12,7 +12,7 @@ from benchmarks.cancelling.rooms import RATE, Floats
 from benchmarks.cancelling.scenes import Ints, Scene, ints
 from voicepipe.errors import BackendMissingError
 
-__all__ = ["AEC3", "BARE", "OURS", "Heard", "Play", "Taken", "aec3", "bare", "offline"]
+__all__ = ["AEC3", "AEC3_DELAY", "BARE", "OURS", "Heard", "Play", "Taken", "aec3", "bare", "offline"]
 
 BARE, AEC3, OURS = "microphone", "AEC3 alone", "voicepipe"
 """The subjects, as the tables name them."""
