@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import stat
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from canceller.sounds import RATE, int16, noise, voice
 from voicepipe import (
     AudioFormatError,
     BotStartedSpeakingFrame,
@@ -37,9 +39,6 @@ from voicepipe.report import EchoState
 from voicepipe.speakers import Sounded, Speakers, Tapped
 from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, speech
 
-from .test_loudness_gate import noise, voice
-
-RATE = 16_000
 BLOCK = 160
 MIC, EAR, WORDS, REFERENCE, SPEAKER, SAID = range(len(NAMES))
 
@@ -303,12 +302,8 @@ def test_tracks_must_be_the_path_of_a_wav_file(wrong: object) -> None:
 # -- in a run ------------------------------------------------------------------------
 
 
-def pcm(audio: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
-    return np.rint(np.clip(audio, -1, 1) * 32_767).astype(np.int16)
-
-
 def converse(
-    path: Path,
+    path: Path | None,
     microphone: Callable[[SimulatedCard], MicrophoneInput],
     *behind: Processor,
     at: dict[float, Callable[[PipelineTask, MicrophoneInput], object]] | None = None,
@@ -321,11 +316,11 @@ def converse(
         user = noise(7 * RATE)
         said = np.asarray(speech(), np.float64).reshape(-1)[: 2 * RATE] / 32_768
         user[3 * RATE : 3 * RATE + len(said)] += said
-        card.mic.hear(pcm(user))
+        card.mic.hear(int16(user))
         mic = microphone(card)
         stages = [mic, *behind, VADProcessor(), Interrupter(), SpeakerOutput(card.backend())]
         task = PipelineTask(Pipeline(stages), tracks=path)
-        await task.queue_frame(OutputAudioFrame.from_array(pcm(voice(5, 1)), rate=RATE))
+        await task.queue_frame(OutputAudioFrame.from_array(int16(voice(5, 1)), rate=RATE))
         loop = asyncio.get_running_loop()
         for time_s, call in (at or {}).items():
             loop.call_later(time_s, call, task, mic)
@@ -407,13 +402,19 @@ def test_a_file_that_is_there_ends_the_run_before_a_device_is_opened(tmp_path: P
     assert not cards[0].speaker.played()
 
 
-def test_without_the_switch_nothing_is_recorded() -> None:
-    task = PipelineTask(Pipeline([VADProcessor()]))
+def test_without_the_switch_nothing_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    converse(None, lambda card: MicrophoneInput(card.backend()))
+    assert list(tmp_path.iterdir()) == []
+    assert "recording" not in caplog.text
 
-    async def run() -> None:
-        asyncio.get_running_loop().call_soon(task.end)
-        await task.run()
 
-    run_virtual(run())
-    assert task._run is not None
-    assert task._run.course.params.speakers.tracks is None
+def test_a_recording_is_never_secret(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
+    recorded.tracks.close()
+    [line] = [each for each in caplog.get_records("setup") if each.levelno == logging.WARNING]
+    assert line.getMessage() == (
+        f"recording the conversation into {recorded.path} and {recorded.path.with_suffix('.txt')}, "
+        "which only you can read"
+    )

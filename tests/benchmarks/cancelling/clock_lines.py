@@ -83,8 +83,13 @@ def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> lis
     return [
         figures_of(f"{name}, seconds 1 to 2", scenes, taken, 24.0, 1.0, 2.0),
         figures_of(f"{name}, from second 2", scenes, taken, 30.0, 2.0),
-        Line(f"{name}, own voice: turns", dict(turns), Goal(0, most=True), OURS, taken[0].told),
+        Line(f"{name}, own voice: turns", dict(turns), Goal(0, most=True), OURS, _told(taken)),
     ]
+
+
+def _told(taken: Sequence[Taken]) -> str:
+    """Return what the runs say of the echo: each thing once."""
+    return "; ".join(dict.fromkeys(each.told.partition(",")[0] for each in taken))
 
 
 def _places(losses: Losses, scene: Scene, side: str) -> list[float]:

@@ -47,7 +47,8 @@ def real(scene: Scene) -> Taken:
             stack.callback(timer.cancel)
             timer.start()
         told = _run(card, folder, scene.seconds)
-        return _taken(folder / TRACKS, len(scene.far), told)
+        counted = card.mic.xruns + card.speaker.xruns
+        return _taken(folder / TRACKS, len(scene.far), f"{counted} overruns and underruns; {told}")
 
 
 def _run(card: PluggedCard, folder: Path, seconds: float) -> str:

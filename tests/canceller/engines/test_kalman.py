@@ -5,18 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import (
-    RATE,
-    Floats,
-    Ints,
-    cancelled,
-    echo_of,
-    impulse,
-    int16,
-    level,
-    program,
-    reduced,
-)
+from canceller.engines.rooms import cancelled, impulse, level, program, reduced
+from canceller.sounds import RATE, Floats, Ints, echo_of, int16
 from voicepipe.canceller.engines.kalman import Kalman
 
 
