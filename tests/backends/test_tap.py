@@ -165,7 +165,7 @@ def pulse(rate: int) -> bytes:
 
 
 def centre_s(data: bytes, rate: int) -> float:
-    """The time of the middle of all pulses but the last, which a filter may still hold."""
+    """Return the time of the middle of all pulses but the last, which a filter may still hold."""
     sound = np.frombuffer(data, np.int16).astype(np.float64)
     edges = np.flatnonzero(np.diff((sound > 1_000).astype(np.int8)) == -1)
     sound = sound[: edges[-2] + rate // 200]

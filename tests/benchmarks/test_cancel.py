@@ -172,7 +172,7 @@ def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
 
 
 def program_of(seconds: float) -> Floats:
-    """The bundled voice."""
+    """Return so much of the bundled voice."""
     return np.resize(np.frombuffer(speech(), "<i2") / 32_768, round(seconds * RATE))
 
 

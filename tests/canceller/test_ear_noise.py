@@ -22,7 +22,7 @@ def level(audio: Ints) -> float:
 
 
 def a_noise(room: float = 0.0, *, learns: int = LEARNS) -> EarNoise:
-    """The noise of such a room, after so many blocks of sound."""
+    """Return the noise of such a room, after so many blocks of sound."""
     noise = EarNoise(BLOCK)
     for turn in range(500):
         noise.rest(block(room, turn).tobytes())

@@ -34,7 +34,7 @@ from voicepipe.testing import SimulatedCard, noise, room_impulse
 
 
 def assert_whole(talk: Talk) -> None:
-    """Nothing is missing, and the books balance."""
+    """Check that nothing is missing, and that the books balance."""
     end = 0
     for frame in talk.frames:
         assert frame.position == end

@@ -31,7 +31,7 @@ PROGRAM, USER = speech(), speech()[: 2 * RATE]
 
 
 def a_card(seconds: float, *, user_s: float | None = None, level_db: float = -66.0) -> SimulatedCard:
-    """A card in a room with some noise; the user begins to talk at that time."""
+    """Return a card in a room with some noise; the user begins to talk at that time."""
     card = SimulatedCard()
     card.room(room_impulse(level_db=-10.0))
     sound = noise(seconds, level_db=level_db).astype(np.int32)

@@ -11,7 +11,7 @@ from voicepipe.canceller.engines.kalman import Kalman
 
 
 def voice(seconds: float, *, seed: int = 90) -> Floats:
-    """A user who talks over the program, 6 dB louder than its echo."""
+    """Return a user who talks over the program, 6 dB louder than its echo."""
     return program(seconds, seed=seed)
 
 
