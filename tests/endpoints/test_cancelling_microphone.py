@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -234,11 +235,10 @@ async def test_the_same_stages_cancel_in_a_second_run() -> None:
     assert any(isinstance(frame, InputAudioFrame) and frame.ear for frame in heard.frames)
 
 
-def echo_left(talk: Talk) -> tuple[float, float]:
-    """Return what is left of the echo in the last second of the program: in the ear, and in the words."""
-    last = [frame for frame in talk.frames if frame.ear is not None][-75:-10]
-    words = np.concatenate([frame.array for frame in last]).astype(float)
-    ear = np.concatenate([np.frombuffer(frame.ear or b"", np.int16) for frame in last]).astype(float)
+def echo_left(frames: Sequence[InputAudioFrame]) -> tuple[float, float]:
+    """Return what is left of the echo: in the ear, and in the words; 1.0: all of it."""
+    words = np.concatenate([frame.array for frame in frames]).astype(float)
+    ear = np.concatenate([np.frombuffer(frame.ear or b"", np.int16) for frame in frames]).astype(float)
     echo = float(np.sqrt(np.mean(np.square(PROGRAM.astype(float))))) * 10 ** (-10 / 20)
     return tuple(float(np.sqrt(np.mean(each**2))) / echo for each in (ear, words))  # type: ignore[return-value]  # of two
 
@@ -259,31 +259,37 @@ async def test_after_a_loss_it_cancels_again(device: str) -> None:
 
     await talk.run(program)
     assert_accounted(talk.task.report)
-    assert max(echo_left(talk)) < 0.1
+    assert max(echo_left([frame for frame in talk.frames if frame.ear is not None][-75:-10])) < 0.1
     assert talk.starts == []
 
 
 @pytest.mark.heavy(after=1)
 async def test_after_a_change_of_the_device_it_cancels_within_two_seconds_of_sound() -> None:
     """Both sides go to another card, in another room."""
-    first, second = a_card(12.0), SimulatedCard("second")
+    first, second = a_card(14.0), SimulatedCard("second")
     second.room(room_impulse(level_db=-10.0, delay_s=0.03, seed=5))
-    second.mic.hear(noise(12.0, level_db=-66.0))
+    second.mic.hear(noise(14.0, level_db=-66.0))
     backend = Cards(first, second)
     talk = Talk(first, MicrophoneInput(backend), [VADProcessor()], speaker=SpeakerOutput(backend))
+    begun: list[float] = []
 
     async def program() -> None:
         await talk.speak(2.0)
         for device in (talk.task.speaker, talk.task.microphone):
             device.device = "second"
         await asyncio.sleep(1.0)
-        await talk.speak(4.0)
+        begun.append(asyncio.get_running_loop().time())
+        await talk.speak(7.0)
 
     await talk.run(program)
     assert_accounted(talk.task.report)
-    assert second.speaker.played().strip(b"\0")
-    assert max(echo_left(talk)) < 0.1
+    (begun_s,) = begun
+    behind = [each for each in talk.frames if each.captured_s and 2.0 <= each.captured_s - begun_s < 3.8]
+    assert len(behind) > 80
+    assert max(echo_left(behind)) < 0.1
     assert talk.starts == []
+    assert talk.echo.delay_s == pytest.approx(0.03, abs=0.003), "of the other room"
+    assert talk.echo.strength_db == pytest.approx(-10.0, abs=2.0)
 
 
 async def test_a_running_task_tells_the_figures_of_its_echo_in_status_and_metrics() -> None:
