@@ -19,6 +19,7 @@ from support.sound import assert_accounted, seam
 from support.stages import Ends, InlineRecorder
 from voicepipe import (
     AudioFormat,
+    BackgroundAudioFrame,
     EchoState,
     InputAudioFrame,
     MicrophoneInput,
@@ -160,6 +161,25 @@ async def test_no_speaker_no_canceller() -> None:
     await running
     assert task.report is not None
     assert task.report.devices[0].echo is None
+
+
+async def test_music_in_the_background_is_cancelled_with_the_voice() -> None:
+    """One speaker plays both, and the reference is what it plays."""
+    card = a_card(9.0)
+    talk = Talk(card, MicrophoneInput(card.backend()), [VADProcessor()])
+    music = noise(8.0, "pink", level_db=-35.0)
+
+    async def program() -> None:
+        await talk.task.queue_frame(BackgroundAudioFrame(music.tobytes(), sound="music"))
+        await asyncio.sleep(2.0)
+        await talk.speak(6.0)
+
+    await talk.run(program)
+    assert talk.echo.erle_db is not None
+    assert talk.echo.erle_db > 20
+    assert talk.starts == []
+    alone = [each for each in talk.frames if 0.5 < each.position / RATE < 1.9]
+    assert all(each.ear is not None for each in alone), "music sounds, too"
 
 
 # -- requests, losses, ends ------------------------------------------------------------------
