@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import cancel
+from benchmarks.cancelling import voices
 from benchmarks.cancelling.ears import Judged, Turn, noticed
 from benchmarks.cancelling.goals import Goal, Line, missed, table_of
 from benchmarks.cancelling.reduction import over_time, reduction_db
@@ -132,6 +135,49 @@ def test_without_speech_or_a_model_it_ends_with_one_line(
     assert "no model of Whisper in /nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "name a line, or all"),
+        ("rooms romos", "unknown line 'romos': --help lists them"),
+        ("rooms --rooms 0", "argument --rooms: must be 1 or more, not 0"),
+        ("rooms --seconds 3", "argument --seconds: must be 7 or more, not 3"),
+        ("own-voice --minutes nan", "argument --minutes: must be 0.2 or more, not nan"),
+        ("noticed --utterances many", "argument --utterances: invalid number value: 'many'"),
+        ("rooms --seed -1", "argument --seed: must be 0 or more, not -1"),
+        ("rooms --json /nowhere/figures.json", "there is no folder /nowhere: make it first"),
+        ("--plot /nowhere/echo.svg", "there is no folder /nowhere: make it first"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_played(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cancel.main(line.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"cancel.py: error: {said}"
+
+
+@pytest.mark.parametrize("way", [["--offline"], []])
+def test_without_the_package_of_aec3_it_ends_with_one_line(
+    way: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(voices, "_spoken", lambda random: itertools.repeat(program_of(5.0)))
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
+    assert cancel.main(["clipping", *way, "--rooms", "1", "--seconds", "7"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("cancel.py: clipping: ")
+    assert "pywebrtc-audio" in told
+    assert told.count("\n") == 1
+
+
+def test_every_line_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cancel.main(["--help"])
+    told = capsys.readouterr().out
+    assert all(f"\n  {name:12} {about}\n" in told for name, (_, about) in cancel.LINES.items())
+
+
 def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
     scene = listening("it", program_of(2.0), [room(3, 0.3)], echo_db=-6.0)
     taken = simulated()(scene)
@@ -144,7 +190,7 @@ def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
 
 
 def program_of(seconds: float) -> Floats:
-    """The bundled voice."""
+    """Return so much of the bundled voice."""
     return np.resize(np.frombuffer(speech(), "<i2") / 32_768, round(seconds * RATE))
 
 

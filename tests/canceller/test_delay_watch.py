@@ -23,7 +23,7 @@ FAR = np.random.default_rng(1).standard_normal(8 * RATE)
 
 
 def watched(delays_s: Sequence[float], *, left: float = 1.0, seconds: float = 4.0) -> list[float]:
-    """What is asked for while the echo has these delays in turn, each for so long; `left` of it remains."""
+    """Return what is asked for while the echo has these delays in turn, so long each; `left` remains."""
     delay = EchoDelay(RATE)
     watch = DelayWatch(delay)
     asked, at = [], RATE

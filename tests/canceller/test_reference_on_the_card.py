@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from canceller.standing import LateEngine
-from endpoints.test_cancelling_microphone import RATE, Talk
+from support.room_talk import RATE, Talk
 from voicepipe import EchoCanceller, MicrophoneInput
 from voicepipe.testing import Losses, SimulatedCard
 

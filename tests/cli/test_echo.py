@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import re
 import signal
@@ -17,11 +19,20 @@ import pytest
 from support.bare import bare
 from support.program_output import without_countdown, without_slow_steps
 from support.stages import DOWN
-from voicepipe import AudioFormat, InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
+from voicepipe import (
+    AudioFormat,
+    InputAudioFrame,
+    OutputAudioFrame,
+    RunReport,
+    RunState,
+    TextFrame,
+    UtteranceFrame,
+)
 from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.cli.arguments.sound_source import Sound, choose_sound
 from voicepipe.cli.commands.echo import SayBack, _task, read_options
 from voicepipe.cli.terminal.screen import Screen
+from voicepipe.runner.closing_report import echoes
 from voicepipe.sample import speech
 from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, silence
 
@@ -366,6 +377,31 @@ def test_the_bundled_voice_talks_over_it_and_it_stops(capsys: pytest.CaptureFixt
     news = [line for line in shown.splitlines() if line.startswith(("heard", "you talked"))]
     assert [line.partition(" ")[0] for line in news] == ["heard", "heard", "you", "heard"]
     assert (dashboard.utterances, list(report.dropped)) == (3, ["interrupted"])
+
+
+@pytest.mark.heavy
+def test_the_figures_of_the_echo_are_on_the_screen_and_at_the_end() -> None:
+    card = SimulatedCard()
+    card.room(room_impulse(level_db=-10.0))
+    words, pause = np.frombuffer(speech(), np.int16), silence(9.0)
+    card.mic.hear(np.concatenate([words, pause, words, pause]))
+    card.mic.run_out()
+    task, dashboard = _task(read_options([], "echo"), Sound(card.backend()), Screen(io.StringIO()))
+    shown: set[str] = set()
+    figures = re.compile(r"echo reduced by [2-6]\d dB, \d ms late")
+
+    def look() -> None:
+        shown.update(figures.findall(" ".join(" ".join(dashboard.lines()).split())))
+        asyncio.get_running_loop().call_later(0.5, look)
+
+    async def run() -> RunReport:
+        asyncio.get_running_loop().call_later(1.0, look)
+        return await task.run()
+
+    report = run_virtual(run())
+    assert shown, "live"
+    (line,) = echoes(report)
+    assert figures.match(line)
 
 
 def test_two_devices_that_open_slowly_are_no_failure() -> None:

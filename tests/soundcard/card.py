@@ -296,7 +296,7 @@ def _interpolated(samples: array.array[int], step: float, gain: float) -> Iterat
 
 
 def load_impulse(path: str, rate: int, gain: float = 1.0) -> array.array[float]:
-    """An impulse response: a 16-bit WAV's first channel, or a text file of numbers.
+    """Return an impulse response: a 16-bit WAV's first channel, or a text file of numbers.
 
     Raises:
         ValueError: the WAV has another rate, or a word of the text is no number.

@@ -18,7 +18,7 @@ import pytest
 
 from process.running import PATIENCE_S
 from soundcard.card import Card, save
-from soundcard.plugging import HERE, NewCard, PluggedCard, plugged
+from soundcard.plugging import HERE, NewCard, PluggedCard, bring_up, plugged
 from soundcard.rooms import DEV, ProgramOnCard, Samples, Wire, find, load_wav
 from voicepipe.testing import room_impulse
 from voicepipe_devices.fake.fractional import interpolate
@@ -161,6 +161,19 @@ def test_room_of_the_command_is_a_file_or_a_line_that_says_why_not(card: Plugged
         assert reason in done.stderr.splitlines()[-1]
     with pytest.raises(ValueError, match="131073 taps: at most 131072"):
         card.room([0.0] * 131_073)
+
+
+def test_a_new_card_may_be_in_a_room_at_once(card: PluggedCard, tmp_path: Path) -> None:
+    """The fixture is there for what a machine needs for any card."""
+    impulse = tmp_path / "room.txt"
+    impulse.write_text("0 0.5 0.25\n")
+    options = ["--room", str(impulse), "--clip", "4", "--loss", "mic:20:3000"]
+    with PluggedCard(bring_up(tmp_path / "card", *options), "none") as other:
+        status = other.status()
+        assert (status["impulse"], status["clip"]) == (3, 4.0)
+        assert (other.mic.loss, other.mic.loss_every) == (0.02 * RATE, 3 * RATE)
+        assert other.speaker.loss == 0
+    assert card.status()["impulse"] == 0
 
 
 def test_lost_samples_are_lost_without_a_word(card: PluggedCard) -> None:

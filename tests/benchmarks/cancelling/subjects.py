@@ -12,7 +12,20 @@ from benchmarks.cancelling.rooms import RATE, Floats
 from benchmarks.cancelling.scenes import Ints, Scene, ints
 from voicepipe.errors import BackendMissingError
 
-__all__ = ["AEC3", "BARE", "OURS", "SPEEX", "Heard", "Play", "Taken", "aec3", "bare", "offline", "speex"]
+__all__ = [
+    "AEC3",
+    "AEC3_DELAY",
+    "BARE",
+    "OURS",
+    "SPEEX",
+    "Heard",
+    "Play",
+    "Taken",
+    "aec3",
+    "bare",
+    "offline",
+    "speex",
+]
 
 BARE, AEC3, OURS = "microphone", "AEC3 alone", "voicepipe"
 """The subjects, as the tables name them."""

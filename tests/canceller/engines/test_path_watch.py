@@ -11,7 +11,7 @@ BLOCK = 160
 
 
 def watched(echo_in_mic: float, user: float, blocks: int = 150) -> PathWatch:
-    """A watch that saw so many blocks. The user is a sound beside the echo, or against it by chance."""
+    """Return a watch after so many blocks. The user is a sound beside the echo, or by chance against it."""
     watch, rng = PathWatch(), np.random.default_rng(1)
     for _ in range(blocks):
         echo, voice = rng.standard_normal((2, BLOCK)).astype(np.float32) * np.float32(0.01)
