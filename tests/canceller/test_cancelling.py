@@ -34,7 +34,7 @@ def run(
 
 
 def assert_same_audio(out: Sequence[InputAudioFrame], audio: Ints, missing: int = 0) -> None:
-    """Every sample once, at its own position and time."""
+    """Check that every sample is there once, at its own position and time."""
     end = 0
     for frame in out:
         assert frame.position >= end

@@ -23,7 +23,7 @@ FAR = np.random.default_rng(1).standard_normal(8 * RATE)
 
 
 def watched(delays_s: Sequence[float], *, left: float = 1.0, seconds: float = 4.0) -> list[float]:
-    """What is asked for while the echo has these delays in turn, each for so long; `left` of it remains."""
+    """Return what is asked for while the echo has these delays in turn, so long each; `left` remains."""
     delay = EchoDelay(RATE)
     watch = DelayWatch(delay)
     asked, at = [], RATE
@@ -97,8 +97,8 @@ def test_a_reference_that_is_shifted_gives_what_sounded_so_much_before(by_s: flo
 # -- in a run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("later_s", [0.2, 0.3])
-@pytest.mark.heavy(after=1)
 async def test_a_loudspeaker_that_becomes_later_than_it_says_is_cancelled_again(later_s: float) -> None:
     card = SimulatedCard()
     card.room(room_impulse(level_db=-6.0, seed=2))

@@ -21,7 +21,7 @@ def level(audio: Ints) -> float:
 
 
 def a_noise(room: float = 0.0) -> EarNoise:
-    """The noise of such a room."""
+    """Return the noise of such a room."""
     noise = EarNoise(BLOCK)
     for turn in range(500):
         noise.rest(block(room, turn).tobytes())

@@ -16,6 +16,30 @@ NO_FIGURES = "it looks at no figures of an echo"
 
 PROTECTION_MUTANTS = (
     Mutant(
+        "the stage's books forget what a cancel finds inside",
+        "EchoCanceller.cleanup",
+        "self._dropped[self._rest_reason] += self._held",
+        "pass",
+        f"{STAGE}::test_a_cancelled_run_counts_what_was_inside",
+        unseen="its cancellers are those of microphones",
+    ),
+    Mutant(
+        "nobody is told of a voice detector that hears the echo",
+        "EchoCanceller.check_place",
+        "makes(each.stage, UserStartedSpeakingFrame)",
+        "False",
+        f"{STAGE}::test_a_voice_detector_before_it_is_told",
+        unseen="its stages stand where they should",
+    ),
+    Mutant(
+        "behind a mute its last moment is heard",
+        "MicrophoneInput._is_hidden",
+        "self._muted or frame.position < self._hidden",
+        "self._muted",
+        f"{MICROPHONE}::test_behind_a_mute_nothing_of_its_time_is_heard",
+        unseen="it does not judge the sound",
+    ),
+    Mutant(
         "a microphone cancels beside a stage that does",
         "OwnSound.look_behind",
         "getattr(other.stage, 'cancels_echo', False)",

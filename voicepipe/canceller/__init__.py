@@ -13,6 +13,7 @@ echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
 delay_watch      an echo that comes when the canceller does not look for it
 engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words
+tap_reader       the blocks that the speakers play, each read once
 reference        what sounded while the microphone captured a block, by time, of all speakers
 """
 

@@ -152,7 +152,7 @@ class EchoGuard:
             mic = set_channels(block.mic, self._audio.channels, 1)
             mic = bytes(len(mic)) if self.hides else mic
             self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
-            self._tracks.note_protection(self._state)
+            self._tracks.note_protection(self._label, self._state)
 
     def _look_elsewhere(self, meter: EchoMeter) -> None:
         """Look for the echo where it is, if that is not where the time stamps say."""

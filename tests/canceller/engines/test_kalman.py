@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import (
-    RATE,
-    Floats,
-    Ints,
-    cancelled,
-    echo_of,
-    impulse,
-    int16,
-    level,
-    program,
-    reduced,
-)
+from canceller.engines.rooms import cancelled, impulse, level, program, reduced
+from canceller.sounds import RATE, Floats, Ints, echo_of, int16
 from voicepipe.canceller.engines.kalman import Kalman
 
 
 def voice(seconds: float, *, seed: int = 90) -> Floats:
-    """A user who talks over the program, 6 dB louder than its echo."""
+    """Return a user who talks over the program, 6 dB louder than its echo."""
     return program(seconds, seed=seed)
 
 

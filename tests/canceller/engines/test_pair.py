@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import RATE, Floats, Ints, int16
+from canceller.sounds import RATE, Floats, Ints, int16
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
 from voicepipe.canceller.engines.pair import EarAndWords

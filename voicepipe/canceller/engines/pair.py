@@ -38,7 +38,7 @@ class EarAndWords:
         self.delay = max(ear.delay, words.delay)
         self._source = source
         self._ear, self._words = ear, words
-        self._near_end = NearEnd()
+        self._near_end = NearEnd(self.block)
         self._ear_later = Delay(self.delay - ear.delay)
         self._words_later = Delay(self.delay - words.delay, (source.channels,))
         self._mixer = self._new_mixer()
@@ -93,17 +93,15 @@ class EarAndWords:
             self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])
 
     def _hear_user(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
-        if self._words.delay:
+        if self._words.delay or not len(ear):
             return ear
-        later, words, mic = (_mono(each) for each in (later, words, mic))
-        parts = [
-            self._near_end.mix(
-                *(each[at : at + self.block] for each in (ear, later, words, mic)),
-                is_sure=self.is_sure,
-            )
-            for at in range(0, len(ear), self.block)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else ear
+        audio = (ear, _mono(later), _mono(words), _mono(mic))
+        if len(ear) == self.block:
+            return self._near_end.mix(*audio)
+        blocks = range(0, len(ear), self.block)
+        return np.concatenate(
+            [self._near_end.mix(*(each[at : at + self.block] for each in audio)) for at in blocks]
+        )
 
     def reset(self) -> None:
         """Forget the path of the echo, and all audio: a new stream begins."""
@@ -117,11 +115,16 @@ class EarAndWords:
 
 def _mono(audio: _Ints) -> _Ints:
     """Return the mean of all channels, shape (samples,)."""
-    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
+    channels = audio.shape[1]
+    if channels == 1:
+        return audio[:, 0]
+    mean: _Ints = (audio @ np.full(channels, 1 / channels, np.float32)).astype(np.int16)
+    return mean
 
 
 def _plausible(far: _Floats) -> _Floats:
     """Return what sounded, without what cannot have: numbers that are none, or far beyond full scale."""
-    if not len(far) or (np.min(far) >= -_LOUDEST and np.max(far) <= _LOUDEST):  # false for NaN, too
+    # The usual case; false for NaN. Unlike other products, this one does not warn of an overflow.
+    if float(np.vdot(far, far)) <= _LOUDEST**2:
         return far
     return np.clip(np.nan_to_num(far, nan=0.0, posinf=0.0, neginf=0.0), -_LOUDEST, _LOUDEST)
