@@ -27,7 +27,7 @@ REQUEST = StreamRequest(AudioFormat(RATE, 2), block_s=BLOCK / RATE, tap=True)
 
 
 def block(number: int, samples: int = BLOCK) -> bytes:
-    """A block unlike all others."""
+    """Return a block unlike all others."""
     return number.to_bytes(4, "little") * samples
 
 

@@ -12,13 +12,17 @@ import numpy.typing as npt
 import pytest
 
 from canceller.standing import LateEngine
-from endpoints.test_cancelling_microphone import PROGRAM, RATE, Talk, a_card
+from support.room_talk import PROGRAM, RATE, Talk, a_card
 from support.sound import assert_accounted
 from support.stages import DOWN, Ends
 from voicepipe import (
     AudioFormat,
     EchoCanceller,
     EngineError,
+    Frame,
+    FrameDirection,
+    FrameProcessor,
+    InlineProcessor,
     InputAudioFrame,
     MicrophoneInput,
     Pipeline,
@@ -199,9 +203,6 @@ async def test_a_voice_detector_before_it_is_told(caplog: pytest.LogCaptureFixtu
 
 
 async def test_a_missing_ear_behind_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    from voicepipe.frames import Frame, FrameDirection
-    from voicepipe.pipeline.processor import InlineProcessor
-
     class Forgetful(InlineProcessor):
         def process(self, frame: Frame, direction: FrameDirection) -> tuple[Frame, ...]:
             if isinstance(frame, InputAudioFrame):
@@ -279,14 +280,15 @@ def test_a_speaker_keeps_no_record_for_nobody() -> None:
     card = SimulatedCard()
     taps: list[Any] = []
 
-    class Looking(SpeakerOutput):
+    class Looking(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            self.speakers = params.speakers
+
         async def on_running(self) -> None:
-            await super().on_running()
-            assert self._speakers is not None
-            taps.append((self._speakers.are_there, self._speakers.are_tapped, len(self._speakers.taps)))
+            taps.append((self.speakers.are_there, self.speakers.are_tapped, len(self.speakers.taps)))
 
     async def run(*stages: Any) -> None:
-        task = PipelineTask(Pipeline([*stages, Looking(card.backend())]))
+        task = PipelineTask(Pipeline([*stages, SpeakerOutput(card.backend()), Looking()]))
         task.end()
         await task.run()
 

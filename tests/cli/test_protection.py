@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from voicepipe import DeviceStatistics, RunReport, RunState
 from voicepipe.cli.arguments.protection import Protection
+from voicepipe.cli.arguments.sound_source import Sound
 from voicepipe.cli.commands.echo import read_options
+from voicepipe.cli.commands.level import LevelDisplay, _task
 from voicepipe.cli.commands.level import read_options as read_level
 from voicepipe.cli.commands.status import _echoes, _lines
 from voicepipe.cli.terminal.screen import Screen
@@ -21,6 +24,7 @@ from voicepipe.report import DeviceState, EchoState
 from voicepipe.runner.closing_report import echoes
 from voicepipe.service.health import Health, Phase
 from voicepipe.service.metrics import metrics_of
+from voicepipe.testing import SimulatedCard, room_impulse, run_virtual
 
 GOOD = EchoState("cancelling", "", 34.2, 27.6, 0.0421, -12.3)
 LOW = EchoState("half-duplex", "the echo was reduced by only 6 dB", 6.0, 3.0, 0.042, 4.0)
@@ -124,6 +128,30 @@ def test_wishes_that_contradict_each_other_are_one_line(
         read_options(flags.split(), "echo")
     assert ended.value.code == 2
     assert " ".join(capsys.readouterr().err.split()).startswith(f"echo: {said}")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", "echo cancelling: you can talk over it (aec3 and kalman)"),
+        ("--no-cancel", "half-duplex: it hears you only if you are louder than it"),
+        ("--headphones", "headphones: without them it hears itself"),
+    ],
+)
+def test_level_says_at_the_start_which_protection_is_active_and_then_its_figures(
+    flags: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = SimulatedCard()
+    card.room(room_impulse(level_db=-10.0))
+    options = read_level(["--echo", "--backend", "fake", "--seconds", "7", *flags.split()], "level")
+    display = LevelDisplay(Screen())
+    task = _task(options, Sound(card.backend()), display)
+    display.watch(task)
+    report = run_virtual(task.run())
+    assert said in capsys.readouterr().out.splitlines()
+    ended = list(echoes(report))
+    assert len(ended) == (not flags)
+    assert all(re.match(r"echo reduced by [2-6]\d dB, \d ms late", line) for line in ended)
 
 
 # -- words

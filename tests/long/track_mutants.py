@@ -9,6 +9,7 @@ __all__ = ["TRACK_MUTANTS"]
 GATE = "tests/canceller/test_loudness_gate.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 TRACKS = "tests/canceller/test_tracks.py"
+RUNS = "tests/canceller/test_recorded_runs.py"
 NO_ECHO = "its microphones hear no speaker"
 NO_TRACKS = "nothing is recorded in it"
 
@@ -154,7 +155,7 @@ TRACK_MUTANTS = (
         "EchoGuard._observe",
         "bytes(len(mic)) if self.hides else mic",
         "mic",
-        f"{TRACKS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
+        f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
         unseen=NO_TRACKS,
     ),
     Mutant(
@@ -162,7 +163,7 @@ TRACK_MUTANTS = (
         "EchoGuard._record",
         "self.hides",
         "False",
-        f"{TRACKS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
+        f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
         unseen=NO_TRACKS,
     ),
     Mutant(
@@ -218,7 +219,7 @@ TRACK_MUTANTS = (
         "TrackFiles.close",
         "not self._wav.num_samples",
         "False",
-        f"{TRACKS}::test_a_run_that_does_not_start_leaves_no_file",
+        f"{RUNS}::test_a_run_that_does_not_start_leaves_no_file",
         unseen=NO_TRACKS,
     ),
 )

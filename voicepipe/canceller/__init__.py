@@ -5,6 +5,7 @@ stage            `EchoCanceller`: a stage that cancels, in place of the micropho
 guard            a microphone's guard: the canceller, its figures, or half-duplex
 cancelling       blocks for the engine, and frames again behind it
 ear_noise        the noise of the room at the ear, which covers the rest of an echo
+ear_trust        what of the ear may be heard: at first, and where the echo comes another way
 protection       the choice of a protection, and the fall-back to half-duplex
 half_duplex      while a speaker sounds, only what is louder than its echo passes
 tracks           the recording of a conversation: six aligned tracks, and labels

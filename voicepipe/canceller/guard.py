@@ -8,6 +8,7 @@ from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
 from voicepipe.canceller.ear_noise import EarNoise
+from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
@@ -72,12 +73,14 @@ class EchoGuard:
         self._state = state or EchoState("cancelling", printable(self._engine_name))
         self._meter = None if engine is None else EchoMeter(engine.rate, engine.channels, engine.delay, lead)
         self._has_warned = False
+        self._trust = None if engine is None else EarTrust(engine.rate)
         self._cancelling = Cancelling(
             engine,
             far,
             lambda: speakers.taps,
             audio=audio,
             noise=None if engine is None else EarNoise(engine.block),
+            trust=self._trust,
             observe=self._observe,
             on_failure=self._note_failure,
         )
@@ -156,6 +159,8 @@ class EchoGuard:
         if by_s := meter.misplaced_s:
             self._far.shift(by_s)
             meter.move(by_s)
+            if self._trust is not None:
+                self._trust.doubt()
             _log.info("the echo at %s comes %.0f ms later than the time stamps say", self._label, 1e3 * by_s)
 
     def _note(self, window: EchoWindow) -> None:

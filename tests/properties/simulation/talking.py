@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from canceller.standing import LateEngine
 from properties.simulation.cards import RATE, EagerMicrophone
 from properties.simulation.talk import Talk
 from voicepipe import (
@@ -27,47 +31,27 @@ from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from voicepipe import AudioFormat, Backend, StartParams
 
 __all__ = ["Cancelled", "CancellingMicrophone", "cancelled_in", "cancellers"]
 
-BLOCK = RATE // 100
 
-
-class NumberEngine:
+class NumberEngine(LateEngine):
     """Hands numbers on, late, and keeps what it was given."""
 
     name = "numbers"
-    rate = RATE
-    channels = 1
-    block = BLOCK
 
     def __init__(self, delay: int) -> None:
-        self.delay = delay
+        super().__init__(delay, rate=RATE)
         self.asked: list[tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]] = []
         """Each block of the microphone, and what sounded meanwhile."""
-        self._held: npt.NDArray[np.int16]
-        self.reset()
 
     def cancel(
         self, mic: npt.NDArray[np.int16], far: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """Return the numbers of before, as the ear and as the words."""
-        import numpy as np
-
         self.asked.append((mic[:, 0].copy(), far.copy()))
-        both = np.concatenate([self._held, mic[:, 0]])
-        out, self._held = both[: len(mic)], both[len(mic) :]
-        return out, out[:, None].copy()
-
-    def reset(self) -> None:
-        """Forget the numbers."""
-        import numpy as np
-
-        self._held = np.zeros(self.delay, np.int16)
+        return super().cancel(mic, far)
 
 
 class _OwnSound(OwnSound):
