@@ -218,6 +218,7 @@ async def test_behind_a_mute_nothing_of_its_time_is_heard() -> None:
             talk.microphone.muted = muted
             state = talk.microphone.device_state()
             assert state is not None
+            assert state.taken is not None
             spans.append(state.taken * 320)
         await asyncio.sleep(0.2)
 
