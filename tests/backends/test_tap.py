@@ -11,11 +11,11 @@ import pytest
 from support.sound import BLOCK, RATE, noise
 from voicepipe import AudioFormat
 from voicepipe.devices.port import OutputStream, StreamRequest
-from voicepipe.speakers import Sounded
+from voicepipe.speakers import KEPT_S, Sounded
 from voicepipe_devices.conversion import Renderer
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.ring import PlaybackRing
-from voicepipe_devices.tap import KEPT_S, CallbackLine, SoundedRecord, Tap
+from voicepipe_devices.tap import CallbackLine, SoundedRecord, Tap
 
 AUDIO = AudioFormat(RATE)
 TAPPED = StreamRequest(AUDIO, block_s=BLOCK / RATE, tap=True)

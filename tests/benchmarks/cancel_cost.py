@@ -126,7 +126,8 @@ def _reference_and_engines(scene: _Scene) -> Callable[[], object]:
         far.put("speaker", told[0])
         for n, (mic, _) in enumerate(heard):
             far.put("speaker", told[min(n + 1, len(told) - 1)])
-            sounded = far.read(n * block, n * block / rate, block)
+            far.note(n * block, n * block / rate, block)
+            sounded = far.read(n * block, block)
             if sounded is not None:
                 engine.cancel(mic, sounded)
 

@@ -20,6 +20,7 @@ from benchmarks.cancelling.scenes import Onset, Scene, conversation, ints, liste
 from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.transcripts import compared, plain_words
 from benchmarks.cancelling.voices import Said, program, said
+from benchmarks.cancelling.word_lines import FAINT_DB, with_faint_noise
 from benchmarks.hearing.conditions import MissingSpeechError
 from voicepipe.sample import speech
 
@@ -46,6 +47,23 @@ def test_a_room_of_a_seed_is_the_same_again_and_fades(seed: int) -> None:
     at = [int(np.argmax(energy < 10 ** (-db / 10))) for db in (15, 25)]
     assert 6 * (at[1] - at[0]) / RATE == pytest.approx(0.3, rel=0.35)
     assert 0.002 * RATE <= np.flatnonzero(first.impulse)[0] <= 0.011 * RATE
+
+
+@pytest.mark.parametrize("reverberation_s", [0.3, 0.6])
+@pytest.mark.parametrize("seed", [2, 2_000, 5_002])
+def test_a_box_passes_a_voice_and_nothing_that_no_loudspeaker_plays(
+    seed: int, reverberation_s: float
+) -> None:
+    gains = np.abs(np.fft.rfft(room(seed, reverberation_s).impulse, RATE)) ** 2
+    assert 10 * np.log10(gains[:12].mean()) < -9
+    assert 10 * np.log10(gains[200:4_000].mean()) == pytest.approx(0, abs=2)
+
+
+def test_faint_noise_is_the_same_each_time_and_changes_the_words_by_so_little() -> None:
+    clean = ints(FAR / 2)
+    noise = with_faint_noise(clean).astype(float) - clean
+    assert 20 * np.log10(noise.std() / 32_768) == pytest.approx(FAINT_DB, abs=0.2)
+    assert (with_faint_noise(clean) == with_faint_noise(clean)).all()
 
 
 def test_an_echo_is_as_loud_as_was_asked_for_and_has_its_way() -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "no_jitter",
     "noisy",
     "quantised",
+    "read_noted",
     "run",
 ]
 
@@ -193,7 +194,15 @@ def run(room: Room, play: Play, reference: Reference) -> Iterator[Heard]:
         while waiting is not None and waiting[0] <= arrives_s:
             reference.put(SPEAKER, waiting[1])
             waiting = next(taps, None)
-        yield Heard(position, at_s, reference.read(position, stamp_s + room.origin_s, samples))
+        yield Heard(position, at_s, read_noted(reference, position, stamp_s + room.origin_s, samples))
+
+
+def read_noted(
+    reference: Reference, position: int, captured_s: float, samples: int
+) -> npt.NDArray[np.float32] | None:
+    """Note a block's time, and read at once what sounded."""
+    reference.note(position, captured_s, samples)
+    return reference.read(position, samples)
 
 
 def listen(room: Room) -> list[Looks]:

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from canceller.scripted_clocks import read_noted
 from voicepipe.canceller.reference.reference import Reference
 from voicepipe.speakers import Sounded, Tapped
 
@@ -28,7 +29,7 @@ def test_steps_that_overtake_each_other_are_read_over(seed: int) -> None:
         reference.put("speaker", Tapped(number, 0, RATE, 1, sounded))
         if number >= ahead:
             at = number - ahead
-            found = reference.read(at * BLOCK, 10 + at * 0.02, BLOCK)
+            found = read_noted(reference, at * BLOCK, 10 + at * 0.02, BLOCK)
             assert found is not None
             assert len(found) == BLOCK
             # What sounded, or silence where the device says that it played nothing.

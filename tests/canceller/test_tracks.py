@@ -135,13 +135,13 @@ def test_facts_of_another_microphone_are_not_recorded(recorded: Recorded) -> Non
 
 
 def test_turns_of_the_program_and_protections_are_labels(recorded: Recorded) -> None:
-    recorded.tracks.note_protection(EchoState("cancelling", "aec3"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling", "aec3"))
     recorded.hear(100)
     recorded.tracks.note_fact(BotStartedSpeakingFrame())
     recorded.hear(100)
     recorded.tracks.note_fact(BotStoppedSpeakingFrame(interrupted=True, ended_s=101.5))
-    recorded.tracks.note_protection(EchoState("cancelling", "aec3", erle_db=30.0))
-    recorded.tracks.note_protection(EchoState("half-duplex", "a\ttab\nand \x1b[31mmore"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling", "aec3", erle_db=30.0))
+    recorded.tracks.note_protection("mic", EchoState("half-duplex", "a\ttab\nand \x1b[31mmore"))
     recorded.tracks.close()
     assert labels_of(recorded.path) == [
         (0.0, 0.0, "cancelling: aec3"),
@@ -166,6 +166,66 @@ def test_what_was_lost_is_silence_with_a_label(recorded: Recorded, lost_s: float
     [(begin_s, end_s, text)] = labels_of(recorded.path)
     assert (begin_s, text) == (1.0, f"lost {lost_s:.3f} s")
     assert end_s == pytest.approx(1.0 + min(lost_s, MOST_GAP_S))
+
+
+def hiss(count: int) -> npt.NDArray[np.int16]:
+    return np.random.default_rng(9).integers(-3_000, 3_000, count).astype(np.int16)
+
+
+def test_another_microphone_is_told_once_and_not_recorded(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded.hear(50)
+    for block in range(3):
+        recorded.tracks.note_heard("other", 160 * block, recorded.now_s, bytes(2 * BLOCK), None)
+        recorded.tracks.note_protection("other", EchoState("headphones"))
+    recorded.hear(50)
+    recorded.tracks.close()
+    told = [each.getMessage() for each in caplog.records if "is not in it" in each.getMessage()]
+    assert told == ["the recording of all tracks is of mic alone: other is not in it"]
+    assert len(rows_of(recorded.path)) == 100 * BLOCK
+    assert labels_of(recorded.path) == []
+
+
+def test_a_run_without_a_microphone_says_that_nothing_is_recorded(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded.tracks.close()
+    assert "no microphone was heard" in caplog.text
+
+
+@pytest.mark.parametrize("again_s", [0.05, 0.5])
+def test_the_end_of_a_speakers_stream_is_there_when_another_one_has_begun(
+    recorded: Recorded, again_s: float
+) -> None:
+    tap = Tap()
+    recorded.speakers.taps = (tap,)
+    sound = hiss(RATE // 2)
+    for at in range(0, len(sound), BLOCK):
+        tap.play(sound[at : at + BLOCK].tobytes(), at, 100.1 + at / RATE)
+    begin_s = 100.6 + again_s
+    tap.blocks += [
+        Tapped(len(tap.blocks) + n, 1, RATE, 1, Sounded(bytes(2 * BLOCK), n * BLOCK, begin_s + n * 0.01))
+        for n in range(100)
+    ]
+    recorded.hear(150)
+    recorded.tracks.close()
+    heard = rows_of(recorded.path)[:, SPEAKER]
+    begin = round(0.1 * RATE)
+    assert np.array_equal(heard[begin : begin + len(sound)], sound)
+    assert not heard[begin + len(sound) :].any()
+
+
+def test_what_a_speaker_played_last_is_there_when_it_has_closed(recorded: Recorded) -> None:
+    tap = Tap()
+    recorded.speakers.taps = (tap,)
+    recorded.hear(48)  # it has looked at the taps after 0.25 s
+    sound = hiss(RATE // 4)
+    tap.play(sound.tobytes(), 0, 100.2)
+    recorded.speakers.taps = ()
+    recorded.tracks.close()
+    begin = round(0.2 * RATE)
+    assert np.array_equal(rows_of(recorded.path)[begin:, SPEAKER][: len(sound)], sound)
 
 
 def test_what_comes_too_late_is_left_out(recorded: Recorded) -> None:
@@ -258,7 +318,7 @@ def test_a_full_disk_stops_the_recording_and_says_so_once(
     recorded.tracks.note_fact(UserStartedSpeakingFrame(5_000, origin="mic"))
     recorded.tracks.note_fact(UserStoppedSpeakingFrame(5_100, origin="mic"))
     recorded.hear(100)
-    recorded.tracks.note_protection(EchoState("cancelling"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling"))
     recorded.tracks.close()
     [line] = [record.message for record in caplog.records]
     assert "talk.wav stops after" in line

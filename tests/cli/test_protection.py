@@ -17,7 +17,7 @@ from voicepipe.cli.arguments.sound_source import Sound
 from voicepipe.cli.commands.echo import read_options
 from voicepipe.cli.commands.level import LevelDisplay, _task
 from voicepipe.cli.commands.level import read_options as read_level
-from voicepipe.cli.commands.status import _lines
+from voicepipe.cli.commands.status import _echoes, _lines
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.cli.terminal.status_lines import echo_line
 from voicepipe.report import DeviceState, EchoState
@@ -85,6 +85,24 @@ def test_a_flag_goes_before_all_settings(
     assert read_options(["--backend", "fake", *flags.split()], "echo").protection == asked
     if "--live" not in flags:
         assert read_level(["--echo", *flags.split()], "level").protection == Protection(*asked)
+
+
+@pytest.mark.parametrize("flag", ["--cancel", "--no-cancel", "--headphones", "--mute", "--no-mute"])
+def test_a_level_without_a_voice_needs_no_protection(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_level(["--backend", "fake", flag], "level")
+    assert "needs --echo: without it, nothing is played" in capsys.readouterr().err
+
+
+def test_a_setting_is_no_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEPIPE_CANCEL", "no")
+    assert not read_level(["--backend", "fake"], "level").echo
+
+
+def test_the_status_of_a_newer_program_is_read() -> None:
+    newer = {**dataclasses.asdict(GOOD), "colour": "blue"}
+    task = {"statistics": [{"device": "USB", "echo": newer}]}
+    assert list(_echoes(task)) == [f'  echo at "USB": {GOOD.details}']
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,30 @@ async def test_silence_takes_the_place_of_both_while_it_is_muted() -> None:
     assert ledger.dropped == {"muted": sum(frame.num_samples for frame in silent)}
 
 
+async def test_behind_a_mute_nothing_of_its_time_is_heard() -> None:
+    card = SimulatedCard()
+    card.mic.hear(noise(2.0, level_db=-20.0))
+    card.room(room_impulse())
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    spans: list[int] = []
+
+    async def program() -> None:
+        for muted in (True, False, True, False):
+            await asyncio.sleep(0.205)
+            talk.microphone.muted = muted
+            state = talk.microphone.device_state()
+            assert state is not None
+            spans.append(state.taken * 320)
+        await asyncio.sleep(0.2)
+
+    await talk.run(program)
+    heard = np.concatenate([np.frombuffer(frame.data, np.int16) for frame in talk.frames])
+    for begin, end in (spans[:2], spans[2:]):
+        assert not heard[begin:end].any()
+        assert heard[begin - 640 : begin - 320].any()
+        assert heard[end + 320 : end + 640].any()
+
+
 @pytest.mark.heavy
 async def test_a_gain_holds_for_ear_and_words_and_not_for_the_canceller() -> None:
     plain, loud = [
@@ -263,7 +287,7 @@ def echo_left(frames: Sequence[InputAudioFrame]) -> tuple[float, float]:
     return tuple(float(np.sqrt(np.mean(each**2))) / echo for each in (ear, words))  # type: ignore[return-value]  # of two
 
 
-@pytest.mark.heavy(after=1)
+@pytest.mark.heavy
 @pytest.mark.parametrize("device", ["speaker", "mic"])
 async def test_after_a_loss_it_cancels_again(device: str) -> None:
     card = a_card(12.0)

@@ -72,6 +72,13 @@ class SpeakingOnCard(ProgramOnCard):
         self.wait_for(found, within_s, "an echo")
         return found()[0]
 
+    @property
+    def disturbed(self) -> tuple[int, ...]:
+        """Counts that grow where the machine held up the sound: the card's own, and the program's gaps."""
+        mic, speaker = self.card.mic, self.card.speaker
+        gaps = [line["gaps"] for line in self.lines("level")]
+        return (mic.xruns, speaker.xruns, speaker.late, *gaps[-1:])
+
     def wait_for(self, fact: Callable[[], object], within_s: float, what: str) -> Self:
         """Wait until something is so."""
         deadline = time.monotonic() + within_s

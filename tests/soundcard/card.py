@@ -338,6 +338,7 @@ def _play(card: Card, options: argparse.Namespace) -> None:
 
 def _record(card: Card, options: argparse.Namespace) -> None:
     start, step, heard = card.now(), card.rate // 10, array.array("h")
+    print(f"from frame {start}, {options.seconds:.2f} s", flush=True)
     for done in range(0, int(options.seconds * card.rate), step):
         heard.extend(card.heard(start + done, step))
     save(options.wav, heard, card.rate)

@@ -14,7 +14,7 @@ from benchmarks.cancelling.real import real
 from benchmarks.cancelling.reduction import reduction_db
 from benchmarks.cancelling.rooms import RATE
 from benchmarks.cancelling.scenes import Scene, listening
-from benchmarks.cancelling.simulated import Air, simulated
+from benchmarks.cancelling.simulated import START, Air, simulated
 from benchmarks.cancelling.subjects import OURS, Play, Taken
 from benchmarks.cancelling.voices import program
 from voicepipe.testing import Losses
@@ -102,10 +102,10 @@ def _told(scenes: Sequence[Scene], taken: Sequence[Taken]) -> Iterator[str]:
 
 
 def _places(losses: Losses, scene: Scene, side: str) -> list[float]:
-    """Return when each loss comes, in seconds of the microphone's samples."""
+    """Return when each loss comes, in seconds of the scene's samples."""
     times = takewhile(lambda at_s: at_s < scene.seconds - AGAIN_S - 0.5, losses.times())
     lost_s = losses.seconds if side == "mic" else 0.0
-    return [at_s - n * lost_s for n, at_s in enumerate(times)]
+    return [at_s - START / RATE - n * lost_s for n, at_s in enumerate(times)]
 
 
 def _losses(taken: Taken, places: Sequence[float], side: str) -> list[Line]:

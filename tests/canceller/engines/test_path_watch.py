@@ -38,6 +38,19 @@ def test_a_path_is_wrong_where_its_echo_makes_things_louder(
     assert watched(echo_in_mic, user).is_wrong is is_wrong
 
 
+@pytest.mark.parametrize(
+    ("echo_in_mic", "user", "is_sure"),
+    [
+        (1.0, 5.0, True),
+        (0.0, 10.0, True),  # against the echo by chance: a loud user, and a soft echo
+        (0.0, 1.0, False),  # another path
+        (0.3, 0.0, False),
+    ],
+)
+def test_an_echo_under_a_loud_user_is_taken_out_whole(echo_in_mic: float, user: float, is_sure: bool) -> None:
+    assert watched(echo_in_mic, user).is_sure is is_sure
+
+
 def test_a_path_has_half_a_second_before_it_is_judged() -> None:
     assert not watched(0.0, 0.0, blocks=49).is_wrong
     assert watched(0.0, 0.0, blocks=50).is_wrong
