@@ -218,6 +218,7 @@ async def test_behind_a_mute_nothing_of_its_time_is_heard() -> None:
             talk.microphone.muted = muted
             state = talk.microphone.device_state()
             assert state is not None
+            assert state.taken is not None
             spans.append(state.taken * 320)
         await asyncio.sleep(0.2)
 
@@ -287,7 +288,7 @@ def echo_left(frames: Sequence[InputAudioFrame]) -> tuple[float, float]:
     return tuple(float(np.sqrt(np.mean(each**2))) / echo for each in (ear, words))  # type: ignore[return-value]  # of two
 
 
-@pytest.mark.heavy
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize("device", ["speaker", "mic"])
 async def test_after_a_loss_it_cancels_again(device: str) -> None:
     card = a_card(12.0)

@@ -287,6 +287,14 @@ CANCELLER_MUTANTS = (
         unseen=NO_WAVES,
     ),
     Mutant(
+        "a changed path is not doubted",
+        "NearEnd._judge",
+        "self._doubts + 1",
+        "0",
+        f"{NEAR_END}::test_path_that_changes_is_doubted_and_a_user_is_not",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
         "the ear may be louder than the words where only the echo sounds",
         "NearEnd._softer",
         "math.sqrt((self._residue.power + 1) / (self._ear_power + 1))",
@@ -297,7 +305,7 @@ CANCELLER_MUTANTS = (
     Mutant(
         "the ear is loud while the filter learns another path",
         "NearEnd._judge",
-        "_WRONG_FOR if excess_db > _WRONG_DB else self._wrong",
+        "_WRONG_FOR if is_wrong else self._wrong",
         "0",
         f"{NEAR_END}::test_ear_is_softer_while_the_filter_learns_another_path",
         unseen=NO_WAVES,

@@ -97,6 +97,16 @@ def test_ear_that_is_louder_than_the_words_becomes_as_soft_as_they_are_first() -
     assert np.all(np.abs(heard - 16) <= 4)
 
 
+def test_path_that_changes_is_doubted_and_a_user_is_not() -> None:
+    near, wrong = learnt(), OTHER_ECHO - ECHO
+    run(near, (LEFT + USER)[: 20 * BLOCK], ECHO[: 20 * BLOCK])
+    assert near.is_sure
+    run(near, wrong[20 * BLOCK : 30 * BLOCK], ECHO[20 * BLOCK : 30 * BLOCK])
+    assert not near.is_sure
+    run(near, LEFT[: 5 * BLOCK], ECHO[: 5 * BLOCK])
+    assert near.is_sure
+
+
 def test_ear_is_softer_while_the_filter_learns_another_path() -> None:
     near = learnt()
     wrong = OTHER_ECHO - ECHO

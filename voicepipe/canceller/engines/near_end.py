@@ -31,6 +31,8 @@ _AVERAGE = 0.3
 _HOLD = 20
 """The blocks for which a user is heard after the last loud one: a gap between two sounds."""
 _WRONG_DB = 3.0
+_DOUBTS = 4
+"""The blocks in a row in which a residue is louder, and of a wrong path: by chance that is hardly ever so."""
 _WRONG_FOR = 30
 """The blocks for which a louder residue of a wrong path makes the ear softer: the filter learns anew."""
 
@@ -56,8 +58,10 @@ class NearEnd:
         """Begin again: nothing is known of the filter."""
         self._residue.reset()
         self._evidence = 0.0
-        self._loud = self._hold = self._wrong = 0
-        """The loud blocks in a row, and those for which a user, and a wrong path, are still assumed."""
+        self._loud = self._hold = 0
+        """The loud blocks in a row, and those for which a user is still assumed."""
+        self._doubts = self._wrong = 0
+        """The blocks of a wrong path in a row, and those for which it is still assumed."""
         self._ear_power = 0.0
         self._share, self._gain = 0.0, 1.0
         """The part of the words in the last sample, and the gain of it."""
@@ -66,6 +70,11 @@ class NearEnd:
     def hears_user(self) -> bool:
         """True while a user speaks over the echo."""
         return self._hold > 0
+
+    @property
+    def is_sure(self) -> bool:
+        """False where the echo comes another way than the linear filter has learnt."""
+        return self._doubts < _DOUBTS
 
     def mix(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
         """Return a block of the ear.
@@ -105,9 +114,11 @@ class NearEnd:
         self._hold, self._wrong = max(0, self._hold - 1), max(0, self._wrong - 1)
         if self._residue.is_wrong or excess_db == -math.inf:
             self._evidence, self._loud = 0.0, 0
+        is_wrong = self._residue.is_wrong and excess_db > _WRONG_DB
+        self._doubts = self._doubts + 1 if is_wrong else 0
         if self._residue.is_wrong:
             self._hold = 0
-            self._wrong = _WRONG_FOR if excess_db > _WRONG_DB else self._wrong
+            self._wrong = _WRONG_FOR if is_wrong else self._wrong
             return
         self._evidence = max(0.0, self._evidence + min(excess_db, _LOUDEST_DB) - _LOUDER_DB)
         self._loud = self._loud + 1 if excess_db > _LOUDER_DB else 0

@@ -66,8 +66,8 @@ class EarAndWords:
 
     @property
     def is_sure(self) -> bool:
-        """True where the canceller for the words has no doubt of the path that it has learnt."""
-        return bool(getattr(self._words, "is_sure", True))
+        """True where nothing speaks against the path that the canceller for the words has learnt."""
+        return self._near_end.is_sure and bool(getattr(self._words, "is_sure", True))
 
     @property
     def hears_user(self) -> bool:
