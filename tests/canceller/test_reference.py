@@ -91,9 +91,12 @@ def test_another_clock_is_followed_through_stamps_of_whole_milliseconds() -> Non
     assert movement(looks, 12, 13) < 2.0  # 4.8 where it is not followed
 
 
-def test_behind_a_step_the_reference_is_where_it_was() -> None:
+@pytest.mark.parametrize("side", ["microphone", "speaker"])
+def test_behind_a_step_the_reference_is_where_it_was(side: str) -> None:
     jumps = tuple(Jump(3.0 + nth, 0.0300625 + nth / 16_000) for nth in range(5))  # whole samples
-    looks = listen(Room(Device(jitter=late(0.0002)), (Device(jitter=late(0.0002), jumps=jumps),), seconds=9))
+    jumps_of = {"microphone": (), "speaker": (), side: jumps}
+    mic, speaker = (Device(jitter=late(0.0002), jumps=its) for its in jumps_of.values())
+    looks = listen(Room(mic, (speaker,), seconds=9))
     assert abs(errors(looks)[-1] - errors(looks, 2.0)[0]) < 2.0
     for jump in jumps:
         behind = errors(looks, jump.at_s + 0.6, jump.at_s + 0.9)
@@ -274,6 +277,13 @@ def test_a_microphone_whose_stamps_go_back_a_little_moves_nothing() -> None:
     looks = listen(Room(Device(jitter=noisy(0.006)), seconds=10))
     assert looks[-1].realignments <= 1
     assert movement(looks, 2, 10) < 4.0
+
+
+@pytest.mark.parametrize("side", ["microphone", "speaker"])
+def test_stamps_that_are_late_by_milliseconds_are_no_steps(side: str) -> None:
+    busy, true = Device(jitter=late(0.003)), Device()
+    mic, speaker = (busy, true) if side == "microphone" else (true, busy)
+    assert listen(Room(mic, (speaker,), seconds=10, seed=1))[-1].realignments == 0
 
 
 def test_one_late_stamp_of_a_long_block_is_not_seen_five_times() -> None:
