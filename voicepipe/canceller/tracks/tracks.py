@@ -113,6 +113,7 @@ class Tracks:
             self._put(row, _REFERENCE, _pcm(far))
         if captured_s is not None:
             self._end_s = captured_s + count / self._rate
+            self._sound.update()  # now, for when the recording is closed the speakers are
             self._unfilled.append(_Unfilled(row, count, captured_s))
         if self._end - self._files.written >= WRITE_S * self._rate:
             self._fill_speakers(self._end - round(LATE_S * self._rate))
@@ -157,7 +158,6 @@ class Tracks:
 
     def _fill_speakers(self, until: int) -> None:
         """Put what sounded into the rows before that one."""
-        self._sound.update()
         while self._unfilled and self._unfilled[0].row + self._unfilled[0].samples <= until:
             row, samples, captured_s = self._unfilled.popleft()
             self._put(row, _SPEAKER, _pcm(self._sound.between(captured_s, samples)))
