@@ -185,6 +185,14 @@ _FALL_BACK = (
         unseen=NO_VOICE,
     ),
     Mutant(
+        "half-duplex hides what is heard while nothing sounds",
+        "HalfDuplex._has_sound",
+        "from_s is not None and self._speakers.has_sound(from_s, from_s + frame.duration_s)",
+        "True",
+        HALF_DUPLEX,
+        unseen="seeds 8122 and 10888 are the first of those that show it",
+    ),
+    Mutant(
         "an engine that has failed is asked again",
         "Cancelling._fail",
         "self._engine, self._is_awake = None, False",
