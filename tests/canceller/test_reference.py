@@ -22,6 +22,7 @@ from canceller.scripted_clocks import (
     no_jitter,
     noisy,
     quantised,
+    run,
 )
 from canceller.scripts import broken_rules, script
 from voicepipe.canceller.reference.reference import Reference
@@ -122,6 +123,14 @@ def test_a_loss_of_the_speaker_is_in_its_place_before_it_is_heard() -> None:
     jump = Jump(5.0, 0.03)
     looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7, out_s=0.08))
     assert max(map(abs, errors(looks))) < 1.0
+
+
+def test_a_speaker_that_loses_time_is_silent_meanwhile() -> None:
+    room = Room(speakers=(Device(jumps=(Jump(5.0, 0.03),)),), seconds=7, out_s=0.08)
+    tone = run(room, lambda places, _: np.full(len(places), 8_000.0), Reference(RATE))
+    heard = np.concatenate([block.far for block in tone if block.far is not None and block.at_s > 0.9995])
+    silent = np.flatnonzero(heard == 0.0)
+    assert np.array_equal(silent, 4 * RATE - LEAD + np.arange(0.03 * RATE))
 
 
 @pytest.mark.parametrize("by_s", [-0.2, -0.02, 0.02, 0.2])
@@ -312,6 +321,23 @@ def test_a_loss_of_the_microphone_that_is_told_needs_no_five_blocks() -> None:
             assert heard is not None
             assert round(float(heard[0]) * 32_768) == ((number - 10) * BLOCK + LEAD) % 30_000
     assert reference.steps == 1
+
+
+@pytest.mark.parametrize("lost", [40, 4_000])
+def test_a_loss_of_the_microphone_that_is_told_moves_nothing(lost: int) -> None:
+    reference = Reference(RATE)
+    ramp, ahead = np.arange(460 * BLOCK) % 30_000, 60
+    for number in range(460):
+        at = number * BLOCK
+        data = ramp[at : at + BLOCK].astype(np.int16).tobytes()
+        reference.put("it", tapped(number, data, at, number * 0.01))
+        if number < ahead:
+            continue
+        position = at - ahead * BLOCK + (lost if number >= 200 else 0)
+        heard = reference.read(position, position / RATE, BLOCK)
+        assert heard is not None
+        assert round(float(heard[0]) * 32_768) == (position + LEAD) % 30_000
+    assert (reference.realignments, reference.steps) == (0, 0)
 
 
 # -- what it costs -------------------------------------------------------------------------
