@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
 import pytest
@@ -26,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     hear_signals()
+    keep_bytecode()
     config.pluginmanager.register(LeftOut(config))
     os.environ["VOICEPIPE_CONFIG"] = os.devnull  # nobody's own settings
     config.addinivalue_line("markers", "real_time: run in a real event loop, not in virtual time")
@@ -52,6 +54,15 @@ def hear_signals() -> None:
 
 
 def _live_on(*_: object) -> None: ...
+
+
+def keep_bytecode() -> None:
+    """Undo what makes each of several hundred programs compile the package anew.
+
+    That is most of what a short one does. The workers have their environment from here.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 from voicepipe.report import EchoState
 
-__all__ = ["Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped", "TrackSink"]
+__all__ = ["KEPT_S", "Sounded", "SpeakerControls", "SpeakerTap", "Speakers", "Tapped", "TrackSink"]
 
+KEPT_S = 4.0
+"""The length of the record of what a speaker plays. Who reads later than that loses the oldest."""
 _KEEP = 256
 """The number of remembered periods. A microphone asks about the last few seconds at most."""
 
@@ -19,7 +21,7 @@ _NEVER: deque[tuple[float, float]] = deque()
 _NOBODY: frozenset[object] = frozenset()
 _NO_EARS: dict[str, tuple[float, float]] = {}
 """A dictionary that all runs share until a canceller is at work. It is never changed."""
-_NO_ECHOES: dict[str, Callable[[], EchoState]] = {}
+_NO_ECHOES: dict[str, Callable[[], EchoState | None]] = {}
 """The same of the echoes."""
 _NEARLY_S = 1e-3
 
@@ -67,8 +69,8 @@ class TrackSink(Protocol):
         """Take the audio that a microphone gives to the stages, mono int16: for listeners, and for judges."""
         ...
 
-    def note_protection(self, echo: EchoState) -> None:
-        """Take the protection from the program's own sound, each time that it may have changed."""
+    def note_protection(self, origin: str, echo: EchoState) -> None:
+        """Take the protection of a microphone, each time that it may have changed."""
         ...
 
     def note_fact(self, fact: object) -> None:
@@ -177,7 +179,7 @@ class Speakers:
         now_s = self._clock()
         return self.has_sound(now_s, now_s) or bool(self._sounding)
 
-    def note_echo(self, origin: str, echo: Callable[[], EchoState]) -> None:
+    def note_echo(self, origin: str, echo: Callable[[], EchoState | None]) -> None:
         """Note that a stage cancels the echo of a microphone, and the function that returns its state."""
         if self.echoes is _NO_ECHOES:
             self.echoes = {}

@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Callable
 
 from voicepipe.audio.format import AudioFormat
-from voicepipe.speakers import Sounded
+from voicepipe.speakers import KEPT_S, Sounded
 
-__all__ = ["KEPT_S", "CallbackLine", "RecentLeast", "SoundedRecord", "Tap"]
+__all__ = ["CallbackLine", "RecentLeast", "SoundedRecord", "Tap"]
 
-KEPT_S = 4.0
-"""The record's length. Who reads later than that loses the oldest."""
 _WINDOW_S = 1.0
 """The callbacks of so long a time make the line. It follows a standstill of the device that soon."""
 

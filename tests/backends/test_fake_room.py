@@ -29,7 +29,7 @@ def in_room(impulse: Samples, **options: Any) -> SimulatedCard:
 
 
 def path(played: Samples, impulse: Samples, after_s: float = FIRST_S) -> Samples:
-    """What is heard through an impulse response, in units of int16."""
+    """Return what is heard through an impulse response, in units of int16."""
     count = len(played) + len(impulse) - 1
     heard = np.fft.irfft(np.fft.rfft(played, count) * np.fft.rfft(impulse, count), count)
     return np.concatenate([np.zeros(round(after_s * RATE)), heard])

@@ -17,18 +17,17 @@ from support.backends import inside, outside
 from support.sound import noise, until
 from voicepipe import AudioFormat
 from voicepipe.devices.port import StreamRequest
-from voicepipe.speakers import Sounded
+from voicepipe.speakers import KEPT_S, Sounded
 from voicepipe_devices.sound_process.shared_page import SharedPage, make_page
 from voicepipe_devices.sound_process.shared_record import SharedRecord, record_bytes
 from voicepipe_devices.sound_process.streams import FarOutput
-from voicepipe_devices.tap import KEPT_S
 
 RATE, BLOCK = 16_000, 160
 REQUEST = StreamRequest(AudioFormat(RATE, 2), block_s=BLOCK / RATE, tap=True)
 
 
 def block(number: int, samples: int = BLOCK) -> bytes:
-    """A block unlike all others."""
+    """Return a block unlike all others."""
     return number.to_bytes(4, "little") * samples
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from support.sound import BLOCK, RATE, noise
 from voicepipe import AudioFormat
 from voicepipe.devices.port import OutputStream, StreamRequest
-from voicepipe.speakers import Sounded
+from voicepipe.speakers import KEPT_S, Sounded
 from voicepipe_devices.conversion import Renderer
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.ring import PlaybackRing
-from voicepipe_devices.tap import KEPT_S, CallbackLine, SoundedRecord, Tap
+from voicepipe_devices.tap import CallbackLine, SoundedRecord, Tap
 
 AUDIO = AudioFormat(RATE)
 TAPPED = StreamRequest(AUDIO, block_s=BLOCK / RATE, tap=True)
@@ -164,7 +165,7 @@ def pulse(rate: int) -> bytes:
 
 
 def centre_s(data: bytes, rate: int) -> float:
-    """The time of the middle of all pulses but the last, which a filter may still hold."""
+    """Return the time of the middle of all pulses but the last, which a filter may still hold."""
     sound = np.frombuffer(data, np.int16).astype(np.float64)
     edges = np.flatnonzero(np.diff((sound > 1_000).astype(np.int8)) == -1)
     sound = sound[: edges[-2] + rate // 200]
@@ -205,9 +206,12 @@ def test_the_line_follows_a_standstill_within_a_second(step_s: float) -> None:
 
 def test_a_line_keeps_no_more_than_it_needs() -> None:
     line = CallbackLine()
+    tracemalloc.start()
     for count in range(10_000):
         line.time_s(count * 0.0201, count * 0.02)
-    assert len(line._least._values) <= 52
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 10_000, "bytes: that of 50 callbacks, which are one second"
 
 
 def test_a_tap_adds_the_latency_to_callbacks_without_a_stamp() -> None:

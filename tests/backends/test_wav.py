@@ -612,9 +612,11 @@ async def test_a_missing_input_is_not_found_by_its_path(tmp_path: Path) -> None:
 
 
 async def test_a_run_with_a_missing_input_names_it_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"nowhere\.wav cannot be read") as caught:
+    with pytest.raises(PipelineError, match=r"^MicrophoneInput .*nowhere\.wav cannot be read") as caught:
         await talk(WavBackend(tmp_path / "nowhere.wav", tmp_path / "out.wav")).run()
     assert isinstance(caught.value.__cause__, DeviceNotFoundError)
+    assert caught.value.stage == "MicrophoneInput"
+    assert not (tmp_path / "out.wav").exists()
 
 
 async def test_a_missing_folder_for_the_output_is_said(tmp_path: Path) -> None:

@@ -27,9 +27,12 @@ while os.getppid() == parent:  # a benchmark that is killed leaves none behind
 
 
 @contextmanager
-def busy(priority: str | None) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """One loop for each processor runs meanwhile, at that priority; None: no loop."""
-    count = 0 if priority is None else os.cpu_count() or 1
+def busy(priority: str | None, count: int | None = None) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run so many loops meanwhile, at that priority: one for each processor by default. None: no loop."""
+    if priority is None:
+        count = 0
+    elif count is None:
+        count = os.cpu_count() or 1
     command = [sys.executable, "-c", _LOOP, str(NICE.get(priority or "", 0))]
     with ExitStack() as opened:
         loops: list[subprocess.Popen[bytes]] = []

@@ -36,7 +36,7 @@ from benchmarks.cancelling.word_lines import word_lines
 from benchmarks.hearing.conditions import MissingSpeechError
 from benchmarks.plot import MissingMatplotlibError
 from soundcard.plugging import CannotRunError
-from voicepipe.errors import BackendMissingError
+from voicepipe.errors import BackendMissingError, EngineError
 
 LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "rooms": (room_lines, "the echo that is left in rooms"),
@@ -49,12 +49,15 @@ LINES: dict[str, tuple[Callable[[Plan], list[Line]], str]] = {
     "losses": (loss_lines, "the echo where a card loses samples and does not own up to it"),
     "queued": (queue_lines, "the echo where a minute of speech is queued"),
     "half-duplex": (half_duplex_lines, "what is heard over the program where nothing cancels its echo"),
-    "busy": (busy_lines, "the echo while every processor is busy, through real PortAudio"),
+    "busy": (busy_lines, "the echo through real PortAudio, alone and beside two busy programs"),
     "words": (word_lines, "the words over the program that a recogniser gets wrong"),
 }
 
-_WAYS = {"offline": offline, "simulated": simulated(), "real": real()}
-_MISSING = (MissingSpeechError, MissingModelError, BackendMissingError, CannotRunError)
+_WAYS = {"offline": offline, "simulated": simulated(), "real": real}
+_MISSING = (MissingSpeechError, MissingModelError, BackendMissingError, EngineError, CannotRunError)
+_OWN_WAYS = """\
+Without an option a line is played on a simulated card. Some lines have one way only: drift, losses and queued
+are simulated, busy is real, and half-duplex needs no card."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.seconds,
         options.utterances,
     )
+    for file in (options.plot, options.json):
+        if file is not None and not file.parent.is_dir():
+            parser.error(f"there is no folder {file.parent}: make it first")
     if options.plot is not None:
         return _plot(plan, options.plot)
     unknown = [name for name in options.lines if name not in (*LINES, "all")]
@@ -112,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="cancel.py",
         description="Measure how well the echo canceller keeps its promises.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="lines:\n" + "\n".join(f"  {name:12} {about}" for name, (_, about) in LINES.items()),
+        epilog="lines:\n"
+        + "\n".join(f"  {name:12} {about}" for name, (_, about) in LINES.items())
+        + f"\n\n{_OWN_WAYS}",
     )
     given = os.environ.get("VOICEPIPE_LABELLED_SPEECH")
     parser.add_argument("lines", nargs="*", metavar="LINE", help="see below")
@@ -140,13 +148,39 @@ def _parser() -> argparse.ArgumentParser:
         help="through real PortAudio and a virtual card, where nobody talks over the program",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the echo over time, and end")
-    parser.add_argument("--seed", type=int, default=1_000, help="of rooms and programs; default: 1000")
-    parser.add_argument("--rooms", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of own voice in each room; default: 10")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of a scene without a user; default: 30")
-    parser.add_argument("--utterances", type=int, default=132, metavar="N", help="default: 132")
+    parser.add_argument(
+        "--seed", type=_from(0, int), default=1_000, help="of rooms and programs; default: %(default)s"
+    )
+    parser.add_argument("--rooms", type=_from(1, int), default=5, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--minutes",
+        type=_from(0.2, float),
+        default=10.0,
+        help="of own voice in each room; of losses half as many; default: %(default)g",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_from(7.0, float),
+        default=30.0,
+        help="of a scene without a user; default: %(default)g",
+    )
+    parser.add_argument(
+        "--utterances", type=_from(1, int), default=132, metavar="N", help="of users; default: %(default)s"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
     return parser
+
+
+def _from(least: float, kind: type[int | float]) -> Callable[[str], float]:
+    """Return what reads a number that is no less than that."""
+
+    def number(text: str) -> float:
+        found = kind(text)
+        if not least <= found < 1e6:
+            raise argparse.ArgumentTypeError(f"must be {least:g} or more, not {text}")
+        return found
+
+    return number
 
 
 if __name__ == "__main__":

@@ -58,12 +58,12 @@ class _Scene:
         self.block = audio.samples(_BLOCK_S)
 
     def blocks(self) -> list[tuple[_Ints, _Floats]]:
-        """What an engine gets."""
+        """Return what an engine gets."""
         spans = [slice(at, at + self.block) for at in range(0, len(self.mic), self.block)]
         return [(self.mic[span], self.far[span]) for span in spans]
 
     def tapped(self) -> list[Tapped]:
-        """What a tap of the speaker tells, in blocks of 10 ms."""
+        """Return what a tap of the speaker tells, in blocks of 10 ms."""
         data = (self.far * 32_767).astype(np.int16).tobytes()
         size = 2 * self.block
         return [
@@ -78,7 +78,7 @@ class _Scene:
         ]
 
     def frames(self) -> list[InputAudioFrame]:
-        """What the microphone makes, of 20 ms."""
+        """Return what the microphone makes, of 20 ms."""
         rate, step = self.audio.rate, 2 * self.block
         return [
             InputAudioFrame(self.mic[at : at + step].tobytes(), rate, self.audio.channels, at, at / rate)
@@ -126,7 +126,8 @@ def _reference_and_engines(scene: _Scene) -> Callable[[], object]:
         far.put("speaker", told[0])
         for n, (mic, _) in enumerate(heard):
             far.put("speaker", told[min(n + 1, len(told) - 1)])
-            sounded = far.read(n * block, n * block / rate, block)
+            far.note(n * block, n * block / rate, block)
+            sounded = far.read(n * block, block)
             if sounded is not None:
                 engine.cancel(mic, sounded)
 

@@ -31,7 +31,9 @@ def ratio(subject: Sequence[float], floor: Sequence[float]) -> Spread:
 
     Both series have one figure for each repeat: what slowed the machine meanwhile slowed both.
     """
-    return Spread.of([cost / least for cost, least in zip(subject, floor, strict=True)])
+    pairs = zip(subject, floor, strict=True)
+    # A machine that is too busy for a single session of the floor's has no ratio to tell.
+    return Spread.of([cost / least if least else math.inf for cost, least in pairs])
 
 
 def slope(sizes: Sequence[int], costs: Sequence[float]) -> float:

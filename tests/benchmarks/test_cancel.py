@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import cancel
+from benchmarks.cancelling import voices
 from benchmarks.cancelling.ears import Judged, Turn, noticed
 from benchmarks.cancelling.goals import Goal, Line, missed, table_of
 from benchmarks.cancelling.reduction import over_time, reduction_db
@@ -17,6 +20,7 @@ from benchmarks.cancelling.scenes import Onset, Scene, conversation, ints, liste
 from benchmarks.cancelling.simulated import simulated
 from benchmarks.cancelling.transcripts import compared, plain_words
 from benchmarks.cancelling.voices import Said, program, said
+from benchmarks.cancelling.word_lines import FAINT_DB, with_faint_noise
 from benchmarks.hearing.conditions import MissingSpeechError
 from voicepipe.sample import speech
 
@@ -43,6 +47,23 @@ def test_a_room_of_a_seed_is_the_same_again_and_fades(seed: int) -> None:
     at = [int(np.argmax(energy < 10 ** (-db / 10))) for db in (15, 25)]
     assert 6 * (at[1] - at[0]) / RATE == pytest.approx(0.3, rel=0.35)
     assert 0.002 * RATE <= np.flatnonzero(first.impulse)[0] <= 0.011 * RATE
+
+
+@pytest.mark.parametrize("reverberation_s", [0.3, 0.6])
+@pytest.mark.parametrize("seed", [2, 2_000, 5_002])
+def test_a_box_passes_a_voice_and_nothing_that_no_loudspeaker_plays(
+    seed: int, reverberation_s: float
+) -> None:
+    gains = np.abs(np.fft.rfft(room(seed, reverberation_s).impulse, RATE)) ** 2
+    assert 10 * np.log10(gains[:12].mean()) < -9
+    assert 10 * np.log10(gains[200:4_000].mean()) == pytest.approx(0, abs=2)
+
+
+def test_faint_noise_is_the_same_each_time_and_changes_the_words_by_so_little() -> None:
+    clean = ints(FAR / 2)
+    noise = with_faint_noise(clean).astype(float) - clean
+    assert 20 * np.log10(noise.std() / 32_768) == pytest.approx(FAINT_DB, abs=0.2)
+    assert (with_faint_noise(clean) == with_faint_noise(clean)).all()
 
 
 def test_an_echo_is_as_loud_as_was_asked_for_and_has_its_way() -> None:
@@ -114,6 +135,49 @@ def test_without_speech_or_a_model_it_ends_with_one_line(
     assert "no model of Whisper in /nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "name a line, or all"),
+        ("rooms romos", "unknown line 'romos': --help lists them"),
+        ("rooms --rooms 0", "argument --rooms: must be 1 or more, not 0"),
+        ("rooms --seconds 3", "argument --seconds: must be 7 or more, not 3"),
+        ("own-voice --minutes nan", "argument --minutes: must be 0.2 or more, not nan"),
+        ("noticed --utterances many", "argument --utterances: invalid number value: 'many'"),
+        ("rooms --seed -1", "argument --seed: must be 0 or more, not -1"),
+        ("rooms --json /nowhere/figures.json", "there is no folder /nowhere: make it first"),
+        ("--plot /nowhere/echo.svg", "there is no folder /nowhere: make it first"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_played(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cancel.main(line.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"cancel.py: error: {said}"
+
+
+@pytest.mark.parametrize("way", [["--offline"], []])
+def test_without_the_package_of_aec3_it_ends_with_one_line(
+    way: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(voices, "_spoken", lambda random: itertools.repeat(program_of(5.0)))
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
+    assert cancel.main(["clipping", *way, "--rooms", "1", "--seconds", "7"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("cancel.py: clipping: ")
+    assert "pywebrtc-audio" in told
+    assert told.count("\n") == 1
+
+
+def test_every_line_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cancel.main(["--help"])
+    told = capsys.readouterr().out
+    assert all(f"\n  {name:12} {about}\n" in told for name, (_, about) in cancel.LINES.items())
+
+
 def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
     scene = listening("it", program_of(2.0), [room(3, 0.3)], echo_db=-6.0)
     taken = simulated()(scene)
@@ -126,7 +190,7 @@ def test_a_scene_is_played_as_a_card_in_a_room_gives_it() -> None:
 
 
 def program_of(seconds: float) -> Floats:
-    """The bundled voice."""
+    """Return so much of the bundled voice."""
     return np.resize(np.frombuffer(speech(), "<i2") / 32_768, round(seconds * RATE))
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "no_jitter",
     "noisy",
     "quantised",
+    "read_noted",
     "run",
 ]
 
@@ -100,7 +101,7 @@ class Device:
     channels: int = 1
 
     def spans(self, until_s: float) -> list[tuple[float, float, float]]:
-        """The stretches between jumps: first position, its time, and the time at which they end."""
+        """Return the stretches between jumps: first position, its time, and the time at which they end."""
         spans: list[tuple[float, float, float]] = []
         position, at_s = 0.0, self.begin_s
         for jump in sorted(self.jumps, key=lambda one: one.at_s):
@@ -112,7 +113,7 @@ class Device:
         return [*spans, (position, at_s, min(until_s, self.end_s))]
 
     def _ease(self, at_s: float) -> float:
-        """What the clock has gained on the true one by that time."""
+        """Return what the clock has gained on the true one by that time."""
         turn = 2 * math.pi / 240.0  # back and forth in 4 minutes
         return self.ppm * 1e-6 * at_s + self.warms_ppm * 1e-6 / 60 / turn**2 * (1 - math.cos(turn * at_s))
 
@@ -121,7 +122,7 @@ class Device:
         return first + self.rate * ((at_s - begin_s) - (self._ease(at_s) - self._ease(begin_s)))
 
     def time_of(self, span: tuple[float, float, float], position: float) -> float:
-        """The time of a position in that stretch."""
+        """Return the time of a position in that stretch."""
         first, begin_s, _ = span
         at_s = begin_s + (position - first) / self.rate
         for _ in range(3):
@@ -129,7 +130,7 @@ class Device:
         return at_s
 
     def position_at(self, spans: Sequence[tuple[float, float, float]], at_s: float) -> float | None:
-        """The position whose time that is; None: none has."""
+        """Return the position whose time that is; None: none has."""
         for span, after in zip(reversed(spans), [None, *reversed(spans)], strict=False):
             if span[1] <= at_s:
                 position = self._position(span, at_s)
@@ -193,7 +194,15 @@ def run(room: Room, play: Play, reference: Reference) -> Iterator[Heard]:
         while waiting is not None and waiting[0] <= arrives_s:
             reference.put(SPEAKER, waiting[1])
             waiting = next(taps, None)
-        yield Heard(position, at_s, reference.read(position, stamp_s + room.origin_s, samples))
+        yield Heard(position, at_s, read_noted(reference, position, stamp_s + room.origin_s, samples))
+
+
+def read_noted(
+    reference: Reference, position: int, captured_s: float, samples: int
+) -> npt.NDArray[np.float32] | None:
+    """Note a block's time, and read at once what sounded."""
+    reference.note(position, captured_s, samples)
+    return reference.read(position, samples)
 
 
 def listen(room: Room) -> list[Looks]:
@@ -208,7 +217,7 @@ def listen(room: Room) -> list[Looks]:
 
 
 def _blocks(room: Room) -> Iterator[tuple[float, int, float, float, int]]:
-    """When each block of the microphone arrives, its position, its stamp, its true time, its samples."""
+    """Yield when each block of the microphone arrives, its position, stamp, true time, and samples."""
     mic, chance = room.mic, random.Random(f"{room.seed} mic")
     samples = round(mic.block_s * mic.rate)
     for position, at_s in _walk(mic, samples, room.seconds):
@@ -217,7 +226,7 @@ def _blocks(room: Room) -> Iterator[tuple[float, int, float, float, int]]:
 
 
 def _taps(room: Room, play: Play) -> Iterator[tuple[float, Tapped]]:
-    """When each block of the speaker can be read, and the block."""
+    """Yield when each block of the speaker can be read, and the block."""
     chance = random.Random(f"{room.seed} speaker")
     number = 0
     for stream, speaker in enumerate(room.speakers):
@@ -231,7 +240,7 @@ def _taps(room: Room, play: Play) -> Iterator[tuple[float, Tapped]]:
 
 
 def _walk(device: Device, samples: int, until_s: float) -> Iterator[tuple[int, float]]:
-    """The position and the true time of each block. A jump within a block shows in the next one."""
+    """Yield the position and the true time of each block. A jump within a block shows in the next one."""
     spans = device.spans(until_s)
     position = 0
     for span, after in zip(spans, [*spans[1:], None], strict=True):
@@ -295,11 +304,11 @@ def losses(
 
 
 def errors(looks: Sequence[Looks], from_s: float = 0.0, to_s: float = math.inf) -> list[float]:
-    """By how many samples the reference was wrong, block by block, in that time."""
+    """Return by how many samples the reference was wrong, block by block, in that time."""
     return [look.error for look in looks if look.error is not None and from_s <= look.at_s < to_s]
 
 
 def movement(looks: Sequence[Looks], from_s: float, to_s: float) -> float:
-    """By how many samples the reference moved against the truth in that time."""
+    """Return by how many samples the reference moved against the truth in that time."""
     beside = errors(looks, from_s, to_s)
     return max(beside) - min(beside)

@@ -83,7 +83,7 @@ def broken_rules(room: Room) -> Iterator[str]:
 
 
 def _moves(calm: Sequence[Looks], room: Room) -> Iterator[str]:
-    """No second moves more than what 40 ppm do, or what the clocks themselves do while they count as one."""
+    """Yield the first second that moves more than 40 ppm do, or the clocks while they count as one."""
     most = 40e-6 * room.mic.rate
     changes = [speaker.begin_s for speaker in room.speakers[1:]]
     for second in range(int(SETTLE_S), int(room.seconds)):

@@ -52,7 +52,11 @@ class Far:
     def __init__(self, *sounding: tuple[int, int], known_s: float = float("inf")) -> None:
         self.sounding = sounding
         self.known_s = known_s
-        self.asked: list[tuple[int, float, int]] = []
+        self.asked: list[tuple[int, int]] = []
+        self.noted: list[tuple[int, float, int]] = []
+        self.doubtful: tuple[int, ...] = ()
+        """The positions of frames whose time is in doubt."""
+        self.lost = 0
 
     def put(self, speaker: object, block: Tapped) -> None:
         """Ignore it."""
@@ -64,9 +68,18 @@ class Far:
     def shift(self, by_s: float) -> None:
         """Ignore it."""
 
-    def read(self, position: int, captured_s: float, samples: int) -> npt.NDArray[np.float32] | None:
+    def note(self, position: int, captured_s: float, samples: int) -> bool:
+        """Keep it; return True if it is in doubt."""
+        self.noted.append((position, captured_s, samples))
+        return position in self.doubtful
+
+    def read_before(self, samples: int) -> npt.NDArray[np.float32]:
+        """Return another sound."""
+        return np.full(samples, 0.5, np.float32)
+
+    def read(self, position: int, samples: int) -> npt.NDArray[np.float32] | None:
         """Return a sound, or None."""
-        self.asked.append((position, captured_s, samples))
+        self.asked.append((position, samples))
         if any(begin < position + samples and position < end for begin, end in self.sounding):
             return np.full(samples, 0.25, np.float32)
         return None

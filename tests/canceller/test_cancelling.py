@@ -34,7 +34,7 @@ def run(
 
 
 def assert_same_audio(out: Sequence[InputAudioFrame], audio: Ints, missing: int = 0) -> None:
-    """Every sample once, at its own position and time."""
+    """Check that every sample is there once, at its own position and time."""
     end = 0
     for frame in out:
         assert frame.position >= end
@@ -201,3 +201,91 @@ def test_an_engine_that_fails_is_told_once_and_the_audio_goes_on(fault: str, at:
     assert engine.calls == at
     assert not core.is_cancelling
     assert all(each.ear is None for each in [*out[3:], *rest])
+
+
+# -- losses that nobody told ---------------------------------------------------------------------
+
+
+def put_all(core: Cancelling, frames: Sequence[InputAudioFrame]) -> list[int]:
+    """The samples that come out with each frame."""
+    return [sum(each.num_samples for each in core.put(frame)) for frame in frames]
+
+
+def test_blocks_wait_while_their_time_is_in_doubt() -> None:
+    far = Far((0, 99_999))
+    far.doubtful = (640, 960)
+    core = Cancelling(LateEngine(0), far, lambda: ())
+    assert put_all(core, cut_frames(sound(1_920), [320])) == [320, 320, 0, 0, 960, 320]
+
+
+def test_a_doubt_that_lasts_is_waited_for_once_and_no_longer_than_100_ms() -> None:
+    far = Far((0, 99_999))
+    far.doubtful = tuple(range(640, 6_400, 320))
+    core = Cancelling(LateEngine(0), far, lambda: ())
+    assert put_all(core, cut_frames(sound(3_520), [320])) == [320, 320, 0, 0, 0, 0, 0, 6 * 320, 320, 320, 320]
+
+
+def test_blocks_of_before_a_doubt_do_not_wait_for_it() -> None:
+    far = Far((0, 99_999), known_s=0.0)
+    far.doubtful = (640,)
+    core = Cancelling(LateEngine(0), far, lambda: ())
+    assert put_all(core, cut_frames(sound(1_600), [320])) == [0, 320, 320, 320, 320]
+
+
+def test_what_waits_in_doubt_comes_out_at_the_end() -> None:
+    far = Far((0, 99_999))
+    far.doubtful = tuple(range(640, 6_400, 320))
+    core = Cancelling(LateEngine(), far, lambda: ())
+    out, rest = run(core, cut_frames(sound(1_600), [320]))
+    assert_same_audio([*out, *rest], sound(1_600))
+
+
+class PassingEngine(LateEngine):
+    """Keeps what it is told of losses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed: list[tuple[int, int, int]] = []
+        self.fails = False
+
+    def pass_over(self, far: npt.NDArray[np.float32], lost: int) -> None:
+        """Keep the block at which it is, and the samples; or fail."""
+        if self.fails:
+            raise RuntimeError("no")
+        assert (far == 0.5).all()
+        self.passed.append((self.calls, len(far), lost))
+
+
+@pytest.mark.parametrize(("lost", "blocks"), [(320, 2), (321, 3), (1, 1), (-320, 0), (99_999, 30)])
+def test_an_engine_hears_what_sounded_during_a_loss_and_before(lost: int, blocks: int) -> None:
+    engine, far = PassingEngine(), Far((0, 99_999))
+    core = Cancelling(engine, far, lambda: ())
+    frames = cut_frames(sound(1_600), [160])
+    for frame in frames[:4]:
+        core.put(frame)
+    assert engine.passed == []
+    calls, far.lost = engine.calls, lost
+    core.put(frames[4])
+    assert engine.passed == [(calls, 4_800, blocks * 160)]
+
+
+def test_an_engine_that_rests_is_told_of_no_loss() -> None:
+    engine, far = PassingEngine(), Far((800, 99_999))
+    core = Cancelling(engine, far, lambda: ())
+    far.lost = 320
+    for frame in cut_frames(sound(960), [160]):
+        core.put(frame)
+        far.lost = 0 if frame.position == 800 else 320
+    assert engine.passed == []
+
+
+def test_an_engine_that_fails_at_a_loss_is_told_and_the_audio_goes_on() -> None:
+    engine, far, errors = PassingEngine(), Far((0, 99_999)), list[Exception]()
+    engine.fails = True
+    core = Cancelling(engine, far, lambda: (), on_failure=errors.append)
+    frames = cut_frames(sound(8_000), [320])
+    out = core.put(frames[0])
+    far.lost = 320
+    more, rest = run(core, frames[1:])
+    assert_same_audio([*out, *more, *rest], sound(8_000))
+    assert [str(error) for error in errors] == ["no"]

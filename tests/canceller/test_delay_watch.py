@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from canceller.scripted_clocks import read_noted
 from voicepipe import MicrophoneInput, OutputAudioFrame, Pipeline, PipelineTask, SpeakerOutput
 from voicepipe.canceller.delay_watch import USUAL_S, DelayWatch
 from voicepipe.canceller.echo_delay import EchoDelay
@@ -22,7 +23,7 @@ FAR = np.random.default_rng(1).standard_normal(8 * RATE)
 
 
 def watched(delays_s: Sequence[float], *, left: float = 1.0, seconds: float = 4.0) -> list[float]:
-    """What is asked for while the echo has these delays in turn, each for so long; `left` of it remains."""
+    """Return what is asked for while the echo has these delays in turn, so long each; `left` remains."""
     delay = EchoDelay(RATE)
     watch = DelayWatch(delay)
     asked, at = [], RATE
@@ -81,7 +82,9 @@ def test_a_reference_that_is_shifted_gives_what_sounded_so_much_before(by_s: flo
     for number in range(150):
         if number == 100:
             reference.shift(by_s)
-        early, late = (each.read(number * 160, 9.0 + number * 0.01, 160) for each in (plain, reference))
+        early, late = (
+            read_noted(each, number * 160, 9.0 + number * 0.01, 160) for each in (plain, reference)
+        )
         assert early is not None
         assert late is not None
         heard.append(late)
@@ -94,8 +97,8 @@ def test_a_reference_that_is_shifted_gives_what_sounded_so_much_before(by_s: flo
 # -- in a run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("later_s", [0.2, 0.3])
-@pytest.mark.heavy(after=1)
 async def test_a_loudspeaker_that_becomes_later_than_it_says_is_cancelled_again(later_s: float) -> None:
     card = SimulatedCard()
     card.room(room_impulse(level_db=-6.0, seed=2))

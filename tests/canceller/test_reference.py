@@ -22,6 +22,7 @@ from canceller.scripted_clocks import (
     no_jitter,
     noisy,
     quantised,
+    read_noted,
     run,
 )
 from canceller.scripts import broken_rules, script
@@ -188,7 +189,7 @@ def test_samples_are_copied_bit_for_bit_a_few_milliseconds_early() -> None:
         at = number * BLOCK
         reference.put("it", tapped(number, sound[at : at + BLOCK].tobytes(), at, 9.0 + at / RATE))
     assert reference.lead == LEAD
-    heard = reference.read(0, 9.02, BLOCK)
+    heard = read_noted(reference, 0, 9.02, BLOCK)
     assert heard is not None
     begin = 320 + LEAD
     assert np.array_equal(heard, sound[begin : begin + BLOCK].astype(np.float32) / 32_768)
@@ -199,7 +200,7 @@ def test_two_speakers_are_added() -> None:
     for number in range(5):
         for speaker, value in (("one", 1000), ("other", 234)):
             reference.put(speaker, tapped(number, block(value), number * BLOCK, number * 0.01))
-    heard = reference.read(0, 0.0, BLOCK)
+    heard = read_noted(reference, 0, 0.0, BLOCK)
     assert heard is not None
     assert np.allclose(heard * 32_768, 1234)
 
@@ -207,7 +208,7 @@ def test_two_speakers_are_added() -> None:
 def test_without_a_speaker_there_is_nothing_and_nothing_to_wait_for() -> None:
     reference = Reference(RATE)
     assert reference.is_in(1e9)
-    assert reference.read(0, 1.0, BLOCK) is None
+    assert read_noted(reference, 0, 1.0, BLOCK) is None
 
 
 def test_a_silent_speaker_is_nothing_and_half_a_second_of_tail_is_zeros() -> None:
@@ -216,7 +217,7 @@ def test_a_silent_speaker_is_nothing_and_half_a_second_of_tail_is_zeros() -> Non
     for number in range(200):
         data = block() if 50 <= number < 100 else bytes(2 * BLOCK)
         reference.put("it", tapped(number, data, number * BLOCK, number * 0.01))
-        heard = reference.read(number * BLOCK, number * 0.01 - 0.02, BLOCK)
+        heard = read_noted(reference, number * BLOCK, number * 0.01 - 0.02, BLOCK)
         read.append("none" if heard is None else "sound" if heard.any() else "zeros")
     counts = [(kind, read.count(kind)) for kind in ("none", "sound", "zeros")]
     assert read[0] == read[-1] == "none"
@@ -228,7 +229,7 @@ def test_a_gap_in_the_record_is_silent() -> None:
     for number in range(20):
         if not 5 <= number < 10:
             reference.put("it", tapped(number, block(), number * BLOCK, number * 0.01))
-    heard = [reference.read(n * BLOCK, n * 0.01, BLOCK) for n in range(15)]
+    heard = [read_noted(reference, n * BLOCK, n * 0.01, BLOCK) for n in range(15)]
     assert all(one is not None for one in heard)
     sound = np.concatenate([one for one in heard if one is not None])
     silent = np.flatnonzero(sound == 0.0)
@@ -242,7 +243,7 @@ def test_the_old_stream_is_heard_to_its_end_beside_the_new_one() -> None:
     for number in range(10):
         at_s = 0.1 + number * 0.01
         reference.put("it", tapped(10 + number, block(200), number * BLOCK, at_s, stream=1))
-    heard = [reference.read(n * BLOCK, n * 0.01, BLOCK) for n in range(20)]
+    heard = [read_noted(reference, n * BLOCK, n * 0.01, BLOCK) for n in range(20)]
     values = [None if one is None else round(float(one[0]) * 32_768) for one in heard]
     assert values[:10] == [100] * 10
     assert values[10:20] == [200] * 10
@@ -275,7 +276,7 @@ def test_single_wrong_stamps_change_nothing(side: str, wrong: float) -> None:
         captured_s = wrong if is_wrong and side == "microphone" else at_s - 0.05
         value = 5000 if 200 <= number < 210 else 1000
         reference.put("it", tapped(number, block(value), number * BLOCK, sounds_s))
-        heard = reference.read(number * BLOCK, captured_s, BLOCK)
+        heard = read_noted(reference, number * BLOCK, captured_s, BLOCK)
         if number >= 6:
             assert heard is not None
             assert round(float(heard[0]) * 32_768) == (5000 if 205 <= number < 215 else 1000)
@@ -300,7 +301,7 @@ def test_one_late_stamp_of_a_long_block_is_not_seen_five_times() -> None:
     for number in range(300):
         reference.put("it", tapped(number, block(), number * BLOCK, number * 0.01))
         late_s = 0.004 if number // 5 == 40 else 0.0  # blocks of 50 ms, cut in five
-        reference.read(number * BLOCK, number * 0.01 + late_s, BLOCK)
+        read_noted(reference, number * BLOCK, number * 0.01 + late_s, BLOCK)
     assert reference.steps == 0
 
 
@@ -315,7 +316,7 @@ def test_a_loss_of_the_microphone_that_is_told_needs_no_five_blocks() -> None:
         )
         if number == 200:
             position += 4000  # the device tells a loss, of another length than it has
-        heard = reference.read(position, (number - 10) * 0.01, BLOCK)
+        heard = read_noted(reference, position, (number - 10) * 0.01, BLOCK)
         position += BLOCK
         if number > 10:
             assert heard is not None
@@ -334,10 +335,100 @@ def test_a_loss_of_the_microphone_that_is_told_moves_nothing(lost: int) -> None:
         if number < ahead:
             continue
         position = at - ahead * BLOCK + (lost if number >= 200 else 0)
-        heard = reference.read(position, position / RATE, BLOCK)
+        heard = read_noted(reference, position, position / RATE, BLOCK)
         assert heard is not None
         assert round(float(heard[0]) * 32_768) == (position + LEAD) % 30_000
     assert (reference.realignments, reference.steps) == (0, 0)
+
+
+# -- times that are noted ahead ------------------------------------------------------------
+
+
+def noted_ahead(lost: int, step_block: int = 200) -> tuple[Reference, list[tuple[int, bool, int, bool]]]:
+    """A microphone that loses so many samples, and is read once nothing is in doubt.
+
+    Returns the reference, and for each block: the first sample that it heard, in doubt, lost, true.
+    """
+    reference, ramp = Reference(RATE), np.arange(600 * BLOCK) % 30_000
+    waiting: list[tuple[int, int]] = []
+    read: list[tuple[int, bool, int, bool]] = []
+    for number in range(400):
+        at = number * BLOCK
+        data = ramp[at : at + BLOCK].astype(np.int16).tobytes()
+        reference.put("it", tapped(number, data, at, number * 0.01))
+        if number < 40 or number % 2:
+            continue
+        position = (number - 40) * BLOCK
+        true = position + (lost if number >= step_block else 0)
+        waiting.append((position, true))
+        if reference.note(position, true / RATE, 2 * BLOCK):
+            continue
+        for begin, place in waiting:
+            for part in (0, BLOCK):
+                heard = reference.read(begin + part, BLOCK)
+                first = -1 if heard is None else round(float(heard[0]) * 32_768)
+                is_true = first == (place + part + LEAD) % 30_000
+                read.append((first, len(waiting) > 1, reference.lost, is_true))
+        waiting.clear()
+    return reference, read
+
+
+@pytest.mark.parametrize("lost", [80, 320, 1_000])
+def test_no_block_behind_a_loss_is_read_from_the_wrong_place(lost: int) -> None:
+    reference, read = noted_ahead(lost)
+    assert all(is_true for _, _, _, is_true in read)
+    assert reference.steps == reference.realignments == 1
+    assert [each for _, _, each, _ in read if each] == [lost]
+
+
+@pytest.mark.parametrize("lost", [80, 320])
+def test_times_are_in_doubt_for_at_most_five_blocks(lost: int) -> None:
+    _, read = noted_ahead(lost)
+    assert sum(waited for _, waited, _, _ in read) == 2 * (3 if lost > 128 else 5)
+
+
+def test_a_step_is_taken_where_reading_comes_to_it() -> None:
+    reference, ramp = Reference(RATE), np.arange(200 * BLOCK) % 30_000
+    for number in range(200):
+        at = number * BLOCK
+        data = ramp[at : at + BLOCK].astype(np.int16).tobytes()
+        reference.put("it", tapped(number, data, at, number * 0.01))
+    for number in range(100):
+        reference.note(number * BLOCK, number * 0.01 + (0.02 if number >= 60 else 0.0), BLOCK)
+        if number == 20:
+            reference.read(20 * BLOCK, BLOCK)
+    for number in range(21, 100):
+        heard = reference.read(number * BLOCK, BLOCK)
+        assert heard is not None
+        expected = number * BLOCK + LEAD + (320 if number >= 60 else 0)
+        assert round(float(heard[0]) * 32_768) == expected % 30_000
+
+
+@pytest.mark.parametrize("ppm", [0.0, 200.0])
+def test_what_sounded_before_a_block_is_in_a_line_with_it(ppm: float) -> None:
+    reference, position = Reference(RATE), 0
+    tone = np.rint(9_000 * np.sin(np.arange(400 * BLOCK) * 0.3)).astype(np.int16)
+    for number in range(300):
+        at = number * BLOCK
+        reference.put(
+            "it", tapped(number, tone[at : at + BLOCK].tobytes(), at, number * 0.01 * (1 + ppm * 1e-6))
+        )
+        if number > 20:
+            position += 320 if number == 200 else 0
+            heard = read_noted(reference, position, position / RATE, BLOCK)
+            position += BLOCK
+    assert heard is not None
+    line = np.concatenate([reference.read_before(4_800), heard])
+    places = np.arange(len(line)) * 0.3
+    basis = np.stack([np.sin(places), np.cos(places)], axis=1)
+    left = line - basis @ np.linalg.lstsq(basis, line, rcond=None)[0]
+    assert np.max(np.abs(left)) < 0.02 * np.max(np.abs(line)) + 10 * ppm * 1e-6
+
+
+def test_nothing_sounded_before_where_there_is_no_speaker() -> None:
+    reference = Reference(RATE)
+    read_noted(reference, 0, 1.0, BLOCK)
+    assert not reference.read_before(320).any()
 
 
 # -- what it costs -------------------------------------------------------------------------
@@ -349,7 +440,7 @@ def test_its_memory_is_bounded_and_silence_takes_none() -> None:
     def play(begin: int, end: int, data: bytes) -> None:
         for number in range(begin, end):
             reference.put("it", tapped(number, data, number * BLOCK, number * 0.01))
-            reference.read(number * BLOCK, number * 0.01, BLOCK)
+            read_noted(reference, number * BLOCK, number * 0.01, BLOCK)
 
     play(0, 20, bytes(2 * BLOCK))
     tracemalloc.start()

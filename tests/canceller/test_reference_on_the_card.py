@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from canceller.standing import LateEngine
-from endpoints.test_cancelling_microphone import RATE, Talk
+from support.room_talk import RATE, Talk
 from voicepipe import EchoCanceller, MicrophoneInput
 from voicepipe.testing import Losses, SimulatedCard
 
@@ -77,7 +77,7 @@ async def test_the_echo_is_where_the_reference_says_that_it_is() -> None:
     assert abs(beside[0]) <= 1.0
 
 
-@pytest.mark.heavy(after=1)
+@pytest.mark.heavy
 @pytest.mark.parametrize("ppm", [150.0, -150.0, 300.0])
 async def test_another_clock_is_followed(ppm: float) -> None:
     card = SimulatedCard()

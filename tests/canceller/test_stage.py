@@ -12,19 +12,25 @@ import numpy.typing as npt
 import pytest
 
 from canceller.standing import LateEngine
-from endpoints.test_cancelling_microphone import PROGRAM, RATE, Talk, a_card
+from support.room_talk import PROGRAM, RATE, Talk, a_card
 from support.sound import assert_accounted
 from support.stages import DOWN, Ends
 from voicepipe import (
     AudioFormat,
     EchoCanceller,
     EngineError,
+    Frame,
+    FrameDirection,
+    FrameProcessor,
+    InlineProcessor,
     InputAudioFrame,
     MicrophoneInput,
     Pipeline,
     PipelineStartError,
     PipelineTask,
     Processor,
+    RunReport,
+    SeamReport,
     SpeakerOutput,
     StartParams,
     TextFrame,
@@ -68,6 +74,17 @@ def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == level]
 
 
+def books_of(report: RunReport | None) -> SeamReport:
+    """The ledger of the canceller."""
+    assert report is not None
+    return next(each for each in report.seams if each.name == "EchoCanceller audio")
+
+
+def muted_by(talk: Talk) -> int:
+    """The samples that the stage's books call muted."""
+    return books_of(talk.task.report).dropped.get("muted", 0)
+
+
 async def test_the_microphone_before_it_neither_cancels_nor_mutes() -> None:
     talk = a_talk(3.0, canceller := EchoCanceller(engine=Reducing(0.1)))
     await talk.run(saying(talk, 1.0))
@@ -108,16 +125,17 @@ async def test_a_canceller_of_no_use_gives_way_to_half_duplex_with_one_warning_a
     assert "headphones" in warning
     heard = sum(frame.num_samples for frame in talk.frames)
     last = talk.frames[-1]
-    assert canceller.muted == last.position + last.num_samples - heard > 9 * RATE
-    assert_accounted(talk.task.report)
+    assert muted_by(talk) == last.position + last.num_samples - heard > 9 * RATE
+    report = assert_accounted(talk.task.report, "MicrophoneInput device", "EchoCanceller audio")
+    assert books_of(report).given == heard
 
 
 @pytest.mark.heavy
 async def test_without_leave_to_fall_back_one_warning_is_all(caplog: pytest.LogCaptureFixture) -> None:
-    talk = a_talk(22.0, canceller := EchoCanceller(engine=Reducing(1.0), may_fall_back=False))
+    talk = a_talk(22.0, EchoCanceller(engine=Reducing(1.0), may_fall_back=False))
     with caplog.at_level(logging.INFO, "voicepipe"):
         await talk.run(saying(talk, 9.0, 9.0))
-    assert canceller.muted == 0
+    assert muted_by(talk) == 0
     assert talk.echo.protection == "cancelling"
     (warning,) = messages(caplog, logging.WARNING)
     assert "so the program may hear itself; turn the speaker down" in warning
@@ -137,7 +155,7 @@ async def test_an_engine_that_fails_is_told_once_and_the_run_goes_on(
                 raise RuntimeError("out of order")
             return super().cancel(mic, far)
 
-    talk = a_talk(5.0, canceller := EchoCanceller(engine=Failing(0.1), **options))
+    talk = a_talk(5.0, EchoCanceller(engine=Failing(0.1), **options))
     with caplog.at_level(logging.INFO, "voicepipe"):
         await talk.run(saying(talk, 2.0, 1.0))
     assert talk.echo.protection == protection
@@ -145,13 +163,46 @@ async def test_an_engine_that_fails_is_told_once_and_the_run_goes_on(
     (warning,) = messages(caplog, logging.WARNING)
     assert "the echo engine reducing failed: out of order" in warning
     assert words in warning
-    assert bool(canceller.muted) is (protection == "half-duplex")
+    assert bool(muted_by(talk)) is (protection == "half-duplex")
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.51])
+async def test_a_cancelled_run_counts_what_was_inside(seconds: float) -> None:
+    card = a_card(3.0)
+    stages = [MicrophoneInput(card.backend()), EchoCanceller(engine=Reducing(0.1))]
+    task = PipelineTask(Pipeline([*stages, SpeakerOutput(card.backend())]))
+    asyncio.get_running_loop().call_later(seconds, task.cancel)
+    await task.run()
+    inside = books_of(assert_accounted(task.report))
+    assert inside.dropped == {"cancelled": inside.taken - inside.given}
+    assert 0 < inside.taken - inside.given < 1_000
+
+
+async def test_a_run_that_does_not_start_leaves_the_figures_of_the_one_before_in_peace() -> None:
+    card = a_card(3.0)
+    microphone = MicrophoneInput(card.backend())
+    pipeline = Pipeline([microphone, EchoCanceller(), SpeakerOutput(card.backend())])
+    first = PipelineTask(pipeline)
+    asyncio.get_running_loop().call_later(1.0, first.end)
+    await first.run()
+    with pytest.raises(PipelineStartError, match="11025"):
+        await PipelineTask(pipeline, input=AudioFormat(11_025)).run()
+    assert microphone.device_statistics() is not None
+    assert microphone.echo is None
+
+
+async def test_a_voice_detector_before_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    card = a_card(1.0)
+    stages: list[Processor] = [VADProcessor(), EchoCanceller(engine=Reducing(0.1)), VADProcessor()]
+    talk = Talk(card, MicrophoneInput(card.backend()), stages)
+    await talk.run(saying(talk, 0.5))
+    assert messages(caplog, logging.WARNING) == [
+        "VADProcessor stands before EchoCanceller, so it takes the program's own voice for the user's: put "
+        "EchoCanceller between the microphone and VADProcessor"
+    ]
 
 
 async def test_a_missing_ear_behind_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    from voicepipe.frames import Frame, FrameDirection
-    from voicepipe.pipeline.processor import InlineProcessor
-
     class Forgetful(InlineProcessor):
         def process(self, frame: Frame, direction: FrameDirection) -> tuple[Frame, ...]:
             if isinstance(frame, InputAudioFrame):
@@ -229,14 +280,15 @@ def test_a_speaker_keeps_no_record_for_nobody() -> None:
     card = SimulatedCard()
     taps: list[Any] = []
 
-    class Looking(SpeakerOutput):
+    class Looking(FrameProcessor):
+        async def on_start(self, params: StartParams) -> None:
+            self.speakers = params.speakers
+
         async def on_running(self) -> None:
-            await super().on_running()
-            assert self._speakers is not None
-            taps.append((self._speakers.are_there, self._speakers.are_tapped, len(self._speakers.taps)))
+            taps.append((self.speakers.are_there, self.speakers.are_tapped, len(self.speakers.taps)))
 
     async def run(*stages: Any) -> None:
-        task = PipelineTask(Pipeline([*stages, Looking(card.backend())]))
+        task = PipelineTask(Pipeline([*stages, SpeakerOutput(card.backend()), Looking()]))
         task.end()
         await task.run()
 

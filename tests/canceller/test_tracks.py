@@ -2,60 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
+import logging
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from canceller.recordings import EAR, MIC, REFERENCE, SAID, SPEAKER, WORDS, labels_of, rows_of
+from canceller.sounds import RATE
 from voicepipe import (
     AudioFormatError,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
-    EchoCanceller,
-    Interrupter,
-    MicrophoneInput,
-    OutputAudioFrame,
-    Pipeline,
-    PipelineError,
-    PipelineTask,
-    Processor,
-    SpeakerOutput,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
-    VADProcessor,
 )
-from voicepipe.audio.files.wav_file import WavReader
-from voicepipe.canceller.tracks.track_files import NAMES, TrackFiles
+from voicepipe.canceller.tracks.track_files import TrackFiles
 from voicepipe.canceller.tracks.tracks import KEEP_S, MOST_GAP_S, SPEECH, Tracks, open_tracks
 from voicepipe.report import EchoState
 from voicepipe.speakers import Sounded, Speakers, Tapped
-from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, speech
 
-from .test_loudness_gate import noise, voice
-
-RATE = 16_000
 BLOCK = 160
-MIC, EAR, WORDS, REFERENCE, SPEAKER, SAID = range(len(NAMES))
-
-Rows = npt.NDArray[np.int16]
-
-
-def rows_of(path: Path) -> Rows:
-    with WavReader(path) as file:
-        assert file.format.channels == len(NAMES)
-        data = file.read(file.num_samples) if file.num_samples else b""
-    return np.frombuffer(data, np.int16).reshape(-1, len(NAMES))
-
-
-def labels_of(path: Path) -> list[tuple[float, float, str]]:
-    lines = path.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
-    return [(float(begin), float(end), text) for begin, end, text in (line.split("\t") for line in lines)]
 
 
 class Tap:
@@ -186,13 +157,13 @@ def test_facts_of_another_microphone_are_not_recorded(recorded: Recorded) -> Non
 
 
 def test_turns_of_the_program_and_protections_are_labels(recorded: Recorded) -> None:
-    recorded.tracks.note_protection(EchoState("cancelling", "aec3"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling", "aec3"))
     recorded.hear(100)
     recorded.tracks.note_fact(BotStartedSpeakingFrame())
     recorded.hear(100)
     recorded.tracks.note_fact(BotStoppedSpeakingFrame(interrupted=True, ended_s=101.5))
-    recorded.tracks.note_protection(EchoState("cancelling", "aec3", erle_db=30.0))
-    recorded.tracks.note_protection(EchoState("half-duplex", "a\ttab\nand \x1b[31mmore"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling", "aec3", erle_db=30.0))
+    recorded.tracks.note_protection("mic", EchoState("half-duplex", "a\ttab\nand \x1b[31mmore"))
     recorded.tracks.close()
     assert labels_of(recorded.path) == [
         (0.0, 0.0, "cancelling: aec3"),
@@ -217,6 +188,66 @@ def test_what_was_lost_is_silence_with_a_label(recorded: Recorded, lost_s: float
     [(begin_s, end_s, text)] = labels_of(recorded.path)
     assert (begin_s, text) == (1.0, f"lost {lost_s:.3f} s")
     assert end_s == pytest.approx(1.0 + min(lost_s, MOST_GAP_S))
+
+
+def hiss(count: int) -> npt.NDArray[np.int16]:
+    return np.random.default_rng(9).integers(-3_000, 3_000, count).astype(np.int16)
+
+
+def test_another_microphone_is_told_once_and_not_recorded(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded.hear(50)
+    for block in range(3):
+        recorded.tracks.note_heard("other", 160 * block, recorded.now_s, bytes(2 * BLOCK), None)
+        recorded.tracks.note_protection("other", EchoState("headphones"))
+    recorded.hear(50)
+    recorded.tracks.close()
+    told = [each.getMessage() for each in caplog.records if "is not in it" in each.getMessage()]
+    assert told == ["the recording of all tracks is of mic alone: other is not in it"]
+    assert len(rows_of(recorded.path)) == 100 * BLOCK
+    assert labels_of(recorded.path) == []
+
+
+def test_a_run_without_a_microphone_says_that_nothing_is_recorded(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded.tracks.close()
+    assert "no microphone was heard" in caplog.text
+
+
+@pytest.mark.parametrize("again_s", [0.05, 0.5])
+def test_the_end_of_a_speakers_stream_is_there_when_another_one_has_begun(
+    recorded: Recorded, again_s: float
+) -> None:
+    tap = Tap()
+    recorded.speakers.taps = (tap,)
+    sound = hiss(RATE // 2)
+    for at in range(0, len(sound), BLOCK):
+        tap.play(sound[at : at + BLOCK].tobytes(), at, 100.1 + at / RATE)
+    begin_s = 100.6 + again_s
+    tap.blocks += [
+        Tapped(len(tap.blocks) + n, 1, RATE, 1, Sounded(bytes(2 * BLOCK), n * BLOCK, begin_s + n * 0.01))
+        for n in range(100)
+    ]
+    recorded.hear(150)
+    recorded.tracks.close()
+    heard = rows_of(recorded.path)[:, SPEAKER]
+    begin = round(0.1 * RATE)
+    assert np.array_equal(heard[begin : begin + len(sound)], sound)
+    assert not heard[begin + len(sound) :].any()
+
+
+def test_what_a_speaker_played_last_is_there_when_it_has_closed(recorded: Recorded) -> None:
+    tap = Tap()
+    recorded.speakers.taps = (tap,)
+    recorded.hear(48)  # it has looked at the taps after 0.25 s
+    sound = hiss(RATE // 4)
+    tap.play(sound.tobytes(), 0, 100.2)
+    recorded.speakers.taps = ()
+    recorded.tracks.close()
+    begin = round(0.2 * RATE)
+    assert np.array_equal(rows_of(recorded.path)[begin:, SPEAKER][: len(sound)], sound)
 
 
 def test_what_comes_too_late_is_left_out(recorded: Recorded) -> None:
@@ -309,133 +340,17 @@ def test_a_full_disk_stops_the_recording_and_says_so_once(
     recorded.tracks.note_fact(UserStartedSpeakingFrame(5_000, origin="mic"))
     recorded.tracks.note_fact(UserStoppedSpeakingFrame(5_100, origin="mic"))
     recorded.hear(100)
-    recorded.tracks.note_protection(EchoState("cancelling"))
+    recorded.tracks.note_protection("mic", EchoState("cancelling"))
     recorded.tracks.close()
     [line] = [record.message for record in caplog.records]
     assert "talk.wav stops after" in line
     assert "No space left on device; the run goes on" in line
 
 
-@pytest.mark.parametrize("wrong", [True, 1, b"talk.wav", "talk.mp3", "talk", ["talk.wav"]])
-def test_tracks_must_be_the_path_of_a_wav_file(wrong: object) -> None:
-    with pytest.raises((TypeError, ValueError), match="tracks must be the path of a"):
-        PipelineTask(Pipeline([VADProcessor()]), tracks=wrong)  # type: ignore[arg-type]  # wrong on purpose
-
-
-# -- in a run ------------------------------------------------------------------------
-
-
-def pcm(audio: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
-    return np.rint(np.clip(audio, -1, 1) * 32_767).astype(np.int16)
-
-
-def converse(
-    path: Path,
-    microphone: Callable[[SimulatedCard], MicrophoneInput],
-    *behind: Processor,
-    at: dict[float, Callable[[PipelineTask, MicrophoneInput], object]] | None = None,
-) -> PipelineTask:
-    """Let the program speak for 5 s in a room, and the user over it from the third second on."""
-
-    async def run() -> PipelineTask:
-        card = SimulatedCard()
-        card.room(room_impulse(level_db=-6, seed=1))
-        user = noise(7 * RATE)
-        said = np.asarray(speech(), np.float64).reshape(-1)[: 2 * RATE] / 32_768
-        user[3 * RATE : 3 * RATE + len(said)] += said
-        card.mic.hear(pcm(user))
-        mic = microphone(card)
-        stages = [mic, *behind, VADProcessor(), Interrupter(), SpeakerOutput(card.backend())]
-        task = PipelineTask(Pipeline(stages), tracks=path)
-        await task.queue_frame(OutputAudioFrame.from_array(pcm(voice(5, 1)), rate=RATE))
-        loop = asyncio.get_running_loop()
-        for time_s, call in (at or {}).items():
-            loop.call_later(time_s, call, task, mic)
-        loop.call_later(6.0, task.end)
-        await task.run()
-        return task
-
-    return run_virtual(run())
-
-
-def lag(first: Rows, second: Rows) -> int:
-    """Return the samples by which the second lies behind the first, where both are alike."""
-    size = 1 << 17
-    spectra = [np.fft.rfft(each[RATE : 5 * RATE // 2].astype(float), size) for each in (first, second)]
-    place = int(np.argmax(np.fft.irfft(np.conj(spectra[0]) * spectra[1], size)))
-    return place if place < size // 2 else place - size
-
-
-@pytest.mark.parametrize("way", ["cancelling", "stage", "half-duplex", "headphones"])
-@pytest.mark.heavy(after=1)
-def test_all_tracks_of_a_conversation_are_aligned(tmp_path: Path, way: str) -> None:
-    cancel = None if way in ("cancelling", "stage") else False
-    mute = False if way == "headphones" else None
-    behind = [EchoCanceller()] if way == "stage" else []
-    path = tmp_path / "talk.wav"
-    converse(path, lambda card: MicrophoneInput(card.backend(), cancel=cancel, mute=mute), *behind)
-    rows, labels = rows_of(path), labels_of(path)
-    mic, ear, words, reference, speaker, said = rows.T
-    assert lag(speaker, mic) == pytest.approx(80, abs=2), "the way of 5 ms from speaker to microphone"
-    assert lag(reference, speaker) == pytest.approx(64, abs=2), "the lead of the reference"
-    tail = slice(9 * RATE // 2, 5 * RATE)  # the program is interrupted, and the user speaks on
-    assert np.array_equal(words[tail], mic[tail])
-    assert np.array_equal(ear[tail], mic[tail])
-    assert said[: 2 * RATE].max() == 0
-    assert said[3 * RATE : 4 * RATE].mean() > SPEECH / 2
-    texts = [text.partition(":")[0] for _, _, text in labels]
-    assert {"cancelling" if way == "stage" else way, "user", "interruption", "program, interrupted"} <= {
-        *texts
-    }
-    level = [np.sqrt(np.mean(track[RATE : 5 * RATE // 2].astype(float) ** 2)) for track in (mic, ear)]
-    assert level[1] < level[0] / 8 or way == "headphones"
-
-
-@pytest.mark.heavy
-def test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded(tmp_path: Path) -> None:
-    path = tmp_path / "talk.wav"
-
-    def mute(task: PipelineTask, mic: MicrophoneInput) -> None:
-        task.microphone.muted = True
-
-    converse(path, lambda card: MicrophoneInput(card.backend()), at={2.0: mute})
-    rows = rows_of(path)
-    muted = slice(round(2.1 * RATE), len(rows))
-    assert rows[:RATE, MIC].any()
-    assert not rows[muted, : WORDS + 1].any()
-    assert rows[muted, SPEAKER].any()
-
-
-def test_a_run_that_does_not_start_leaves_no_file(tmp_path: Path) -> None:
-    def fail(card: SimulatedCard) -> MicrophoneInput:
-        card.mic.fail_start()
-        return MicrophoneInput(card.backend())
-
-    with pytest.raises(PipelineError):
-        converse(tmp_path / "talk.wav", fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_is_there_ends_the_run_before_a_device_is_opened(tmp_path: Path) -> None:
-    (tmp_path / "talk.wav").write_text("mine")
-    cards: list[SimulatedCard] = []
-
-    def keep(card: SimulatedCard) -> MicrophoneInput:
-        cards.append(card)
-        return MicrophoneInput(card.backend())
-
-    with pytest.raises(FileExistsError):
-        converse(tmp_path / "talk.wav", keep)
-    assert not cards[0].speaker.played()
-
-
-def test_without_the_switch_nothing_is_recorded() -> None:
-    task = PipelineTask(Pipeline([VADProcessor()]))
-
-    async def run() -> None:
-        asyncio.get_running_loop().call_soon(task.end)
-        await task.run()
-
-    run_virtual(run())
-    assert task._run is not None
-    assert task._run.course.params.speakers.tracks is None
+def test_a_recording_is_never_secret(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
+    recorded.tracks.close()
+    [line] = [each for each in caplog.get_records("setup") if each.levelno == logging.WARNING]
+    assert line.getMessage() == (
+        f"recording the conversation into {recorded.path} and {recorded.path.with_suffix('.txt')}, "
+        "which only you can read"
+    )

@@ -53,10 +53,10 @@ def test_help_for_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("usage: voicepipe play ")
 
 
+@pytest.mark.heavy(after=1)
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 @pytest.mark.parametrize("command", ["level --backend fake --seconds 0.1", "devices --backend fake"])
-@pytest.mark.heavy(after=2)
 def test_a_program_whose_standard_streams_are_closed(closed: str, command: str) -> None:
     words = ["sh", "-c", f'exec "$0" -m voicepipe {command} {closed}', sys.executable]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

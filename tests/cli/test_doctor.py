@@ -18,7 +18,7 @@ from voicepipe import AudioFormat, BackendMissingError
 from voicepipe.cli import main
 from voicepipe.cli.commands.doctor import DoctorOptions, examine
 from voicepipe.cli.parts.chirp import Chirp, Trip
-from voicepipe.cli.parts.doctor_echo import air_findings, judge
+from voicepipe.cli.parts.doctor_echo import air_findings, cancelling_findings, judge
 from voicepipe.cli.parts.doctor_finding import Finding
 from voicepipe.cli.parts.doctor_system import permissions, servers
 from voicepipe.devices.port import DeviceInfo, LibraryInfo, StreamRequest
@@ -217,6 +217,25 @@ async def test_with_a_voice_it_measures_how_well_the_echo_is_cancelled() -> None
     assert words > 10
     assert abs(strength + 6) <= 3
     assert abs(delay - 20) <= 2
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (False, "MicrophoneInput did not start: simulated microphone does not start: choose another device"),
+        (True, "SpeakerOutput failed: DeviceLostError: simulated speaker was unplugged"),
+    ],
+)
+async def test_a_device_that_fails_while_the_voice_plays_is_told(lost: bool, said: str) -> None:
+    card = SimulatedCard()
+    card.room(room_impulse())
+    if lost:
+        asyncio.get_running_loop().call_later(3.0, card.speaker.unplug)
+    else:
+        card.mic.fail_start()
+    assert await cancelling_findings(card.backend(), AudioFormat(), "", "", None, 0.0) == [
+        Finding("cancelling", "bad", said)
+    ]
 
 
 def loud(card: SimulatedCard) -> None:

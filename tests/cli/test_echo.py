@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import re
 import signal
@@ -17,11 +19,20 @@ import pytest
 from support.bare import bare
 from support.program_output import without_countdown, without_slow_steps
 from support.stages import DOWN
-from voicepipe import AudioFormat, InputAudioFrame, OutputAudioFrame, RunState, TextFrame, UtteranceFrame
+from voicepipe import (
+    AudioFormat,
+    InputAudioFrame,
+    OutputAudioFrame,
+    RunReport,
+    RunState,
+    TextFrame,
+    UtteranceFrame,
+)
 from voicepipe.audio.files.wav_file import WavReader, WavWriter
 from voicepipe.cli.arguments.sound_source import Sound, choose_sound
 from voicepipe.cli.commands.echo import SayBack, _task, read_options
 from voicepipe.cli.terminal.screen import Screen
+from voicepipe.runner.closing_report import echoes
 from voicepipe.sample import speech
 from voicepipe.testing import SimulatedCard, room_impulse, run_virtual, silence
 
@@ -158,7 +169,7 @@ def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:
         program.stdout.close()
         program.wait(timeout=30)
         assert program.stderr is not None
-        assert without_slow_steps(program.stderr.read()) == ""
+        assert without_countdown(without_slow_steps(program.stderr.read())) == ""
     assert program.returncode == 0
 
 
@@ -212,6 +223,7 @@ def test_an_output_may_be_left_out() -> None:
     assert "2 utterances, played 0.0 s" in out
 
 
+@pytest.mark.heavy
 def test_the_back_end_may_come_from_the_environment() -> None:
     status, out, _ = ended(VOICEPIPE_BACKEND=f"wav:{SAMPLE}")
     assert status == 0
@@ -236,6 +248,7 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
 # -- bad input: one line, status 2 for usage and 1 for the rest
 
 
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -265,7 +278,6 @@ def test_a_file_of_another_format_is_converted(tmp_path: Path) -> None:
         (["--backend"], "argument --backend: expected one argument"),
     ],
 )
-@pytest.mark.heavy(after=4)
 def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -> None:
     status, out, err = ended(*arguments)
     assert (status, out) == (2, "")
@@ -274,6 +286,7 @@ def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -
     assert says in line
 
 
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -288,7 +301,6 @@ def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], says: str) -
         (["--backend", "wav:/dev/zero"], "/dev/zero"),
     ],
 )
-@pytest.mark.heavy(after=2)
 def test_what_cannot_be_opened_is_one_line_and_status_1(arguments: list[str], says: str) -> None:
     status, out, err = ended(*arguments)
     assert (status, out) == (1, "")
@@ -313,8 +325,8 @@ def test_an_utterance_is_said_and_the_microphones_sound_goes_no_further() -> Non
     assert list(SayBack().process(other, DOWN)) == [other]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("engine", ["webrtc", "webrtc-plain"])
-@pytest.mark.heavy(after=1)
 def test_it_hears_with_the_engine_that_was_asked_for_and_says_so(engine: str, tmp_path: Path) -> None:
     backend = f"wav:{SAMPLE},{tmp_path / 'out.wav'}"
     status, out, err = ended("--backend", backend, "--vad", engine, "--preset", "responsive")
@@ -365,6 +377,31 @@ def test_the_bundled_voice_talks_over_it_and_it_stops(capsys: pytest.CaptureFixt
     news = [line for line in shown.splitlines() if line.startswith(("heard", "you talked"))]
     assert [line.partition(" ")[0] for line in news] == ["heard", "heard", "you", "heard"]
     assert (dashboard.utterances, list(report.dropped)) == (3, ["interrupted"])
+
+
+@pytest.mark.heavy
+def test_the_figures_of_the_echo_are_on_the_screen_and_at_the_end() -> None:
+    card = SimulatedCard()
+    card.room(room_impulse(level_db=-10.0))
+    words, pause = np.frombuffer(speech(), np.int16), silence(9.0)
+    card.mic.hear(np.concatenate([words, pause, words, pause]))
+    card.mic.run_out()
+    task, dashboard = _task(read_options([], "echo"), Sound(card.backend()), Screen(io.StringIO()))
+    shown: set[str] = set()
+    figures = re.compile(r"echo reduced by [2-6]\d dB, \d ms late")
+
+    def look() -> None:
+        shown.update(figures.findall(" ".join(" ".join(dashboard.lines()).split())))
+        asyncio.get_running_loop().call_later(0.5, look)
+
+    async def run() -> RunReport:
+        asyncio.get_running_loop().call_later(1.0, look)
+        return await task.run()
+
+    report = run_virtual(run())
+    assert shown, "live"
+    (line,) = echoes(report)
+    assert figures.match(line)
 
 
 def test_two_devices_that_open_slowly_are_no_failure() -> None:

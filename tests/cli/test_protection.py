@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,15 +13,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from voicepipe import DeviceStatistics, RunReport, RunState
 from voicepipe.cli.arguments.protection import Protection
+from voicepipe.cli.arguments.sound_source import Sound
 from voicepipe.cli.commands.echo import read_options
+from voicepipe.cli.commands.level import LevelDisplay, _task
 from voicepipe.cli.commands.level import read_options as read_level
-from voicepipe.cli.commands.status import _lines
+from voicepipe.cli.commands.status import _echoes, _lines
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.cli.terminal.status_lines import echo_line
 from voicepipe.report import DeviceState, EchoState
 from voicepipe.runner.closing_report import echoes
 from voicepipe.service.health import Health, Phase
 from voicepipe.service.metrics import metrics_of
+from voicepipe.testing import SimulatedCard, room_impulse, run_virtual
 
 GOOD = EchoState("cancelling", "", 34.2, 27.6, 0.0421, -12.3)
 LOW = EchoState("half-duplex", "the echo was reduced by only 6 dB", 6.0, 3.0, 0.042, 4.0)
@@ -83,6 +87,24 @@ def test_a_flag_goes_before_all_settings(
         assert read_level(["--echo", *flags.split()], "level").protection == Protection(*asked)
 
 
+@pytest.mark.parametrize("flag", ["--cancel", "--no-cancel", "--headphones", "--mute", "--no-mute"])
+def test_a_level_without_a_voice_needs_no_protection(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_level(["--backend", "fake", flag], "level")
+    assert "needs --echo: without it, nothing is played" in capsys.readouterr().err
+
+
+def test_a_setting_is_no_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEPIPE_CANCEL", "no")
+    assert not read_level(["--backend", "fake"], "level").echo
+
+
+def test_the_status_of_a_newer_program_is_read() -> None:
+    newer = {**dataclasses.asdict(GOOD), "colour": "blue"}
+    task = {"statistics": [{"device": "USB", "echo": newer}]}
+    assert list(_echoes(task)) == [f'  echo at "USB": {GOOD.details}']
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -106,6 +128,30 @@ def test_wishes_that_contradict_each_other_are_one_line(
         read_options(flags.split(), "echo")
     assert ended.value.code == 2
     assert " ".join(capsys.readouterr().err.split()).startswith(f"echo: {said}")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", "echo cancelling: you can talk over it (aec3 and kalman)"),
+        ("--no-cancel", "half-duplex: it hears you only if you are louder than it"),
+        ("--headphones", "headphones: without them it hears itself"),
+    ],
+)
+def test_level_says_at_the_start_which_protection_is_active_and_then_its_figures(
+    flags: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = SimulatedCard()
+    card.room(room_impulse(level_db=-10.0))
+    options = read_level(["--echo", "--backend", "fake", "--seconds", "7", *flags.split()], "level")
+    display = LevelDisplay(Screen())
+    task = _task(options, Sound(card.backend()), display)
+    display.watch(task)
+    report = run_virtual(task.run())
+    assert said in capsys.readouterr().out.splitlines()
+    ended = list(echoes(report))
+    assert len(ended) == (not flags)
+    assert all(re.match(r"echo reduced by [2-6]\d dB, \d ms late", line) for line in ended)
 
 
 # -- words

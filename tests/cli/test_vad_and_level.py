@@ -58,6 +58,7 @@ def test_the_segments_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(each["begin_s"] == each["begin"] / 16_000 for each in found["segments"])
 
 
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize(
     ("content", "remark"),
     [
@@ -68,7 +69,6 @@ def test_the_segments_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     ids=["cut off", "joined", "more"],
 )
 @pytest.mark.parametrize("command", ["vad", "vad --json", "play --backend wav:,out.wav"])
-@pytest.mark.heavy(after=2)
 def test_a_fault_of_the_file_is_a_line_beside_the_result(
     command: str, content: bytes, remark: str, tmp_path: Path
 ) -> None:

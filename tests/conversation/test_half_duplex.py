@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -70,3 +71,27 @@ def test_a_card_in_a_room_mutes_by_itself() -> None:
     assert MicrophoneInput("portaudio", cancel=False).mutes
     assert not MicrophoneInput("portaudio", cancel=False, mute=False).mutes
     assert not SpeakerOutput("portaudio").mutes
+
+
+@pytest.mark.parametrize(
+    ("cancel", "mute", "has_room", "said"),
+    [
+        (None, None, True, ["desk: echo cancelling: you can talk over it (aec3 and kalman)"]),
+        (False, None, True, ["desk: half-duplex: it hears you only if you are louder than it"]),
+        (None, True, False, ["desk: half-duplex: it hears you only if you are louder than it"]),
+        (False, False, True, ["desk: headphones: without them it hears itself"]),
+        (None, None, False, []),
+    ],
+)
+def test_one_line_at_the_start_of_any_program_says_which_protection_is_active(
+    caplog: pytest.LogCaptureFixture, cancel: bool | None, mute: bool | None, has_room: bool, said: list[str]
+) -> None:
+    card = SimulatedCard()
+    if has_room:
+        card.room(room_impulse())
+    microphone = MicrophoneInput(card.backend(), cancel=cancel, mute=mute, name="desk")
+    with caplog.at_level(logging.INFO, "voicepipe"):
+        lines(caplog, 16_000, microphone, SpeakerOutput(card.backend()))
+    words = ("cancelling", "half-duplex", "headphones")
+    told = [each.getMessage() for each in caplog.records if any(word in each.getMessage() for word in words)]
+    assert told == said

@@ -3,98 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+import re
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from endpoints.test_change_of_device import Cards
+from support.room_talk import PROGRAM, RATE, Talk, a_card
 from support.sound import assert_accounted, seam
 from support.stages import Ends, InlineRecorder
 from voicepipe import (
     AudioFormat,
+    BackgroundAudioFrame,
     EchoState,
     InputAudioFrame,
     MicrophoneInput,
     OutputAudioFrame,
     Pipeline,
     PipelineTask,
-    Processor,
     SpeakerOutput,
-    UserStartedSpeakingFrame,
     VADProcessor,
 )
-from voicepipe.testing import SimulatedCard, noise, room_impulse, speech
-
-RATE = 16_000
-PROGRAM, USER = speech(), speech()[: 2 * RATE]
-
-
-def a_card(seconds: float, *, user_s: float | None = None, level_db: float = -66.0) -> SimulatedCard:
-    """A card in a room with some noise; the user begins to talk at that time."""
-    card = SimulatedCard()
-    card.room(room_impulse(level_db=-10.0))
-    sound = noise(seconds, level_db=level_db).astype(np.int32)
-    if user_s is not None:
-        at = round(user_s * RATE)
-        sound[at : at + len(USER)] += USER
-    card.mic.hear(sound.astype(np.int16))
-    return card
-
-
-@dataclass
-class Talk:
-    """A run in which the program speaks."""
-
-    card: SimulatedCard
-    microphone: MicrophoneInput
-    stages: list[Processor] = field(default_factory=list)
-    audio: AudioFormat = field(default_factory=AudioFormat)
-
-    def __post_init__(self) -> None:
-        self.heard = InlineRecorder()
-        speaker = SpeakerOutput(self.card.backend())
-        self.task = PipelineTask(
-            Pipeline([self.microphone, *self.stages, self.heard, speaker]), input=self.audio
-        )
-        self.starts: list[float] = []
-        """The positions at which the user was heard to begin, in seconds."""
-
-    async def run(self, program: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        ends = Ends(self.task)
-        running = asyncio.create_task(self.task.run())
-        await ends.started.wait()
-        await program()
-        self.task.end()
-        await running
-        self.starts = [
-            frame.position / RATE for frame in ends.down if isinstance(frame, UserStartedSpeakingFrame)
-        ]
-
-    async def speak(self, seconds: float, sound: Any = PROGRAM) -> None:
-        """Say something of that length, in a loop if need be, and wait until it is over."""
-        whole = np.resize(sound, round(seconds * RATE)).tobytes()
-        for part in OutputAudioFrame.parts_of(OutputAudioFrame(whole)) if seconds <= 10 else [whole]:
-            frame = part if isinstance(part, OutputAudioFrame) else OutputAudioFrame(part)
-            await self.task.queue_frame(frame)
-        await asyncio.sleep(seconds + 0.5)
-
-    @property
-    def frames(self) -> list[InputAudioFrame]:
-        return [frame for frame in self.heard.frames if isinstance(frame, InputAudioFrame)]
-
-    @property
-    def echo(self) -> EchoState:
-        assert self.task.report is not None
-        echo = self.task.report.devices[0].echo
-        assert echo is not None
-        return echo
+from voicepipe.cli.commands.status import _lines
+from voicepipe.service.metrics import metrics_of
+from voicepipe.service.status import status_of
+from voicepipe.testing import SimulatedCard, noise, room_impulse
 
 
 def assert_whole(talk: Talk) -> None:
-    """Nothing is missing, and the books balance."""
+    """Check that nothing is missing, and that the books balance."""
     end = 0
     for frame in talk.frames:
         assert frame.position == end
@@ -182,6 +124,21 @@ async def test_a_rate_that_no_engine_takes_means_half_duplex_and_a_line(
     assert talk.echo.reason in line
 
 
+async def test_without_the_package_of_its_engine_it_is_half_duplex_and_a_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
+    card = a_card(3.0)
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    with caplog.at_level(logging.INFO, "voicepipe"):
+        await talk.run(lambda: talk.speak(1.0))
+    reason = "the echo canceller aec3 needs a package: pip install pywebrtc-audio"
+    assert talk.echo == EchoState("half-duplex", reason)
+    assert in_half_duplex(talk)
+    (line,) = [each.getMessage() for each in caplog.records if "half-duplex" in each.getMessage()]
+    assert line == (f"MicrophoneInput: half-duplex: it hears you only if you are louder than it ({reason})")
+
+
 def test_wishes_that_contradict_each_other_are_refused() -> None:
     backend = SimulatedCard().backend()
     with pytest.raises(ValueError, match="cancel=True and mute=True: a canceller listens while it speaks"):
@@ -206,6 +163,25 @@ async def test_no_speaker_no_canceller() -> None:
     assert task.report.devices[0].echo is None
 
 
+async def test_music_in_the_background_is_cancelled_with_the_voice() -> None:
+    """One speaker plays both, and the reference is what it plays."""
+    card = a_card(9.0)
+    talk = Talk(card, MicrophoneInput(card.backend()), [VADProcessor()])
+    music = noise(8.0, "pink", level_db=-35.0)
+
+    async def program() -> None:
+        await talk.task.queue_frame(BackgroundAudioFrame(music.tobytes(), sound="music"))
+        await asyncio.sleep(2.0)
+        await talk.speak(6.0)
+
+    await talk.run(program)
+    assert talk.echo.erle_db is not None
+    assert talk.echo.erle_db > 20
+    assert talk.starts == []
+    alone = [each for each in talk.frames if 0.5 < each.position / RATE < 1.9]
+    assert all(each.ear is not None for each in alone), "music sounds, too"
+
+
 # -- requests, losses, ends ------------------------------------------------------------------
 
 
@@ -227,6 +203,31 @@ async def test_silence_takes_the_place_of_both_while_it_is_muted() -> None:
     assert sum(frame.num_samples for frame in silent) == pytest.approx(RATE, abs=640)
     ledger = seam(assert_accounted(talk.task.report), "MicrophoneInput device")
     assert ledger.dropped == {"muted": sum(frame.num_samples for frame in silent)}
+
+
+async def test_behind_a_mute_nothing_of_its_time_is_heard() -> None:
+    card = SimulatedCard()
+    card.mic.hear(noise(2.0, level_db=-20.0))
+    card.room(room_impulse())
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    spans: list[int] = []
+
+    async def program() -> None:
+        for muted in (True, False, True, False):
+            await asyncio.sleep(0.205)
+            talk.microphone.muted = muted
+            state = talk.microphone.device_state()
+            assert state is not None
+            assert state.taken is not None
+            spans.append(state.taken * 320)
+        await asyncio.sleep(0.2)
+
+    await talk.run(program)
+    heard = np.concatenate([np.frombuffer(frame.data, np.int16) for frame in talk.frames])
+    for begin, end in (spans[:2], spans[2:]):
+        assert not heard[begin:end].any()
+        assert heard[begin - 640 : begin - 320].any()
+        assert heard[end + 320 : end + 640].any()
 
 
 @pytest.mark.heavy
@@ -279,6 +280,14 @@ async def test_the_same_stages_cancel_in_a_second_run() -> None:
     assert any(isinstance(frame, InputAudioFrame) and frame.ear for frame in heard.frames)
 
 
+def echo_left(frames: Sequence[InputAudioFrame]) -> tuple[float, float]:
+    """Return what is left of the echo: in the ear, and in the words; 1.0: all of it."""
+    words = np.concatenate([frame.array for frame in frames]).astype(float)
+    ear = np.concatenate([np.frombuffer(frame.ear or b"", np.int16) for frame in frames]).astype(float)
+    echo = float(np.sqrt(np.mean(np.square(PROGRAM.astype(float))))) * 10 ** (-10 / 20)
+    return tuple(float(np.sqrt(np.mean(each**2))) / echo for each in (ear, words))  # type: ignore[return-value]  # of two
+
+
 @pytest.mark.heavy(after=1)
 @pytest.mark.parametrize("device", ["speaker", "mic"])
 async def test_after_a_loss_it_cancels_again(device: str) -> None:
@@ -295,10 +304,55 @@ async def test_after_a_loss_it_cancels_again(device: str) -> None:
 
     await talk.run(program)
     assert_accounted(talk.task.report)
-    last = [frame for frame in talk.frames if frame.ear is not None][-75:-10]
-    words = np.concatenate([frame.array for frame in last]).astype(float)
-    ear = np.concatenate([np.frombuffer(frame.ear or b"", np.int16) for frame in last]).astype(float)
-    strength = float(np.sqrt(np.mean(np.square(PROGRAM.astype(float))))) * 10 ** (-10 / 20)
-    assert np.sqrt(np.mean(ear**2)) < strength / 10
-    assert np.sqrt(np.mean(words**2)) < strength / 10
+    assert max(echo_left([frame for frame in talk.frames if frame.ear is not None][-75:-10])) < 0.1
     assert talk.starts == []
+
+
+@pytest.mark.heavy(after=1)
+async def test_after_a_change_of_the_device_it_cancels_within_two_seconds_of_sound() -> None:
+    """Both sides go to another card, in another room."""
+    first, second = a_card(14.0), SimulatedCard("second")
+    second.room(room_impulse(level_db=-10.0, delay_s=0.03, seed=5))
+    second.mic.hear(noise(14.0, level_db=-66.0))
+    backend = Cards(first, second)
+    talk = Talk(first, MicrophoneInput(backend), [VADProcessor()], speaker=SpeakerOutput(backend))
+    begun: list[float] = []
+
+    async def program() -> None:
+        await talk.speak(2.0)
+        for device in (talk.task.speaker, talk.task.microphone):
+            device.device = "second"
+        await asyncio.sleep(1.0)
+        begun.append(asyncio.get_running_loop().time())
+        await talk.speak(7.0)
+
+    await talk.run(program)
+    assert_accounted(talk.task.report)
+    (begun_s,) = begun
+    behind = [each for each in talk.frames if each.captured_s and 2.0 <= each.captured_s - begun_s < 3.8]
+    assert len(behind) > 80
+    assert max(echo_left(behind)) < 0.1
+    assert talk.starts == []
+    assert talk.echo.delay_s == pytest.approx(0.03, abs=0.003), "of the other room"
+    assert talk.echo.strength_db == pytest.approx(-10.0, abs=2.0)
+
+
+async def test_a_running_task_tells_the_figures_of_its_echo_in_status_and_metrics() -> None:
+    card = a_card(9.0)
+    talk = Talk(card, MicrophoneInput(card.backend()))
+    shown: list[tuple[list[str], str]] = []
+
+    async def program() -> None:
+        await asyncio.sleep(1.0)
+        await talk.speak(6.0)
+        status = status_of([talk.task])
+        shown.append(([*_lines(json.loads(json.dumps(status)))], metrics_of(status)[0]))
+
+    await talk.run(program)
+    ((lines, metrics),) = shown
+    (line,) = [line for line in lines if "echo at" in line]
+    assert re.search(r"cancelling \(aec3 and kalman\), reduced by [2-6]\d dB for voice detection", line)
+    assert re.search(r"strength -1\d dB, delay \d ms", line)
+    assert "voicepipe_echo_protection{" in metrics
+    assert re.search(r"^voicepipe_echo_return_loss_enhancement_decibels{.*} [2-6]\d", metrics, re.MULTILINE)
+    assert re.search(r"^voicepipe_echo_delay_seconds{.*} 0\.00", metrics, re.MULTILINE)

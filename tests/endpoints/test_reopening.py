@@ -162,6 +162,7 @@ async def test_dither_is_no_zeros(level: int, caplog: pytest.LogCaptureFixture) 
     assert lines(caplog, logging.WARNING) == []
 
 
+@pytest.mark.heavy
 async def test_what_the_pipeline_mutes_itself_does_not_count() -> None:
     card = SimulatedCard()
     sound = Opened(card)
@@ -212,6 +213,7 @@ async def test_a_switch_that_unmutes_after_25_minutes_is_heard_at_once(
     assert sum("is opened again" in line for line in lines(caplog, logging.INFO)) == 1
 
 
+@pytest.mark.heavy
 async def test_a_muted_microphone_is_one_warning_in_an_hour(caplog: pytest.LogCaptureFixture) -> None:
     run = Listening(SimulatedCard(), block_s=0.5)
     with caplog.at_level(logging.INFO, "voicepipe"):

@@ -21,9 +21,9 @@ from voicepipe import (
     SpeakerOutput,
 )
 from voicepipe.devices.port import StreamRequest
-from voicepipe.endpoints.speaker_tap import KEPT_S, StreamsTap
+from voicepipe.endpoints.speaker_tap import StreamsTap
 from voicepipe.params import StartParams
-from voicepipe.speakers import Sounded, Speakers, SpeakerTap, Tapped
+from voicepipe.speakers import KEPT_S, Sounded, Speakers, SpeakerTap, Tapped
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.wav import WavBackend
 

@@ -11,6 +11,7 @@ FAR = "tests/canceller/engines/test_far_blocks.py"
 PAIR = "tests/canceller/engines/test_pair.py"
 WATCH = "tests/canceller/test_delay_watch.py"
 NEAR_END = "tests/canceller/engines/test_near_end.py"
+RESIDUE = "tests/canceller/engines/test_residue.py"
 AEC3 = "tests/canceller/engines/test_aec3.py"
 SPEEX = "tests/canceller/engines/test_speex.py"
 REGISTRY = "tests/canceller/engines/test_registry.py"
@@ -21,6 +22,22 @@ NOT_LOUDER = f"{KALMAN}::test_the_output_is_not_louder_than_the_microphone"
 NO_WAVES = "no rule of it listens to samples behind an engine"
 
 CANCELLER_MUTANTS = (
+    Mutant(
+        "behind a loss the filter has not heard what sounded meanwhile",
+        "Kalman.pass_over",
+        "self._far.push(far[at : at + block])",
+        "pass",
+        f"{KALMAN}::test_a_loss_is_passed_over_as_if_nothing_was_lost",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "behind a loss the ear has not heard the echo that nobody captured",
+        "EarAndWords.pass_over",
+        "self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])",
+        "None",
+        f"{PAIR}::test_behind_a_loss_the_ear_hears_the_echo_that_nobody_captured",
+        unseen=NO_WAVES,
+    ),
     Mutant(
         "the filter believes every error: a user's voice becomes the path of an echo",
         "EchoPath._hear_noise",
@@ -168,7 +185,23 @@ CANCELLER_MUTANTS = (
     Mutant(
         "a filter that has not proved itself is the ear",
         "NearEnd._judge",
-        "self._residue < _TRUSTED",
+        "self._residue.share < _TRUSTED",
+        "True",
+        NEAR_END,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "one loud block is a user",
+        "NearEnd._judge",
+        "self._loud >= _LASTS",
+        "self._loud",
+        NEAR_END,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "who is hardly louder than a residue is a user at once",
+        "NearEnd._judge",
+        "self._evidence >= _EVIDENCE_DB",
         "True",
         NEAR_END,
         unseen=NO_WAVES,
@@ -176,9 +209,41 @@ CANCELLER_MUTANTS = (
     Mutant(
         "a changed path is taken for a user",
         "NearEnd._judge",
-        "self._cross**2 > _CORRELATED**2 * self._left * self._estimated",
+        "self._hold = 0",
+        "pass",
+        f"{NEAR_END}::test_path_that_changes_while_a_user_talks_ends_the_user",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the echo of a changed path is not told from a user",
+        "Residue._judge",
+        "abs(self._alike) > wrong * self._counted + chance",
         "False",
-        f"{NEAR_END}::test_changed_path_is_not_taken_for_a_user_and_the_filter_must_prove_itself_again",
+        RESIDUE,
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the residue is known for all bands together",
+        "Residue._judge",
+        "self._usual[0] / self._usual[1]",
+        "self._usual[0].sum() / self._usual[1].sum() * self._ones",
+        f"{RESIDUE}::test_a_new_sound_is_judged_by_its_own_band",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "a user becomes usual",
+        "Residue._judge",
+        "power <= _USUAL * usual + _NOISE_MARGIN * self._noise",
+        "True",
+        f"{RESIDUE}::test_what_is_left_of_a_wrong_path_becomes_usual_and_of_a_user_does_not",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the noise of the room is a user where the echo dies away",
+        "Residue._judge",
+        "(usual + self._noise)",
+        "usual",
+        f"{RESIDUE}::test_noise_of_the_room_is_nobody_where_the_echo_dies_away",
         unseen=NO_WAVES,
     ),
     Mutant(
@@ -216,17 +281,33 @@ CANCELLER_MUTANTS = (
     Mutant(
         "the ear stays loud where only the echo sounds",
         "NearEnd.mix",
-        "_SOFTER if self._is_alone else 1.0",
+        "self._softer(ear) if self._is_alone else 1.0",
         "1.0",
         f"{NEAR_END}::test_ear_is_softer_where_only_the_echo_sounds",
         unseen=NO_WAVES,
     ),
     Mutant(
-        "the ear hears a filter that doubts itself",
-        "NearEnd.mix",
-        "not is_sure",
-        "False",
-        f"{NEAR_END}::test_filter_that_doubts_itself_is_not_heard",
+        "a changed path is not doubted",
+        "NearEnd._judge",
+        "self._doubts + 1",
+        "0",
+        f"{NEAR_END}::test_path_that_changes_is_doubted_and_a_user_is_not",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the ear may be louder than the words where only the echo sounds",
+        "NearEnd._softer",
+        "math.sqrt((self._residue.power + 1) / (self._ear_power + 1))",
+        "1.0",
+        f"{NEAR_END}::test_ear_that_is_louder_than_the_words_becomes_as_soft_as_they_are_first",
+        unseen=NO_WAVES,
+    ),
+    Mutant(
+        "the ear is loud while the filter learns another path",
+        "NearEnd._judge",
+        "_WRONG_FOR if is_wrong else self._wrong",
+        "0",
+        f"{NEAR_END}::test_ear_is_softer_while_the_filter_learns_another_path",
         unseen=NO_WAVES,
     ),
 )

@@ -8,6 +8,7 @@ __all__ = ["ECHO_MUTANTS"]
 
 REFERENCE = "tests/canceller/test_reference.py"
 CANCELLING = "tests/canceller/test_cancelling.py"
+NO_DOUBT = "its clocks are true, so that no time is in doubt, and its engine remembers no room"
 PROTECTION = "tests/canceller/test_protection.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 ONE_CLOCK = "nothing in it drifts for long enough, or loses so much"
@@ -76,6 +77,54 @@ _CANCELLING = (
         "False",
         f"{CANCELLING}::test_a_block_waits_for_its_reference_until_the_next_frame_at_most",
         unseen="its references come in time",
+    ),
+    Mutant(
+        "a block whose time is in doubt does not wait",
+        "Cancelling._is_in_doubt",
+        "self._doubted is not None and self._taken - self._doubted <= longest",
+        "False",
+        f"{CANCELLING}::test_blocks_wait_while_their_time_is_in_doubt",
+        unseen=NO_DOUBT,
+    ),
+    Mutant(
+        "a block whose time is in doubt waits for ever",
+        "Cancelling._is_in_doubt",
+        "self._taken - self._doubted <= longest",
+        "True",
+        f"{CANCELLING}::test_a_doubt_that_lasts_is_waited_for_once_and_no_longer_than_100_ms",
+        unseen=NO_DOUBT,
+    ),
+    Mutant(
+        "a doubt that lasts is waited for again and again",
+        "Cancelling.put",
+        "waiting if self._doubted is None else self._doubted",
+        "waiting",
+        f"{CANCELLING}::test_a_doubt_that_lasts_is_waited_for_once_and_no_longer_than_100_ms",
+        unseen=NO_DOUBT,
+    ),
+    Mutant(
+        "blocks of before a doubt wait for it",
+        "Cancelling.put",
+        "if not self._is_in_doubt:\n    self._cut_blocks(lambda: self._cut + self._block <= waiting)",
+        "pass",
+        f"{CANCELLING}::test_blocks_of_before_a_doubt_do_not_wait_for_it",
+        unseen=NO_DOUBT,
+    ),
+    Mutant(
+        "an engine does not hear what sounded during a loss",
+        "Cancelling._cancel",
+        "not begins and self._far.lost",
+        "False",
+        f"{CANCELLING}::test_an_engine_hears_what_sounded_during_a_loss_and_before",
+        unseen=NO_DOUBT,
+    ),
+    Mutant(
+        "an engine that rested is told of a loss",
+        "Cancelling._cancel",
+        "not begins and self._far.lost",
+        "self._far.lost",
+        f"{CANCELLING}::test_an_engine_that_rests_is_told_of_no_loss",
+        unseen=NO_DOUBT,
     ),
     Mutant(
         "a block of the speaker is read twice",

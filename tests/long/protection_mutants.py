@@ -11,9 +11,34 @@ STAGE = "tests/canceller/test_stage.py"
 METER = "tests/canceller/test_echo_meter.py"
 EAR = "tests/speech/test_ear.py"
 ONE_WISH = "its microphones all have the same wishes"
+TRUST = "tests/canceller/test_ear_trust.py"
 NO_FIGURES = "it looks at no figures of an echo"
 
 PROTECTION_MUTANTS = (
+    Mutant(
+        "the stage's books forget what a cancel finds inside",
+        "EchoCanceller.cleanup",
+        "self._dropped[self._rest_reason] += self._held",
+        "pass",
+        f"{STAGE}::test_a_cancelled_run_counts_what_was_inside",
+        unseen="its cancellers are those of microphones",
+    ),
+    Mutant(
+        "nobody is told of a voice detector that hears the echo",
+        "EchoCanceller.check_place",
+        "makes(each.stage, UserStartedSpeakingFrame)",
+        "False",
+        f"{STAGE}::test_a_voice_detector_before_it_is_told",
+        unseen="its stages stand where they should",
+    ),
+    Mutant(
+        "behind a mute its last moment is heard",
+        "MicrophoneInput._is_hidden",
+        "self._muted or frame.position < self._hidden",
+        "self._muted",
+        f"{MICROPHONE}::test_behind_a_mute_nothing_of_its_time_is_heard",
+        unseen="it does not judge the sound",
+    ),
     Mutant(
         "a microphone cancels beside a stage that does",
         "OwnSound.look_behind",
@@ -120,10 +145,90 @@ PROTECTION_MUTANTS = (
     ),
     Mutant(
         "the ear is open before the suppressor has learnt",
-        "EarNoise.cover",
-        "not self._to_learn",
+        "EarTrust.choose",
+        "words if self._learn(self._gate, mic, far) else None",
+        "ear",
+        f"{TRUST}::test_nothing_is_heard_of_an_echo_until_the_suppressor_has_learnt",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "silence teaches the suppressor",
+        "EarTrust._learn",
+        "float(far @ far) > LEAST_FAR * len(far)",
         "True",
-        "tests/canceller/test_ear_noise.py::test_at_first_the_ear_is_the_noise_of_the_room",
+        f"{TRUST}::test_silence_teaches_nothing",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "nobody is heard before the suppressor has learnt",
+        "EarTrust._learn",
+        "gate.gate(mic, far)",
+        "False",
+        f"{TRUST}::test_a_user_who_is_louder_than_the_echo_is_heard_after_a_second",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "doubts leave the ear open",
+        "EarTrust.choose",
+        "self._doubts >= DOUBTS",
+        "False",
+        f"{TRUST}::test_nothing_is_heard_for_a_second_behind_doubts",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "one doubt shuts the ear",
+        "EarTrust.choose",
+        "self._doubts >= DOUBTS",
+        "self._doubts > 0",
+        f"{TRUST}::test_a_single_doubt_changes_nothing",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "doubts of long ago shut the ear",
+        "EarTrust.choose",
+        "0 if is_sure or self._user else self._doubts + 1",
+        "self._doubts + (not is_sure)",
+        f"{TRUST}::test_a_single_doubt_changes_nothing",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a user's voice shuts the ear",
+        "EarTrust.choose",
+        "is_sure or self._user",
+        "is_sure",
+        f"{TRUST}::test_doubts_that_a_user_makes_leave_the_ear_open",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a shut ear stays shut",
+        "EarTrust.choose",
+        "self._shut -= 1",
+        "pass",
+        f"{TRUST}::test_nothing_is_heard_for_a_second_where_the_reference_moves",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "nobody is heard in doubt",
+        "EarTrust.choose",
+        "words if is_louder else None",
+        "None",
+        f"{TRUST}::test_a_user_who_is_clearly_louder_is_heard_in_doubt",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "an echo that lags is a user",
+        "_LoudestEcho.is_below",
+        "loudest = max(self._far)",
+        "loudest = self._far[-1]",
+        f"{TRUST}::test_an_echo_that_lags_is_no_user",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "the echo itself is clearly louder",
+        "_LoudestEcho.is_below",
+        "CLEAR * self._ratio * loudest",
+        "0.5 * self._ratio * loudest",
+        f"{TRUST}::test_a_user_as_loud_as_the_echo_is_not_heard_in_doubt",
         unseen=NO_FIGURES,
     ),
     Mutant(

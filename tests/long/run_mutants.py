@@ -589,9 +589,9 @@ RUN_MUTANTS = (
     ),
     Mutant(
         "a report shows the books of the run before",
-        "TaskSeat.seams",
-        "self.opened and isinstance(self.processor, DeviceStage)",
-        "isinstance(self.processor, DeviceStage)",
+        "StageSeat._own_seams",
+        'self.opened and overrides(self.processor, "seams")',
+        'overrides(self.processor, "seams")',
         f"{CLOSING}::test_a_run_that_never_opened_reports_no_books_of_the_run_before",
     ),
     Mutant(

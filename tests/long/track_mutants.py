@@ -9,6 +9,7 @@ __all__ = ["TRACK_MUTANTS"]
 GATE = "tests/canceller/test_loudness_gate.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 TRACKS = "tests/canceller/test_tracks.py"
+RUNS = "tests/canceller/test_recorded_runs.py"
 NO_ECHO = "its microphones hear no speaker"
 NO_GAP = "behind a loss all tracks move alike, and its runs lose nothing for a minute"
 NO_USER = "nobody detects a voice or mutes the microphone in it"
@@ -120,7 +121,7 @@ TRACK_MUTANTS = (
     ),
     Mutant(
         "a lost stretch moves all tracks to the front",
-        "Tracks.note_heard",
+        "Tracks._note_block",
         "self._pass_gap(position - self._first - self._end)",
         "self._first = position - self._end",
         f"{TRACKS}::test_what_was_lost_is_silence_with_a_label",
@@ -154,7 +155,7 @@ TRACK_MUTANTS = (
         "EchoGuard._observe",
         "bytes(len(mic)) if self.hides else mic",
         "mic",
-        f"{TRACKS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
+        f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
         unseen=NO_USER,
     ),
     Mutant(
@@ -162,7 +163,7 @@ TRACK_MUTANTS = (
         "EchoGuard._record",
         "self.hides",
         "False",
-        f"{TRACKS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
+        f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
         unseen=NO_USER,
     ),
     Mutant(
@@ -190,18 +191,34 @@ TRACK_MUTANTS = (
         unseen=NEW_NAMES,
     ),
     Mutant(
+        "the tracks lose the end of a speaker's stream",
+        "HeardSound.between",
+        "track.end_s < from_s - KEEP_S",
+        "True",
+        f"{TRACKS}::test_the_end_of_a_speakers_stream_is_there_when_another_one_has_begun",
+        unseen="its speakers have one stream, or lose one, and then nothing is compared",
+    ),
+    Mutant(
+        "what a speaker played last is not read when it has closed",
+        "TapReader.read",
+        "tap.read(last)",
+        "tap.read(last) if tap in self._speakers.taps else ()",
+        f"{TRACKS}::test_what_a_speaker_played_last_is_there_when_it_has_closed",
+    ),
+    Mutant(
+        "protections of two microphones are labels in turn",
+        "Tracks.note_protection",
+        "self._origin not in (None, origin)",
+        "False",
+        f"{TRACKS}::test_another_microphone_is_told_once_and_not_recorded",
+        unseen="its runs have one microphone",
+    ),
+    Mutant(
         "a run that fails to start leaves files without a sample",
         "TrackFiles.close",
         "not self._wav.num_samples",
         "False",
-        f"{TRACKS}::test_a_run_that_does_not_start_leaves_no_file",
-    ),
-    Mutant(
-        "the end of what sounded is not recorded",
-        "Tracks.note_heard",
-        "self._sound.update()",
-        "if self._end - self._files.written >= WRITE_S * self._rate:\n    self._sound.update()",
-        f"{TRACKS}::test_what_sounded_to_the_end_is_recorded_though_the_speakers_are_closed_first",
+        f"{RUNS}::test_a_run_that_does_not_start_leaves_no_file",
     ),
     Mutant(
         "the speaker's sound is looked for before it is there",

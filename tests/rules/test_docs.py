@@ -23,7 +23,7 @@ README, CONTRIBUTING, LLMS = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 RASPBERRY_PI = ROOT / "devices" / "raspberry-pi" / "README.md"
 PAGES = [README, CONTRIBUTING, LLMS, RASPBERRY_PI, *DOCS]
-LONG = ("commands", "guide")
+LONG = ("commands", "conversation", "guide", "speech", "testing")
 """Pages with code that takes seconds."""
 LANGUAGES = ("python", "sh", "text", "toml")
 MOST_WORDS, MOST_WORDS_IN_A_SENTENCE = 900, 25
@@ -215,6 +215,7 @@ def test_a_flag_in_a_page_is_one_of_its_command(page: Path) -> None:
     assert not wrong
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page", [README, *DOCS], ids=name)
 def test_a_flag_by_itself_is_one_of_some_command(page: Path) -> None:
     alone = {

@@ -55,7 +55,6 @@ def read_modules(top: Path, package: str) -> Iterator[Module]:
 
 MODULES = [*read_modules(ROOT, "voicepipe"), *read_modules(ROOT / "devices", "voicepipe_devices")]
 EXPORTED = {module.name: module.exported or [] for module in MODULES}
-every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 
 
 def names_bound(body: Iterable[ast.stmt]) -> Iterator[str]:
@@ -108,28 +107,37 @@ def typed_names(package: str) -> dict[str, str]:
     }
 
 
-@every_module
-def test_a_module_has_a_list_of_its_exports(module: Module) -> None:
+def test_every_module_has_a_list_of_its_exports() -> None:
+    wrong = [f"{module.path}: {fault}" for module in MODULES for fault in faults_of_list(module)]
+    assert not wrong, "\n".join(wrong)
+
+
+def faults_of_list(module: Module) -> Iterator[str]:
+    """Yield what is wrong with a module's list of its names."""
     if module.name == "voicepipe_devices":
-        assert list(names_bound(module.tree.body)) == [], "it only holds the back ends"
-        return
-    if module.name in LAZY:
+        if list(names_bound(module.tree.body)):
+            yield "it only holds the back ends"
+    elif module.name in LAZY:
         return  # their names are found by asking
-    assert module.exported is not None, f'{module.path} has no `__all__ = ["..."]`'
-    assert [name for name in module.exported if module.exported.count(name) > 1] == []
+    elif module.exported is None:
+        yield 'it has no `__all__ = ["..."]`'
+    elif twice := sorted({name for name in module.exported if module.exported.count(name) > 1}):
+        yield f"`__all__` has {twice} more than once"
 
 
-@every_module
-def test_what_a_module_exports_is_there(module: Module) -> None:
-    missing = set(module.exported or []) - set(names_bound(module.tree.body))
-    assert not missing, f"{module.path}: `__all__` has {sorted(missing)}, and the module has not"
+def test_what_a_module_exports_is_there() -> None:
+    missing = {
+        str(module.path): sorted(gone)
+        for module in MODULES
+        if (gone := set(module.exported or []) - set(names_bound(module.tree.body)))
+    }
+    assert not missing, "`__all__` has what the module has not"
 
 
-@every_module
-def test_what_is_public_has_a_docstring(module: Module) -> None:
-    assert ast.get_docstring(module.tree), f"{module.path} begins with no docstring"
-    missing = list(undocumented(module.tree.body))
-    assert not missing, "\n".join([f"{module.path}:", *missing])
+def test_what_is_public_has_a_docstring() -> None:
+    wrong = [f"{module.path} begins with none" for module in MODULES if not ast.get_docstring(module.tree)]
+    wrong += [f"{module.path}: {missing}" for module in MODULES for missing in undocumented(module.tree.body)]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("package", LAZY)

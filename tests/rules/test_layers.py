@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -131,13 +132,18 @@ def files() -> Iterator[tuple[str, Path]]:
 
 
 FILES = dict(files())
-IMPORTS = {
-    path: imports_of(
-        path.read_text(encoding="utf-8"), name if path.stem == "__init__" else name.rpartition(".")[0]
-    )
-    for name, path in FILES.items()
-}
 NAMES = {path: name for name, path in FILES.items()}
+
+
+@functools.cache
+def every_import() -> dict[Path, list[Import]]:
+    """Return the imports of every file; only a worker that has these tests to run reads them all."""
+    return {
+        path: imports_of(
+            path.read_text(encoding="utf-8"), name if path.stem == "__init__" else name.rpartition(".")[0]
+        )
+        for name, path in FILES.items()
+    }
 
 
 def row_name(module: str) -> str:
@@ -213,7 +219,7 @@ def test_every_folder_has_exactly_one_row() -> None:
 def test_imports_point_down() -> None:
     wrong = [
         line
-        for path, imports in IMPORTS.items()
+        for path, imports in every_import().items()
         if NAMES[path] != "voicepipe"  # the list of all public names
         for line in pointing_up(NAMES[path], imports)
     ]
@@ -223,7 +229,7 @@ def test_imports_point_down() -> None:
 def test_no_file_imports_itself_by_way_of_others() -> None:
     graph = {
         NAMES[path]: {reached for found in imports if (reached := module_of(found.name))} - {NAMES[path]}
-        for path, imports in IMPORTS.items()
+        for path, imports in every_import().items()
     }
     found = circles(graph)
     assert not found, "\n".join("these import each other: " + ", ".join(group) for group in found)
@@ -232,7 +238,7 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 def test_the_init_of_a_folder_imports_nothing() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{found.line}: imports {found.name}; import from the module itself instead"
-        for path, imports in IMPORTS.items()
+        for path, imports in every_import().items()
         if path.stem == "__init__" and NAMES[path] not in PUBLIC
         for found in imports
         if not found.name.startswith("__future__.")
@@ -243,7 +249,7 @@ def test_the_init_of_a_folder_imports_nothing() -> None:
 def test_voicepipe_never_imports_sounddevice() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{found.line}: only a back end imports sounddevice"
-        for path, imports in IMPORTS.items()
+        for path, imports in every_import().items()
         if path.is_relative_to(ROOT / "voicepipe")
         for found in imports
         if found.name.partition(".")[0] in ("sounddevice", "_sounddevice")

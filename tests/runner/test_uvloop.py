@@ -34,8 +34,13 @@ def pipeline(backend):
     return vp.Pipeline([vp.MicrophoneInput(backend, mute=False), vp.Loopback(), vp.SpeakerOutput(backend)])
 
 
-def interrupt_in(seconds):
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+def interrupted(task):
+    def look(frame, direction):
+        if isinstance(frame, vp.StartFrame):  # it listens: a while later comes Ctrl-C
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    task.subscribe(look)
+    return task
 """
 
 PROGRAMS = {
@@ -78,18 +83,16 @@ print("ended" if report.state is vp.RunState.CANCELLED else report.state)
 """,
     "serve and Ctrl-C": """
 async def main():
-    await vp.PipelineRunner().serve(vp.PipelineTask(pipeline(BACKEND)))
+    await vp.PipelineRunner().serve(interrupted(vp.PipelineTask(pipeline(BACKEND))))
     print("ended")
 
-interrupt_in(0.7)
 uvloop.run(main())
 """,
     "a runner of uvloop's and Ctrl-C": """
 async def main():
-    await vp.PipelineRunner().serve(vp.PipelineTask(pipeline(BACKEND)))
+    await vp.PipelineRunner().serve(interrupted(vp.PipelineTask(pipeline(BACKEND))))
     print("ended")
 
-interrupt_in(0.7)
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(main())
 """,
@@ -125,9 +128,8 @@ def test_a_run_leaves_nothing(name: str, backend: str) -> None:
 def test_a_runner_under_the_policy_of_uvloop_leaves_nothing() -> None:
     program = """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    interrupt_in(0.7)
     print("ended", flush=True)
-    vp.PipelineRunner().main(vp.PipelineTask(pipeline(BACKEND)))
+    vp.PipelineRunner().main(interrupted(vp.PipelineTask(pipeline(BACKEND))))
     """
     done = run(program, "vp.open_backend('fake')")
     assert (done.stdout, done.returncode) == ("ended\n", 0)

@@ -83,8 +83,8 @@ async def test_ready_waits_for_the_first_block_and_the_first_callback(manager: M
     assert 0.8 <= manager.times("READY")[0] < 2.0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("device", ["mic", "speaker"])
-@pytest.mark.heavy(after=1)
 async def test_a_stall_whose_recovery_fails_stops_the_pings_within_30_s_and_its_end_resumes_them(
     manager: Manager, device: str
 ) -> None:
@@ -164,6 +164,7 @@ async def test_a_stage_that_thinks_long_and_is_not_in_the_way_of_the_audio_stops
     assert max(gaps(manager.times("WATCHDOG"))) < 6.0
 
 
+@pytest.mark.heavy
 async def test_an_answer_of_75_s_stops_no_pings(manager: Manager) -> None:
     card = SimulatedCard()
     mouth = SpeakerOutput(card.backend())

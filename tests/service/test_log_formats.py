@@ -71,6 +71,7 @@ def test_json_in_the_journal_keeps_its_priority_and_stays_one_line() -> None:
     assert json.loads(line.removeprefix("<3>"))["level"] == "error"
 
 
+@pytest.mark.heavy(after=1)
 @pytest.mark.parametrize("asked", [["--log-format", "json"], []])
 def test_a_program_s_log_is_json_on_request(asked: list[str], tmp_path: Path) -> None:
     program = [sys.executable, "-m", "voicepipe.echo", "--backend", "wav:nothing.wav", *asked]

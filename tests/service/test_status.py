@@ -135,6 +135,7 @@ async def crowds(path: Path) -> None:
     assert all(isinstance(answer, dict | OSError | ValueError) for answer in answers)
 
 
+@pytest.mark.heavy
 async def test_whatever_clients_do_again_and_again_the_next_one_is_answered_and_nothing_piles_up(
     tmp_path: Path,
 ) -> None:

@@ -51,7 +51,8 @@ def compare(mic: InputStream, reference: Reference) -> Iterator[float]:
         samples = np.frombuffer(block.data, np.int16)
         for at in range(0, len(samples) - BLOCK + 1, BLOCK):
             heard: _Floats = samples[at : at + BLOCK].astype(np.float64)
-            far = reference.read(block.position + at, block.captured_s + at / RATE, BLOCK)
+            reference.note(block.position + at, block.captured_s + at / RATE, BLOCK)
+            far = reference.read(block.position + at, BLOCK)
             if far is None:
                 continue
             both = np.concatenate((heard, far * 32_768.0))

@@ -47,16 +47,16 @@ class SpeakingOnCard(ProgramOnCard):
         super().__init__(card, str(HERE / "speaking.py"), device, engine)
 
     def lines(self, what: str) -> list[dict[str, Any]]:
-        """What it has told so far."""
+        """Return what it has told so far."""
         whole = self.out[: self.out.rfind("\n") + 1].splitlines()
         return [line for line in map(json.loads, whole) if line["what"] == what]
 
     def levels(self, from_s: float, to_s: float = float("inf")) -> list[dict[str, Any]]:
-        """The levels of that time."""
+        """Return the levels of that time."""
         return [line for line in self.lines("level") if from_s <= line["at_s"] < to_s]
 
     def reduction_db(self, from_s: float, seconds: float) -> float | None:
-        """By how much the echo was less, in that time; None: that is not known yet, or there was no echo."""
+        """Return the reduction of the echo in that time; None: not known yet, or there was no echo."""
         lines = self.levels(from_s, from_s + seconds)
         if len(lines) < round(seconds / STEP_S) - 1:
             return None
@@ -71,6 +71,13 @@ class SpeakingOnCard(ProgramOnCard):
 
         self.wait_for(found, within_s, "an echo")
         return found()[0]
+
+    @property
+    def disturbed(self) -> tuple[int, ...]:
+        """Counts that grow where the machine held up the sound: the card's own, and the program's gaps."""
+        mic, speaker = self.card.mic, self.card.speaker
+        gaps = [line["gaps"] for line in self.lines("level")]
+        return (mic.xruns, speaker.xruns, speaker.late, *gaps[-1:])
 
     def wait_for(self, fact: Callable[[], object], within_s: float, what: str) -> Self:
         """Wait until something is so."""

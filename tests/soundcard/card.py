@@ -296,7 +296,7 @@ def _interpolated(samples: array.array[int], step: float, gain: float) -> Iterat
 
 
 def load_impulse(path: str, rate: int, gain: float = 1.0) -> array.array[float]:
-    """An impulse response: a 16-bit WAV's first channel, or a text file of numbers.
+    """Return an impulse response: a 16-bit WAV's first channel, or a text file of numbers.
 
     Raises:
         ValueError: the WAV has another rate, or a word of the text is no number.
@@ -338,6 +338,7 @@ def _play(card: Card, options: argparse.Namespace) -> None:
 
 def _record(card: Card, options: argparse.Namespace) -> None:
     start, step, heard = card.now(), card.rate // 10, array.array("h")
+    print(f"from frame {start}, {options.seconds:.2f} s", flush=True)
     for done in range(0, int(options.seconds * card.rate), step):
         heard.extend(card.heard(start + done, step))
     save(options.wav, heard, card.rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import os
 import shlex
 import sys
 import time
@@ -15,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from process.running import Program
-from soundcard.plugging import PluggedCard
+from process.running import PATIENCE_S, Program
+from soundcard.plugging import HERE, PluggedCard
 
-__all__ = ["DEV", "Found", "ProgramOnCard", "Samples", "find", "load_wav"]
+__all__ = ["DEV", "Found", "ProgramOnCard", "Samples", "Wire", "find", "intact", "load_wav"]
 
 DEV = ("-X", "dev", "-W", "error")
-_OPENING_S = 20.0
-"""For a program to open the card, on a machine with other things to do."""
+_PRIORITY = 10
+"""That of the sound processes."""
 
 Samples = npt.NDArray[np.int16]
 """Mono."""
@@ -48,7 +49,7 @@ class ProgramOnCard(Program):
         line = shlex.join(["env", *variables, sys.executable, *flags, *command])
         super().__init__(command[-1], shell=f"exec {line}")
 
-    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = _OPENING_S) -> Self:
+    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = PATIENCE_S) -> Self:
         """Wait until its streams run: those of the microphone, the speaker, or both.
 
         Raises:
@@ -61,6 +62,18 @@ class ProgramOnCard(Program):
             if time.monotonic() > deadline:
                 raise AssertionError(f"it has not opened the card after {limit_s} s; it said {self._said}")
             time.sleep(0.01)
+        return self
+
+    def is_preferred(self) -> Self:
+        """Give every thread of it the sound processes' own priority, where that is granted.
+
+        A bare program of a test is then as little in want of a processor as the product is.
+        """
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(_PRIORITY))
+            except PermissionError:
+                break
         return self
 
     def say(self, samples: Samples, *, after_s: float = 0.2, channel: int = 0) -> int:
@@ -77,6 +90,38 @@ class ProgramOnCard(Program):
         `channel`: the one of another loudspeaker, counted from 0.
         """
         return np.array(self.card.heard(self.card.at_speaker(frame), count, channel), dtype=np.int16)
+
+    def answer(self, frame: int, *, above: int = 0, pause_s: float = 1.0) -> Samples:
+        """Wait for a sound at the left loudspeaker from that frame on; return it when it is over.
+
+        It is over with so long a pause. Louder than `above` is a sound, as a converter makes some of silence.
+
+        Raises:
+            AssertionError: there is none.
+        """
+        deadline, step = time.monotonic() + PATIENCE_S, self.card.rate // 20
+        pieces, quiet = list[Samples](), 0
+        while quiet < pause_s * self.card.rate:
+            pieces.append(self.heard(frame, step))
+            frame += step
+            is_loud = bool(np.any(np.abs(pieces[-1].astype(np.int32)) > above))
+            if not is_loud and not quiet and len(pieces) == 1:
+                pieces.clear()
+                assert time.monotonic() < deadline, f"nothing was answered; it said {self._said}"
+                continue
+            quiet = 0 if is_loud else quiet + step
+        return np.concatenate(pieces)
+
+
+class Wire(ProgramOnCard):
+    """`wire.py`, which passes sound on in PortAudio's own callback: a test of the card, not of a schedule."""
+
+    def __init__(self, card: PluggedCard, *arguments: str, flags: tuple[str, ...] = DEV) -> None:
+        super().__init__(card, str(HERE / "wire.py"), "duplex", *arguments, flags=flags)
+
+    def has_opened(self, *, mic: bool = True, speaker: bool = True, limit_s: float = PATIENCE_S) -> Self:
+        """Wait until its streams run, and prefer it from then on."""
+        return super().has_opened(mic=mic, speaker=speaker, limit_s=limit_s).is_preferred()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +148,14 @@ def find(said: Samples, heard: Samples) -> Found:
     same = int(np.count_nonzero(said[begin:end] == heard[there]))
     loudness = float(np.linalg.norm(x) * np.linalg.norm(y[there]))
     return Found(offset, same / len(x), float(alike[place]) / loudness if loudness else 0.0)
+
+
+def intact(said: Samples, heard: Samples, pieces: int = 10) -> float:
+    """Return how well a piece in the middle of the field survived, each looked for by itself.
+
+    Behind a server without real-time priority some are lost on a busy machine, and the rest comes later.
+    """
+    return float(np.median([find(piece, heard).correlation for piece in np.array_split(said, pieces)]))
 
 
 def load_wav(path: Path, rate: int = 48000) -> Samples:

@@ -60,7 +60,8 @@ class News(vp.InlineProcessor):
 class Levels:
     """The levels of the bare microphone and of the ear, over some blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *devices: vp.MicrophoneInput | vp.SpeakerOutput) -> None:
+        self._devices = devices
         self._mic: list[npt.NDArray[np.int16]] = []
         self._ear: list[npt.NDArray[np.int16]] = []
 
@@ -70,10 +71,16 @@ class Levels:
         self._mic.append(np.frombuffer(block.mic, np.int16))
         self._ear.append(np.frombuffer(ear, np.int16))
         if len(self._mic) == _BLOCKS and block.captured_s is not None:
-            _tell("level", at_s=block.captured_s, mic_db=_level(self._mic), ear_db=_level(self._ear))
+            levels = {"mic_db": _level(self._mic), "ear_db": _level(self._ear)}
+            _tell("level", at_s=block.captured_s, gaps=self._gaps(), **levels)
         if len(self._mic) == _BLOCKS:
             self._mic.clear()
             self._ear.clear()
+
+    def _gaps(self) -> int:
+        """Return how often the sound was held up, on its way in or out, by the program's own counts."""
+        counts = [device.device_statistics() for device in self._devices]
+        return sum(each.overflow + each.underflow + each.late + each.gaps for each in counts if each)
 
 
 def _level(blocks: list[npt.NDArray[np.int16]]) -> float:
@@ -114,7 +121,7 @@ async def main(device: str, engine: str = "") -> None:
     await task.wait_until_started()
     guard = ear._own_sound.guard
     assert guard is not None, ear.echo
-    guard.observers.append(Levels().add)
+    guard.observers.append(Levels(ear, speaker).add)
     await _obey(task)
     task.cancel()
     report = await running

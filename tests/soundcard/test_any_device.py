@@ -183,7 +183,8 @@ def test_a_rate_that_changes_while_the_device_is_open_is_noticed(
         ended = program.send(SIGINT).end()
     assert "and was opened at 48000 Hz: its rate has changed" in ended.out + ended.err
     paces = re.findall(r"vcard runs at about (\d+) Hz", ended.out + ended.err)
-    assert [float(pace) for pace in paces[:1]] == pytest.approx([24_000], rel=0.1)
+    # The second over which a busy machine measured it may have begun before the change.
+    assert 0.9 * 24_000 <= float(paces[0]) < 36_000, "not nearer to the new pace than to the old"
 
 
 def listed(card: PluggedCard, *options: str) -> list[dict[str, Any]]:

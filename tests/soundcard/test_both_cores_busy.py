@@ -36,8 +36,7 @@ def run(new_card: NewCard, latency: str) -> tuple[Seen, list[tuple[float, str]],
         ProgramOnCard(bare, *DUPLEX, *options, "--input", "vcard", "--output", "vcard", flags=()) as control,
     ):
         echo.has_opened()
-        control.has_opened()
-        prefer(control.pid)
+        control.has_opened().is_preferred()
         time.sleep(SETTLE_S)
         with busy_loops(2), seen(ours, bare) as result:
             time.sleep(SECONDS)
@@ -54,15 +53,6 @@ def run(new_card: NewCard, latency: str) -> tuple[Seen, list[tuple[float, str]],
         f"{len(its)}; {len(result.stills)} standstills, the longest {1000 * result.longest_s():.1f} ms"
     )
     return result, mine, its
-
-
-def prefer(pid: int) -> None:
-    """Give every thread of the process the sound processes' own priority, where that is granted."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        try:
-            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(10))
-        except PermissionError:
-            return
 
 
 @pytest.mark.alone

@@ -16,14 +16,14 @@ from signal import SIGINT
 import numpy as np
 import pytest
 
+from process.running import PATIENCE_S
 from soundcard.card import Card, save
-from soundcard.plugging import HERE, NewCard, PluggedCard, plugged
-from soundcard.rooms import DEV, ProgramOnCard, Samples, find, load_wav
+from soundcard.plugging import HERE, NewCard, PluggedCard, bring_up, plugged
+from soundcard.rooms import DEV, ProgramOnCard, Samples, Wire, find, load_wav
 from voicepipe.testing import room_impulse
 from voicepipe_devices.fake.fractional import interpolate
 
 RATE = 48000
-PATIENCE_S = 20.0
 STEADY = ("--block", "480", "--latency", "0.2", "--input", "vcard", "--output", "vcard")
 """A stream with so much in store that a busy machine does not break it."""
 LIST = "import sounddevice as sd; print(*(d['name'] for d in sd.query_devices()))"
@@ -33,8 +33,8 @@ def noise(count: int) -> Samples:
     return np.random.default_rng(1).integers(-20000, 20000, count).astype(np.int16)
 
 
-def wire(card: PluggedCard, *arguments: str) -> ProgramOnCard:
-    return ProgramOnCard(card, str(HERE / "wire.py"), "duplex", *(arguments or STEADY))
+def wire(card: PluggedCard, *arguments: str) -> Wire:
+    return Wire(card, *(arguments or STEADY))
 
 
 def python(card: PluggedCard, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -163,6 +163,19 @@ def test_room_of_the_command_is_a_file_or_a_line_that_says_why_not(card: Plugged
         card.room([0.0] * 131_073)
 
 
+def test_a_new_card_may_be_in_a_room_at_once(card: PluggedCard, tmp_path: Path) -> None:
+    """The fixture is there for what a machine needs for any card."""
+    impulse = tmp_path / "room.txt"
+    impulse.write_text("0 0.5 0.25\n")
+    options = ["--room", str(impulse), "--clip", "4", "--loss", "mic:20:3000"]
+    with PluggedCard(bring_up(tmp_path / "card", *options), "none") as other:
+        status = other.status()
+        assert (status["impulse"], status["clip"]) == (3, 4.0)
+        assert (other.mic.loss, other.mic.loss_every) == (0.02 * RATE, 3 * RATE)
+        assert other.speaker.loss == 0
+    assert card.status()["impulse"] == 0
+
+
 def test_lost_samples_are_lost_without_a_word(card: PluggedCard) -> None:
     said = noise(RATE)
     with wire(card) as program:
@@ -276,10 +289,11 @@ def test_status_tells_what_the_program_has_open(card: PluggedCard) -> None:
 def test_play_and_record(card: PluggedCard, tmp_path: Path) -> None:
     said, wav, recorded = noise(RATE // 2), tmp_path / "said.wav", tmp_path / "heard.wav"
     save(str(wav), array.array("h", said.tobytes()), RATE)
-    record = (str(HERE / "card.py"), "record", str(recorded), "--seconds", "3")
+    record = (str(HERE / "card.py"), "record", str(recorded), "--seconds", "4")
     with wire(card) as program, ProgramOnCard(card, *record) as recorder:
         program.has_opened()
-        assert command(card, "play", str(wav), "--wait", "--after", "1").endswith(", 0.50 s\n")
+        recorder.says("from frame")
+        assert command(card, "play", str(wav), "--wait", "--after", "0.5").endswith(", 0.50 s\n")
         assert recorder.end().status == 0
     assert find(said, load_wav(recorded)).same > 0.99
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from soundcard.conversation import LOST_S, MIDDLE, PHRASE, RATE, Conversation
-from soundcard.plugging import HERE, CannotRunError, NewCard, PluggedCard, plugged, soundcard_is_required
-from soundcard.rooms import ProgramOnCard, find
+from soundcard.plugging import CannotRunError, NewCard, PluggedCard, plugged, soundcard_is_required
+from soundcard.rooms import Wire, intact
 from soundcard.servers import Server, processes_with
 
 ROUNDS = int(os.environ.get("VOICEPIPE_SERVER_ROUNDS", "2"))
@@ -32,19 +32,19 @@ def conversation(server: Server) -> Conversation:
     return Conversation(server.card, DEVICES[server.card.server])
 
 
-def wire(card: PluggedCard) -> ProgramOnCard:
+def wire(card: PluggedCard) -> Wire:
     device = DEVICES[card.server]
     options = ("--block", "480", "--latency", "0.2", "--input", device, "--output", device)
-    return ProgramOnCard(card, str(HERE / "wire.py"), "duplex", *options, flags=())
+    return Wire(card, *options, flags=())
 
 
 def passes_speech(card: PluggedCard) -> bool:
     """Whether a program hears speech and passes it on. It may stumble, as on a busy machine: not always."""
     with wire(card) as program:
-        program.says("latency", on="err")
+        program.says("latency", on="err").is_preferred()
         for _ in range(3):
             start = program.say(MIDDLE)
-            if find(MIDDLE, program.heard(start, len(MIDDLE) + RATE // 2)).correlation > 0.9:
+            if intact(MIDDLE, program.heard(start, len(MIDDLE) + RATE)) > 0.9:
                 return True
     return False
 
@@ -91,15 +91,9 @@ def test_two_cards_behind_the_same_server_do_not_hear_each_other(new_card: NewCa
 # -- a conversation through them
 
 
-def says_it_back(program: Conversation, tries: int = 1) -> None:
-    while True:
-        start = program.is_listening().say(PHRASE)
-        found = find(MIDDLE, program.heard(start + len(PHRASE), round(3.0 * RATE)))
-        tries -= 1
-        if found.correlation > 0.9 or not tries:
-            break
-        program.is_quiet()
-    assert found.correlation > 0.9, f"{found}\n{program.told}"
+def says_it_back(program: Conversation) -> None:
+    answer = program.is_listening().answer_to(PHRASE)
+    assert intact(MIDDLE, answer) > 0.9, program.told
     program.ctrl_c()
 
 
@@ -115,7 +109,7 @@ def test_a_phrase_comes_back_through_jack(new_card: NewCard) -> None:
     except RuntimeError as why:
         pytest.skip(f"allowed skip: jackd does not run here: {why}")
     with Conversation(card, DEVICES["jack"]) as program:
-        says_it_back(program, tries=3)  # a server without real-time priority skips now and then
+        says_it_back(program)
 
 
 @each_server

@@ -48,6 +48,7 @@ class LeftOut:
         self._everything = bool(config.getoption("all_tests")) or self._names_a_path(config)
         self._counts = Counter[str]()
         self._cases = Counter[str]()
+        self._files = dict[Path, str | None]()
 
     def _names_a_path(self, config: pytest.Config) -> bool:
         whole = (config.rootpath, self._folder)
@@ -56,13 +57,24 @@ class LeftOut:
 
     def _kind(self, item: pytest.Item) -> str | None:
         """Return the kind of a heavy test; None where it is none."""
-        if item.path.is_relative_to(self._folder):
-            inside = item.path.relative_to(self._folder)
-            for folder, kind in HEAVY_FOLDERS.items():
-                if inside.is_relative_to(Path(folder)):
-                    return kind
+        kind = self._kind_of_file(item.path)
+        if kind is not None:
+            return kind
         mark = item.get_closest_marker("heavy")
         return MARKED if mark and self._case_of(item) > mark.kwargs.get("after", 0) else None
+
+    def _kind_of_file(self, path: Path) -> str | None:
+        """Return the kind of all tests of a file, of which thousands ask; None where each has its own."""
+        if path not in self._files:
+            self._files[path] = next(
+                (
+                    kind
+                    for folder, kind in HEAVY_FOLDERS.items()
+                    if path.is_relative_to(self._folder / folder)
+                ),
+                None,
+            )
+        return self._files[path]
 
     def _case_of(self, item: pytest.Item) -> int:
         """Return the number of this case of its test, from 1, in the order of collection."""

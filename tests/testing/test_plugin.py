@@ -303,8 +303,8 @@ def test_a_plain_test(request):
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("options", [(), ("-p", "no:voicepipe")], ids=["with", "without"])
-@pytest.mark.heavy(after=1)
 def test_plain_async_tests_are_as_they_were(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     ended = outcomes(pytester, PLAIN, *AUTO, *options)
     assert {how for how, _ in ended.values()} == {"passed"}, ended
@@ -354,6 +354,7 @@ def test_without_pytest_asyncio_a_plain_async_test_is_nobodys_as_before(pytester
     assert "async def functions are not natively supported" in why
 
 
+@pytest.mark.heavy
 def test_a_marked_test_in_a_loop_that_is_not_virtual_says_what_is_missing(pytester: pytest.Pytester) -> None:
     """As with a pytest-asyncio that does not ask for loops yet, or another plugin."""
     ended = outcomes(
@@ -444,8 +445,8 @@ TO_DO = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("options", [AUTO, STRICT, WITHOUT], ids=["auto", "strict", "alone"])
-@pytest.mark.heavy(after=1)
 def test_what_cannot_run_in_virtual_time_is_refused_in_words(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:

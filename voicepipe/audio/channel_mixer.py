@@ -64,6 +64,7 @@ class ChannelMixer:
         count = source.channels
         self._name = name
         self._window = max(1, source.samples(WINDOW_S))
+        self._ones = np.ones(self._window)
         self._candidates: _Floats = np.vstack([np.full(count, 1 / count), np.eye(count)])
         """By row, the weights of the mix and of each channel alone."""
         self._fault = ""
@@ -101,7 +102,7 @@ class ChannelMixer:
             share = np.arange(self._filled + 1, self._filled + len(audio) + 1) / self._window
             mixed = share * mixed + (1 - share) * (audio @ self._before)
         self._products += audio.T @ audio
-        self._sums += audio.sum(0)
+        self._sums += self._ones[: len(audio)] @ audio  # numpy's sum over short rows is dearer
         self._filled += len(audio)
         if self._filled == self._window:
             self._end_window()
@@ -110,7 +111,7 @@ class ChannelMixer:
 
     def _end_window(self) -> None:
         mean = self._sums / self._window
-        together = self._products / self._window - np.outer(mean, mean)
+        together = self._products / self._window - mean[:, None] * mean
         powers = ((self._candidates @ together) * self._candidates).sum(1)
         self._before = self._weights
         best = self._judge.best(np.maximum(powers, 0.0), self._taken)
@@ -140,12 +141,16 @@ class _Judge:
     def __init__(self, rows: int) -> None:
         self._smooth: _Floats | None = None
         self._minima: _Floats = np.full((STRETCHES, rows), np.inf)
+        self._least: _Floats = np.full(rows, np.inf)
+        """The lowest of them. It is looked at in each window, and changes once a second."""
         self._latest: _Floats = np.full(rows, np.inf)
         self._windows = 0
         self._stretch = round(FLOOR_S / WINDOW_S)
         self._heard: _Floats | None = None
         """The mean powers while there is sound."""
         self._floor: _Floats = np.full(rows, LEAST_FLOOR)
+        self._signal: _Floats = np.zeros(rows)
+        """Those without the noise, as of the last window with sound."""
         self._better_for = self._as_good_for = 0
 
     def best(self, powers: _Floats, taken: int) -> int:
@@ -155,6 +160,7 @@ class _Judge:
             return taken
         share = WINDOW_S / MEMORY_S
         self._heard = powers if self._heard is None else self._heard + share * (powers - self._heard)
+        self._signal = np.maximum(self._heard - self._floor, 0.0)
         best = self._best_channel()
         worse = self._is_worse(taken, best)
         evidence = AT_ONCE if worse and self._is_worse(taken, best, PLAINLY) else 1
@@ -186,16 +192,12 @@ class _Judge:
     def _follow_the_floor(self, powers: _Floats) -> None:
         self._smooth = powers if self._smooth is None else self._smooth + SMOOTH * (powers - self._smooth)
         np.minimum(self._latest, self._smooth, out=self._latest)
-        self._floor = np.maximum(np.minimum(self._minima.min(0), self._latest), LEAST_FLOOR)
+        self._floor = np.maximum(np.minimum(self._least, self._latest), LEAST_FLOOR)
         self._windows += 1
         if self._windows % self._stretch == 0:
             self._minima[self._windows // self._stretch % STRETCHES] = self._latest
+            self._least = self._minima.min(0)
             self._latest = np.full(len(powers), np.inf)
-
-    @property
-    def _signal(self) -> _Floats:
-        assert self._heard is not None
-        return np.maximum(self._heard - self._floor, 0.0)
 
     def _best_channel(self) -> int:
         """Return the loudest of the clearest channels."""

@@ -5,6 +5,7 @@ stage            `EchoCanceller`: a stage that cancels, in place of the micropho
 guard            a microphone's guard: the canceller, its figures, or half-duplex
 cancelling       blocks for the engine, and frames again behind it
 ear_noise        the noise of the room at the ear, which covers the rest of an echo
+ear_trust        what of the ear may be heard: at first, and where the echo comes another way
 protection       the choice of a protection, and the fall-back to half-duplex
 half_duplex      while a speaker sounds, only what is louder than its echo passes
 tracks           the recording of a conversation: six aligned tracks, and labels
@@ -12,6 +13,7 @@ echo_meter       how much is taken away, and how strong the echo is
 echo_delay       how late the echo is
 delay_watch      an echo that comes when the canceller does not look for it
 engines          the engines, by name: AEC3 for the ear, a Kalman filter for the words
+tap_reader       the blocks that the speakers play, each read once
 reference        what sounded while the microphone captured a block, by time, of all speakers
 """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import SAMPLE_BYTES, AudioFormat
 from voicepipe.canceller.ear_noise import EarNoise
+from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
 from voicepipe.frames import InputAudioFrame
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CancelledBlock", "Cancelling", "FarEnd", "Observer"]
 
+LONGEST_DOUBT_S = 0.1
+"""A block whose time is in doubt waits no longer. By then, five stamps of a usual device have decided."""
+REFED_S = 0.3
+"""Behind a loss an engine gets so much of what sounded before: the reach of a linear filter, and no less."""
 _FADE_BLOCKS = 1
 """The engine is fed with so many blocks of before when it begins, besides its own delay."""
 
@@ -35,8 +40,21 @@ class FarEnd(Protocol):
         """Return True if all that sounds before that time is here."""
         ...
 
-    def read(self, position: int, captured_s: float, samples: int) -> npt.NDArray[np.float32] | None:
+    @property
+    def lost(self) -> int:
+        """The samples that the microphone lost before the last block; negative: too many came."""
+        ...
+
+    def note(self, position: int, captured_s: float, samples: int) -> bool:
+        """Take the time of the microphone's next samples; return True while it is in doubt."""
+        ...
+
+    def read(self, position: int, samples: int) -> npt.NDArray[np.float32] | None:
         """Return what sounded while these samples were captured; None: nothing."""
+        ...
+
+    def read_before(self, samples: int) -> npt.NDArray[np.float32]:
+        """Return what sounded before the block that was read last."""
         ...
 
     def shift(self, by_s: float) -> None:
@@ -89,6 +107,7 @@ class Cancelling:
         far: the sound of the speakers.
         taps: returns the taps of the speakers.
         noise: gives the ear the noise of the room.
+        trust: tells what of the ear may be heard.
         audio: the format of the microphone, where there is no engine.
         observe: called with every block.
         on_failure: called once with the error of the engine.
@@ -101,6 +120,7 @@ class Cancelling:
         taps: Callable[[], Sequence[SpeakerTap]],
         *,
         noise: EarNoise | None = None,
+        trust: EarTrust | None = None,
         audio: AudioFormat | None = None,
         observe: Observer | None = None,
         on_failure: Callable[[Exception], object] | None = None,
@@ -132,7 +152,9 @@ class Cancelling:
         self._early = self._delay
         """The samples that come out of the delay before the first one."""
         self._is_awake = False
-        self._noise = noise
+        self._noise, self._trust = noise, trust
+        self._doubted: int | None = None
+        """The first sample whose time is in doubt."""
 
     @property
     def _warm_up(self) -> int:
@@ -162,7 +184,8 @@ class Cancelling:
     def put(self, frame: InputAudioFrame) -> list[InputAudioFrame]:
         """Take the next frame; return the audio that is done, in frames.
 
-        A block waits for what sounds at its time, but no longer than until the next frame.
+        A block waits for what sounds at its time, but no longer than until the next frame. Where its own
+        time is in doubt, as behind a loss that nobody told, it waits for that, for up to 0.1 s.
         """
         self._read_taps()
         waiting = self._taken
@@ -170,9 +193,24 @@ class Cancelling:
             self._spans.append(_Span(waiting, waiting + frame.num_samples, frame))
             self._taken += frame.num_samples
             self._uncut += frame.data
-        while len(self._uncut) >= self._block * self._size and self._is_due(waiting):
-            self._cut_block(self._block)
+        if not self._is_in_doubt:
+            self._cut_blocks(lambda: self._cut + self._block <= waiting)
+        if frame.num_samples and frame.captured_s is not None:
+            in_doubt = self._far.note(frame.position, frame.captured_s, frame.num_samples)
+            self._doubted = None if not in_doubt else waiting if self._doubted is None else self._doubted
+        if not self._is_in_doubt:
+            self._cut_blocks(lambda: self._is_due(waiting))
         return self._give(self._cut - self._delay)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """True while blocks wait as their time is in doubt."""
+        longest = LONGEST_DOUBT_S * self._format.rate
+        return self._doubted is not None and self._taken - self._doubted <= longest
+
+    def _cut_blocks(self, is_due: Callable[[], bool]) -> None:
+        while len(self._uncut) >= self._block * self._size and is_due():
+            self._cut_block(self._block)
 
     def end(self) -> list[InputAudioFrame]:
         """Return what is inside. Audio that comes later begins anew."""
@@ -197,6 +235,7 @@ class Cancelling:
         self._cut = self._given = self._taken
         self._early = self._delay
         self._is_awake = False
+        self._doubted = None
         self._recent = bytes(len(self._recent))
 
     def _read_taps(self) -> None:
@@ -224,7 +263,7 @@ class Cancelling:
         position = span.frame.position + at - span.begin
         far = None
         if captured_s is not None:
-            far = self._far.read(position, captured_s, samples)
+            far = self._far.read(position, samples)
         before, self._recent = self._recent, (self._recent + mic)[-len(self._recent) :]
         made = self._make(before, mic, far)
         self._add(*made)
@@ -251,6 +290,8 @@ class Cancelling:
 
     def _cancel(self, before: bytes, mic: bytes, far: npt.NDArray[np.float32]) -> tuple[bytes, bytes | None]:
         begins = not self._is_awake
+        if not begins and self._far.lost:
+            self._pass_over(self._far.lost)
         if begins:
             self._is_awake = True
             size = self._block * self._size
@@ -263,6 +304,18 @@ class Cancelling:
             return plain, None
         words, ear = made
         return (self._fade(plain, words) if begins else words), ear
+
+    def _pass_over(self, lost: int) -> None:
+        """Let an engine that can hear what sounded while the microphone lost samples: rooms echo on."""
+        pass_over = getattr(self._engine, "pass_over", None)
+        if pass_over is None:
+            return
+        blocks = round(REFED_S * self._format.rate) // self._block
+        lost_blocks = min(blocks, max(0, -(-lost // self._block)))
+        try:
+            pass_over(self._far.read_before(blocks * self._block), lost_blocks * self._block)
+        except Exception as error:  # an engine may be a user's, and the run goes on without it
+            self._fail(error)
 
     def _delay_of(self, before: bytes, mic: bytes) -> bytes:
         if not self._delay:
@@ -284,8 +337,16 @@ class Cancelling:
             ear, words = engine.cancel(audio, far)
             _check(words, audio.shape)
             _check(ear, audio.shape[:1])
-            if self._noise is not None:
-                ear = self._noise.cover(ear, far)
+            if self._noise is not None and self._trust is not None:
+                heard = self._trust.choose(
+                    ear,
+                    _mono(words),
+                    _mono(audio),
+                    far,
+                    is_sure=getattr(engine, "is_sure", True),
+                    hears_user=getattr(engine, "hears_user", False),
+                )
+                ear = self._noise.cover(heard)
             return words.tobytes(), ear.tobytes()
         except Exception as error:  # an engine may be a user's, and the run goes on without it
             self._fail(error)
@@ -386,6 +447,13 @@ def _goes_on(before: _Span, span: _Span) -> bool:
         and second.origin == first.origin
         and second.live == first.live
     )
+
+
+def _mono(audio: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Return the mean of all channels, shape (samples,)."""
+    import numpy as np
+
+    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
 
 
 def _check(audio: object, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The noise of the room at the ear: it covers the rest of an echo, and what is not learnt yet."""
+"""The noise of the room at the ear: it covers the rest of an echo."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ EVERY = 10
 LEAST_NOISE = 107.0
 """The power of the noise at least, in steps of 16 bits: -70 dB. A room without any would let a voice detector
 amplify the last of an echo until it is a voice."""
-LEARNS = 250
-"""Blocks of sound for which the suppressor learns its first path: between 1 and 2.4 s it leaves bursts of
-echo that voice detectors take for a user, and hardly lets a voice through before."""
-LEAST_FAR = 1e-6
-"""The power of sound from which on it learns: -60 dB."""
 _MADE_S = 4
 """The noise is made once, and read from another place each time."""
 
@@ -31,8 +26,7 @@ class EarNoise:
 
     A suppressor takes the room's noise with the echo. Judges follow the noise, and would take faint rests
     of an echo for a voice; so the noise is put back. (To hold the ear down instead, to silence or to the
-    level of the words, was tried: judges then hear more of an echo, not less.) In the first 2.5 s of sound
-    the ear is noise alone.
+    level of the words, was tried: judges then hear more of an echo, not less.)
 
     Args:
         block: the samples of a block of 10 ms.
@@ -41,7 +35,6 @@ class EarNoise:
     def __init__(self, block: int) -> None:
         self._quiet: deque[float] = deque(maxlen=QUIET_BLOCKS)
         self._rested = 0
-        self._to_learn = LEARNS
         self._random = np.random.default_rng(1)
         self._noise = self._random.standard_normal(100 * _MADE_S * block).astype(np.float32)
         self._block = block
@@ -52,15 +45,13 @@ class EarNoise:
         if self._rested % EVERY == 0:
             self._quiet.append(_power(np.frombuffer(mic, np.int16)))
 
-    def cover(self, ear: _Ints, far: npt.NDArray[np.float32]) -> _Ints:
-        """Return the ear of a block, with the noise."""
+    def cover(self, ear: _Ints | None) -> _Ints:
+        """Return the ear of a block, with the noise; None: the noise alone."""
         level = max(LEAST_NOISE, min(self._quiet, default=0.0)) ** 0.5
         begin = int(self._random.integers(len(self._noise) - self._block))
         made = self._noise[begin : begin + self._block] * np.float32(level)
-        if not self._to_learn:
+        if ear is not None:
             made += ear
-        elif float(far @ far) > LEAST_FAR * len(far):
-            self._to_learn -= 1
         covered: _Ints = np.clip(np.rint(made), -32_768, 32_767).astype(np.int16)
         return covered
 

@@ -8,6 +8,7 @@ from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
 from voicepipe.canceller.ear_noise import EarNoise
+from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
@@ -72,12 +73,14 @@ class EchoGuard:
         self._state = state or EchoState("cancelling", printable(self._engine_name))
         self._meter = None if engine is None else EchoMeter(engine.rate, engine.channels, engine.delay, lead)
         self._has_warned = False
+        self._trust = None if engine is None else EarTrust(engine.rate)
         self._cancelling = Cancelling(
             engine,
             far,
             lambda: speakers.taps,
             audio=audio,
             noise=None if engine is None else EarNoise(engine.block),
+            trust=self._trust,
             observe=self._observe,
             on_failure=self._note_failure,
         )
@@ -149,13 +152,15 @@ class EchoGuard:
             mic = set_channels(block.mic, self._audio.channels, 1)
             mic = bytes(len(mic)) if self.hides else mic
             self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
-            self._tracks.note_protection(self._state)
+            self._tracks.note_protection(self._label, self._state)
 
     def _look_elsewhere(self, meter: EchoMeter) -> None:
         """Look for the echo where it is, if that is not where the time stamps say."""
         if by_s := meter.misplaced_s:
             self._far.shift(by_s)
             meter.move(by_s)
+            if self._trust is not None:
+                self._trust.doubt()
             _log.info("the echo at %s comes %.0f ms later than the time stamps say", self._label, 1e3 * by_s)
 
     def _note(self, window: EchoWindow) -> None:

@@ -16,6 +16,9 @@ class EchoEngine(Protocol):
 
     It gives two outputs. The ear is for judges, such as voice detection: as little echo as possible, even if
     words suffer. The words are for listeners, such as recognisers: every word stays, and some echo may.
+
+    An engine may have `pass_over(far, lost)` besides. It is called before the block that follows a loss of
+    the microphone, with the last 0.3 s that sounded. Of these, nobody captured the last `lost` samples.
     """
 
     name: str

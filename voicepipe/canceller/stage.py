@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -9,12 +10,12 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.guard import EchoGuard, guard_of
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
-from voicepipe.frames import Frame, FrameDirection, InputAudioFrame
+from voicepipe.frames import Frame, FrameDirection, InputAudioFrame, UserStartedSpeakingFrame
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
-from voicepipe.pipeline.place import Place, makes
+from voicepipe.pipeline.place import Place, makes, microphones_before
 from voicepipe.pipeline.processor import InlineProcessor, label_of
-from voicepipe.report import EchoState
+from voicepipe.report import DropReason, EchoState, SeamReport
 from voicepipe.speakers import Speakers
 from voicepipe.text import printable, quote
 
@@ -31,7 +32,8 @@ class EchoCanceller(InlineProcessor):
     at their own positions. `ear` is for judges, and `data`, the words, for listeners: see `InputAudioFrame`.
 
     While nothing sounds, `data` is that of the microphone, bit by bit. Where too little of the echo is
-    taken away, it is half-duplex: frames in which a speaker sounds are dropped, with one warning.
+    taken away, it is half-duplex, with one warning: what is no louder than the echo is dropped, and counted
+    as `muted`.
 
     Args:
         ear: the name of the canceller for judges.
@@ -73,35 +75,40 @@ class EchoCanceller(InlineProcessor):
         """The format of the audio that came last."""
         self._state: EchoState | None = None
         self._has_warned = False
-        self.muted = 0
-        """The samples not let through in this run because a speaker sounded, where it is half-duplex."""
+        self._taken = self._given = 0
+        self._dropped: Counter[str] = Counter()
+        self._rest_reason = DropReason.SHUTDOWN
 
     @property
     def echo(self) -> EchoState | None:
-        """The echo at the microphone; None: no audio has come yet."""
+        """The echo at the microphone; None: no run has begun yet."""
         return self._state if self._guard is None else self._guard.state
 
-    def check_place(self, place: Place) -> tuple[()]:
-        """Look for the microphone before it. Raises: ValueError: there are two; says what to do."""
-        sources = [each for each in place.before if each.is_near and makes(each.stage, InputAudioFrame)]
+    def check_place(self, place: Place) -> list[str]:
+        """Look for the microphone before it, and warn of a judge in between, which hears the echo.
+
+        Raises:
+            ValueError: there are two microphones; says what to do.
+        """
+        sources = microphones_before(place)
         if len(sources) > 1:
             raise ValueError(
-                f"two microphones come to one EchoCanceller, {sources[1].label} and {sources[0].label}: "
+                f"two microphones come to one EchoCanceller, {sources[1]} and {sources[0]}: "
                 "put one behind each microphone"
             )
-        self._microphone = sources[0].label if sources else ""
-        return ()
+        self._microphone = sources[0] if sources else ""
+        early = [each.label for each in place.before if makes(each.stage, UserStartedSpeakingFrame)]
+        return [
+            f"{label} stands before {place.label}, so it takes the program's own voice for the user's: put "
+            f"{place.label} between the microphone and {label}"
+            for label in early
+        ]
 
     async def on_start(self, params: StartParams) -> None:
         """Open the engine. Raises: EngineError, ValueError."""
         self._reset(params.speakers)
         self._open(params.input)
-        params.speakers.note_echo(self._microphone, self._tell)
-
-    def _tell(self) -> EchoState:
-        echo = self.echo
-        assert echo is not None
-        return echo
+        params.speakers.note_echo(self._microphone, lambda: self.echo)
 
     def _open(self, audio: AudioFormat) -> None:
         engine, self._format = self._engine, audio
@@ -119,9 +126,24 @@ class EchoCanceller(InlineProcessor):
         label = self._microphone or label_of(self)
         self._guard = guard_of(engine, self._speakers, label, may_fall_back=self._may_fall_back)
 
+    async def on_cancel(self) -> None:
+        """Note that what is inside will go nowhere."""
+        self._rest_reason = DropReason.CANCELLED
+
     async def cleanup(self) -> None:
-        """Forget the audio; the figures stay for the report."""
+        """Count the audio that is left as dropped; the figures stay for the report."""
+        self._dropped[self._rest_reason] += self._held
         self._state, self._guard = self.echo, None
+
+    @property
+    def _held(self) -> int:
+        """The samples inside."""
+        return 0 if self._guard is None else self._guard.held
+
+    def seams(self) -> list[SeamReport]:
+        """Return the ledger of the audio that it cancels. Silence in place of audio came in, too."""
+        dropped = {reason: count for reason, count in self._dropped.items() if count}
+        return [SeamReport(f"{self.name} audio", self._taken, self._given, self._held, dropped)]
 
     def process(self, frame: Frame, direction: FrameDirection) -> Iterable[Frame]:
         """Return what is done of the microphone's audio; pass other frames on."""
@@ -129,6 +151,7 @@ class EchoCanceller(InlineProcessor):
             return (frame,)
         if self._guard is None or frame.format != self._format:
             return self._pass_other(frame)
+        self._taken += frame.num_samples
         return self._count(self._guard, self._guard.put(frame))
 
     def _pass_other(self, frame: InputAudioFrame) -> list[InputAudioFrame]:
@@ -149,5 +172,8 @@ class EchoCanceller(InlineProcessor):
         return [] if self._guard is None else self._count(self._guard, self._guard.end())
 
     def _count(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        self.muted += sum(guard.take_muted())
+        muted = guard.take_muted()
+        self._dropped[DropReason.MUTED] += sum(muted)
+        self._taken += muted.silenced
+        self._given += sum(frame.num_samples for frame in frames)
         return frames

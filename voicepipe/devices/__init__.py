@@ -1,6 +1,7 @@
 """The port to the back ends: what a back end is asked, and back ends by name.
 
 port             Backend, InputStream, OutputStream: what is asked
+optional         what a stream may lack
 values           StreamRequest, StreamInfo, DeviceInfo, Block: what is answered, as values
 names            names of devices, compared as people mean them
 trial            the formats at which devices open, found by trying

@@ -51,8 +51,8 @@ def open_backend(name: str | None = None) -> Backend:
     entry points of the group `voicepipe.backends`, by which other packages add theirs (`BackendFactory`).
 
     Without a name it is the one that `voicepipe config` shows, or else "portaudio"; and the stages over it
-    take from the settings what the program's code does not say: devices, latency, gain, mute, and the
-    voice detector and the preset of a `VADProcessor` in the same pipeline. VOICEPIPE_BACKEND=fake is
+    take from the settings what the program's code does not say: devices, latency, gain, cancel, mute, and
+    the voice detector and the preset of a `VADProcessor` in the same pipeline. VOICEPIPE_BACKEND=fake is
     then "fake:voice", whose microphone hears a bundled voice.
 
     Raises:

@@ -211,7 +211,8 @@ class Backend(Protocol):
     name: str
     """The name, as in `open_backend`."""
     shares_air: bool = False
-    """True where its microphones hear its speakers, as in a room: they are muted while a speaker sounds."""
+    """True where its microphones hear its speakers, as in a room: their echo is cancelled, or they are
+    half-duplex."""
     lost_for_good: bool = False
     """True where a lost device does not come back (a file): to open it again would be another one."""
     settings: SoundSettings | None = None
@@ -243,6 +244,16 @@ class Backend(Protocol):
             DeviceError: it cannot be opened; the class says why.
         """
         ...
+
+    def check_input(self, request: StreamRequest) -> None:
+        """Check that a microphone can be opened, before a speaker is: a file that is not there cannot.
+
+        By default nothing is known before.
+
+        Raises:
+            DeviceError, AudioFormatError: it cannot, as `open_input` would say.
+        """
+        return  # or else a class that derives from this one would have to define it
 
     async def trials(self) -> list[DeviceTrial]:
         """Try every device, without a sound, for 16 kHz mono. Takes some seconds at most.

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, get_args
 
 from voicepipe.devices.callback_counts import CallbackCounts
+from voicepipe.devices.optional import stamps_of
 from voicepipe.devices.port import Backend, StreamInfo, StreamRequest
 from voicepipe.endpoints.device_log import DeviceLog, OnLoss
 from voicepipe.endpoints.lost_streams import LostStreams
@@ -273,7 +274,7 @@ class KeptDevice(Generic[S]):
             reconnections=self._reconnections,
             fill_s=info.format.seconds(seam.held),
             latency_s=info.latency_s,
-            stamps=getattr(stream, "stamps", ""),
+            stamps=stamps_of(stream),
         )
 
     # -- the end -------------------------------------------------------------------

@@ -78,8 +78,8 @@ class MicrophoneInput(DeviceStage):
             then have an `ear`. None: cancel if the back end is sound hardware, whose microphone hears its
             speaker, and no `EchoCanceller` stands behind. Where it cannot be cancelled, or too little of
             it, the microphone is half-duplex: see `mute`.
-        mute: half-duplex: drop the audio captured while a speaker of the run sounds; counted as `muted`.
-            None: mute where the microphone hears the speaker and nothing cancels. False: never. With
+        mute: half-duplex: while a speaker of the run sounds, drop what is no louder than its echo; counted as
+            `muted`. None: mute where the microphone hears the speaker and nothing cancels. False: never. With
             headphones, use `cancel=False, mute=False`.
         on_loss: "wait" until the device is back, "end" the run after the captured audio, or "fail".
             A file that can no longer be read does not come back; "wait" then means "fail".
@@ -141,6 +141,8 @@ class MicrophoneInput(DeviceStage):
         """The last block that was pushed."""
         self._taken = 0
         """The number of blocks that were read, whether pushed or not."""
+        self._hidden = 0
+        """The position behind the last block that was captured while the user had muted the microphone."""
 
     def _new_silence(self) -> DigitalSilence:
         """Return the count of zeros for a run; the simulation has one of shorter limits."""
@@ -162,8 +164,10 @@ class MicrophoneInput(DeviceStage):
         return self._own_sound.state
 
     def check_place(self, place: Place) -> tuple[()]:
-        """Look for a stage behind that cancels the echo in its place."""
+        """Look for a stage behind that cancels the echo in its place. Raises: as the back end's check."""
         self._own_sound.look_behind(place)
+        if check := getattr(self._backend, "check_input", None):  # not every back end derives from the port
+            check(self._wish)
         return ()
 
     async def on_start(self, params: StartParams) -> None:
@@ -271,6 +275,8 @@ class MicrophoneInput(DeviceStage):
         if is_deaf and guard is None:
             self._captured.dropped[DropReason.MUTED] += samples
             return ()
+        if self._muted:
+            self._hidden = block.position + samples
         if guard is not None:
             guard.hides = self._muted
             return self._let_out(guard, guard.put(self._make_frame(block, block.data)))
@@ -300,19 +306,27 @@ class MicrophoneInput(DeviceStage):
         self._captured.silence += samples
 
     def _let_out(self, guard: EchoGuard, frames: list[InputAudioFrame]) -> list[InputAudioFrame]:
-        """Return frames of the guard, muted or amplified; count what half-duplex did not let through."""
+        """Return frames of the guard, muted or amplified; count what half-duplex did not let through.
+
+        They come later than they were captured: behind a mute, what is of its time stays silent.
+        """
         muted = guard.take_muted()
         self._captured.dropped[DropReason.MUTED] += muted.dropped
-        if self._muted:
-            self._count_silence(sum(frame.num_samples for frame in frames))
-            frames = [silence_of(frame) for frame in frames]
-        else:
-            self._count_silence(muted.silenced)
-            if self._gain_db:
-                frames = [_amplify(frame, self._gain_db) for frame in frames]
+        hidden = sum(frame.num_samples for frame in frames if self._is_hidden(frame))
+        heard = sum(frame.num_samples for frame in frames) - hidden
+        self._count_silence(hidden + min(muted.silenced, heard))
+        frames = [self._as_heard(frame) for frame in frames]
         if frames:
             self._last = frames[-1].ear or frames[-1].data
         return frames
+
+    def _is_hidden(self, frame: InputAudioFrame) -> bool:
+        return self._muted or frame.position < self._hidden
+
+    def _as_heard(self, frame: InputAudioFrame) -> InputAudioFrame:
+        if self._is_hidden(frame):
+            return silence_of(frame)
+        return _amplify(frame, self._gain_db) if self._gain_db else frame
 
     async def _push(self, frame: InputAudioFrame) -> None:
         """Push a block: a live one waits for nobody, that of a file for everybody."""

@@ -6,15 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from voicepipe.devices.optional import take_heard
 from voicepipe.devices.port import OutputStream
-from voicepipe.speakers import Tapped
+from voicepipe.speakers import KEPT_S, Tapped
 
-__all__ = ["KEPT_S", "StreamsTap"]
-
-KEPT_S = 4.0
-"""The length of the record."""
-_MOST_BLOCKS = 10_000
-"""Fetched at once: more than any record holds, so that no back end can hold up the loop."""
+__all__ = ["StreamsTap"]
 
 
 class StreamsTap:
@@ -53,11 +49,10 @@ class StreamsTap:
 
     def _fetch(self) -> None:
         stream = self._stream
-        heard = getattr(stream, "heard", None)  # a back end of a user's may lack it
-        if stream is None or heard is None:
+        if stream is None:
             return
         audio = stream.info.format
-        for sounded in islice(iter(heard, None), _MOST_BLOCKS):
+        for sounded in take_heard(stream):
             block = Tapped(self._next, self._streams, audio.rate, audio.channels, sounded)
             self._next += 1
             self._blocks.append(block)

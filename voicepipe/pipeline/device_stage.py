@@ -7,7 +7,7 @@ from typing import ClassVar
 from voicepipe.frames import Frame, kind_of
 from voicepipe.pipeline.pipeline import Pipeline
 from voicepipe.pipeline.processor import FrameProcessor
-from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, EchoState, SeamReport
+from voicepipe.report import DeviceKind, DeviceState, DeviceStatistics, EchoState
 from voicepipe.settings.sound import SoundSettings
 
 __all__ = ["DeviceStage", "settings_in"]
@@ -100,10 +100,6 @@ class DeviceStage(FrameProcessor):
         The start limit does not count meanwhile. An empty string means that it does not wait.
         """
         return ""
-
-    def seams(self) -> list[SeamReport]:
-        """Return the ledgers that the stage keeps itself, in addition to its mailbox."""
-        return []
 
     def device_state(self) -> DeviceState | None:
         """Return the present state of the device, or None if none was opened. In the loop's thread."""

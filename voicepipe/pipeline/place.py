@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Literal, NamedTuple, Protocol
 
-from voicepipe.frames import Frame, UserStartedSpeakingFrame
+from voicepipe.frames import Frame, InputAudioFrame, UserStartedSpeakingFrame
 from voicepipe.pipeline.chain import Chain
 from voicepipe.pipeline.junction import Junction, Port
 from voicepipe.pipeline.link import Element
@@ -31,6 +31,7 @@ __all__ = [
     "lonely_branches",
     "makes",
     "may_make",
+    "microphones_before",
     "place_of",
     "stages_before",
     "takes",
@@ -98,6 +99,14 @@ def may_make(stage: Processor, kind: type[Frame]) -> bool:
     if declaration_of(stage, "makes") is not None:
         return makes(stage, kind)
     return not is_ours(stage) and names(stage, kind.__name__)
+
+
+def microphones_before(place: Place) -> list[str]:
+    """Return the labels of the microphones that feed a stage, the nearest first.
+
+    A stage of the user's in between may mix them, or choose one: what stands before it does not count.
+    """
+    return [each.label for each in place.before if each.is_near and makes(each.stage, InputAudioFrame)]
 
 
 def describe_missing_facts(place: Place) -> str:

@@ -31,6 +31,7 @@ from voicepipe.text import class_name, printable, quote
 
 if TYPE_CHECKING:
     from voicepipe.params import StartParams
+    from voicepipe.report import SeamReport
 
 __all__ = [
     "FrameProcessor",
@@ -200,6 +201,10 @@ class Processor:
 
     async def cleanup(self) -> None:
         """Close the resources of the stage. Called exactly once for every `on_start` that began."""
+
+    def seams(self) -> list[SeamReport]:
+        """Return the ledgers that the stage keeps itself, for the report. At any time of the run."""
+        return []
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """Start an asyncio task that belongs to this stage.

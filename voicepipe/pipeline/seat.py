@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from types import CoroutineType
 from typing import Any, TypeVar
 
@@ -187,8 +187,26 @@ class StageSeat(Element):
         raise NotImplementedError
 
     def seams(self) -> list[SeamReport]:
-        """Return the present counts of the stage's ledgers."""
-        return [self.ledger.report(self.label)]
+        """Return the present counts of the seat's ledger, and of those that the stage keeps itself."""
+        return [self.ledger.report(self.label, self.held), *self._own_seams()]
+
+    @property
+    def held(self) -> int:
+        """The samples that wait here."""
+        return 0
+
+    def _own_seams(self) -> list[SeamReport]:
+        if self.opened and overrides(self.processor, "seams"):  # else they belong to the run before
+            return self._ask(self.processor.seams, list[SeamReport]())
+        return []
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Ask the stage for a part of the report. A stage that raises has an error, in the next step."""
+        try:
+            return refuse_coroutine(hook_name(self.processor, question.__name__), question())
+        except BaseException as error:  # a stage's failure becomes a PipelineError
+            self.handle_soon(error)
+            return otherwise
 
 
 class InlineSeat(StageSeat):

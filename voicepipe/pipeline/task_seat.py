@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TypeVar
 
-from voicepipe.awaitables import refuse_coroutine
 from voicepipe.census.stack import where
 from voicepipe.frames import (
     AudioFrame,
@@ -19,7 +17,7 @@ from voicepipe.frames import (
 from voicepipe.log import logger_of
 from voicepipe.params import StartParams
 from voicepipe.pipeline.device_stage import DeviceStage
-from voicepipe.pipeline.hook_checks import check_takes, hook_name
+from voicepipe.pipeline.hook_checks import check_takes
 from voicepipe.pipeline.hook_task import HookTask
 from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.live_audio import describe_standing
@@ -34,7 +32,7 @@ from voicepipe.pipeline.seat import (
     reason_of,
 )
 from voicepipe.pipeline.stage_work import NOTHING, StageWork
-from voicepipe.report import DeviceStatistics, DropReason, SeamReport
+from voicepipe.report import DeviceStatistics, DropReason
 
 __all__ = ["TaskSeat"]
 
@@ -358,23 +356,13 @@ class TaskSeat(StageSeat):
         at = where(self.work.task)
         _log.warning(describe_standing(self.label, seconds, self.work.current, at, self.mailbox_s))
 
-    def seams(self) -> list[SeamReport]:
-        """Return the ledger of the mailbox, and those that the stage keeps itself."""
-        mailbox = self.ledger.report(self.label, self.box.held + self.work.held)
-        if self.opened and isinstance(self.processor, DeviceStage):  # else they belong to the run before
-            return [mailbox, *self._ask(self.processor.seams, list[SeamReport]())]
-        return [mailbox]
+    @property
+    def held(self) -> int:
+        """The samples that wait in the mailbox, or are in hand."""
+        return self.box.held + self.work.held
 
     def statistics(self) -> DeviceStatistics | None:
         """Return the counts of the stage's device; None if it has none."""
         if self.opened and isinstance(self.processor, DeviceStage):
             return self._ask(self.processor.device_statistics, None)
         return None
-
-    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
-        """Ask the stage for a part of the report. A stage that raises has an error, in the next step."""
-        try:
-            return refuse_coroutine(hook_name(self.processor, question.__name__), question())
-        except BaseException as error:  # a stage's failure becomes a PipelineError
-            self.handle_soon(error)
-            return otherwise

@@ -66,11 +66,24 @@ def describe(error: BaseException) -> str:
 
 
 def describe_briefly(error: BaseException) -> str:
-    """Return an error in one line, without the class of a VoicepipeError or a TimeoutError."""
+    """Return an error in one line; only the class of an error that nobody expects is named."""
     kind = type(error)  # not isinstance, which asks the error for its `__class__`
     if issubclass(kind, VoicepipeError):
         return printable(error, LONGEST_ERROR)
+    if kind in _OF_FILES and (file := _file_and_reason(error)):
+        return file
     return printable(error) if issubclass(kind, TimeoutError) else describe(error)
+
+
+def _file_and_reason(error: BaseException) -> str:
+    """Return the file and the system's words of an OSError; empty if it has none."""
+    assert isinstance(error, OSError)
+    is_whole = error.filename is not None and error.strerror
+    return f"{printable(error.filename)}: {printable(error.strerror)}" if is_whole else ""
+
+
+_OF_FILES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""The system's own classes alone: a class that derives from one may make anything of its attributes."""
 
 
 def place_of(error: BaseException) -> str:

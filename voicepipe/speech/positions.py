@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicepipe.audio.format import AudioFormat
 from voicepipe.frames import InputAudioFrame
-from voicepipe.pipeline.place import Place, makes
+from voicepipe.pipeline.place import Place, microphones_before
 
 __all__ = ["StreamPositions", "are_of_one_origin", "refuse_two_microphones"]
 
@@ -80,11 +80,11 @@ class StreamPositions:
 def refuse_two_microphones(place: Place) -> None:
     """Check that at most one microphone feeds the stage. Raises: ValueError: two do; says what to do.
 
-    A stage of the user's in between may mix them, or choose one. The audio will tell then.
+    Where a stage of the user's stands in between, the audio will tell.
     """
-    sources = [each for each in place.before if each.is_near and makes(each.stage, InputAudioFrame)]
+    sources = microphones_before(place)
     if len(sources) > 1:
-        raise _two_microphones(sources[1].label, sources[0].label)
+        raise _two_microphones(sources[1], sources[0])
 
 
 def _two_microphones(first: str, second: str) -> ValueError:

@@ -243,12 +243,14 @@ async def _check_flush(stream: OutputStream, request: StreamRequest) -> None:
     stream.write(_audio(16_000, request))
     expect(not stream.flushing, "it is flushing before flush()")
     stream.flush()
+    at_flush = stream.position  # a busy machine may have let the device take some before
     stream.write(_audio(500, request))
     await _within_limit(stream.settle(), "settle()")
     expect(not stream.flushing, "it is flushing after settle()")
     await _within_limit(stream.drain(), "drain()")
     heard = stream.position - before - 500
-    expect(0 < heard <= 2 * stream.info.block, f"the flush let {heard} samples through")
+    most = at_flush - before + 2 * stream.info.block
+    expect(0 < heard <= most, f"the flush let {heard} samples through: at most {most} were due")
     _expect_books(stream, queued=0, dropped=16_000 - heard)
     stream.flush()  # nothing to flush
     await _within_limit(stream.settle(), "settle()")
@@ -275,7 +277,9 @@ async def _check_rewrite(stream: OutputStream, request: StreamRequest) -> None:
     _expect_books(stream, queued=0, dropped=dropped)
     stream.write(_audio(16_000, request))
     stream.flush()
-    expect(not stream.rewrite(stream.position, b""), "rewrite() must return False while a flush waits")
+    accepted = stream.rewrite(stream.position, b"")
+    # The flush may have come to its end before rewrite(), but not where it still waits behind it.
+    expect(not (accepted and stream.flushing), "rewrite() must return False while a flush waits")
     await _within_limit(stream.settle(), "settle()")
 
 

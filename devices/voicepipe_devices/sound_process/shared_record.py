@@ -15,8 +15,7 @@ import zlib
 from collections import deque
 
 from voicepipe.devices.port import StreamRequest
-from voicepipe.speakers import Sounded
-from voicepipe_devices.tap import KEPT_S
+from voicepipe.speakers import KEPT_S, Sounded
 
 __all__ = ["SharedRecord", "record_bytes"]
 

@@ -95,12 +95,20 @@ class WavBackend(Backend):
             DeviceError: it is not there, it may not be read, it has not the channel that was asked for, or
                 the disk fails; the class says which.
         """
+        reader, path = self._open_reader(request)
+        return FileInput(reader, path, request, wake, paced=self._paced)
+
+    def check_input(self, request: StreamRequest) -> None:
+        """Check that the input file can be read. Raises: as `open_input`."""
+        self._open_reader(request)[0].close()
+
+    def _open_reader(self, request: StreamRequest) -> tuple[SoundReader, str]:
         path = _path_for(self._input, request, "no input: 'wav:IN.wav' has one")
         reader = _reader(path)
         if request.channel is not None and request.channel > reader.format.channels:
             reader.close()
             raise_if_missing(file_name(path), reader.format.channels, request.channel)
-        return FileInput(reader, path, request, wake, paced=self._paced)
+        return reader, path
 
     async def open_output(self, request: StreamRequest, wake: Callable[[], None]) -> OutputStream:
         """Open the output file, and empty it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 
 from benchmarks.busy import busy
@@ -14,7 +14,7 @@ from benchmarks.cancelling.real import real
 from benchmarks.cancelling.reduction import reduction_db
 from benchmarks.cancelling.rooms import RATE
 from benchmarks.cancelling.scenes import Scene, listening
-from benchmarks.cancelling.simulated import Air, simulated
+from benchmarks.cancelling.simulated import START, Air, simulated
 from benchmarks.cancelling.subjects import OURS, Play, Taken
 from benchmarks.cancelling.voices import program
 from voicepipe.testing import Losses
@@ -23,7 +23,8 @@ __all__ = ["busy_lines", "drift_lines", "loss_lines", "queue_lines"]
 
 PPM = 150.0
 QUEUED_S = 60.0
-BUSY = "nice 5"
+BUSY, LOOPS = "nice 5", 2
+"""The other programs: their priority, and how many."""
 EVERY_S, LOST_S = 3.25, 0.02
 """One loss for each such time: 90 in 5 minutes."""
 AGAIN_S, AGAIN_DB = 1.0, 25.0
@@ -59,13 +60,14 @@ def loss_lines(plan: Plan) -> list[Line]:
 
 
 def busy_lines(plan: Plan) -> list[Line]:
-    """Measure the echo through real PortAudio, while every processor is busy with other programs.
+    """Measure the echo through real PortAudio: alone, and while two other programs never rest.
 
     Raises:
         CannotRunError: there can be no virtual card here.
     """
-    with busy(BUSY):
-        return _as_in_rooms(plan, real(), f"busy processors, {BUSY}")
+    quiet = _as_in_rooms(plan, real, "alone")
+    with busy(BUSY, LOOPS):
+        return [*quiet, *_as_in_rooms(plan, real, f"beside {LOOPS} busy programs, {BUSY}")]
 
 
 def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> list[Line]:
@@ -74,22 +76,36 @@ def _as_in_rooms(plan: Plan, play: Play, name: str, seconds: float = 0.0) -> lis
         for n, room in enumerate(plan.rooms_of(0.3))
     ]
     taken = [play(scene) for scene in scenes]
-    turns = {
-        subject: float(sum(len(judged(each.heard[subject], "silero").turns) for each in taken))
-        for subject in taken[0].heard
+    found = {
+        subject: [judged(each.heard[subject], "silero").turns for each in taken] for subject in taken[0].heard
     }
+    turns: dict[str, float | None] = {
+        subject: float(sum(map(len, rooms))) for subject, rooms in found.items()
+    }
+    when = [
+        f"{scene.name} at {turn.said_s:.1f} s"
+        for scene, room in zip(scenes, found[OURS], strict=True)
+        for turn in room
+    ]
+    note = "; ".join([*when, *_told(scenes, taken)])
     return [
         figures_of(f"{name}, seconds 1 to 2", scenes, taken, 24.0, 1.0, 2.0),
         figures_of(f"{name}, from second 2", scenes, taken, 30.0, 2.0),
-        Line(f"{name}, own voice: turns", dict(turns), Goal(0, most=True), OURS, taken[0].told),
+        Line(f"{name}, own voice: turns", turns, Goal(0, most=True), OURS, note),
     ]
 
 
+def _told(scenes: Sequence[Scene], taken: Sequence[Taken]) -> Iterator[str]:
+    """Yield what each run says of the echo, without figures."""
+    for scene, each in zip(scenes, taken, strict=True):
+        yield f"{scene.name}: {each.told.partition(',')[0]}"
+
+
 def _places(losses: Losses, scene: Scene, side: str) -> list[float]:
-    """Return when each loss comes, in seconds of the microphone's samples."""
+    """Return when each loss comes, in seconds of the scene's samples."""
     times = takewhile(lambda at_s: at_s < scene.seconds - AGAIN_S - 0.5, losses.times())
     lost_s = losses.seconds if side == "mic" else 0.0
-    return [at_s - n * lost_s for n, at_s in enumerate(times)]
+    return [at_s - START / RATE - n * lost_s for n, at_s in enumerate(times)]
 
 
 def _losses(taken: Taken, places: Sequence[float], side: str) -> list[Line]:

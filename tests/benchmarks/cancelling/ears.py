@@ -19,7 +19,7 @@ from voicepipe.frames import (
 from voicepipe.speech.stretch import Judgement
 from voicepipe.speech.vad import VADProcessor
 
-__all__ = ["NOTICED_S", "Judged", "Turn", "judged", "noticed"]
+__all__ = ["BLOCK", "NOTICED_S", "Judged", "Turn", "hear", "in_time", "judged", "noticed"]
 
 NOTICED_S = 0.3
 BLOCK = RATE // 50
@@ -55,14 +55,18 @@ def judged(heard: Heard, engine: str) -> Judged:
     turns: list[Turn] = []
     for at in range(0, len(heard.ear), BLOCK):
         frame = InputAudioFrame(heard.ear[at : at + BLOCK].tobytes(), RATE, 1, at)
-        now_s = (at + BLOCK) / RATE + heard.late_s
-        for fact in vad.process(frame, FrameDirection.DOWNSTREAM):
-            if isinstance(fact, UserStartedSpeakingFrame):
-                turns.append(Turn(now_s))
-            elif isinstance(fact, UserStoppedSpeakingFrame):
-                turns[-1] = Turn(turns[-1].said_s, now_s)
+        hear(vad, frame, (at + BLOCK) / RATE + heard.late_s, turns)
     scores = np.array([window.score >= SPEECH for window in windows])
     return Judged(tuple(turns), float(scores.mean()) if len(scores) else 0.0)
+
+
+def hear(vad: VADProcessor, frame: InputAudioFrame, now_s: float, turns: list[Turn]) -> None:
+    """Let a detector hear a frame at that time, and note the turns that it tells."""
+    for fact in vad.process(frame, FrameDirection.DOWNSTREAM):
+        if isinstance(fact, UserStartedSpeakingFrame):
+            turns.append(Turn(now_s))
+        elif isinstance(fact, UserStoppedSpeakingFrame) and turns:
+            turns[-1] = Turn(turns[-1].said_s, now_s)
 
 
 def noticed(judged: Judged, onsets: Sequence[Onset]) -> list[float | None]:
@@ -80,3 +84,8 @@ def noticed(judged: Judged, onsets: Sequence[Onset]) -> list[float | None]:
         after = [t.said_s - begin_s for t in judged.turns if begin_s - EARLY_S <= t.said_s <= end_s + 0.5]
         found.append(None if hidden or not after else after[0])
     return found
+
+
+def in_time(delays: Sequence[float | None]) -> float:
+    """Return the share of the onsets that were noticed soon enough, in percent."""
+    return 100 * sum(delay is not None and delay <= NOTICED_S for delay in delays) / len(delays)

@@ -16,6 +16,8 @@ __all__ = ["WORDS", "clipping_lines", "figures_of", "path_lines", "room_lines"]
 
 WORDS = "its words"
 """The column of the product's other output."""
+LATER_S = 3.0
+"""At least so much is heard of what is measured later."""
 AFTER_S = 2.0
 """The time that a canceller has after a change of the path."""
 
@@ -24,8 +26,9 @@ def room_lines(plan: Plan) -> list[Line]:
     """Measure the echo that is left in rooms, over time."""
     lines = []
     for reverberation_s, first, later, from_s in ((0.3, 24.0, 30.0, 2.0), (0.6, 20.0, 30.0, 12.0)):
+        seconds = max(plan.seconds, from_s + LATER_S)
         scenes = [
-            listening(room.name, program(plan.seconds, plan.seed + n), [room], seed=n)
+            listening(room.name, program(seconds, plan.seed + n), [room], seed=n)
             for n, room in enumerate(plan.rooms_of(reverberation_s))
         ]
         taken = [plan.play(scene) for scene in scenes]

@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.cancelling.ears import BLOCK, NOTICED_S, Judged, Turn, noticed
+from benchmarks.cancelling.ears import BLOCK, NOTICED_S, Judged, Turn, hear, in_time, noticed
 from benchmarks.cancelling.goals import Goal, Line
 from benchmarks.cancelling.plan import Plan
 from benchmarks.cancelling.rooms import RATE
@@ -17,12 +17,7 @@ from benchmarks.cancelling.voice_lines import conversations, mixed_rooms
 from benchmarks.cancelling.voices import program
 from voicepipe.canceller.cancelling import CancelledBlock
 from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex
-from voicepipe.frames import (
-    FrameDirection,
-    InputAudioFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-)
+from voicepipe.frames import InputAudioFrame
 from voicepipe.speakers import Speakers
 from voicepipe.speech.vad import VADProcessor
 
@@ -71,17 +66,16 @@ def _noticed(name: str, scenes: list[Scene], least: float | None) -> list[Line]:
     for scene in scenes:
         for subject, judged in _judged(scene).items():
             delays.setdefault(subject, []).extend(noticed(judged, scene.onsets))
-    in_time: dict[str, float | None] = {}
-    ever: dict[str, float | None] = {}
-    for subject, each in delays.items():
-        known = [delay for delay in each if delay is not None]
-        in_time[subject] = 100 * sum(delay <= NOTICED_S for delay in known) / len(each)
-        ever[subject] = 100 * len(known) / len(each)
+    soon: dict[str, float | None] = {subject: in_time(each) for subject, each in delays.items()}
+    ever: dict[str, float | None] = {
+        subject: 100 * sum(delay is not None for delay in each) / len(each)
+        for subject, each in delays.items()
+    }
     known = [delay for delay in delays[LOUDER] if delay is not None]
     note = f"{len(delays[LOUDER])} onsets, median {1_000 * median(known):.0f} ms" if known else ""
     goal = None if least is None else Goal(least, unit=" %")
     return [
-        Line(f"{name}, %", in_time, goal, LOUDER, note),
+        Line(f"{name}, %", soon, goal, LOUDER, note),
         Line(f"{name.replace(f' within {1_000 * NOTICED_S:g} ms', '')}: at all, %", ever, None, LOUDER),
     ]
 
@@ -110,9 +104,5 @@ def _judge(mic: Ints, scene: Scene, way: Pass) -> Judged:
         block = CancelledBlock(at, at / RATE, data, far[at : at + BLOCK], None, data)
         for frame in way(InputAudioFrame(data, RATE, 1, at, at / RATE), block):
             passed += any(frame.data)
-            for fact in vad.process(frame, FrameDirection.DOWNSTREAM):
-                if isinstance(fact, UserStartedSpeakingFrame):
-                    turns.append(Turn(now_s))
-                elif isinstance(fact, UserStoppedSpeakingFrame) and turns:
-                    turns[-1] = Turn(turns[-1].said_s, now_s)
+            hear(vad, frame, now_s, turns)
     return Judged(tuple(turns), passed * BLOCK / len(mic))

@@ -23,7 +23,7 @@ class Plan:
     """Of rooms, programs and noise."""
     rooms: int = 5
     minutes: float = 10.0
-    """Of the program's own speech, in each room. Half of it is played on a card that loses samples."""
+    """Of the program's own speech, in each room; half as much is played on a card that loses samples."""
     seconds: float = 30.0
     """Of a scene in which only the echo is measured."""
     utterances: int = 132

@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,40 +15,29 @@ import numpy as np
 
 from benchmarks.cancelling.rooms import RATE, Floats
 from benchmarks.cancelling.scenes import Scene, ints
-from benchmarks.cancelling.subjects import AEC3, BARE, OURS, Heard, Taken, aec3, at_its_time, bare
-from soundcard.plugging import PluggedCard, plugged
+from benchmarks.cancelling.subjects import AEC3, AEC3_DELAY, BARE, OURS, Heard, Taken, aec3, bare
+from soundcard.plugging import CannotRunError, PluggedCard, plugged
+from voicepipe.audio.files.wav_file import WavReader
+from voicepipe.canceller.tracks.track_files import NAMES
 
-__all__ = ["CARD_RATE", "Losing", "real"]
+__all__ = ["real"]
 
 CARD_RATE = 48_000
 SPARE_S = 60.0
+TRACKS = "tracks.wav"
 _PROGRAM = Path(__file__).with_name("real_program.py")
 
 
-@dataclass(frozen=True, slots=True)
-class Losing:
-    """Losses of the card that it does not own up to."""
+def real(scene: Scene) -> Taken:
+    """Play a scene on a virtual card.
 
-    side: str
-    seconds: float
-    every_s: float
-
-
-def real(losing: Losing | None = None) -> Callable[[Scene], Taken]:
-    """Return what plays a scene on a virtual card.
-
-    Its calls raise: CannotRunError: the card cannot be put in.
+    Raises:
+        CannotRunError: the card cannot be put in, or the program fails.
     """
-    return lambda scene: _play(scene, losing)
-
-
-def _play(scene: Scene, losing: Losing | None) -> Taken:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         card = stack.enter_context(plugged(folder / "card", rate=CARD_RATE))
         card.room(_at_card(scene.ways[0]), scene.drive)
-        if losing is not None:
-            card.loss(losing.side, losing.seconds, losing.every_s)
         timers = [
             threading.Timer(at / RATE, card.room, (_at_card(way), scene.drive))
             for at, way in zip(scene.changed, scene.ways[1:], strict=True)
@@ -58,24 +46,39 @@ def _play(scene: Scene, losing: Losing | None) -> Taken:
         for timer in timers:
             stack.callback(timer.cancel)
             timer.start()
-        _run(card, folder, scene.seconds)
-        return _taken(folder / "heard.npz", len(scene.far))
+        told = _run(card, folder, scene.seconds)
+        counted = card.mic.xruns + card.speaker.xruns
+        return _taken(folder / TRACKS, len(scene.far), f"{counted} overruns and underruns; {told}")
 
 
-def _run(card: PluggedCard, folder: Path, seconds: float) -> None:
-    command = [sys.executable, str(_PROGRAM), str(folder / "far.npy"), str(folder / "heard.npz")]
-    env = {**os.environ, **card.env}
-    subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, timeout=seconds + SPARE_S)
+def _run(card: PluggedCard, folder: Path, seconds: float) -> str:
+    """Play it; return what the run says of the echo. Raises: CannotRunError."""
+    command = [sys.executable, str(_PROGRAM), str(folder / "far.npy"), str(folder / TRACKS)]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **card.env},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=seconds + SPARE_S,
+    )
+    if done.returncode:
+        raise CannotRunError(
+            f"the program on the virtual card failed: {done.stderr.strip().splitlines()[-1]}"
+        )
+    return done.stdout.strip()
 
 
-def _taken(file: Path, count: int) -> Taken:
-    with np.load(file) as heard:
-        mic, far, delay = heard["mic"], heard["far"].astype(np.float64), int(heard["delay"])
-        ear, words = (at_its_time(heard[each], delay, len(mic)) for each in ("ear", "words"))
-        told = str(heard["told"])
-    begin = int(np.argmax(np.abs(far) > 0))
+def _taken(file: Path, count: int, told: str) -> Taken:
+    """Cut the scene out of the recorded tracks: from the first sample that sounded on."""
+    with WavReader(file) as wav:
+        rows = np.frombuffer(wav.read(wav.num_samples), np.int16).reshape(-1, len(NAMES))
+    tracks = dict(zip(NAMES, rows.T.copy(), strict=True))
+    mic, far = tracks["microphone"], tracks["reference"] / 32_768
+    begin = int(np.argmax(far != 0))
     scene = slice(begin, begin + count)
-    ears = {BARE: bare(mic), AEC3: aec3(mic, far), OURS: Heard(ear, words, delay / RATE)}
+    ours = Heard(tracks["ear"], tracks["words"], AEC3_DELAY / RATE)
+    ears = {BARE: bare(mic), AEC3: aec3(mic, far), OURS: ours}
     cut = {name: Heard(each.ear[scene], each.words[scene], each.late_s) for name, each in ears.items()}
     return Taken(mic[scene], cut, told)
 

@@ -14,6 +14,8 @@ SOUND_M_S = 343.0
 DIRECT_S = (0.002, 0.010)
 """The way from the loudspeaker to the microphone, buffers that nobody knows of included."""
 LONGEST_S = 0.8
+LOWEST_HZ = 100.0
+"""The images of a box all have one sign, and add up below this. No loudspeaker and microphone does that."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,7 +78,18 @@ def _box(random: np.random.Generator, reverberation_s: float) -> Floats:
     axes = [_images(side, source, at, length_s) for side, source, at in zip(sides, speaker, mic, strict=True)]
     for _ in range(2):  # a box fades more slowly than his formula says
         loss *= _fades_s(_images_added(axes, float(np.exp(-loss)), length_s)) / reverberation_s
-    return _images_added(axes, float(np.exp(-loss)), length_s)
+    return _without_lowest(_images_added(axes, float(np.exp(-loss)), length_s))
+
+
+def _without_lowest(impulse: Floats) -> Floats:
+    """Pass the impulse through the high-pass filter that Allen and Berkley put behind their images."""
+    pole = np.exp(-2 * np.pi * LOWEST_HZ / RATE)
+    angle = np.exp(2j * np.pi * LOWEST_HZ / RATE)
+    count = np.arange(len(impulse))
+    # The filter's answer: zeros at 1 and at the pole's length, poles at that length and this angle.
+    ringing = (pole**count) * np.imag(angle ** (count + 1)) / angle.imag
+    zeros = np.array([1.0, -(1 + pole), pole])
+    return through(impulse, np.convolve(ringing, zeros)[: len(impulse)])
 
 
 def _images_added(axes: list[tuple[Floats, Floats]], kept: float, length_s: float) -> Floats:

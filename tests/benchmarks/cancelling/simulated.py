@@ -30,7 +30,7 @@ from voicepipe_devices.driver import CaptureCallback
 from voicepipe_devices.fake.handle import OpenSide
 from voicepipe_devices.fake.sides import SimulatedMicrophone
 
-__all__ = ["AHEAD_S", "Air", "Kept", "simulated"]
+__all__ = ["AHEAD_S", "START", "Air", "Kept", "simulated"]
 
 CHUNK_S = 0.5
 AHEAD_S = 1.0

@@ -12,10 +12,25 @@ from benchmarks.cancelling.rooms import RATE, Floats
 from benchmarks.cancelling.scenes import Ints, Scene, ints
 from voicepipe.errors import BackendMissingError
 
-__all__ = ["AEC3", "BARE", "OURS", "Heard", "Play", "Taken", "aec3", "bare", "offline"]
+__all__ = [
+    "AEC3",
+    "AEC3_DELAY",
+    "BARE",
+    "OURS",
+    "SPEEX",
+    "Heard",
+    "Play",
+    "Taken",
+    "aec3",
+    "bare",
+    "offline",
+    "speex",
+]
 
 BARE, AEC3, OURS = "microphone", "AEC3 alone", "voicepipe"
 """The subjects, as the tables name them."""
+SPEEX = "speex"
+"""The subject that is about the words alone, and optional."""
 BLOCK = RATE // 100
 AEC3_DELAY = 128
 """The samples by which its output is late, at 16 kHz."""
@@ -89,6 +104,20 @@ def ours(mic: Ints, far: Floats) -> Heard:
     words = np.concatenate([words[:, 0] for _, words in pairs])
     delay, count = engine.delay, len(mic)
     return Heard(at_its_time(ear, delay, count), at_its_time(words, delay, count), delay / RATE)
+
+
+def speex(mic: Ints, far: Floats) -> Heard:
+    """Let libspeexdsp take the echo out. It gives words; there is no ear.
+
+    Raises:
+        EngineError: the library is not installed.
+    """
+    from voicepipe.canceller.engines.speex import Speex
+
+    canceller, sounded = Speex(RATE, 1), far.astype(np.float32)
+    out = [canceller.cancel(mic[at : at + BLOCK, None], sounded[at : at + BLOCK]) for at in _blocks(mic)]
+    words = at_its_time(np.concatenate(out)[:, 0], canceller.delay, len(mic))
+    return Heard(words, words, canceller.delay / RATE)
 
 
 def at_its_time(out: Ints, delay: int, count: int) -> Ints:

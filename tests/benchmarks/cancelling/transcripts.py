@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,9 +65,16 @@ class Recogniser:
             raise MissingModelError("faster-whisper is not installed: pip install 'voicepipe[benchmarks]'")
         module: Any = import_module("faster_whisper")
         self._model: Any = module.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+        self._known: dict[bytes, list[str]] = {}
 
     def words(self, audio: Ints) -> list[str]:
-        """Return the words in audio of 16 kHz."""
+        """Return the words in audio of 16 kHz. The same audio is transcribed once."""
+        key = sha256(audio.tobytes()).digest()
+        if key not in self._known:
+            self._known[key] = self._transcribed(audio)
+        return self._known[key]
+
+    def _transcribed(self, audio: Ints) -> list[str]:
         floats = audio.astype(np.float32) / np.float32(32_768)
         segments, _ = self._model.transcribe(
             floats,

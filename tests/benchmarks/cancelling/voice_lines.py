@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.cancelling.ears import NOTICED_S, Judged, judged, noticed
+from benchmarks.cancelling.ears import NOTICED_S, Judged, in_time, judged, noticed
 from benchmarks.cancelling.goals import Goal, Line
 from benchmarks.cancelling.plan import Plan
 from benchmarks.cancelling.rooms import RATE, Room, room
@@ -107,16 +107,15 @@ def _own(scenes: list[Scene], plan: Plan, name: str, turns: int) -> list[Line]:
 
 
 def _noticed(name: str, delays: dict[str, list[float | None]], least: float) -> list[Line]:
-    in_time: dict[str, float | None] = {}
+    soon: dict[str, float | None] = {subject: in_time(each) for subject, each in delays.items()}
     middle: dict[str, float | None] = {}
     for subject, each in delays.items():
         known = [delay for delay in each if delay is not None]
-        in_time[subject] = 100 * sum(delay <= NOTICED_S for delay in known) / len(each)
         middle[subject] = 1_000 * median(known) if known else None
     never = sum(delay is None for delay in delays[OURS])
     note = f"{len(delays[BARE])} onsets, {never} never noticed"
     return [
-        Line(f"{name}, %", in_time, Goal(least, unit=" %"), OURS, note),
+        Line(f"{name}, %", soon, Goal(least, unit=" %"), OURS, note),
         Line(f"{name}: median, ms", middle, None, OURS),
     ]
 

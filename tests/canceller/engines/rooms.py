@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from canceller.sounds import RATE, Floats, Ints
 from voicepipe.canceller.engines.part import Canceller
-
-RATE = 16_000
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int16]
 
 
 def program(seconds: float, *, seed: int = 0, rate: int = RATE) -> Floats:
-    """What a program plays: syllables of coloured noise, with pauses between, at -23 dB."""
+    """Return what a program plays: syllables of coloured noise, with pauses between, at -23 dB."""
     rng = np.random.default_rng(seed)
     size = int(seconds * rate)
     noise = np.convolve(rng.standard_normal(size + 200), 0.9 ** np.arange(200), "valid")[:size]
@@ -25,7 +20,7 @@ def program(seconds: float, *, seed: int = 0, rate: int = RATE) -> Floats:
 
 
 def impulse(*, seed: int = 0, rate: int = RATE, decay_s: float = 0.2) -> Floats:
-    """The answer of a room: the direct sound after some ms, and a tail of noise that decays by 60 dB."""
+    """Return the answer of a room: the direct sound after some ms, and a tail of noise that dies away."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(decay_s * rate)) / rate
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / decay_s)
@@ -34,21 +29,8 @@ def impulse(*, seed: int = 0, rate: int = RATE, decay_s: float = 0.2) -> Floats:
     return np.concatenate([np.zeros(int(rng.uniform(0.002, 0.01) * rate)), tail])
 
 
-def echo_of(sound: Floats, room: Floats) -> Floats:
-    """The sound at the microphone."""
-    size = 1 << (len(sound) + len(room)).bit_length()
-    spectrum = np.fft.rfft(sound, size) * np.fft.rfft(room, size)
-    echo: Floats = np.fft.irfft(spectrum, size)[: len(sound)]
-    return echo
-
-
-def int16(floats: Floats) -> Ints:
-    """Floats at full scale 1 as int16, clipped."""
-    return np.clip(np.rint(floats * 32_768), -32_768, 32_767).astype(np.int16)
-
-
 def cancelled(canceller: Canceller, mic: Ints, far: Floats, *, block: int = RATE // 100) -> Ints:
-    """All that comes out for blocks of a microphone of one or several channels."""
+    """Return all that comes out for blocks of a microphone of one or several channels."""
     heard = mic.reshape(len(mic), -1)
     sounded = far.astype(np.float32)
     made = [
@@ -59,11 +41,11 @@ def cancelled(canceller: Canceller, mic: Ints, far: Floats, *, block: int = RATE
 
 
 def level(audio: Ints | Floats) -> float:
-    """The mean power in dB, of samples of any scale."""
+    """Return the mean power in dB, of samples of any scale."""
     return float(10 * np.log10(np.mean(np.square(audio.astype(np.float64))) + 1e-12))
 
 
 def reduced(before: Ints, after: Ints, begin_s: float, end_s: float, rate: int = RATE) -> float:
-    """The dB by which the audio became quieter between two times."""
+    """Return the dB by which the audio became quieter between two times."""
     part = slice(int(begin_s * rate), int(end_s * rate))
     return level(before[part]) - level(after[part])

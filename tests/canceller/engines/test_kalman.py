@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import (
-    RATE,
-    Floats,
-    Ints,
-    cancelled,
-    echo_of,
-    impulse,
-    int16,
-    level,
-    program,
-    reduced,
-)
+from canceller.engines.rooms import cancelled, impulse, level, program, reduced
+from canceller.sounds import RATE, Floats, Ints, echo_of, int16
 from voicepipe.canceller.engines.kalman import Kalman
 
 
 def voice(seconds: float, *, seed: int = 90) -> Floats:
-    """A user who talks over the program, 6 dB louder than its echo."""
+    """Return a user who talks over the program, 6 dB louder than its echo."""
     return program(seconds, seed=seed)
 
 
@@ -139,3 +129,34 @@ def test_a_reset_forgets_the_path_and_the_audio() -> None:
 def test_a_rate_without_whole_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="whole samples in 10 ms, such as 16000, not 22050"):
         Kalman(22_050)
+
+
+# -- losses of the microphone ------------------------------------------------------------------
+
+
+def behind_a_loss(lost: int, *, passes: bool = True) -> tuple[float, float]:
+    """By how much the echo is less in the 50 ms behind a loss, and in the echo that it tells."""
+    far, size = program(4.0), RATE // 100
+    mic = int16(echo_of(far, impulse(decay_s=0.4)))
+    kalman, at = Kalman(RATE), 350 * size
+    cancelled(kalman, mic[:at], far[:at])
+    begin = at + lost
+    told = 0.0
+    if passes:
+        sounded = -(-lost // size) * size
+        echo = kalman.pass_over(far[begin - 30 * size : begin].astype(np.float32), sounded)
+        assert echo.shape == (sounded, 1)
+        if sounded:
+            true = mic[begin - sounded : begin]
+            told = level(true) - level(true - echo[:, 0].astype(float))
+    behind = slice(begin, begin + 5 * size)
+    return level(mic[behind]) - level(cancelled(kalman, mic[behind], far[behind])), told
+
+
+@pytest.mark.parametrize("lost", [320, 37, 1_600, 4_800])
+def test_a_loss_is_passed_over_as_if_nothing_was_lost(lost: int) -> None:
+    before, _ = behind_a_loss(0)
+    behind, told = behind_a_loss(lost)
+    assert behind > before - 6
+    assert told > 10
+    assert behind_a_loss(lost, passes=False)[0] < behind - 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import RATE, Floats, Ints, int16
+from canceller.sounds import RATE, Floats, Ints, int16
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
 from voicepipe.canceller.engines.pair import EarAndWords
@@ -98,3 +98,45 @@ def test_pieces_of_blocks_are_refused(mic: int, far: int) -> None:
     pair = EarAndWords(Late(0), Late(0), AudioFormat(RATE, 1))
     with pytest.raises(ValueError, match=f"whole blocks of 160 samples .* not {mic} .* and {far} "):
         pair.cancel(np.zeros((mic, 1), np.int16), np.zeros(far, np.float32))
+
+
+@dataclass
+class Knowing(Late):
+    """Knows the echo that nobody captured: the last blocks that sounded, in steps of int16."""
+
+    def pass_over(self, far: np.ndarray, lost: int) -> Ints:
+        echo = int16(far[len(far) - lost :].astype(np.float64))
+        return np.repeat(echo[:, None], self.channels, axis=1)
+
+
+@dataclass
+class Listening(Late):
+    """Remembers what it heard."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.heard: list[Ints] = []
+
+    def cancel(self, mic: Ints, far: np.ndarray) -> Ints:
+        self.heard.append(mic)
+        return super().cancel(mic, far)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("lost", [2 * BLOCK, 0])
+def test_behind_a_loss_the_ear_hears_the_echo_that_nobody_captured(lost: int, channels: int) -> None:
+    ear = Listening(10)
+    pair = EarAndWords(ear, Knowing(0, channels), AudioFormat(RATE, channels))
+    far = np.random.default_rng(2).uniform(-0.5, 0.5, 30 * BLOCK).astype(np.float32)
+    pair.pass_over(far, lost)
+    assert len(ear.heard) == (1 if lost else 0)
+    if lost:
+        assert np.array_equal(ear.heard[0][:, 0], int16(far[-lost:].astype(np.float64)))
+        assert np.array_equal(ear.sounded[0], far[-lost:])
+
+
+def test_without_a_filter_that_knows_a_loss_changes_nothing() -> None:
+    ear = Listening(10)
+    pair = EarAndWords(ear, Late(0), AudioFormat(RATE, 1))
+    pair.pass_over(np.zeros(30 * BLOCK, np.float32), 2 * BLOCK)
+    assert not ear.heard

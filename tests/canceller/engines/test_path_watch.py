@@ -11,7 +11,7 @@ BLOCK = 160
 
 
 def watched(echo_in_mic: float, user: float, blocks: int = 150) -> PathWatch:
-    """A watch that saw so many blocks. The user is a sound beside the echo, or against it by chance."""
+    """Return a watch after so many blocks. The user is a sound beside the echo, or by chance against it."""
     watch, rng = PathWatch(), np.random.default_rng(1)
     for _ in range(blocks):
         echo, voice = rng.standard_normal((2, BLOCK)).astype(np.float32) * np.float32(0.01)
@@ -36,6 +36,19 @@ def test_a_path_is_wrong_where_its_echo_makes_things_louder(
     echo_in_mic: float, user: float, is_wrong: bool
 ) -> None:
     assert watched(echo_in_mic, user).is_wrong is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("echo_in_mic", "user", "is_sure"),
+    [
+        (1.0, 5.0, True),
+        (0.0, 10.0, True),  # against the echo by chance: a loud user, and a soft echo
+        (0.0, 1.0, False),  # another path
+        (0.3, 0.0, False),
+    ],
+)
+def test_an_echo_under_a_loud_user_is_taken_out_whole(echo_in_mic: float, user: float, is_sure: bool) -> None:
+    assert watched(echo_in_mic, user).is_sure is is_sure
 
 
 def test_a_path_has_half_a_second_before_it_is_judged() -> None:

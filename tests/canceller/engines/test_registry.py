@@ -63,7 +63,7 @@ def test_what_is_no_canceller_is_refused(missing: str) -> None:
             return mic
 
         def reset(self) -> None:
-            """Nothing to forget."""
+            """Forget nothing."""
 
     whole: Any = Whole()
     assert check_canceller(whole) is whole

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from canceller.engines.rooms import RATE, cancelled, echo_of, impulse, int16, program, reduced
+from canceller.engines.rooms import cancelled, impulse, program, reduced
+from canceller.sounds import RATE, echo_of, int16
 from voicepipe.canceller.engines.speex import Speex
 from voicepipe.errors import EngineError
 

@@ -155,7 +155,9 @@ def _second(
     played = np.array(card.heard(frame, card.rate), dtype=np.int16)
     heard = sound.heard(played, _at_microphone(card, frame))
     unpinged_s = service.notices()
+    asked = card.now(card.mic)
     (task,) = (status := service.status())["tasks"]
+    answered = card.now(card.mic)
     mic, speaker = task["statistics"]
     drift = task["seams"][-1]["dropped"].get("drift", 0)
     return {
@@ -176,7 +178,12 @@ def _second(
         "open": {kind: len(found) for kind, found in status["census"].items()},
         "unpinged_s": round(unpinged_s, 2),
         "ready": service.is_ready,
-        "card": {"frame": card.now(card.mic), "overruns": card.mic.xruns, "underruns": card.speaker.xruns},
+        "card": {
+            "frame": answered,
+            "asked": asked,  # it counted at some moment between these two
+            "overruns": card.mic.xruns,
+            "underruns": card.speaker.xruns,
+        },
         "load": round(os.getloadavg()[0], 2),
         **footprint.now(),
     }

@@ -73,6 +73,7 @@ def second(at_s: int, **what: object) -> dict[str, object]:
         "t_s": at_s,
         "latency_ms": 100.0,
         "missing_ms": 0,
+        "mic_fill_ms": 0.0,
         "speaker_fill_ms": 30.0,
         "lost": [],
         "dropped": {},
@@ -86,7 +87,7 @@ def second(at_s: int, **what: object) -> dict[str, object]:
         "open": counts,
         "unpinged_s": 5.0,
         "ready": True,
-        "card": {"frame": 48_000 * at_s},
+        "card": {"frame": 48_000 * at_s, "asked": 48_000 * at_s},
         "private_mb": 60.0,
         "program_private_mb": 30.0,
     } | what

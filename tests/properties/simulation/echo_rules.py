@@ -172,7 +172,7 @@ def hidden_in(run: Facts) -> int:
     """Return the samples that half-duplex is said to have hidden in a run with a canceller."""
     if run.run.cancelled is None:
         return 0
-    return run.report.dropped.get(DropReason.MUTED, 0) + run.run.cancelled.muted
+    return run.report.dropped.get(DropReason.MUTED, 0)
 
 
 def sounds_long(run: Facts, at_s: float) -> bool:

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from canceller.standing import LateEngine
 from properties.simulation.cards import RATE, EagerMicrophone
 from properties.simulation.talk import Talk
 from voicepipe import (
@@ -27,26 +31,18 @@ from voicepipe.settings.sound import SoundSettings
 from voicepipe.speakers import Speakers
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from voicepipe import AudioFormat, Backend
 
 __all__ = ["Cancelled", "CancellingMicrophone", "Witness", "cancelled_in", "cancellers"]
 
-BLOCK = RATE // 100
 
-
-class NumberEngine:
+class NumberEngine(LateEngine):
     """Hands numbers on, late, and keeps what it was given."""
 
     name = "numbers"
-    rate = RATE
-    channels = 1
-    block = BLOCK
 
     def __init__(self, talk: Talk) -> None:
-        self.delay = talk.delay
+        super().__init__(talk.delay, rate=RATE)
         self._fails_at = talk.fails_at
         self.failures = 0
         """The times that it was asked and failed."""
@@ -54,33 +50,21 @@ class NumberEngine:
         """The first number of the block with which it failed."""
         self.asked: list[tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]] = []
         """Each block of the microphone, and what sounded meanwhile."""
-        self._held: npt.NDArray[np.int16]
-        self.reset()
 
     def cancel(
         self, mic: npt.NDArray[np.int16], far: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """Return the numbers of before, as the ear and as the words."""
-        import numpy as np
-
         if len(self.asked) + 1 == self._fails_at:
             self.failures += 1
             self.fails_from = int(mic[0, 0]) & 0xFFFF
             raise ValueError("it has no more numbers")
         self.asked.append((mic[:, 0].copy(), far.copy()))
-        both = np.concatenate([self._held, mic[:, 0]])
-        out, self._held = both[: len(mic)], both[len(mic) :]
-        return out, out[:, None].copy()
+        return super().cancel(mic, far)
 
     def forget(self) -> None:
         """Forget an earlier run."""
         self.asked, self.failures, self.fails_from = [], 0, None
-
-    def reset(self) -> None:
-        """Forget the numbers."""
-        import numpy as np
-
-        self._held = np.zeros(self.delay, np.int16)
 
 
 class _OwnSound(OwnSound):
@@ -153,17 +137,12 @@ class Cancelled:
     """The times that its engine was asked and failed."""
     fails_from: int | None
     """The first number of the block with which that failed."""
-    muted: int
-    """The samples that it hid, where it is a stage: the microphone's report has them otherwise."""
 
 
 def cancelled_in(processors: Iterable[Processor]) -> Cancelled | None:
     """Return what the canceller among them did in the run that is over; None: there is none."""
-    muted = 0
     for each in processors:
-        if isinstance(each, EchoCanceller):
-            muted = each.muted
         if isinstance(each, Witness):
             engine = each.engine
-            return Cancelled(each.frames, engine.asked, engine.failures, engine.fails_from, muted)
+            return Cancelled(each.frames, engine.asked, engine.failures, engine.fails_from)
     return None

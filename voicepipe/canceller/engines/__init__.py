@@ -10,6 +10,7 @@ echo_path    the estimate of the path from loudspeaker to microphone, which the 
 path_watch   a linear filter that makes things worse is held back, and a changed path is noticed
 far_blocks   the last blocks of the speakers' sound, as spectra
 near_end     the linear filter's output in place of the ear, while a user talks over the echo
+residue      what the linear filter leaves of an echo, by band, and whether a changed path left it
 samples      floats become int16
 delay        audio some samples later
 """

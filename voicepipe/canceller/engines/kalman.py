@@ -64,6 +64,25 @@ class Kalman:
         """True where no filter doubts the path that it has learnt."""
         return all(each.is_sure for each in self._filters)
 
+    def pass_over(self, far: _Floats, lost: int) -> _Ints:
+        """Take anew what sounded up to the next block: a loss of the microphone has moved it.
+
+        Args:
+            far: whole blocks, as many as the filter reaches.
+            lost: the samples at its end that the microphone lost: whole blocks.
+
+        Returns:
+            The echo of those, as far as the path is known, shape (lost, channels).
+        """
+        block = self._block
+        self._far.clear()
+        echoes = [np.zeros((0, len(self._filters)), np.float32)]
+        for at in range(0, len(far), block):
+            self._far.push(far[at : at + block])
+            if at >= len(far) - lost:
+                echoes.append(np.stack([each.echo(self._far) for each in self._filters], axis=1))
+        return to_int16(np.concatenate(echoes) * np.float32(FULL_SCALE))
+
     def reset(self) -> None:
         """Forget the path of the echo, and all audio."""
         self._far.clear()
@@ -96,6 +115,9 @@ class _Filter:
     def reset(self) -> None:
         self._path.forget()
         self._watch.reset()
+
+    def echo(self, far: FarBlocks) -> _Floats:
+        return self._path.echo(far)
 
     def cancel(self, mic: _Floats, far: FarBlocks) -> _Floats:
         echo = self._path.echo(far)

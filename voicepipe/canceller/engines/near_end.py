@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
+from voicepipe.canceller.engines.residue import Residue
 from voicepipe.canceller.engines.samples import to_int16
 
 __all__ = ["NearEnd"]
@@ -12,57 +15,68 @@ __all__ = ["NearEnd"]
 _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int16]
 
-_AUDIBLE = 10.0
-"""The mean square, in units of int16, of an echo that is worth judging."""
-_TRUSTED = 10**-2.0
-"""The residue of an echo that is low enough, as a ratio of power: -20 dB."""
-_LOUDER = 10**1.2
-"""By so much louder than its usual residue, 12 dB, the output holds a user."""
+_LOUDER_DB, _LOUDEST_DB = 12.0, 32.0
+"""By so much louder than the usual residue, the output speaks for a user; beyond the second, no more so."""
+_EVIDENCE_DB = 8.0
+"""So much in all, beyond the first, makes a user; one block alone does not."""
+_LASTS = 2
+_TRUSTED = 10**-1.0
+"""The residue, -10 dB, up to which a filter's output may be heard."""
 _LOW = 10**-1.5
-"""The residue, -15 dB, from which on the filter can tell that there is no user."""
+"""The residue, -15 dB, up to which the filter can tell that there is no user."""
 _SOFTER = 0.1
 """The gain of the ear where there is no user, -20 dB: what a suppressor leaves is no voice then."""
-_TRACKING = 0.03
-"""The weight of a block in the usual residue."""
-_FORGETTING = 1.004
-"""The residue may have grown while it seems that a user speaks: by 1.7 dB a second."""
-_DECAY = 0.9
-"""An echo dies away in the room by so much in a block: 46 dB a second."""
 _AVERAGE = 0.3
-"""The weight of a block in the correlation, which covers some 30 ms."""
-_LASTS = 3
-"""The loud blocks in a row that make a user: within them a correlation shows."""
-_CORRELATED = 0.35
-"""A filter is wrong where its output and its echo are correlated so: a user is not."""
+"""The weight of a block in the power of the ear."""
 _HOLD = 20
 """The blocks for which a user is heard after the last loud one: a gap between two sounds."""
+_WRONG_DB = 3.0
+_DOUBTS = 4
+"""The blocks in a row in which a residue is louder, and of a wrong path: by chance that is hardly ever so."""
+_WRONG_FOR = 30
+"""The blocks for which a louder residue of a wrong path makes the ear softer: the filter learns anew."""
 
 
 class NearEnd:
     """Puts the linear filter's output in the place of the ear while a user speaks over the echo.
 
-    A canceller that suppresses takes the onset of a user with the echo. A linear filter does not; what it
-    leaves of an echo is known from the time before. What is much louder than that is a user, unless output
-    and estimated echo are correlated: then the path has changed.
+    A canceller that suppresses takes the onset of a user with the echo. A linear filter does not; its usual
+    residue is known. What is much louder than that, and not the echo of a changed path, is a user.
 
-    Where the filter can tell that there is no user, the ear becomes softer.
+    Where the filter can tell that there is no user, the ear becomes softer, and no louder than the words.
+
+    Args:
+        block: the samples of a block of 10 ms.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, block: int) -> None:
+        self._residue = Residue(block)
+        self._rising: _Floats = np.linspace(0, 1, block, dtype=np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Begin again: nothing is known of the filter."""
-        self._residue = 1.0
-        """The usual power of the output, as a part of that of the echo."""
-        self._echo = 0.0
-        """The power of the echo, reverberation included."""
-        self._cross = self._left = self._estimated = 0.0
-        self._hold = self._loud = 0
+        self._residue.reset()
+        self._evidence = 0.0
+        self._loud = self._hold = 0
+        """The loud blocks in a row, and those for which a user is still assumed."""
+        self._doubts = self._wrong = 0
+        """The blocks of a wrong path in a row, and those for which it is still assumed."""
+        self._ear_power = 0.0
         self._share, self._gain = 0.0, 1.0
         """The part of the words in the last sample, and the gain of it."""
 
-    def mix(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints, *, is_sure: bool) -> _Ints:
+    @property
+    def hears_user(self) -> bool:
+        """True while a user speaks over the echo."""
+        return self._hold > 0
+
+    @property
+    def is_sure(self) -> bool:
+        """False where the echo comes another way than the linear filter has learnt."""
+        return self._doubts < _DOUBTS
+
+    def mix(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
         """Return a block of the ear.
 
         Args:
@@ -70,48 +84,51 @@ class NearEnd:
             later: the words of the same instants, mono.
             words: the words as they come, mono.
             mic: the microphone that they were made of, mono.
-            is_sure: the linear filter has no doubt of itself.
         """
-        self._judge(words.astype(np.float32), mic.astype(np.float32))
-        if not is_sure:
-            self._doubt()
+        heard = words.astype(np.float32)
+        self._residue.hear(heard, mic - heard, talks=self._hold > 0)
+        self._judge()
         share, self._share = self._share, 1.0 if self._hold else 0.0
-        gain, self._gain = self._gain, _SOFTER if self._is_alone else 1.0
+        gain, self._gain = self._gain, self._softer(ear) if self._is_alone else 1.0
         if share == self._share and gain == self._gain == 1.0:
             return later if share else ear
         mixed: _Floats = ear.astype(np.float32)
         if share or self._share:
-            shares = np.linspace(share, self._share, len(ear), dtype=np.float32)
-            mixed += shares * (later.astype(np.float32) - mixed)
-        mixed *= np.linspace(gain, self._gain, len(ear), dtype=np.float32)
+            mixed += self._ramp(share, self._share) * (later - mixed)
+        mixed *= self._ramp(gain, self._gain)
         return to_int16(mixed)
+
+    def _ramp(self, begin: float, end: float) -> float | _Floats:
+        """Return a gain that goes from one value to the other."""
+        return end if begin == end else begin + np.float32(end - begin) * self._rising
 
     @property
     def _is_alone(self) -> bool:
         """True where only the echo sounds."""
-        return self._residue < _LOW and not self._hold and not self._loud and self._echo >= _AUDIBLE
+        if self._hold or self._loud or not self._residue.sounds:
+            return False
+        return self._wrong > 0 or self._residue.share < _LOW
 
-    def _judge(self, words: _Floats, mic: _Floats) -> None:
-        echo = mic - words
-        left, estimated = float(words @ words) / len(words), float(echo @ echo) / len(words)
-        self._cross += _AVERAGE * (float(words @ echo) / len(words) - self._cross)
-        self._left += _AVERAGE * (left - self._left)
-        self._estimated += _AVERAGE * (estimated - self._estimated)
-        self._echo = max(estimated, _DECAY * self._echo)
-        self._hold = max(0, self._hold - 1)
-        if self._echo < _AUDIBLE:
+    def _judge(self) -> None:
+        excess_db = self._residue.excess_db
+        self._hold, self._wrong = max(0, self._hold - 1), max(0, self._wrong - 1)
+        if self._residue.is_wrong or excess_db == -math.inf:
+            self._evidence, self._loud = 0.0, 0
+        is_wrong = self._residue.is_wrong and excess_db > _WRONG_DB
+        self._doubts = self._doubts + 1 if is_wrong else 0
+        if self._residue.is_wrong:
+            self._hold = 0
+            self._wrong = _WRONG_FOR if is_wrong else self._wrong
             return
-        if left <= _LOUDER * self._residue * self._echo + _AUDIBLE:
-            self._loud = 0
-            self._residue += _TRACKING * (min(1.0, left / self._echo) - self._residue)
-        elif self._cross**2 > _CORRELATED**2 * self._left * self._estimated:
-            self._doubt()
-        else:
-            self._loud += 1
-            self._residue = min(1.0, self._residue * _FORGETTING)
-            if self._residue < _TRUSTED and self._loud >= _LASTS:
-                self._hold = _HOLD
+        self._evidence = max(0.0, self._evidence + min(excess_db, _LOUDEST_DB) - _LOUDER_DB)
+        self._loud = self._loud + 1 if excess_db > _LOUDER_DB else 0
+        if self._loud >= _LASTS and self._evidence >= _EVIDENCE_DB and self._residue.share < _TRUSTED:
+            self._evidence = _EVIDENCE_DB
+            self._hold, self._wrong = _HOLD, 0
 
-    def _doubt(self) -> None:
-        """Trust the filter no more, until it has proved itself again, for a second and a half."""
-        self._residue, self._hold, self._loud = 1.0, 0, 0
+    def _softer(self, ear: _Ints) -> float:
+        """Return the gain of an ear that nobody talks at."""
+        floats = ear.astype(np.float32)
+        power = float(floats @ floats) / len(floats)
+        self._ear_power += _AVERAGE * (power - self._ear_power)
+        return _SOFTER * min(1.0, math.sqrt((self._residue.power + 1) / (self._ear_power + 1)))

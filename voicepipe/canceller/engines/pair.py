@@ -38,7 +38,7 @@ class EarAndWords:
         self.delay = max(ear.delay, words.delay)
         self._source = source
         self._ear, self._words = ear, words
-        self._near_end = NearEnd()
+        self._near_end = NearEnd(self.block)
         self._ear_later = Delay(self.delay - ear.delay)
         self._words_later = Delay(self.delay - words.delay, (source.channels,))
         self._mixer = self._new_mixer()
@@ -64,18 +64,44 @@ class EarAndWords:
         ear, later = self._ear_later.pass_on(ear), self._words_later.pass_on(words)
         return self._hear_user(ear, later, words, mic), later
 
+    @property
+    def is_sure(self) -> bool:
+        """True where nothing speaks against the path that the canceller for the words has learnt."""
+        return self._near_end.is_sure and bool(getattr(self._words, "is_sure", True))
+
+    @property
+    def hears_user(self) -> bool:
+        """True while a user surely speaks over the echo."""
+        return self._near_end.hears_user
+
+    def pass_over(self, far: _Floats, lost: int) -> None:
+        """Go on behind a loss of the microphone as if it had lost nothing but its own samples.
+
+        The linear filter gets anew what sounded, and tells the echo that nobody captured. The other
+        canceller hears that in place of the microphone.
+
+        Args:
+            far: what sounded last, up to the next block: whole blocks.
+            lost: the last samples of it, while which the microphone captured nothing: whole blocks.
+        """
+        pass_over = getattr(self._words, "pass_over", None)
+        if pass_over is None:
+            return
+        far = _plausible(far)
+        echo = pass_over(far, lost)
+        if len(echo):
+            self._ear.cancel(echo if self._mixer is None else self._mixer.mix(echo), far[-len(echo) :])
+
     def _hear_user(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
-        if self._words.delay:
+        if self._words.delay or not len(ear):
             return ear
-        later, words, mic = (_mono(each) for each in (later, words, mic))
-        parts = [
-            self._near_end.mix(
-                *(each[at : at + self.block] for each in (ear, later, words, mic)),
-                is_sure=getattr(self._words, "is_sure", True),
-            )
-            for at in range(0, len(ear), self.block)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else ear
+        audio = (ear, _mono(later), _mono(words), _mono(mic))
+        if len(ear) == self.block:
+            return self._near_end.mix(*audio)
+        blocks = range(0, len(ear), self.block)
+        return np.concatenate(
+            [self._near_end.mix(*(each[at : at + self.block] for each in audio)) for at in blocks]
+        )
 
     def reset(self) -> None:
         """Forget the path of the echo, and all audio: a new stream begins."""
@@ -89,11 +115,16 @@ class EarAndWords:
 
 def _mono(audio: _Ints) -> _Ints:
     """Return the mean of all channels, shape (samples,)."""
-    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
+    channels = audio.shape[1]
+    if channels == 1:
+        return audio[:, 0]
+    mean: _Ints = (audio @ np.full(channels, 1 / channels, np.float32)).astype(np.int16)
+    return mean
 
 
 def _plausible(far: _Floats) -> _Floats:
     """Return what sounded, without what cannot have: numbers that are none, or far beyond full scale."""
-    if not len(far) or (np.min(far) >= -_LOUDEST and np.max(far) <= _LOUDEST):  # false for NaN, too
+    # The usual case; false for NaN. Unlike other products, this one does not warn of an overflow.
+    if float(np.vdot(far, far)) <= _LOUDEST**2:
         return far
     return np.clip(np.nan_to_num(far, nan=0.0, posinf=0.0, neginf=0.0), -_LOUDEST, _LOUDEST)

@@ -65,6 +65,8 @@ class Alignment:
         self._place = 0.0
         self._next = 0
         """The microphone's next position."""
+        self._began = 0.0
+        """The place of the first sample of the last block."""
         self._is_begun = False
         self._has_sounded = False
         self.copies = copies
@@ -87,18 +89,36 @@ class Alignment:
         self._lead_s -= by_s
         self._jump(-by_s * self._rate)
 
-    def read(self, position: int, samples: int, mic: ClockLine) -> _Floats | None:
-        """Return what sounded meanwhile; None: nothing, and nothing has for a while."""
+    def read(self, position: int, samples: int, mic: ClockLine, *, is_ahead: bool = False) -> _Floats | None:
+        """Return what sounded meanwhile; None: nothing, and nothing has for a while.
+
+        Args:
+            position: of the first of these samples of the microphone.
+            samples: their number.
+            mic: the line of the microphone's times.
+            is_ahead: True where the line is beyond a step of the microphone, and these samples are not.
+        """
         self._place += (position - self._next) * (1.0 + self.ratio_ppm * 1e-6)
         self._next = position + samples
         while self.track.steps and self._samples_to_step() <= 0:
             self._take_step()
-        self._follow(self.track.index_at(mic.time_of(position) + self._lead_s), mic, samples)
+        if not (is_ahead and self._is_begun):
+            self._follow(self.track.index_at(mic.time_of(position) + self._lead_s), mic, samples)
+        self._began = self._place
         if self._place - self.track.history.loud_end > TAIL_S * self._rate:
             self._place += samples * (1.0 + self.ratio_ppm * 1e-6)
             return None
         self._has_sounded = True
         return self._read(samples)
+
+    def read_before(self, samples: int) -> _Floats:
+        """Return what sounded before the block that was read last."""
+        begin = math.floor(self._began)
+        part = self._began - begin
+        if not part:
+            return self.track.history.read(begin - samples, begin)
+        near = self.track.history.read(begin - samples - BEFORE, begin + AHEAD)
+        return read_between(near, part, 0.0)
 
     # -- where to read -----------------------------------------------------------------
 

@@ -110,6 +110,11 @@ class ClockLine:
         """True where more than the first few stamps behind a step have told the offset."""
         return self._last_group is not None
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """True where the last stamps look as behind a step, and are too few to make it certain."""
+        return bool(self._beside)
+
     def time_of(self, position: float) -> float:
         """Return the time of a sample."""
         at_s = position / self._rate

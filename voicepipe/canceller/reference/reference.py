@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicepipe.canceller.reference.alignment import LEAD_S, Alignment
-from voicepipe.canceller.reference.clock_line import ClockLine
+from voicepipe.canceller.reference.clock_line import ClockLine, Step
 from voicepipe.canceller.reference.speaker_track import KEEP_S, SpeakerTrack
 from voicepipe.checks import check_count
 from voicepipe.speakers import Tapped
@@ -44,8 +44,14 @@ class Reference:
     def __init__(self, rate: int) -> None:
         self._rate = check_count("rate", rate)
         self._mic = ClockLine(rate)
+        self._noted: int | None = None
+        """The microphone's position behind the last frame whose time was noted."""
         self._next: int | None = None
-        """The microphone's position behind its last block."""
+        """The microphone's position behind the last block that was read."""
+        self._steps: list[Step] = []
+        """Steps of the microphone that reading has not come to."""
+        self.lost = 0
+        """The samples that the microphone lost before the last block, told or not; negative: it has more."""
         self._stamp = (-math.inf, 0.0)
         """The nominal time of the microphone's last stamp, and the difference of the true one from it."""
         self._newest: dict[object, Alignment] = {}
@@ -113,43 +119,65 @@ class Reference:
                 return False
         return True
 
-    def read(self, position: int, captured_s: float, samples: int) -> _Floats | None:
-        """Return what sounded while these samples of the microphone were captured, full scale at -1 and 1.
-
-        It is called for every block, in order.
+    def note(self, position: int, captured_s: float, samples: int) -> bool:
+        """Take the time of the microphone's next samples. They are read afterwards, or later than others.
 
         Args:
-            position: of the block's first sample. A jump is a loss that was told.
+            position: of the first of them. A jump is a loss that was told.
             captured_s: the time of that sample, by the loop's clock.
-            samples: in the block.
+            samples: their number.
+
+        Returns:
+            True while their times look as behind a loss that nobody told, and are too few to be sure.
+        """
+        gap = 0 if self._noted is None else position - self._noted
+        self._noted = position + samples
+        if abs(gap) > OTHER_DEVICE_S * self._rate:
+            self._mic.loosen()
+        for at in range(0, samples, max(1, round(SAME_S * self._rate))):
+            self._note(position + at, captured_s + at / self._rate, after_gap=gap != 0 and not at)
+        return self._mic.is_in_doubt
+
+    def read(self, position: int, samples: int) -> _Floats | None:
+        """Return what sounded while these samples of the microphone were captured, full scale at -1 and 1.
+
+        It is called for every block, in order, behind `note`.
 
         Returns:
             As many samples; None: nothing sounds, and nothing has for half a second.
         """
-        self._follow_microphone(position, captured_s)
+        self.lost = 0 if self._next is None else position - self._next
         self._next = position + samples
+        while self._steps and self._steps[0].position < self._next:
+            self._take_step(self._steps.pop(0))
         total: _Floats | None = None
         for alignment in self._alignments():
-            sound = alignment.read(position, samples, self._mic)
+            sound = alignment.read(position, samples, self._mic, is_ahead=bool(self._steps))
             if sound is not None:
                 total = sound if total is None else total + sound
         if self._old:
             self._let_go()
         return total
 
+    def read_before(self, samples: int) -> _Floats:
+        """Return what sounded before the block that was read last, in a line with it: losses are no gaps."""
+        sounds = (alignment.read_before(samples) for alignment in self._alignments())
+        return sum(sounds, np.zeros(samples, np.float32))
+
     def _alignments(self) -> list[Alignment]:
         return [*self._newest.values(), *self._old]
 
-    def _follow_microphone(self, position: int, captured_s: float) -> None:
-        gap = 0 if self._next is None else position - self._next
-        if abs(gap) > OTHER_DEVICE_S * self._rate:
-            self._mic.loosen()
-        if not gap and self._is_piece(position / self._rate, captured_s):
+    def _note(self, position: int, captured_s: float, *, after_gap: bool) -> None:
+        if not after_gap and self._is_piece(position / self._rate, captured_s):
             return
-        step = self._mic.put(position, captured_s, after_gap=gap != 0)
+        step = self._mic.put(position, captured_s, after_gap=after_gap)
         if step is not None:
-            for alignment in self._alignments():
-                alignment.shift(step.by_s)
+            self._steps.append(step)
+
+    def _take_step(self, step: Step) -> None:
+        self.lost += round(step.by_s * self._rate)
+        for alignment in self._alignments():
+            alignment.shift(step.by_s)
 
     def _is_piece(self, at_s: float, captured_s: float) -> bool:
         """Return True for a piece of a block whose stamp is known: five pieces are no five blocks."""

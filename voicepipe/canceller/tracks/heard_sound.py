@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.reference.speaker_track import SpeakerTrack
+from voicepipe.canceller.reference.speaker_track import KEEP_S, SpeakerTrack
+from voicepipe.canceller.tap_reader import TapReader
 from voicepipe.speakers import Speakers, SpeakerTap
 
 __all__ = ["HeardSound"]
@@ -27,32 +28,31 @@ class HeardSound:
 
     def __init__(self, rate: int, speakers: Speakers) -> None:
         self._rate = rate
-        self._speakers = speakers
-        self._read: dict[SpeakerTap, int] = {}
-        self._tracks: dict[SpeakerTap, SpeakerTrack] = {}
+        self._taps = TapReader(speakers)
+        self._newest: dict[SpeakerTap, SpeakerTrack] = {}
+        """Of each speaker, its present stream."""
         self._next: dict[SpeakerTrack, int] = {}
-        """The place in each track behind what was read last."""
+        """Of each stream, ended ones too, the place behind what was read last; -1: nothing was."""
 
     def update(self) -> None:
         """Fetch what the speakers played since the last call."""
-        for tap in self._speakers.taps:
-            for block in tap.read(self._read.get(tap, -1)):
-                track = self._tracks.get(tap)
-                if track is None or not track.is_of(block):
-                    if track is not None:
-                        self._next.pop(track, None)
-                    self._tracks[tap] = track = SpeakerTrack(block, self._rate)
-                track.put(block)
-                self._read[tap] = block.number
+        for tap, block in self._taps.read():
+            track = self._newest.get(tap)
+            if track is None or not track.is_of(block):
+                self._newest[tap] = track = SpeakerTrack(block, self._rate)
+                self._next[track] = -1
+            track.put(block)
 
     def between(self, from_s: float, samples: int) -> _Floats:
         """Return as many samples of what sounded from that time on, full scale at -1 and 1."""
         total = np.zeros(samples, np.float32)
-        for track in self._tracks.values():
+        for track, goes_on in list(self._next.items()):
             track.steps.clear()
-            at, goes_on = round(track.index_at(from_s)), self._next.get(track)
-            if goes_on is not None and abs(at - goes_on) < _JITTER_S * self._rate:
+            at = round(track.index_at(from_s))
+            if goes_on >= 0 and abs(at - goes_on) < _JITTER_S * self._rate:
                 at = goes_on
             self._next[track] = at + samples
             total += track.history.read(at, at + samples)
+            if track.end_s < from_s - KEEP_S and track not in self._newest.values():
+                del self._next[track]
         return total

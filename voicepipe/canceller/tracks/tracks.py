@@ -56,8 +56,8 @@ class _Unfilled(NamedTuple):
 class Tracks:
     """Records microphone, ear, words, reference, speaker and speech. It is a `TrackSink`.
 
-    The first microphone that is heard is recorded. If the disk is full or fails, the recording stops with
-    one warning, and the run goes on.
+    The first microphone that is heard is recorded; one warning tells of another one. If the disk is full or
+    fails, the recording stops with one warning, and the run goes on.
 
     Args:
         files: the files.
@@ -73,6 +73,7 @@ class Tracks:
         self._rows = np.zeros((round(KEEP_S * rate), len(NAMES)), np.int16)
         """The last rows, each at its number modulo their count."""
         self._origin: str | None = None
+        self._has_told_of_another = False
         self._first = 0
         """The microphone's position of row 0; it grows with a gap that is cut short."""
         self._end = 0
@@ -102,8 +103,19 @@ class Tracks:
             return
         if self._origin is None:
             self._origin, self._first = origin, position
-        if origin != self._origin or position < self._first + self._end:
-            return
+        if origin != self._origin:
+            self._tell_of_another(origin)
+        elif position >= self._first + self._end:
+            self._note_block(position, captured_s, mic, far)
+
+    def _tell_of_another(self, origin: str) -> None:
+        if not self._has_told_of_another:
+            self._has_told_of_another = True
+            _log.warning("the recording of all tracks is of %s alone: %s is not in it", self._origin, origin)
+
+    def _note_block(
+        self, position: int, captured_s: float | None, mic: bytes, far: npt.NDArray[np.float32] | None
+    ) -> None:
         self._pass_gap(position - self._first - self._end)
         audio = np.frombuffer(mic, np.int16)
         row, count = self._end, len(audio)
@@ -113,9 +125,9 @@ class Tracks:
             self._put(row, _REFERENCE, _pcm(far))
         if captured_s is not None:
             self._end_s = captured_s + count / self._rate
-            self._sound.update()  # now, for when the recording is closed the speakers are
             self._unfilled.append(_Unfilled(row, count, captured_s))
-        if self._end - self._files.written >= WRITE_S * self._rate:
+        if self._files is not None and self._end - self._files.written >= WRITE_S * self._rate:
+            self._sound.update()
             self._fill_speakers(self._end - round(LATE_S * self._rate))
             self._write()
 
@@ -186,8 +198,10 @@ class Tracks:
         elif isinstance(fact, InterruptionFrame):
             self._label(self._now_s(), self._now_s(), "interruption")
 
-    def note_protection(self, echo: EchoState) -> None:
-        """Take the protection from the program's own sound, each time that it may have changed."""
+    def note_protection(self, origin: str, echo: EchoState) -> None:
+        """Take the protection of a microphone, each time that it may have changed."""
+        if self._origin not in (None, origin):
+            return
         before, self._protection = self._protection, echo
         if self._files is None or (before is not None and before.protection == echo.protection):
             return
@@ -264,6 +278,7 @@ class Tracks:
         """Write what is left, and close the files. A second call does nothing."""
         if self._files is None:
             return
+        self._sound.update()
         self._fill_speakers(self._end)
         if self._user is not None:
             self._label(self._user / self._rate, self._end / self._rate, "user")
@@ -272,6 +287,8 @@ class Tracks:
         self._write()
         files, self._files = self._files, None
         if files is not None:
+            if not files.written:
+                _log.warning("%s has no row, and is removed: no microphone was heard", printable(files.path))
             self._close(files)
 
 

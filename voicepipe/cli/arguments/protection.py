@@ -9,7 +9,7 @@ from typing import NamedTuple
 from voicepipe.cli.arguments.options import Parser
 from voicepipe.settings.sound import CONTRADICTIONS
 
-__all__ = ["PROTECTION_FLAGS", "Protection", "read_protection"]
+__all__ = ["PROTECTION_FLAGS", "Protection", "read_protection", "refuse_protection"]
 
 PROTECTION_FLAGS = ("--cancel", "--headphones", "--mute")
 
@@ -48,6 +48,14 @@ def read_protection(
     return Protection(cancel=bool(flags.cancel), mute=flags.mute)
 
 
+def refuse_protection(parser: Parser, arguments: Sequence[str], why: str) -> None:
+    """Refuse the flags where nothing is to be protected. Raises: SystemExit."""
+    flags = _flags_of(arguments)
+    for flag in PROTECTION_FLAGS:
+        if getattr(flags, flag.removeprefix("--")) is not None:
+            parser.error(f"{flag} {why}")
+
+
 def _by_settings(parser: Parser, given: argparse.Namespace, *, live: bool) -> Protection:
     """Return the protection of the settings, and of flags that only switch one of them off."""
     _check(parser, given, "")
@@ -61,7 +69,8 @@ def _flags_of(arguments: Sequence[str]) -> argparse.Namespace:
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for flag in PROTECTION_FLAGS:
         is_plain = flag == "--headphones"
-        flags.add_argument(flag, action="store_true" if is_plain else argparse.BooleanOptionalAction)
+        action = "store_true" if is_plain else argparse.BooleanOptionalAction
+        flags.add_argument(flag, action=action, default=None)
     return flags.parse_known_args(arguments)[0]
 
 

@@ -20,6 +20,7 @@ from voicepipe.cli.parts.doctor_system import permissions, servers, software
 from voicepipe.cli.terminal.screen import Screen
 from voicepipe.devices.backends import open_backend
 from voicepipe.devices.names import find_named, fold
+from voicepipe.devices.optional import stamps_of
 from voicepipe.devices.port import (
     Backend,
     Block,
@@ -30,7 +31,6 @@ from voicepipe.devices.port import (
     StreamRequest,
 )
 from voicepipe.devices.trial import SideTrial
-from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 
@@ -251,7 +251,7 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
                 during = []
                 trips = await _play_chirps(microphone, speaker, options.format, during)
                 yield _echo_finding(trips)
-                stamps: dict[str, Stamps] = {"microphone": microphone.stamps, "speaker": speaker.stamps}
+                stamps = {"microphone": stamps_of(microphone), "speaker": stamps_of(speaker)}
                 for finding in air_findings(trips, stamps):
                     yield finding
             except DeviceError as error:

@@ -105,13 +105,7 @@ def command_line(program: str) -> Parser:
     )
     parser.take("--seconds", *PROTECTION_FLAGS, "--steady")
     parser.take("--vad", help=f"{SETTINGS['--vad']['help']} (with --live: only if this is given)")
-    parser.take(
-        "--tracks",
-        metavar="FILE.wav",
-        help="record the conversation into a new file, for you alone: microphone, ear, words, reference, "
-        "speaker and speech as six channels; with labels in a .txt file beside it",
-    )
-    parser.take("--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")
+    parser.take("--tracks", "--preset", "--status-socket", "--metrics", "--log-format", "--debug", "--report")
     return parser
 
 

@@ -9,7 +9,12 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.audio.level import FLOOR_DB, Level
 from voicepipe.cli.arguments.end_after import EndAfter, EndAfterAudio
 from voicepipe.cli.arguments.options import Parser
-from voicepipe.cli.arguments.protection import PROTECTION_FLAGS, Protection, read_protection
+from voicepipe.cli.arguments.protection import (
+    PROTECTION_FLAGS,
+    Protection,
+    read_protection,
+    refuse_protection,
+)
 from voicepipe.cli.arguments.sound_source import MICROPHONE, SPEAKER, Sound, choose_sound
 from voicepipe.cli.arguments.vad_options import VAD_FLAGS, VadSettings, vad_settings
 from voicepipe.cli.parts.loudness import Loudness, gain_for
@@ -77,6 +82,8 @@ def read_options(arguments: Sequence[str], program: str) -> LevelOptions:
     """Return the options that are given. Raises: SystemExit: wrong usage, or --help."""
     parser = command_line(program)
     given = parser.read(arguments)
+    if not given.echo:
+        refuse_protection(parser, arguments, "needs --echo: without it, nothing is played")
     return parser.options(
         LevelOptions,
         given,

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from voicepipe.text import printable
 __all__ = ["command_line", "run"]
 
 ANSWER_S = 5.0
+_ECHO_FIELDS = {each.name for each in fields(EchoState)}
 
 
 def command_line(program: str) -> Parser:
@@ -93,9 +95,9 @@ def _turns(task: dict[str, Any]) -> Iterator[str]:
 def _echoes(task: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each microphone that hears an echo, and one with the cure where it must be."""
     for device in task.get("statistics", ()):
-        said = device.get("echo")  # a program may be older than this command
+        said = device.get("echo")  # a program may be older than this command, or newer
         if said is not None:
-            echo = EchoState(**said)
+            echo = EchoState(**{name: said[name] for name in _ECHO_FIELDS & said.keys()})
             yield f'  echo at "{device["device"]}": {echo.details}'
             if echo.is_low:
                 yield f"  the echo is hardly reduced: {echo.advice}"

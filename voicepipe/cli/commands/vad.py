@@ -77,7 +77,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     """
     options = read_options(arguments, program)
     try:
-        if options.plot is not None and _draw_tracks(options.file, options.plot):
+        if options.plot is not None and _draw_tracks(options.file, options.plot, options.shown):
             return 0
         heard, draw = _search(options)
     except (VoicepipeError, OSError) as error:
@@ -92,7 +92,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     return _draw(draw, options, program)
 
 
-def _draw_tracks(file: str, picture: str) -> bool:
+def _draw_tracks(file: str, picture: str, shown: str) -> bool:
     """Draw a recorded conversation, and print its labels; return False for any other file."""
     from voicepipe.cli.parts.tracks_picture import are_tracks, draw_tracks, read_labels
 
@@ -100,8 +100,12 @@ def _draw_tracks(file: str, picture: str) -> bool:
         return False
     labels = read_labels(file)
     draw_tracks(file, labels, picture)
+    if shown == "json":
+        print(json.dumps({"file": file, "labels": [asdict(label) for label in labels]}))
+        return True
+    form = "{:.6f}\t{:.6f}\t{}" if shown == "labels" else "{:10.3f} {:10.3f}   {}"
     for label in labels:
-        print(f"{label.begin_s:10.3f} {label.end_s:10.3f}   {label.text}")
+        print(form.format(label.begin_s, label.end_s, label.text))
     return True
 
 

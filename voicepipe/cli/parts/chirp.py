@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicepipe.audio.format import AudioFormat
+from voicepipe.devices.optional import take_heard
 from voicepipe.devices.port import Backend, Block, InputStream, OutputStream, StreamRequest
 from voicepipe.speakers import Sounded
 
@@ -128,7 +129,7 @@ async def round_trip(
         DeviceError: a device is lost.
     """
     loop = asyncio.get_running_loop()
-    while microphone.read() is not None or speaker.heard() is not None:
+    while microphone.read() is not None or [*take_heard(speaker)]:
         pass
     began_s = loop.time()
     speaker.write(chirp.data)
@@ -142,7 +143,7 @@ async def round_trip(
                 raise error
     if heard is not None:
         heard.extend(block for block, _ in arrived)
-    return _trip(chirp, arrived, began_s, _sounded_s(chirp, list(iter(speaker.heard, None))))
+    return _trip(chirp, arrived, began_s, _sounded_s(chirp, list(take_heard(speaker))))
 
 
 def _trip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -87,14 +88,15 @@ async def cancelling_findings(
     task.subscribe(note)
     running = asyncio.create_task(task.run(), name="doctor")
     try:
-        await task.wait_until_started()
+        with contextlib.suppress(VoicepipeError):  # the run itself raises it too
+            await task.wait_until_started()
         await asyncio.wait([running], timeout=VOICE_S)
-    except VoicepipeError as error:
-        return [Finding("cancelling", "bad", str(error))]
     finally:
         task.cancel()
         await asyncio.wait([running])
         log.removeHandler(quiet)
+    if (error := running.exception()) is not None:  # a device did not open, or was lost
+        return [Finding("cancelling", "bad", str(error))]
     device = microphone.device_statistics()
     return list(judge(None if device is None else device.echo, len(turns)))
 
