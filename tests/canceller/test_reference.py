@@ -406,7 +406,7 @@ def test_a_step_is_taken_where_reading_comes_to_it() -> None:
 
 @pytest.mark.parametrize("ppm", [0.0, 200.0])
 def test_what_sounded_before_a_block_is_in_a_line_with_it(ppm: float) -> None:
-    reference, position = Reference(RATE), 0
+    reference, position, heard = Reference(RATE), 0, None
     tone = np.rint(9_000 * np.sin(np.arange(400 * BLOCK) * 0.3)).astype(np.int16)
     for number in range(300):
         at = number * BLOCK
