@@ -119,18 +119,19 @@ class Residue:
     def _judge(self, now: _Floats, wrong: float) -> None:
         self.power, sounds = (now @ self._ones).tolist()
         self._noise = min(max(self.power, _LEAST_NOISE), _NOISE_RISES * self._noise)
-        self.is_wrong, self.excess_db = False, -math.inf
+        self.excess_db = -math.inf
         self.sounds = sounds >= _AUDIBLE
         if not self.sounds:
+            self.is_wrong = False
             return
         usual = float(np.minimum(self._usual[0] / self._usual[1], 1.0) @ self._room)
         self.share = usual / sounds
-        chance = _CHANCE * math.sqrt(self._counted)
+        was_wrong, chance = self.is_wrong, _CHANCE * math.sqrt(self._counted)
         self.is_wrong = abs(self._alike) > wrong * self._counted + chance
         self.excess_db = 10 * math.log10(max(self.power, _TINY) / (usual + self._noise))
         if self.power <= _USUAL * usual + _NOISE_MARGIN * self._noise:
             self._usual += _TRACKING * (now - self._usual)
-        elif self.is_wrong:
+        elif self.is_wrong and was_wrong:  # a single block may be so by chance
             self._usual += _FAST * (now - self._usual)
 
 
