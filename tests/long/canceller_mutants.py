@@ -113,7 +113,7 @@ CANCELLER_MUTANTS = (
     Mutant(
         "a user who talks is taken for a changed path",
         "PathWatch.is_wrong",
-        "(power - both) ** 2 >= _CORRELATED**2 * power * error",
+        "_too_much(both, power, self._slow_mic, _BEGUN_AGAIN)",
         "True",
         "tests/canceller/engines/test_path_watch.py",
         unseen=NO_WAVES,
@@ -233,7 +233,7 @@ CANCELLER_MUTANTS = (
     Mutant(
         "a user becomes usual",
         "Residue._judge",
-        "power <= _USUAL * usual + _NOISE_MARGIN * self._noise",
+        "self.power <= _USUAL * usual + _NOISE_MARGIN * self._noise",
         "True",
         f"{RESIDUE}::test_what_is_left_of_a_wrong_path_becomes_usual_and_of_a_user_does_not",
         unseen=NO_WAVES,
