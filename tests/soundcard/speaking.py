@@ -11,12 +11,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import voicepipe as vp
-from voicepipe.canceller.cancelling import CancelledBlock
 from voicepipe.testing import speech
 
 __all__ = ["main"]
@@ -31,22 +30,6 @@ def _tell(what: str, **figures: float) -> None:
     print(json.dumps({"what": what, **figures}), flush=True)
 
 
-class Voice(vp.FrameProcessor):
-    """Speaks the bundled sentences for ever, a second at a time."""
-
-    takes = ()
-
-    async def on_running(self) -> None:
-        """Begin."""
-        self.create_task(self._speak(), name="speak")
-
-    async def _speak(self) -> None:
-        words = speech().tobytes()
-        while True:
-            for at in range(0, len(words), 2 * _RATE):
-                await self.push_frame(vp.OutputAudioFrame(words[at : at + 2 * _RATE], _RATE))
-
-
 class News(vp.InlineProcessor):
     """Tells what happens."""
 
@@ -58,24 +41,35 @@ class News(vp.InlineProcessor):
 
 
 class Levels:
-    """The levels of the bare microphone and of the ear, over some blocks."""
+    """The levels of the bare microphone and of the ear, over some blocks. It is a `TrackSink`."""
 
     def __init__(self, *devices: vp.MicrophoneInput | vp.SpeakerOutput) -> None:
         self._devices = devices
-        self._mic: list[npt.NDArray[np.int16]] = []
-        self._ear: list[npt.NDArray[np.int16]] = []
+        self._mic: list[bytes] = []
+        self._ear: list[bytes] = []
 
-    def add(self, block: CancelledBlock) -> None:
+    def note_heard(self, origin: str, position: int, captured_s: float | None, mic: bytes, far: Any) -> None:
         """Take the next block, and tell of the last ones."""
-        ear = block.words if block.ear is None else block.ear
-        self._mic.append(np.frombuffer(block.mic, np.int16))
-        self._ear.append(np.frombuffer(ear, np.int16))
-        if len(self._mic) == _BLOCKS and block.captured_s is not None:
+        self._mic.append(mic)
+        if len(self._mic) == _BLOCKS and captured_s is not None:
             levels = {"mic_db": _level(self._mic), "ear_db": _level(self._ear)}
-            _tell("level", at_s=block.captured_s, gaps=self._gaps(), **levels)
+            _tell("level", at_s=captured_s, gaps=self._gaps(), **levels)
         if len(self._mic) == _BLOCKS:
             self._mic.clear()
             self._ear.clear()
+
+    def note_given(self, origin: str, position: int, words: bytes, ear: bytes) -> None:
+        """Take what voice detection hears."""
+        self._ear.append(ear)
+
+    def note_protection(self, origin: str, echo: vp.EchoState) -> None:
+        """Ignore it."""
+
+    def note_fact(self, fact: object) -> None:
+        """Ignore it."""
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
 
     def _gaps(self) -> int:
         """Return how often the sound was held up, on its way in or out, by the program's own counts."""
@@ -83,9 +77,34 @@ class Levels:
         return sum(each.overflow + each.underflow + each.late + each.gaps for each in counts if each)
 
 
-def _level(blocks: list[npt.NDArray[np.int16]]) -> float:
-    sound = np.concatenate(blocks) / 32_768
+def _level(blocks: list[bytes]) -> float:
+    """Return the level; of nothing, as while it is half-duplex, that of silence."""
+    sound = np.frombuffer(b"".join(blocks) or bytes(2), np.int16) / 32_768
     return round(float(10 * np.log10(np.mean(sound * sound) + 1e-10)), 1)
+
+
+class Voice(vp.FrameProcessor):
+    """Speaks the bundled sentences for ever, a second at a time."""
+
+    takes = ()
+
+    def __init__(self, levels: Levels) -> None:
+        super().__init__()
+        self._levels = levels
+
+    async def on_start(self, params: vp.StartParams) -> None:
+        """Put the levels in place of a recording, before the microphone starts."""
+        params.speakers.tracks = self._levels
+
+    async def on_running(self) -> None:
+        """Begin."""
+        self.create_task(self._speak(), name="speak")
+
+    async def _speak(self) -> None:
+        words = speech().tobytes()
+        while True:
+            for at in range(0, len(words), 2 * _RATE):
+                await self.push_frame(vp.OutputAudioFrame(words[at : at + 2 * _RATE], _RATE))
 
 
 async def _obey(task: vp.PipelineTask) -> None:
@@ -112,16 +131,15 @@ async def main(device: str, engine: str = "") -> None:
                 vp.VADProcessor(engine) if engine else vp.VADProcessor(),
                 vp.FrameFilter(drop=vp.InputAudioFrame),
                 News(),
-                Voice(),
+                Voice(Levels(ear, speaker)),
                 speaker,
             ]
         )
     )
     running = asyncio.create_task(task.run())
     await task.wait_until_started()
-    guard = ear._own_sound.guard
-    assert guard is not None, ear.echo
-    guard.observers.append(Levels(ear, speaker).add)
+    assert ear.echo is not None
+    assert ear.echo.protection == "cancelling", ear.echo
     await _obey(task)
     task.cancel()
     report = await running

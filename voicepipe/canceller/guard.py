@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd, Observer
+from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd
 from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
@@ -58,8 +59,6 @@ class EchoGuard:
     ) -> None:
         self.hides = False
         """True while the user has muted the microphone: a recording of all tracks gets silence."""
-        self.observers: list[Observer] = []
-        """Called with every block of the canceller."""
         self._far = far
         self._tracks = speakers.tracks
         self._audio = audio
@@ -144,8 +143,6 @@ class EchoGuard:
             self._look_elsewhere(self._meter)
         if window is not None:
             self._note(window)
-        for observer in self.observers:
-            observer(block)
         if self._is_half_duplex:
             self._listen().hear(block)
         if self._tracks is not None:
@@ -201,7 +198,7 @@ class EchoGuard:
             self._label,
             reason,
             f"half-duplex from now on: {_DEAF}" if self._may_fall_back else "the program may hear itself",
-            exc_info=_log.isEnabledFor(10),
+            exc_info=_log.isEnabledFor(logging.DEBUG),
         )
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from voicepipe.report import EchoState, Protection
+from voicepipe.report import LEAST_ERLE_DB, EchoState, Protection
 
 __all__ = ["FallBack", "ProtectionWish"]
 
-LOW_DB = 10.0
-"""A canceller that takes less of the echo is of no use: a voice detector hears the rest."""
 GOOD_DB = 13.0
+"""A canceller that takes more of the echo is of use again."""
 TIMES = 3
 """So many windows in a row decide."""
 
@@ -62,9 +60,6 @@ class FallBack:
     Three windows in a row of too small a reduction bring half-duplex, and three good ones end it.
     """
 
-    low_db: ClassVar[float] = LOW_DB
-    good_db: ClassVar[float] = GOOD_DB
-
     def __init__(self) -> None:
         self.is_in_force = False
         """True while half-duplex takes the place of the canceller."""
@@ -72,7 +67,7 @@ class FallBack:
 
     def judge(self, erle_db: float) -> bool:
         """Take the reduction of a window at the ear; return True if that changes the protection."""
-        counts = erle_db > self.good_db if self.is_in_force else erle_db < self.low_db
+        counts = erle_db > GOOD_DB if self.is_in_force else erle_db < LEAST_ERLE_DB
         self._in_a_row = self._in_a_row + 1 if counts else 0
         if self._in_a_row < TIMES:
             return False
