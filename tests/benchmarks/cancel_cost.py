@@ -31,7 +31,7 @@ from voicepipe.canceller.engines.registry import DEFAULT_EAR, DEFAULT_WORDS, def
 from voicepipe.canceller.reference.reference import Reference
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import InputAudioFrame
-from voicepipe.speakers import Sounded, Tapped
+from voicepipe.speakers import Sounded, Speakers, Tapped
 
 __all__ = ["MOST", "main", "measure"]
 
@@ -141,7 +141,9 @@ def _with_frames(scene: _Scene) -> Callable[[], object]:
 
     def run() -> None:
         tap = _Tap(told)
-        cancelling = Cancelling(engine, Reference(scene.audio.rate), lambda: [tap])
+        speakers = Speakers()
+        speakers.taps = (tap,)
+        cancelling = Cancelling(engine, Reference(scene.audio.rate), speakers)
         for frame in frames:
             cancelling.put(frame)
         cancelling.end()

@@ -12,8 +12,9 @@ import pytest
 
 from canceller.standing import RATE, Far, LateEngine, cut_frames, sound
 from voicepipe import InputAudioFrame
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling
-from voicepipe.speakers import Sounded, Tapped
+from voicepipe.canceller.cancelled_block import CancelledBlock
+from voicepipe.canceller.cancelling import Cancelling
+from voicepipe.speakers import Sounded, Speakers, Tapped
 
 Ints = npt.NDArray[np.int16]
 WAYS: dict[str, tuple[Sequence[int], int, int]] = {
@@ -56,7 +57,7 @@ def test_all_samples_come_out_at_their_own_positions(
     sizes, delay, channels = WAYS[way]
     audio = sound(17_001, channels)
     engine = LateEngine(delay, channels)
-    core = Cancelling(engine, Far(*sounding), lambda: ())
+    core = Cancelling(engine, Far(*sounding), Speakers())
     frames = cut_frames(audio, sizes, gaps)
     out, rest = run(core, frames)
     assert_same_audio([*out, *rest], audio, sum(end - begin for begin, end in gaps))
@@ -66,7 +67,7 @@ def test_all_samples_come_out_at_their_own_positions(
 
 
 def test_frames_come_out_as_large_as_they_go_in_and_late_by_the_delay_alone() -> None:
-    core = Cancelling(LateEngine(128), Far((0, 99_999)), lambda: ())
+    core = Cancelling(LateEngine(128), Far((0, 99_999)), Speakers())
     first, *others = [core.put(frame) for frame in cut_frames(sound(3_200), [320])]
     assert [(each.position, each.num_samples) for each in first] == [(0, 192)]
     for turn, made in enumerate(others, 1):
@@ -76,7 +77,7 @@ def test_frames_come_out_as_large_as_they_go_in_and_late_by_the_delay_alone() ->
 
 def test_frames_have_an_ear_while_something_sounds_and_the_engine_rests_otherwise() -> None:
     engine = LateEngine()
-    core = Cancelling(engine, Far((3_200, 6_400)), lambda: ())
+    core = Cancelling(engine, Far((3_200, 6_400)), Speakers())
     out, rest = run(core, cut_frames(sound(16_000), [320]))
     assert_same_audio([*out, *rest], sound(16_000))
     eared = [each for each in out if each.ear is not None]
@@ -89,7 +90,7 @@ def test_frames_have_an_ear_while_something_sounds_and_the_engine_rests_otherwis
 @pytest.mark.parametrize(("known_s", "waits"), [(60.0, False), (50.0, True)])
 def test_a_block_waits_for_its_reference_until_the_next_frame_at_most(known_s: float, waits: bool) -> None:
     far = Far((0, 99_999), known_s=known_s)
-    core = Cancelling(LateEngine(0), far, lambda: ())
+    core = Cancelling(LateEngine(0), far, Speakers())
     ends = []
     for frame in cut_frames(sound(1_600), [320]):
         made = core.put(frame)
@@ -100,7 +101,7 @@ def test_a_block_waits_for_its_reference_until_the_next_frame_at_most(known_s: f
 
 def test_audio_without_a_time_passes_as_it_is() -> None:
     engine = LateEngine()
-    core = Cancelling(engine, Far((0, 99_999)), lambda: ())
+    core = Cancelling(engine, Far((0, 99_999)), Speakers())
     frame = InputAudioFrame(sound(640).tobytes())
     out = [*core.put(frame), *core.end()]
     assert b"".join(each.data for each in out) == frame.data
@@ -110,7 +111,7 @@ def test_audio_without_a_time_passes_as_it_is() -> None:
 
 def test_it_may_be_used_again_after_an_end() -> None:
     engine = LateEngine()
-    core = Cancelling(engine, Far((0, 99_999)), lambda: ())
+    core = Cancelling(engine, Far((0, 99_999)), Speakers())
     for _ in range(2):
         out, rest = run(core, cut_frames(sound(3_333), [320]))
         assert_same_audio([*out, *rest], sound(3_333))
@@ -135,12 +136,13 @@ def test_the_reference_gets_each_block_of_every_tap_once() -> None:
 
     blocks = [Tapped(number, 0, RATE, 1, Sounded(bytes(20), 10 * number, 1.0)) for number in range(6)]
     one, other, far = Tap(blocks[:2]), Tap([]), Noted()
-    taps: list[Any] = [one]
-    core = Cancelling(LateEngine(), far, lambda: taps)
+    speakers = Speakers()
+    speakers.taps = (one,)
+    core = Cancelling(LateEngine(), far, speakers)
     frames = cut_frames(sound(960), [320])
     core.put(frames[0])
     one.blocks, other.blocks = blocks[:4], blocks[:1]
-    taps.append(other)
+    speakers.taps = (one, other)
     core.put(frames[1])
     core.put(frames[2])
     assert far.got == [(one, 0), (one, 1), (one, 2), (one, 3), (other, 0)]
@@ -148,7 +150,7 @@ def test_the_reference_gets_each_block_of_every_tap_once() -> None:
 
 def test_observers_see_every_block_with_its_time() -> None:
     seen: list[CancelledBlock] = []
-    core = Cancelling(LateEngine(), Far((320, 640)), lambda: (), observe=seen.append)
+    core = Cancelling(LateEngine(), Far((320, 640)), Speakers(), observe=seen.append)
     audio = sound(1_600)
     run(core, cut_frames(audio, [320]))
     heard = seen[:10]
@@ -194,7 +196,7 @@ class FailingEngine(LateEngine):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_engine_that_fails_is_told_once_and_the_audio_goes_on(fault: str, at: int) -> None:
     engine, errors = FailingEngine(FAULTS[fault], at), list[Exception]()
-    core = Cancelling(engine, Far((0, 99_999)), lambda: (), on_failure=errors.append)
+    core = Cancelling(engine, Far((0, 99_999)), Speakers(), on_failure=errors.append)
     out, rest = run(core, cut_frames(sound(8_000), [320]))
     assert_same_audio([*out, *rest], sound(8_000))
     assert len(errors) == 1
@@ -214,28 +216,28 @@ def put_all(core: Cancelling, frames: Sequence[InputAudioFrame]) -> list[int]:
 def test_blocks_wait_while_their_time_is_in_doubt() -> None:
     far = Far((0, 99_999))
     far.doubtful = (640, 960)
-    core = Cancelling(LateEngine(0), far, lambda: ())
+    core = Cancelling(LateEngine(0), far, Speakers())
     assert put_all(core, cut_frames(sound(1_920), [320])) == [320, 320, 0, 0, 960, 320]
 
 
 def test_a_doubt_that_lasts_is_waited_for_once_and_no_longer_than_100_ms() -> None:
     far = Far((0, 99_999))
     far.doubtful = tuple(range(640, 6_400, 320))
-    core = Cancelling(LateEngine(0), far, lambda: ())
+    core = Cancelling(LateEngine(0), far, Speakers())
     assert put_all(core, cut_frames(sound(3_520), [320])) == [320, 320, 0, 0, 0, 0, 0, 6 * 320, 320, 320, 320]
 
 
 def test_blocks_of_before_a_doubt_do_not_wait_for_it() -> None:
     far = Far((0, 99_999), known_s=0.0)
     far.doubtful = (640,)
-    core = Cancelling(LateEngine(0), far, lambda: ())
+    core = Cancelling(LateEngine(0), far, Speakers())
     assert put_all(core, cut_frames(sound(1_600), [320])) == [0, 320, 320, 320, 320]
 
 
 def test_what_waits_in_doubt_comes_out_at_the_end() -> None:
     far = Far((0, 99_999))
     far.doubtful = tuple(range(640, 6_400, 320))
-    core = Cancelling(LateEngine(), far, lambda: ())
+    core = Cancelling(LateEngine(), far, Speakers())
     out, rest = run(core, cut_frames(sound(1_600), [320]))
     assert_same_audio([*out, *rest], sound(1_600))
 
@@ -259,7 +261,7 @@ class PassingEngine(LateEngine):
 @pytest.mark.parametrize(("lost", "blocks"), [(320, 2), (321, 3), (1, 1), (-320, 0), (99_999, 30)])
 def test_an_engine_hears_what_sounded_during_a_loss_and_before(lost: int, blocks: int) -> None:
     engine, far = PassingEngine(), Far((0, 99_999))
-    core = Cancelling(engine, far, lambda: ())
+    core = Cancelling(engine, far, Speakers())
     frames = cut_frames(sound(1_600), [160])
     for frame in frames[:4]:
         core.put(frame)
@@ -271,7 +273,7 @@ def test_an_engine_hears_what_sounded_during_a_loss_and_before(lost: int, blocks
 
 def test_an_engine_that_rests_is_told_of_no_loss() -> None:
     engine, far = PassingEngine(), Far((800, 99_999))
-    core = Cancelling(engine, far, lambda: ())
+    core = Cancelling(engine, far, Speakers())
     far.lost = 320
     for frame in cut_frames(sound(960), [160]):
         core.put(frame)
@@ -282,7 +284,7 @@ def test_an_engine_that_rests_is_told_of_no_loss() -> None:
 def test_an_engine_that_fails_at_a_loss_is_told_and_the_audio_goes_on() -> None:
     engine, far, errors = PassingEngine(), Far((0, 99_999)), list[Exception]()
     engine.fails = True
-    core = Cancelling(engine, far, lambda: (), on_failure=errors.append)
+    core = Cancelling(engine, far, Speakers(), on_failure=errors.append)
     frames = cut_frames(sound(8_000), [320])
     out = core.put(frames[0])
     far.lost = 320

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from voicepipe.audio.format import pcm_bytes
-from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.canceller.cancelled_block import CancelledBlock
 from voicepipe.canceller.echo_delay import EchoDelay
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
 from voicepipe.canceller.protection import FallBack

@@ -20,7 +20,7 @@ from voicepipe import (
     PipelineTask,
     SpeakerOutput,
 )
-from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.canceller.cancelled_block import CancelledBlock
 from voicepipe.canceller.half_duplex.half_duplex import BRIDGE_S, LOOK_BACK_S, HalfDuplex, Muted
 from voicepipe.pipeline.processor import InlineProcessor
 from voicepipe.speakers import Speakers

@@ -3,7 +3,12 @@
 protocol         the engine that takes the echo out of a microphone's audio, as a protocol
 stage            `EchoCanceller`: a stage that cancels, in place of the microphone
 guard            a microphone's guard: the canceller, its figures, or half-duplex
-cancelling       blocks for the engine, and frames again behind it
+cancelling       the blocks of a microphone's frames, each as soon as its time and sound are known
+block_maker      words and ear of a block: the engine's, or the microphone's own audio
+asked_engine     an engine that may fail, with what judges may hear of its ear
+frame_spans      frames in, frames out, with true positions and times
+cancelled_block  a block and what was made of it, for whoever measures or records
+far_end          the sound of the speakers, by time, as a protocol
 ear_noise        the noise of the room at the ear, which covers the rest of an echo
 ear_trust        what of the ear may be heard: at first, and where the echo comes another way
 protection       the choice of a protection, and the fall-back to half-duplex

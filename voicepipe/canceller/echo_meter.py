@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.canceller.cancelled_block import CancelledBlock
 from voicepipe.canceller.delay_watch import DelayWatch
 from voicepipe.canceller.echo_delay import EchoDelay
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from voicepipe.audio.channels import set_channels
 from voicepipe.audio.format import AudioFormat
-from voicepipe.canceller.cancelling import CancelledBlock, Cancelling, FarEnd
+from voicepipe.canceller.cancelled_block import CancelledBlock
+from voicepipe.canceller.cancelling import Cancelling
 from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.ear_trust import EarTrust
 from voicepipe.canceller.echo_meter import EchoMeter, EchoWindow
+from voicepipe.canceller.far_end import FarEnd
 from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex, Muted
 from voicepipe.canceller.protection import FallBack
 from voicepipe.canceller.protocol import EchoEngine
@@ -76,7 +78,7 @@ class EchoGuard:
         self._cancelling = Cancelling(
             engine,
             far,
-            lambda: speakers.taps,
+            speakers,
             audio=audio,
             noise=None if engine is None else EarNoise(engine.block),
             trust=self._trust,

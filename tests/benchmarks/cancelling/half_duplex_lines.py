@@ -15,7 +15,7 @@ from benchmarks.cancelling.scenes import Ints, Scene, listening
 from benchmarks.cancelling.subjects import BARE
 from benchmarks.cancelling.voice_lines import conversations, mixed_rooms
 from benchmarks.cancelling.voices import program
-from voicepipe.canceller.cancelling import CancelledBlock
+from voicepipe.canceller.cancelled_block import CancelledBlock
 from voicepipe.canceller.half_duplex.half_duplex import HalfDuplex
 from voicepipe.frames import InputAudioFrame
 from voicepipe.speakers import Speakers

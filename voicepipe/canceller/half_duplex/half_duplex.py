@@ -11,7 +11,7 @@ from voicepipe.frames import InputAudioFrame
 from voicepipe.speakers import Speakers
 
 if TYPE_CHECKING:
-    from voicepipe.canceller.cancelling import CancelledBlock
+    from voicepipe.canceller.cancelled_block import CancelledBlock
 
 __all__ = ["LOOK_BACK_S", "HalfDuplex", "Muted", "silence_of"]
 
