@@ -8,6 +8,7 @@ __all__ = ["ECHO_MUTANTS"]
 
 REFERENCE = "tests/canceller/test_reference.py"
 CANCELLING = "tests/canceller/test_cancelling.py"
+GUARD = "tests/canceller/test_guard.py"
 NO_DOUBT = "its clocks are true, so that no time is in doubt, and its engine remembers no room"
 PROTECTION = "tests/canceller/test_protection.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
@@ -133,6 +134,14 @@ _CANCELLING = (
         "self._read[tap] = block.number - 1",
         f"{CANCELLING}::test_the_reference_gets_each_block_of_every_tap_once",
         unseen="its reference overwrites one with the other",
+    ),
+    Mutant(
+        "the silence that fills up the last block is recorded",
+        "Cancelling._cut_block",
+        "captured = self._frames.taken - at",
+        "captured = self._block",
+        f"{GUARD}::test_the_tracks_have_a_row_for_each_sample",
+        unseen="its runs end once, and no row is looked at behind the end",
     ),
 )
 

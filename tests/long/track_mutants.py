@@ -9,6 +9,7 @@ __all__ = ["TRACK_MUTANTS"]
 GATE = "tests/canceller/test_loudness_gate.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 TRACKS = "tests/canceller/test_tracks.py"
+GUARD = "tests/canceller/test_guard.py"
 RUNS = "tests/canceller/test_recorded_runs.py"
 NO_ECHO = "its microphones hear no speaker"
 NO_GAP = "behind a loss all tracks move alike, and its runs lose nothing for a minute"
@@ -153,7 +154,7 @@ TRACK_MUTANTS = (
     Mutant(
         "the tracks record a microphone that the user has muted",
         "EchoGuard._observe",
-        "bytes(len(mic)) if self.hides else mic",
+        "bytes(len(mic)) if block.position < self._hidden else mic",
         "mic",
         f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
         unseen=NO_USER,
@@ -161,9 +162,17 @@ TRACK_MUTANTS = (
     Mutant(
         "the words of a muted microphone are recorded",
         "EchoGuard._record",
-        "self.hides",
+        "frame.position < self._hidden",
         "False",
         f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
+        unseen=NO_USER,
+    ),
+    Mutant(
+        "words of a muted time are recorded where they come out behind it",
+        "EchoGuard._record",
+        "frame.position < self._hidden",
+        "self.hides",
+        f"{GUARD}::test_behind_a_mute_nothing_of_its_time_is_recorded",
         unseen=NO_USER,
     ),
     Mutant(

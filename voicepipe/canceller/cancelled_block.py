@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from voicepipe.audio.format import SAMPLE_BYTES
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -26,6 +28,16 @@ class CancelledBlock(NamedTuple):
     """Mono int16; None: nothing was cancelled."""
     words: bytes
     """Interleaved int16."""
+
+    def first(self, samples: int, of: int) -> CancelledBlock:
+        """Return its first samples, of as many as it has."""
+        end = len(self.mic) // of * samples
+        return self._replace(
+            mic=self.mic[:end],
+            far=None if self.far is None else self.far[:samples],
+            ear=None if self.ear is None else self.ear[: samples * SAMPLE_BYTES],
+            words=self.words[:end],
+        )
 
 
 Observer = Callable[[CancelledBlock], object]

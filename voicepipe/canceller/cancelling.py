@@ -39,7 +39,7 @@ class Cancelling:
         noise: gives the ear the noise of the room.
         trust: tells what of the ear may be heard.
         audio: the format of the microphone, where there is no engine.
-        observe: called with every block.
+        observe: called with every block, as far as the microphone has captured it.
         on_failure: called once with the error of the engine.
     """
 
@@ -161,5 +161,7 @@ class Cancelling:
         far = None if captured_s is None else self._far.read(position, self._block)
         words, ear = self._maker.make(mic, far)
         self._frames.keep(words, ear)
-        if self._observe is not None:
-            self._observe(CancelledBlock(position, captured_s, mic, far, ear, words))
+        captured = self._frames.taken - at  # less than a block at the end, where silence fills it up
+        if self._observe is not None and captured > 0:
+            block = CancelledBlock(position, captured_s, mic, far, ear, words)
+            self._observe(block if captured >= self._block else block.first(captured, self._block))

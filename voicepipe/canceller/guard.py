@@ -60,7 +60,9 @@ class EchoGuard:
         state: EchoState | None = None,
     ) -> None:
         self.hides = False
-        """True while the user has muted the microphone: a recording of all tracks gets silence."""
+        """True while the user has muted the microphone: of what is put in, a recording gets silence."""
+        self._hidden = 0
+        """The position behind the last sample that was put in while it was muted."""
         self._far = far
         self._tracks = speakers.tracks
         self._audio = audio
@@ -103,6 +105,8 @@ class EchoGuard:
 
     def put(self, frame: InputAudioFrame) -> list[InputAudioFrame]:
         """Take the next frame; return those that are done, and that may be heard."""
+        if self.hides:
+            self._hidden = frame.position + frame.num_samples
         return self._let_out(self._cancelling.put(frame))
 
     def end(self) -> list[InputAudioFrame]:
@@ -125,7 +129,7 @@ class EchoGuard:
 
     def _record(self, tracks: TrackSink, frame: InputAudioFrame) -> None:
         words, ear = set_channels(frame.data, frame.channels, 1), frame.for_ear
-        if self.hides:
+        if frame.position < self._hidden:
             words = ear = bytes(len(ear))
         tracks.note_given(self._label, frame.position, words, ear)
 
@@ -149,7 +153,7 @@ class EchoGuard:
             self._listen().hear(block)
         if self._tracks is not None:
             mic = set_channels(block.mic, self._audio.channels, 1)
-            mic = bytes(len(mic)) if self.hides else mic
+            mic = bytes(len(mic)) if block.position < self._hidden else mic
             self._tracks.note_heard(self._label, block.position, block.captured_s, mic, block.far)
             self._tracks.note_protection(self._label, self._state)
 
