@@ -123,7 +123,7 @@ def test_an_echo_that_lags_is_no_user() -> None:
     scene = learnt()
     scene.trust.doubt()
     scene.hear(10)
-    far = np.full(BLOCK, 1e-6, np.float32)
+    far = np.full(BLOCK, 0.002, np.float32)
     mic = np.rint(32_768 * 0.03 * np.random.default_rng(3).standard_normal(BLOCK)).astype(np.int16)
     made = [scene.trust.choose(EAR, WORDS, mic, far, is_sure=True) for _ in range(40)]
     assert made == [None] * 40

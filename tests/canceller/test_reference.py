@@ -23,6 +23,7 @@ from canceller.scripted_clocks import (
     noisy,
     quantised,
     read_noted,
+    run,
 )
 from canceller.scripts import broken_rules, script
 from voicepipe.canceller.reference.reference import Reference
@@ -92,9 +93,12 @@ def test_another_clock_is_followed_through_stamps_of_whole_milliseconds() -> Non
     assert movement(looks, 12, 13) < 2.0  # 4.8 where it is not followed
 
 
-def test_behind_a_step_the_reference_is_where_it_was() -> None:
+@pytest.mark.parametrize("side", ["microphone", "speaker"])
+def test_behind_a_step_the_reference_is_where_it_was(side: str) -> None:
     jumps = tuple(Jump(3.0 + nth, 0.0300625 + nth / 16_000) for nth in range(5))  # whole samples
-    looks = listen(Room(Device(jitter=late(0.0002)), (Device(jitter=late(0.0002), jumps=jumps),), seconds=9))
+    jumps_of = {"microphone": (), "speaker": (), side: jumps}
+    mic, speaker = (Device(jitter=late(0.0002), jumps=its) for its in jumps_of.values())
+    looks = listen(Room(mic, (speaker,), seconds=9))
     assert abs(errors(looks)[-1] - errors(looks, 2.0)[0]) < 2.0
     for jump in jumps:
         behind = errors(looks, jump.at_s + 0.6, jump.at_s + 0.9)
@@ -120,6 +124,14 @@ def test_a_loss_of_the_speaker_is_in_its_place_before_it_is_heard() -> None:
     jump = Jump(5.0, 0.03)
     looks = listen(Room(speakers=(Device(jumps=(jump,)),), seconds=7, out_s=0.08))
     assert max(map(abs, errors(looks))) < 1.0
+
+
+def test_a_speaker_that_loses_time_is_silent_meanwhile() -> None:
+    room = Room(speakers=(Device(jumps=(Jump(5.0, 0.03),)),), seconds=7, out_s=0.08)
+    tone = run(room, lambda places, _: np.full(len(places), 8_000.0), Reference(RATE))
+    heard = np.concatenate([block.far for block in tone if block.far is not None and block.at_s > 0.9995])
+    silent = np.flatnonzero(heard == 0.0)
+    assert np.array_equal(silent, 4 * RATE - LEAD + np.arange(0.03 * RATE))
 
 
 @pytest.mark.parametrize("by_s", [-0.2, -0.02, 0.02, 0.2])
@@ -277,6 +289,13 @@ def test_a_microphone_whose_stamps_go_back_a_little_moves_nothing() -> None:
     assert movement(looks, 2, 10) < 4.0
 
 
+@pytest.mark.parametrize("side", ["microphone", "speaker"])
+def test_stamps_that_are_late_by_milliseconds_are_no_steps(side: str) -> None:
+    busy, true = Device(jitter=late(0.003)), Device()
+    mic, speaker = (busy, true) if side == "microphone" else (true, busy)
+    assert listen(Room(mic, (speaker,), seconds=10, seed=1))[-1].realignments == 0
+
+
 def test_one_late_stamp_of_a_long_block_is_not_seen_five_times() -> None:
     reference = Reference(RATE)
     for number in range(300):
@@ -303,6 +322,23 @@ def test_a_loss_of_the_microphone_that_is_told_needs_no_five_blocks() -> None:
             assert heard is not None
             assert round(float(heard[0]) * 32_768) == ((number - 10) * BLOCK + LEAD) % 30_000
     assert reference.steps == 1
+
+
+@pytest.mark.parametrize("lost", [40, 4_000])
+def test_a_loss_of_the_microphone_that_is_told_moves_nothing(lost: int) -> None:
+    reference = Reference(RATE)
+    ramp, ahead = np.arange(460 * BLOCK) % 30_000, 60
+    for number in range(460):
+        at = number * BLOCK
+        data = ramp[at : at + BLOCK].astype(np.int16).tobytes()
+        reference.put("it", tapped(number, data, at, number * 0.01))
+        if number < ahead:
+            continue
+        position = at - ahead * BLOCK + (lost if number >= 200 else 0)
+        heard = read_noted(reference, position, position / RATE, BLOCK)
+        assert heard is not None
+        assert round(float(heard[0]) * 32_768) == (position + LEAD) % 30_000
+    assert (reference.realignments, reference.steps) == (0, 0)
 
 
 # -- times that are noted ahead ------------------------------------------------------------
@@ -370,7 +406,7 @@ def test_a_step_is_taken_where_reading_comes_to_it() -> None:
 
 @pytest.mark.parametrize("ppm", [0.0, 200.0])
 def test_what_sounded_before_a_block_is_in_a_line_with_it(ppm: float) -> None:
-    reference, position = Reference(RATE), 0
+    reference, position, heard = Reference(RATE), 0, None
     tone = np.rint(9_000 * np.sin(np.arange(400 * BLOCK) * 0.3)).astype(np.int16)
     for number in range(300):
         at = number * BLOCK

@@ -108,6 +108,28 @@ def test_a_speakers_sound_stands_where_it_sounded(recorded: Recorded, rate: int)
     assert loudest[-1] == pytest.approx(RATE // 2 + 16, abs=16)
 
 
+def test_what_sounded_to_the_end_is_recorded_though_the_speakers_are_closed_first(recorded: Recorded) -> None:
+    tap = Tap()
+    recorded.speakers.taps = (tap,)
+    for number in range(90):
+        tap.play(np.full(BLOCK, 1_000, np.int16).tobytes(), number * BLOCK, 100.0 + number * BLOCK / RATE)
+        recorded.hear(1)
+    recorded.speakers.taps = ()
+    recorded.tracks.close()
+    assert np.all(rows_of(recorded.path)[:, SPEAKER] == 1_000)
+
+
+def test_what_the_speaker_tells_late_is_in_its_place(recorded: Recorded) -> None:
+    tap, late = Tap(), 30
+    recorded.speakers.taps = (tap,)
+    for number in range(-late, 170):
+        if number >= 0:
+            tap.play(np.full(BLOCK, 1_000, np.int16).tobytes(), number * BLOCK, 100.0 + number * BLOCK / RATE)
+        recorded.hear(1)
+    recorded.tracks.close()
+    assert np.all(rows_of(recorded.path)[: 170 * BLOCK, SPEAKER] == 1_000)
+
+
 def test_speech_is_put_back_to_where_it_began(recorded: Recorded) -> None:
     recorded.hear(200)
     recorded.tracks.note_fact(UserStartedSpeakingFrame(5_000 + 100 * BLOCK, origin="mic"))

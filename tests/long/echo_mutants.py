@@ -12,7 +12,8 @@ NO_DOUBT = "its clocks are true, so that no time is in doubt, and its engine rem
 PROTECTION = "tests/canceller/test_protection.py"
 HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 ONE_CLOCK = "nothing in it drifts for long enough, or loses so much"
-NO_FALL_BACK = "its cancellers do not fall back"
+NO_JUDGEMENT = "its engines fail, or serve: a run is too short for three windows"
+NO_VOICE = "nobody is louder than the program in the first second of its sound"
 
 _CANCELLING = (
     Mutant(
@@ -207,7 +208,7 @@ _FALL_BACK = (
         "self._in_a_row < TIMES",
         "self._in_a_row < 1",
         PROTECTION,
-        unseen=NO_FALL_BACK,
+        unseen=NO_JUDGEMENT,
     ),
     Mutant(
         "bad windows count that are not in a row",
@@ -215,7 +216,7 @@ _FALL_BACK = (
         "self._in_a_row + 1 if counts else 0",
         "self._in_a_row + counts",
         PROTECTION,
-        unseen=NO_FALL_BACK,
+        unseen=NO_JUDGEMENT,
     ),
     Mutant(
         "half-duplex lets the program's own sound through",
@@ -223,7 +224,6 @@ _FALL_BACK = (
         "self._is_loud",
         "True",
         HALF_DUPLEX,
-        unseen=NO_FALL_BACK,
     ),
     Mutant(
         "the beginning of a word over the program is lost",
@@ -231,7 +231,39 @@ _FALL_BACK = (
         "passed += [*self._kept, frame]",
         "passed += [frame]",
         f"{HALF_DUPLEX}::test_the_beginning_of_a_word_comes_with_it",
-        unseen=NO_FALL_BACK,
+        unseen=NO_VOICE,
+    ),
+    Mutant(
+        "half-duplex hides what is heard while nothing sounds",
+        "HalfDuplex._has_sound",
+        "from_s is not None and self._speakers.has_sound(from_s, from_s + frame.duration_s)",
+        "True",
+        HALF_DUPLEX,
+        unseen="seeds 8122 and 10888 are the first of those that show it",
+    ),
+    Mutant(
+        "an engine that has failed is asked again",
+        "Cancelling._fail",
+        "self._engine, self._is_awake = None, False",
+        "self._is_awake = False",
+    ),
+    Mutant(
+        "the block with which an engine fails is lost",
+        "Cancelling._cancel",
+        "if made is None:\n    return plain, None",
+        "if made is None:\n    return bytes(len(plain)), None",
+    ),
+    Mutant(
+        "a failure brings half-duplex where it is not wanted",
+        "EchoGuard._note_failure",
+        '"half-duplex" if self._may_fall_back else "headphones"',
+        '"half-duplex"',
+    ),
+    Mutant(
+        "a failure leaves the protection as it was",
+        "EchoGuard._note_failure",
+        "self._state = EchoState(protection, reason)",
+        "pass",
     ),
 )
 

@@ -42,7 +42,11 @@ REFERENCE_MUTANTS = (
     ),
     _mutant("the latest stamp of a group is taken", "ClockLine._take_group", "group[TAKEN]", "group[-1]"),
     _mutant(
-        "jitter is no reason for doubt", "ClockLine.put", "max(STEP_S, JITTERS * self._jitter_s)", "STEP_S"
+        "jitter is no reason for doubt",
+        "ClockLine.put",
+        "max(STEP_S, JITTERS * self._jitter_s)",
+        "STEP_S",
+        f"{TESTS}::test_stamps_that_are_late_by_milliseconds_are_no_steps",
     ),
     _mutant(
         "what quantised stamps taught is certain",
@@ -80,7 +84,11 @@ REFERENCE_MUTANTS = (
         "pass",
     ),
     _mutant(
-        "a loss of the microphone moves nothing", "Alignment.shift", "self._jump(by_s * self._rate)", "pass"
+        "a loss of the microphone moves nothing",
+        "Alignment.shift",
+        "self._jump(by_s * self._rate)",
+        "pass",
+        f"{TESTS}::test_behind_a_step_the_reference_is_where_it_was",
     ),
     _mutant(
         "a loss of the speaker moves the wrong way",
@@ -93,6 +101,7 @@ REFERENCE_MUTANTS = (
         "Alignment._take_step",
         "self._silent = max(0, math.ceil(position - self._place))",
         "pass",
+        f"{TESTS}::test_a_speaker_that_loses_time_is_silent_meanwhile",
     ),
     _mutant(
         "a step is taken before it sounds",
@@ -135,7 +144,13 @@ REFERENCE_MUTANTS = (
         "0.0",
         f"{TESTS}::test_what_sounded_before_a_block_is_in_a_line_with_it",
     ),
-    _mutant("a told loss is not followed", "Alignment.read", "position - self._next", "0"),
+    _mutant(
+        "a told loss is not followed",
+        "Alignment.read",
+        "position - self._next",
+        "0",
+        f"{TESTS}::test_a_loss_of_the_microphone_that_is_told_moves_nothing",
+    ),
     _mutant(
         "the reference is not early",
         "Alignment.read",

@@ -11,7 +11,10 @@ HALF_DUPLEX = "tests/canceller/test_half_duplex.py"
 TRACKS = "tests/canceller/test_tracks.py"
 RUNS = "tests/canceller/test_recorded_runs.py"
 NO_ECHO = "its microphones hear no speaker"
-NO_TRACKS = "nothing is recorded in it"
+NO_GAP = "behind a loss all tracks move alike, and its runs lose nothing for a minute"
+NO_USER = "nobody detects a voice or mutes the microphone in it"
+NO_CRASH = "its disk is good, and its recordings are closed"
+NEW_NAMES = "its files have new names"
 
 TRACK_MUTANTS = (
     Mutant(
@@ -100,7 +103,6 @@ TRACK_MUTANTS = (
         "self._dropped += frame.num_samples",
         "pass",
         f"{HALF_DUPLEX}::test_what_is_not_loud_is_dropped_and_counted",
-        unseen=NO_ECHO,
     ),
     Mutant(
         "half-duplex is open where nobody knows what sounds",
@@ -116,7 +118,6 @@ TRACK_MUTANTS = (
         "self._captured.dropped[DropReason.MUTED] += muted.dropped",
         "pass",
         f"{HALF_DUPLEX}::test_a_user_is_heard_over_the_program_and_the_program_is_not",
-        unseen=NO_ECHO,
     ),
     Mutant(
         "a lost stretch moves all tracks to the front",
@@ -124,7 +125,7 @@ TRACK_MUTANTS = (
         "self._pass_gap(position - self._first - self._end)",
         "self._first = position - self._end",
         f"{TRACKS}::test_what_was_lost_is_silence_with_a_label",
-        unseen=NO_TRACKS,
+        unseen=NO_GAP,
     ),
     Mutant(
         "a long gap moves what the canceller gives",
@@ -132,7 +133,7 @@ TRACK_MUTANTS = (
         "self._first += samples - stays",
         "pass",
         f"{TRACKS}::test_what_was_lost_is_silence_with_a_label",
-        unseen=NO_TRACKS,
+        unseen=NO_GAP,
     ),
     Mutant(
         "speech begins when it is told, not where it began",
@@ -140,7 +141,7 @@ TRACK_MUTANTS = (
         "self._changed = min(self._changed, begin)",
         "pass",
         f"{TRACKS}::test_speech_is_put_back_to_where_it_began",
-        unseen=NO_TRACKS,
+        unseen=NO_USER,
     ),
     Mutant(
         "the speaker's sound is not placed by its time",
@@ -148,7 +149,6 @@ TRACK_MUTANTS = (
         "at = goes_on",
         "at = goes_on + 32",
         f"{TRACKS}::test_a_speakers_sound_stands_where_it_sounded",
-        unseen=NO_TRACKS,
     ),
     Mutant(
         "the tracks record a microphone that the user has muted",
@@ -156,7 +156,7 @@ TRACK_MUTANTS = (
         "bytes(len(mic)) if self.hides else mic",
         "mic",
         f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
-        unseen=NO_TRACKS,
+        unseen=NO_USER,
     ),
     Mutant(
         "the words of a muted microphone are recorded",
@@ -164,7 +164,7 @@ TRACK_MUTANTS = (
         "self.hides",
         "False",
         f"{RUNS}::test_while_the_user_has_muted_the_microphone_nothing_of_it_is_recorded",
-        unseen=NO_TRACKS,
+        unseen=NO_USER,
     ),
     Mutant(
         "a full disk ends the run",
@@ -172,7 +172,7 @@ TRACK_MUTANTS = (
         "self._stop(files, error)",
         "raise",
         f"{TRACKS}::test_a_full_disk_stops_the_recording_and_says_so_once",
-        unseen=NO_TRACKS,
+        unseen=NO_CRASH,
     ),
     Mutant(
         "the header of the tracks is a second behind",
@@ -180,7 +180,7 @@ TRACK_MUTANTS = (
         "self._wav.update_header()",
         "pass",
         f"{TRACKS}::test_after_a_crash_all_but_the_last_moment_is_there",
-        unseen=NO_TRACKS,
+        unseen=NO_CRASH,
     ),
     Mutant(
         "tracks replace a file of labels",
@@ -188,7 +188,7 @@ TRACK_MUTANTS = (
         "open_regular(self.labels_path, _NEW)",
         "open_regular(self.labels_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)",
         f"{TRACKS}::test_a_file_that_is_there_stays_as_it_is",
-        unseen=NO_TRACKS,
+        unseen=NEW_NAMES,
     ),
     Mutant(
         "the tracks lose the end of a speaker's stream",
@@ -196,7 +196,7 @@ TRACK_MUTANTS = (
         "track.end_s < from_s - KEEP_S",
         "True",
         f"{TRACKS}::test_the_end_of_a_speakers_stream_is_there_when_another_one_has_begun",
-        unseen=NO_TRACKS,
+        unseen="its speakers have one stream, or lose one, and then nothing is compared",
     ),
     Mutant(
         "what a speaker played last is not read when it has closed",
@@ -204,7 +204,6 @@ TRACK_MUTANTS = (
         "tap.read(last)",
         "tap.read(last) if tap in self._speakers.taps else ()",
         f"{TRACKS}::test_what_a_speaker_played_last_is_there_when_it_has_closed",
-        unseen=NO_TRACKS,
     ),
     Mutant(
         "protections of two microphones are labels in turn",
@@ -212,7 +211,7 @@ TRACK_MUTANTS = (
         "self._origin not in (None, origin)",
         "False",
         f"{TRACKS}::test_another_microphone_is_told_once_and_not_recorded",
-        unseen=NO_TRACKS,
+        unseen="its runs have one microphone",
     ),
     Mutant(
         "a run that fails to start leaves files without a sample",
@@ -220,6 +219,50 @@ TRACK_MUTANTS = (
         "not self._wav.num_samples",
         "False",
         f"{RUNS}::test_a_run_that_does_not_start_leaves_no_file",
-        unseen=NO_TRACKS,
+    ),
+    Mutant(
+        "the speaker's sound is looked for before it is there",
+        "Tracks._fill_speakers",
+        "self._unfilled[0].row + self._unfilled[0].samples <= until",
+        "True",
+        f"{TRACKS}::test_what_the_speaker_tells_late_is_in_its_place",
+        unseen="its taps tell of a sound before it sounds",
+    ),
+    Mutant(
+        "words are recorded when they are given, not at their place",
+        "Tracks.note_given",
+        "position - self._first",
+        "self._end - len(words) // 2",
+    ),
+    Mutant(
+        "the last rows are not written",
+        "Tracks.close",
+        "self._write()",
+        "pass",
+    ),
+    Mutant(
+        "a recording is never closed",
+        "PipelineTask.run",
+        "tracks.close()",
+        "pass",
+    ),
+    Mutant(
+        "the labels stay open",
+        "TrackFiles.close",
+        "os.close(labels)",
+        "pass",
+    ),
+    Mutant(
+        "others may read a recording",
+        "open_regular",
+        "os.chmod(path, 0o600)",
+        "os.chmod(path, 0o644)",
+        f"{TRACKS}::test_the_files_are_their_owners_alone",
+    ),
+    Mutant(
+        "no label tells that the protection changed",
+        "Tracks.note_protection",
+        "before is not None and before.protection == echo.protection",
+        "before is not None",
     ),
 )

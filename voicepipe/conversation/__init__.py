@@ -7,7 +7,7 @@ timers          named timers
 remark          the judge of a remark, the frame of one that is not answered, stop words
 gate            the user's words that wait for a decision
 voice           the program's voice: softer, held, cut after its sentence
-half_duplex     the lines about the protection from the program's own sound
+protection      the lines about the protection from the program's own sound
 idle            the stage that tells of a silent user
 minutes         the writer of the run's record
 turns           the times from the user's last word to the program's first sound

@@ -51,8 +51,8 @@ class StreamsTap:
         stream = self._stream
         if stream is None:
             return
-        audio = stream.info.format
         for sounded in take_heard(stream):
+            audio = stream.info.format
             block = Tapped(self._next, self._streams, audio.rate, audio.channels, sounded)
             self._next += 1
             self._blocks.append(block)

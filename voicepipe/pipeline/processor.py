@@ -10,6 +10,7 @@ Life-cycle frames never reach `process` or `process_frame`. A stage has hooks in
     on_fact(fact, direction)  called at once for every fact, even while the stage is busy; must not wait
     on_cancel()        the run was cancelled; queued frames are no longer processed
     cleanup()          close resources; called exactly once for every on_start that began
+    seams()            return the ledgers that the stage keeps itself; called for a report; must not wait
 
 `on_start`, the frames, `on_end` and `cleanup` of a stage run in one task. A cancel scope, a task
 group or a context variable that `on_start` enters can therefore be left in `cleanup`. An inline stage

@@ -11,8 +11,8 @@ from typing import Protocol
 from weakref import WeakSet
 
 from voicepipe.awaitables import refuse_coroutine
-from voicepipe.conversation.half_duplex import protection_lines
 from voicepipe.conversation.minutes import Minutes
+from voicepipe.conversation.protection import protection_lines
 from voicepipe.frames import (
     CancelFrame,
     EndFrame,

@@ -81,6 +81,7 @@ def soft(
     near: NearEnd, words: npt.NDArray[np.float64], echo: npt.NDArray[np.float64], ear: int = 1_000
 ) -> Ints:
     """Return the last block of an ear that stays as loud."""
+    heard = SUPPRESSED
     for at in range(0, len(words), BLOCK):
         block, mic = ints(words[at : at + BLOCK]), ints(words[at : at + BLOCK] + echo[at : at + BLOCK])
         heard = near.mix(np.full(BLOCK, ear, np.int16), block, block, mic)

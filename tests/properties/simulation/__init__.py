@@ -13,7 +13,10 @@ they do with those of others, late answers, interruptions. One may stand for hal
 
 Some of the runs with both devices have a canceller (`talk`), whose engine hands numbers on (`talking`): what
 goes in must come out at its place, and the reference must be what sounded (`echo_rules`). A few of their
-devices lose samples, or tell wrong times, and do not own up to it.
+devices lose samples, or tell wrong times, and do not own up to it. Half of the engines fail in mid-run: then
+the numbers go on, or half-duplex hides those that may be an echo. Half of these runs are recorded
+(`recording`): the files must be whole, closed and private whenever the run ends, or not be there at all, and
+their tracks hold the numbers at their places (`track_rules`).
 
 What it cannot see: real threads that race, real processes, signals, a library's own hangs. For these
 there are `tests/process` and `tests/soundcard`.

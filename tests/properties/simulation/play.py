@@ -7,20 +7,23 @@ import contextlib
 import gc
 import logging
 import sys
+import tempfile
 import warnings
 from array import array
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from properties.simulation.cards import BLOCK_S, MADE, RATE, EagerMicrophone, NumberedCard
 from properties.simulation.journal import Began, Ceased, Entry, Journal, Ping, Token
 from properties.simulation.loop import WatchedLoop
+from properties.simulation.recording import Recording, recording_at
 from properties.simulation.scenario import HORIZON_S, Event, RunSpec, Scenario
 from properties.simulation.stages import Stereo, World, built
 from properties.simulation.standing import Stills
-from properties.simulation.talking import Cancelled, CancellingMicrophone, cancelled_in, cancellers
+from properties.simulation.talking import Cancelled, CancellingMicrophone, Witness, cancelled_in, cancellers
 from voicepipe import (
     AudioFormat,
     BackgroundAudioFrame,
@@ -107,6 +110,10 @@ class PlayedRun:
     feeding: asyncio.Task[None] | None = None
     cancelled: Cancelled | None = None
     """What its canceller was given, and gave, where it has one."""
+    tracks: Path | None = None
+    """The file into which its tracks are recorded."""
+    recording: Recording | None = None
+    """What is in that file when it has returned."""
 
     def begin(self, line: int) -> None:
         """It is made."""
@@ -118,6 +125,7 @@ class PlayedRun:
         """It has returned."""
         self.returned_s, self.last_line = now_s, line
         self.cancelled = cancelled_in(self.processors)
+        self.recording = None if self.tracks is None else recording_at(self.tracks)
         if self.card is not None:
             self._captured_to, self._rendered_to = len(self.card.captured), len(self.card.rendered)
 
@@ -182,9 +190,13 @@ def play(scenario: Scenario) -> Played:
     """Play it. Never raises for what it finds; that is in what it returns."""
     before = take_census()
     loop = WatchedLoop()
-    with _unseen_errors(loop.outrages), asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _unseen_errors(loop.outrages),
+        asyncio.Runner(loop_factory=lambda: loop) as runner,
+    ):
         try:
-            played = runner.run(_Play(scenario, loop).play())
+            played = runner.run(_Play(scenario, loop, Path(folder)).play())
         except BaseException as error:  # the virtual clock's, too: it is what the scenario shows
             played = Played(scenario, [], Journal(loop.time))
             played.journal.outrages.append(f"the loop broke: {type(error).__name__}: {error}")
@@ -217,8 +229,9 @@ def _unseen_errors(outrages: list[str]) -> Iterator[None]:
 
 
 class _Play:
-    def __init__(self, scenario: Scenario, loop: WatchedLoop) -> None:
+    def __init__(self, scenario: Scenario, loop: WatchedLoop, folder: Path) -> None:
         self._scenario = scenario
+        self._folder = folder
         self._loop = loop
         self._bodies: dict[str, asyncio.Task[RunReport]] = {}
         self._side_tasks: set[asyncio.Task[Any]] = set()
@@ -278,11 +291,18 @@ class _Play:
                 for side in (card.mic, card.speaker):
                     _mend(side)
         audio = AudioFormat(RATE)
+        is_recorded = spec.talk is not None and spec.talk.is_recorded
+        tracks = self._folder / spec.name / "talk.wav" if is_recorded else None
         task = PipelineTask(
-            Pipeline(processors), name=spec.name, input=audio, output=audio, limits=spec.limits
+            Pipeline(processors),
+            name=spec.name,
+            input=audio,
+            output=audio,
+            limits=spec.limits,
+            tracks=tracks,
         )
         task.subscribe(lambda frame, direction: self._journal.note(spec.name, "surfaced", frame, direction))
-        run = PlayedRun(spec, task, card, processors, self._loop.time())
+        run = PlayedRun(spec, task, card, processors, self._loop.time(), tracks=tracks)
         run.begin(len(self._journal.entries))
         for stage in spec.stages:
             self._journal.deepest.pop(stage.name, None)
@@ -535,6 +555,8 @@ def _mend(side: Side) -> None:
 def _begin_anew(processor: Processor) -> None:
     for inner in getattr(processor, "processors", ()) or getattr(processor, "branches", ()):
         _begin_anew(inner)
+    if isinstance(processor, Witness):
+        processor.forget()
     does = getattr(processor, "does", None)
     if does is not None:
         does.seen = 0

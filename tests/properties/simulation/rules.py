@@ -10,6 +10,7 @@ from properties.simulation import (
     limit_rules,
     live_rules,
     sound_rules,
+    track_rules,
 )
 from properties.simulation.facts import Facts
 from properties.simulation.play import Played, play
@@ -25,6 +26,7 @@ RULES = (
     *live_rules.RULES,
     *late_rules.RULES,
     *echo_rules.RULES,
+    *track_rules.RULES,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from properties.simulation.cards import BLOCK_S
+from properties.simulation.echo_rules import may_hide, numbers_given
 from properties.simulation.facts import DOWN, Facts, number_of
 from properties.simulation.journal import Token
 from voicepipe import (
@@ -88,7 +89,8 @@ def what_was_accepted_comes_out(run: Facts) -> Iterator[str]:
     """A plain run loses nothing: neither of what was queued, nor of what a stage made before its End."""
     if not run.is_plain:
         return
-    lost = {reason: count for reason, count in run.report.dropped.items() if reason not in _ALLOWED}
+    allowed = (*_ALLOWED, DropReason.MUTED) if may_hide(run) else _ALLOWED
+    lost = {reason: count for reason, count in run.report.dropped.items() if reason not in allowed}
     if any(lost.values()) or run.report.never_started:
         yield f"a plain end, and dropped: {run.report.dropped}; never started: {run.report.never_started}"
     fed = f"{run.spec.name}.feed"
@@ -113,7 +115,9 @@ def what_was_accepted_is_heard(run: Facts) -> Iterator[str]:
             yield f"the speaker played {back[1]} behind {back[0]}"
     if not run.is_plain:
         return
-    if run.mic:
+    if may_hide(run):
+        wanted = numbers_given(run)
+    elif run.mic:
         taken = next(seam.taken for seam in run.report.seams if seam.name == f"{run.mic} device")
         wanted = run.run.captured[:taken]
     else:
