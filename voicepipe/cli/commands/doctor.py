@@ -31,6 +31,7 @@ from voicepipe.devices.port import (
     StreamRequest,
 )
 from voicepipe.devices.trial import SideTrial
+from voicepipe.devices.values import Stamps
 from voicepipe.errors import DeviceError, DeviceLostError
 from voicepipe.text import printable
 
@@ -251,7 +252,10 @@ async def _sound(backend: Backend, options: DoctorOptions) -> AsyncIterator[Find
                 during = []
                 trips = await _play_chirps(microphone, speaker, options.format, during)
                 yield _echo_finding(trips)
-                stamps = {"microphone": stamps_of(microphone), "speaker": stamps_of(speaker)}
+                stamps: dict[str, Stamps] = {
+                    "microphone": stamps_of(microphone),
+                    "speaker": stamps_of(speaker),
+                }
                 for finding in air_findings(trips, stamps):
                     yield finding
             except DeviceError as error:
