@@ -49,6 +49,7 @@ from voicepipe import (
     take_census,
 )
 from voicepipe.audio.files.wav_file import WavReader, WavWriter
+from voicepipe.dialogue import Remark
 from voicepipe.testing import VirtualLoop
 from voicepipe_devices.fake import SimulatedCard
 from voicepipe_devices.fake.sides import Side
@@ -188,10 +189,11 @@ class Memory:
 
     @classmethod
     def now(cls) -> Memory:
-        """As it is, without what is only waiting to be collected."""
+        """As it is, without what is only waiting to be collected, and without remarks: 1,000 are kept."""
         gc.collect()
+        objects = sum(type(each) is not Remark for each in gc.get_objects())
         pages = int(Path("/proc/self/statm").read_text().split()[1]) if sys.platform == "linux" else 0
-        return cls(len(gc.get_objects()), pages * 4096 / 1e6)
+        return cls(objects, pages * 4096 / 1e6)
 
 
 class Day:
