@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["NotThereError", "Planted", "plant"]
+__all__ = ["NotThereError", "Planted", "forget", "plant"]
 
 PACKAGES = ("voicepipe", "devices/voicepipe_devices")
 
@@ -85,6 +85,11 @@ def _places(root: Path) -> dict[str, list[_Place]]:
                 for key in (name, f"{module}:{name}"):
                     places.setdefault(key, []).append(place)
     return places
+
+
+def forget() -> None:
+    """Forget the source that was read for other mutants."""
+    _places.cache_clear()
 
 
 def _definitions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, ast.AST]]:

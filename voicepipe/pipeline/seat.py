@@ -188,17 +188,13 @@ class StageSeat(Element):
 
     def seams(self) -> list[SeamReport]:
         """Return the present counts of the seat's ledger, and of those that the stage keeps itself."""
-        return [self.ledger.report(self.label, self.held), *self._own_seams()]
-
-    @property
-    def held(self) -> int:
-        """The samples that wait here."""
-        return 0
+        seam = self.ledger.report(self.label)
+        return [seam] if type(self.processor).seams is Processor.seams else [seam, *self._own_seams()]
 
     def _own_seams(self) -> list[SeamReport]:
-        if self.opened and overrides(self.processor, "seams"):  # else they belong to the run before
-            return self._ask(self.processor.seams, list[SeamReport]())
-        return []
+        if not self.opened:  # they belong to the run before
+            return []
+        return self._ask(self.processor.seams, list[SeamReport]())
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
         """Ask the stage for a part of the report. A stage that raises has an error, in the next step."""

@@ -23,7 +23,7 @@ from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.live_audio import describe_standing
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.outlets import Current, Held, Sealed
-from voicepipe.pipeline.processor import FrameProcessor, Outlet, overrides
+from voicepipe.pipeline.processor import FrameProcessor, Outlet, Processor, overrides
 from voicepipe.pipeline.seat import (
     StageSeat,
     audio_samples,
@@ -32,7 +32,7 @@ from voicepipe.pipeline.seat import (
     reason_of,
 )
 from voicepipe.pipeline.stage_work import NOTHING, StageWork
-from voicepipe.report import DeviceStatistics, DropReason
+from voicepipe.report import DeviceStatistics, DropReason, SeamReport
 
 __all__ = ["TaskSeat"]
 
@@ -356,10 +356,10 @@ class TaskSeat(StageSeat):
         at = where(self.work.task)
         _log.warning(describe_standing(self.label, seconds, self.work.current, at, self.mailbox_s))
 
-    @property
-    def held(self) -> int:
-        """The samples that wait in the mailbox, or are in hand."""
-        return self.box.held + self.work.held
+    def seams(self) -> list[SeamReport]:
+        """Return the ledger of the mailbox, and those that the stage keeps itself."""
+        mailbox = self.ledger.report(self.label, self.box.held + self.work.held)
+        return [mailbox] if type(self.processor).seams is Processor.seams else [mailbox, *self._own_seams()]
 
     def statistics(self) -> DeviceStatistics | None:
         """Return the counts of the stage's device; None if it has none."""
