@@ -67,12 +67,17 @@ def test_silence_teaches_nothing() -> None:
 def test_a_user_who_is_louder_than_the_echo_is_heard_after_a_second() -> None:
     scene = Scene()
     scene.hear(150)
-    heard = scene.hear(30, user=30.0)
-    assert heard[-15:] == ["words"] * 15
+    assert scene.hear(30, user=30.0, hears_user=True)[-15:] == ["words"] * 15
+
+
+def test_what_is_louder_but_is_no_user_to_the_canceller_is_not_heard_at_first() -> None:
+    scene = Scene()
+    scene.hear(150)
+    assert set(scene.hear(30, user=30.0)) == {"nothing"}
 
 
 def test_a_user_is_not_heard_while_nothing_is_known_of_the_echo() -> None:
-    assert set(Scene().hear(80, user=30.0)) == {"nothing"}
+    assert set(Scene().hear(80, user=30.0, hears_user=True)) == {"nothing"}
 
 
 # -- where the echo comes another way --------------------------------------------------------------

@@ -146,9 +146,17 @@ PROTECTION_MUTANTS = (
     Mutant(
         "the ear is open before the suppressor has learnt",
         "EarTrust.choose",
-        "words if self._learn(self._gate, mic, far) else None",
+        "words if self._learn(self._gate, mic, far) and hears_user else None",
         "ear",
         f"{TRUST}::test_nothing_is_heard_of_an_echo_until_the_suppressor_has_learnt",
+        unseen=NO_FIGURES,
+    ),
+    Mutant(
+        "a gate alone opens the ear before the suppressor has learnt",
+        "EarTrust.choose",
+        "self._learn(self._gate, mic, far) and hears_user",
+        "self._learn(self._gate, mic, far)",
+        f"{TRUST}::test_what_is_louder_but_is_no_user_to_the_canceller_is_not_heard_at_first",
         unseen=NO_FIGURES,
     ),
     Mutant(

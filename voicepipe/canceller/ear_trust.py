@@ -40,8 +40,9 @@ class EarTrust:
 
     Before a suppressor has learnt its first path, and for a second after the echo has come another way, it
     leaves echo that sounds like a user. Then nothing is heard, but for what is clearly louder than the echo:
-    of that, the words are heard. At first a gate that learns the echo band by band tells what is. Later it
-    is the level alone, as the delay of the echo may be another one.
+    of that, the words are heard. At first a gate that learns the echo band by band tells what is, and the
+    canceller must hear a user, too: each is wrong now and then, where a voice has a first new sound. Later
+    it is the level alone, as the delay of the echo may be another one.
 
     Args:
         rate: of the microphone, in samples a second.
@@ -72,7 +73,7 @@ class EarTrust:
             hears_user: a user surely speaks.
         """
         if self._gate is not None:
-            return words if self._learn(self._gate, mic, far) else None
+            return words if self._learn(self._gate, mic, far) and hears_user else None
         self._user = USER if hears_user else max(0, self._user - 1)
         self._doubts = 0 if is_sure or self._user else self._doubts + 1
         if self._doubts >= DOUBTS:

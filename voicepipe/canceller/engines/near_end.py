@@ -22,8 +22,8 @@ _EVIDENCE_DB = 8.0
 _LASTS = 2
 _TRUSTED = 10**-1.0
 """The residue, -10 dB, up to which a filter's output may be heard."""
-_LOW = 10**-1.5
-"""The residue, -15 dB, up to which the filter can tell that there is no user."""
+_LOW = 10**-1.1
+"""The residue, -11 dB, up to which the filter can tell that there is no user."""
 _SOFTER = 0.1
 """The gain of the ear where there is no user, -20 dB: what a suppressor leaves is no voice then."""
 _AVERAGE = 0.3
