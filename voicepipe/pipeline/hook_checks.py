@@ -33,8 +33,10 @@ def check_hooks(processor: Processor) -> None:
     if kind._checked is not kind:
         _check(processor, kind, _HOOKS)
         kind._checked = kind
+        kind._keeps_ledgers = kind.seams is not Processor.seams
     if not _HOOKS.isdisjoint(processor.__dict__):
         _check(processor, processor, _HOOKS.intersection(processor.__dict__))
+        processor._keeps_ledgers = processor._keeps_ledgers or "seams" in processor.__dict__
 
 
 def check_takes(processor: FrameProcessor) -> tuple[type[Frame], ...] | None:

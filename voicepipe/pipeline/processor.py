@@ -163,6 +163,8 @@ class Processor:
     _seat: Seat | None = None
     _checked: ClassVar[type | None] = None
     """The class whose hooks were checked last. A class of its own is checked before its first run."""
+    _keeps_ledgers: bool = False
+    """True for a stage with `seams` of its own, by the same check."""
 
     def __init__(self, *, name: str = "", on_error: OnError = "fail") -> None:
         if on_error not in ("fail", "report"):

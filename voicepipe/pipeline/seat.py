@@ -188,8 +188,9 @@ class StageSeat(Element):
 
     def seams(self) -> list[SeamReport]:
         """Return the present counts of the seat's ledger, and of those that the stage keeps itself."""
-        seam = self.ledger.report(self.label)
-        return [seam] if type(self.processor).seams is Processor.seams else [seam, *self._own_seams()]
+        if not self.processor._keeps_ledgers:  # as nearly always
+            return [self.ledger.report(self.label)]
+        return [self.ledger.report(self.label), *self._own_seams()]
 
     def _own_seams(self) -> list[SeamReport]:
         if not self.opened:  # they belong to the run before

@@ -23,7 +23,7 @@ from voicepipe.pipeline.link import Element, Flow, Receive, RunHandle
 from voicepipe.pipeline.live_audio import describe_standing
 from voicepipe.pipeline.mailbox import Congestion, Mailbox
 from voicepipe.pipeline.outlets import Current, Held, Sealed
-from voicepipe.pipeline.processor import FrameProcessor, Outlet, Processor, overrides
+from voicepipe.pipeline.processor import FrameProcessor, Outlet, overrides
 from voicepipe.pipeline.seat import (
     StageSeat,
     audio_samples,
@@ -359,7 +359,7 @@ class TaskSeat(StageSeat):
     def seams(self) -> list[SeamReport]:
         """Return the ledger of the mailbox, and those that the stage keeps itself."""
         mailbox = self.ledger.report(self.label, self.box.held + self.work.held)
-        return [mailbox] if type(self.processor).seams is Processor.seams else [mailbox, *self._own_seams()]
+        return [mailbox, *self._own_seams()] if self.processor._keeps_ledgers else [mailbox]
 
     def statistics(self) -> DeviceStatistics | None:
         """Return the counts of the stage's device; None if it has none."""
