@@ -20,6 +20,8 @@ _AHEAD_S = 5.0
 _PIECE_S = 0.5
 _FADE = 240
 """Samples: the sound on both sides of what a speaker leaves out is faded into each other for 5 ms."""
+_OVERLAPPING = 4
+"""So many cuts may fall into each other's fades, where a machine stands still again and again."""
 _WINDOW = 64
 """So many samples of noise occur once."""
 _HEARD_S = 0.1
@@ -92,14 +94,15 @@ class Cut:
 
     at: int
     samples: int
-    is_faded: bool
-    """False: a seam as sharp as a card makes it, and not as a speaker does that leaves out what is late."""
+    fade: int
+    """The samples on both sides that are faded into each other; 0: a seam as sharp as a card makes it."""
 
 
 def cuts(played: Samples, spoken: Samples) -> Iterator[Cut]:
     """Yield every cut. All else that was played is what was spoken, in order, from its first sample on.
 
-    A cut before the last 6 ms cannot be told from any other sound: their count alone tells of it.
+    Cuts that fall into each other's fades are one. A cut before the last 6 ms cannot be told from any other
+    sound: their count alone tells of it.
 
     Raises:
         AssertionError: something was played that was not spoken, or not then.
@@ -116,19 +119,20 @@ def cuts(played: Samples, spoken: Samples) -> Iterator[Cut]:
         if cut is None:
             return
         yield cut
-        at, gone = at + (_FADE if cut.is_faded else 0), gone + cut.samples
+        at, gone = at + cut.fade, gone + cut.samples
 
 
 def _cut_at(at: int, gone: int, played: Samples, spoken: Samples) -> Cut | None:
     """Return the cut before this sample of what was played; None where too little comes behind it."""
-    for fade in (0, _FADE):
+    for fade in range(0, (_OVERLAPPING + 1) * _FADE, _FADE):
         window = played[at + fade : at + fade + _WINDOW]
         if len(window) < _WINDOW:
             return None
         samples = _place_of(window, spoken[at + fade + gone :])
         if samples:
-            _check_fade(played[at : at + fade], spoken[at + gone :], samples)
-            return Cut(at + gone, samples, fade > 0)
+            if fade <= _FADE:
+                _check_fade(played[at : at + fade], spoken[at + gone :], samples)
+            return Cut(at + gone, samples, fade)
     raise AssertionError(f"what was played from sample {at} on was not spoken: {played[at : at + 5]}...")
 
 

@@ -28,7 +28,7 @@ def test_a_cut_is_found_at_every_place(at: int, samples: int, fade: int) -> None
         at = 47_900 - samples - fade
     (cut,) = cuts(without(SPOKEN, at, samples, fade=fade), SPOKEN)
     # The first samples of a fade are hardly changed.
-    assert (cut.samples, cut.is_faded) == (samples, fade > 0)
+    assert (cut.samples, cut.fade) == (samples, fade)
     assert at <= cut.at <= at + (3 if fade else 0)
 
 
@@ -36,6 +36,12 @@ def test_cuts_in_a_row_are_all_found() -> None:
     played = without(without(without(SPOKEN, 30_000, 480), 10_000, 480), 5_000, 20, fade=0)
     assert [cut.samples for cut in cuts(played, SPOKEN)] == [20, 480, 480]
     assert list(cuts(SPOKEN[:30_000], SPOKEN)) == []
+
+
+@pytest.mark.parametrize("apart", [100, FADE, 2 * FADE - 1])
+def test_cuts_in_each_others_fades_are_one(apart: int) -> None:
+    played = without(without(SPOKEN, 10_000, 480), 10_000 + apart, 480)
+    assert sum(cut.samples for cut in cuts(played, SPOKEN)) == 960
 
 
 @pytest.mark.parametrize("at", [0, 100, 40_000])
