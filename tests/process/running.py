@@ -152,7 +152,9 @@ class Program:
         while not self._has_ended():
             assert time.monotonic() < deadline, f"it does not end; it said {self._said}"
             self._withheld.look()
-            time.sleep(0.005)
+            time.sleep(
+                0.005
+            )  # the end of a process is no event here, and what it waited for is looked up meanwhile
         self._withheld.look()
         seconds = time.monotonic() - self._since - self._withheld.seconds
         status = self._process.wait()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.ear_noise import EarNoise
 from voicepipe.canceller.ear_trust import EarTrust
+from voicepipe.canceller.engines.samples import mono_of
 from voicepipe.canceller.far_end import FarEnd
 from voicepipe.canceller.protocol import EchoEngine
 from voicepipe.errors import EngineError
@@ -104,8 +105,8 @@ class AskedEngine:
             return ear
         heard = self._trust.choose(
             ear,
-            _mono(words),
-            _mono(mic),
+            mono_of(words),
+            mono_of(mic),
             far,
             is_sure=getattr(engine, "is_sure", True),
             hears_user=getattr(engine, "hears_user", False),
@@ -116,11 +117,6 @@ class AskedEngine:
         self._engine = None
         if self._on_failure is not None:
             self._on_failure(error)
-
-
-def _mono(audio: _Ints) -> _Ints:
-    """Return the mean of all channels, shape (samples,)."""
-    return audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1).astype(np.int16)
 
 
 def _check(audio: object, shape: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ path_watch   a linear filter that makes things worse is held back, and a changed
 far_blocks   the last blocks of the speakers' sound, as spectra
 near_end     the linear filter's output in place of the ear, while a user talks over the echo
 residue      what the linear filter leaves of an echo, by band, and whether a changed path left it
-samples      floats become int16
+samples      floats become int16, and channels one
 delay        audio some samples later
 """
 

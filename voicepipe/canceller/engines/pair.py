@@ -10,6 +10,7 @@ from voicepipe.audio.format import AudioFormat
 from voicepipe.canceller.engines.delay import Delay
 from voicepipe.canceller.engines.near_end import NearEnd
 from voicepipe.canceller.engines.part import Canceller, block_of
+from voicepipe.canceller.engines.samples import mono_of
 
 __all__ = ["EarAndWords"]
 
@@ -95,7 +96,7 @@ class EarAndWords:
     def _hear_user(self, ear: _Ints, later: _Ints, words: _Ints, mic: _Ints) -> _Ints:
         if self._words.delay or not len(ear):
             return ear
-        audio = (ear, _mono(later), _mono(words), _mono(mic))
+        audio = (ear, mono_of(later), mono_of(words), mono_of(mic))
         if len(ear) == self.block:
             return self._near_end.mix(*audio)
         blocks = range(0, len(ear), self.block)
@@ -111,15 +112,6 @@ class EarAndWords:
 
     def _new_mixer(self) -> ChannelMixer | None:
         return ChannelMixer(self._source) if self._source.channels > 1 else None
-
-
-def _mono(audio: _Ints) -> _Ints:
-    """Return the mean of all channels, shape (samples,)."""
-    channels = audio.shape[1]
-    if channels == 1:
-        return audio[:, 0]
-    mean: _Ints = (audio @ np.full(channels, 1 / channels, np.float32)).astype(np.int16)
-    return mean
 
 
 def _plausible(far: _Floats) -> _Floats:
